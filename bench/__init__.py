@@ -1,0 +1,1 @@
+"""Registry of methods, runner, metrics, reports and the command line."""

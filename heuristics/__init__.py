@@ -1,0 +1,1 @@
+"""Methods without a proof of optimality, and the label programs with a guarantee."""

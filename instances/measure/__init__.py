@@ -1,0 +1,1 @@
+"""Scripts that measured the committed data; they need the extra ``measure``."""
