@@ -9,9 +9,7 @@ _SHOWN = 80
 
 def _show(value: object) -> str:
     """Return `value` for one line of text: escaped, shortened."""
-    text = value if isinstance(value, str) and not value else repr(value)
-    text = text if text else "''"
-    text = text.encode("unicode_escape", "backslashreplace").decode("ascii")
+    text = ascii(value)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 

@@ -1,0 +1,80 @@
+"""The registry of methods: one explicit table, read without importing any solver."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from instances.errors import InputError
+from instances.interface import Method
+
+__all__ = ["METHODS", "Entry", "entries_for", "find", "load"]
+
+Problem = Literal["cift", "mepra"]
+Kind = Literal["exact", "approximation", "heuristic", "learner"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One method for one problem.
+
+    Attributes
+    ----------
+    name, problem
+        Together the key.
+    kind
+        ``exact`` proves optima, ``approximation`` has a guarantee, ``heuristic`` and
+        ``learner`` promise nothing.
+    target
+        ``module:object`` of the method; imported on first use.
+    summary
+        One line for people.
+    """
+
+    name: str
+    problem: Problem
+    kind: Kind
+    target: str
+    summary: str
+
+
+METHODS: tuple[Entry, ...] = ()
+
+
+def entries_for(problem: str) -> tuple[Entry, ...]:
+    """Return the methods of a problem, in table order."""
+    return tuple(entry for entry in METHODS if entry.problem == problem)
+
+
+def find(name: str, problem: str) -> Entry:
+    """Return the entry of a method by name.
+
+    Raises
+    ------
+    InputError
+        When the problem has no method of that name.
+    """
+    known = entries_for(problem)
+    for entry in known:
+        if entry.name == name:
+            return entry
+    raise InputError(
+        "method",
+        name,
+        f"methods for {problem}: " + ", ".join(entry.name for entry in known),
+        "splitopt methods lists them",
+    )
+
+
+def load(name: str, problem: str) -> Method[Any, Any]:
+    """Return the method of that name for a problem, importing its module.
+
+    Raises
+    ------
+    InputError
+        When the problem has no method of that name.
+    """
+    module, _, attribute = find(name, problem).target.partition(":")
+    method: Method[Any, Any] = getattr(importlib.import_module(module), attribute)
+    return method

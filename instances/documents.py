@@ -1,0 +1,158 @@
+"""JSON documents: read with suspicion, written atomically and always to the same bytes."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import tempfile
+import zlib
+from pathlib import Path
+
+from instances.errors import InputError
+
+__all__ = ["canonical", "content_hash", "parse_json", "read_json", "write_bytes", "write_json"]
+
+LARGEST_FILE_BYTES = 1 << 30
+# A columnar file of a million devices has a dozen brackets; more than this many means a file
+# made to exhaust memory (an empty list costs 60 bytes for every 2 read).
+MOST_CONTAINERS = 3_000_000
+
+
+def _reject_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    result: dict[str, object] = {}
+    for key, value in pairs:
+        if key in result:
+            raise InputError(key, value, "a field given once", "remove one of the two")
+        result[key] = value
+    return result
+
+
+def _reject_constant(constant: str) -> object:
+    raise InputError("document", constant, "finite JSON numbers", "replace it by a number")
+
+
+def parse_json(data: bytes, source: str) -> object:
+    """Return the JSON value in `data`; `source` names it in errors.
+
+    Raises
+    ------
+    InputError
+        For anything that is not one plain JSON value: truncated, nested too deep, NaN or
+        Infinity, a field given twice, more brackets than any real file has.
+    """
+    if data.count(b"[") + data.count(b"{") > MOST_CONTAINERS:
+        raise InputError(
+            source,
+            f"{data.count(b'[') + data.count(b'{')} brackets",
+            f"at most {MOST_CONTAINERS} lists and objects",
+            "store devices by column",
+        )
+    try:
+        return json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_reject_duplicates,
+            parse_constant=_reject_constant,
+        )
+    except UnicodeDecodeError as error:
+        raise InputError(
+            source, f"byte {error.start}", "UTF-8 text", "save the file as UTF-8"
+        ) from None
+    except RecursionError:
+        raise InputError(
+            source, "brackets nested too deep", "a few levels of nesting", "check the file"
+        ) from None
+    except json.JSONDecodeError as error:
+        raise InputError(
+            source,
+            f"line {error.lineno} column {error.colno}: {error.msg}",
+            "one whole JSON document",
+            "check that the file is complete",
+        ) from None
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        # An integer with thousands of digits.
+        raise InputError(source, str(error), "numbers below 1e300", "shorten it") from None
+
+
+def read_json(path: Path) -> object:
+    """Return the JSON value in the file at `path` (gzip-compressed where it ends in .gz)."""
+    source = path.name
+    try:
+        if path.stat().st_size > LARGEST_FILE_BYTES:
+            raise InputError(
+                source,
+                f"{path.stat().st_size} bytes",
+                f"at most {LARGEST_FILE_BYTES} bytes",
+                "split it",
+            )
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            "file", str(path), "a file that can be read", error.strerror or "check the path"
+        ) from None
+    if path.suffix == ".gz":
+        try:
+            with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+                data = stream.read(LARGEST_FILE_BYTES + 1)
+        except (OSError, EOFError, zlib.error):
+            raise InputError(
+                source, "damaged gzip data", "a whole gzip file", "copy it again"
+            ) from None
+        if len(data) > LARGEST_FILE_BYTES:
+            raise InputError(
+                source, "more after unpacking", f"at most {LARGEST_FILE_BYTES} bytes", "split it"
+            )
+    return parse_json(data, source)
+
+
+def canonical(document: object, *, indent: int | None = None) -> bytes:
+    """Return `document` as JSON bytes: the same value gives the same bytes on any machine."""
+    separators = (",", ":") if indent is None else (",", ": ")
+    text = json.dumps(
+        document, allow_nan=False, ensure_ascii=True, separators=separators, indent=indent
+    )
+    return text.encode("ascii")
+
+
+def content_hash(document: object) -> str:
+    """Return the SHA-256 of `document` with its keys sorted, in hexadecimal."""
+    text = json.dumps(
+        document, allow_nan=False, ensure_ascii=True, separators=(",", ":"), sort_keys=True
+    )
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace the file at `path` by `data` in one step: readers see the old or the new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        # mkstemp makes private files; a result is an ordinary file.
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_json(path: Path, document: object, *, indent: int | None = None) -> None:
+    """Write `document` to `path` atomically, gzip-compressed where the name ends in .gz."""
+    data = canonical(document, indent=indent) + b"\n"
+    if path.suffix == ".gz":
+        # A fixed time stamp: the same document gives the same file.
+        data = gzip.compress(data, compresslevel=9, mtime=0)
+    write_bytes(path, data)

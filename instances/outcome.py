@@ -1,0 +1,105 @@
+"""Turn what a method found into a `Result` whose figures come from the judge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from instances.interface import (
+    EXACT,
+    Budget,
+    Guarantee,
+    Recorder,
+    Result,
+    SolutionStatus,
+    Statistic,
+    Termination,
+)
+from instances.judge import check, evaluate
+from instances.tolerances import gap
+
+if TYPE_CHECKING:
+    from instances.interface import Instance, Plan
+
+__all__ = ["conclude", "nothing_found", "proven_infeasible"]
+
+
+def conclude(
+    instance: Instance,
+    plan: Plan,
+    recorder: Recorder,
+    budget: Budget,
+    *,
+    bound: float | None = None,
+    termination: Termination = Termination.SOLVED,
+    guarantee: Guarantee | None = None,
+    statistics: Mapping[str, Statistic] | None = None,
+) -> Result:
+    """Return the result of a run that has a plan.
+
+    The objective is `evaluate`'s. The status is ``optimal`` when the plan is feasible and
+    `bound` is within ``budget.relative_gap`` of it, ``feasible`` when it is only feasible,
+    and ``none`` when `check` finds a violation.
+    """
+    objective = evaluate(instance, plan).objective
+    status = SolutionStatus.FEASIBLE
+    if check(instance, plan):
+        status = SolutionStatus.NONE
+        recorder.note(bound=bound)
+    else:
+        recorder.note(objective, bound)
+        distance = gap(objective, bound)
+        if distance is not None and distance <= budget.relative_gap:
+            status = SolutionStatus.OPTIMAL
+            termination = Termination.SOLVED
+            guarantee = guarantee or EXACT
+    return Result(
+        termination=termination,
+        status=status,
+        plan=plan,
+        objective=objective,
+        bound=bound,
+        guarantee=guarantee,
+        trajectory=recorder.points,
+        statistics=dict(statistics or {}),
+        runtime_s=recorder.elapsed_s,
+    )
+
+
+def proven_infeasible(
+    recorder: Recorder, statistics: Mapping[str, Statistic] | None = None
+) -> Result:
+    """Return the result of a run that proved that there is no plan."""
+    return Result(
+        Termination.SOLVED,
+        SolutionStatus.INFEASIBLE,
+        None,
+        None,
+        None,
+        None,
+        recorder.points,
+        dict(statistics or {}),
+        recorder.elapsed_s,
+    )
+
+
+def nothing_found(
+    recorder: Recorder,
+    *,
+    bound: float | None = None,
+    termination: Termination = Termination.SOLVED,
+    statistics: Mapping[str, Statistic] | None = None,
+) -> Result:
+    """Return the result of a run that found no plan and proved nothing but maybe a bound."""
+    recorder.note(bound=bound)
+    return Result(
+        termination,
+        SolutionStatus.NONE,
+        None,
+        None,
+        bound,
+        None,
+        recorder.points,
+        dict(statistics or {}),
+        recorder.elapsed_s,
+    )
