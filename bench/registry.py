@@ -39,7 +39,15 @@ class Entry:
     summary: str
 
 
-METHODS: tuple[Entry, ...] = ()
+METHODS: tuple[Entry, ...] = (
+    Entry(
+        "highs-tangent",
+        "mepra",
+        "exact",
+        "formulations.mepra_tangent:METHOD",
+        "tangents to the square of the sum of roots, MILPs in HiGHS",
+    ),
+)
 
 
 def entries_for(problem: str) -> tuple[Entry, ...]:

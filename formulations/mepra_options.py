@@ -111,6 +111,15 @@ class OptionTable:
             self.exit_set[choice] if free else None,
         )
 
+    def choice_of(self, plan: MepraPlan) -> Integers | None:
+        """Return the options (positions, shape (n,)) a plan takes, None if one is not here."""
+        device = self.device
+        same = self.split == plan.splits[device]
+        if plan.exit_set is not None:
+            same &= self.exit_set == plan.exit_set[device]
+        found = np.nonzero(same)[0]
+        return found if np.array_equal(device[found], np.arange(self.devices)) else None
+
 
 @dataclass(frozen=True, slots=True)
 class _Points:

@@ -137,7 +137,6 @@ def cases(draw: st.DrawFn, devices: int = 2) -> MepraInstance:
         for _ in range(devices)
     ]
     fixed = draw(st.booleans())
-    speeds = st.sampled_from([1.0, 7.0, 100.0])
     return instance_of(
         layers,
         [[float(x) for x in row] for row in weights],
