@@ -1,0 +1,128 @@
+"""The command ``splitopt``.
+
+Subcommands are modules of `bench.commands`, imported when they are called; none of them imports
+numpy or a solver before it has work to do, so that ``--help``, ``list`` and ``methods`` answer at
+once.
+
+Exit codes: 0 for a run that ended in order (a proof of infeasibility is one), 2 for bad input, 130
+when interrupted, 1 for anything else.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from typing import NoReturn
+
+import click
+
+from instances.errors import InputError
+
+__all__ = ["LazyGroup", "cli", "main"]
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+# Command to (module:object, heading under which ``--help`` lists it).
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "list": ("bench.commands.list:list_", "Instances"),
+    "show": ("bench.commands.show:show", "Instances"),
+    "methods": ("bench.commands.methods:methods", "Solving"),
+    "solve": ("bench.commands.solve:solve", "Solving"),
+    "check": ("bench.commands.check:check", "Solving"),
+    "completion": ("bench.commands.completion:completion", "Shell"),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported on first use, listed under headings."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of that name, importing its module."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands under their headings."""
+        width = max(map(len, COMMANDS))
+        for heading in dict.fromkeys(entry[1] for entry in COMMANDS.values()):
+            rows = []
+            for name, (_, place) in COMMANDS.items():
+                command = self.get_command(ctx, name) if place == heading else None
+                if command is not None:
+                    rows.append((name.ljust(width), command.get_short_help_str(limit=100)))
+            with formatter.section(heading):
+                formatter.write_dl(rows)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command and turn what goes wrong into one line and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            _stop(ctx, f"splitopt: error: {error}", BAD_INPUT)
+        except KeyboardInterrupt:
+            _stop(ctx, "splitopt: interrupted", INTERRUPTED)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # the reader of the output has gone: click's business
+                raise
+            _stop(ctx, f"splitopt: error: {_line(error)}", 1)
+        except Exception as error:
+            _stop(
+                ctx,
+                f"splitopt: unexpected error: {type(error).__name__}: {_line(error)} "
+                "(splitopt --debug ... shows where)",
+                1,
+            )
+
+
+def _line(error: BaseException) -> str:
+    """Return what an error says, in one line."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _stop(ctx: click.Context, message: str, code: int) -> NoReturn:
+    """Leave with `code` after one line on stderr, and the traceback before it where asked for."""
+    if ctx.params.get("debug") or os.environ.get("SPLITOPT_DEBUG"):
+        traceback.print_exc()
+    click.echo(message, err=True)
+    raise click.exceptions.Exit(code)
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 ended in order, 2 bad input, 130 interrupted, 1 anything else.",
+)
+@click.version_option(package_name="splitopt", prog_name="splitopt")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cli(debug: bool) -> None:
+    r"""Measure how far a method for split DNN inference is from the proven optimum.
+
+    \b
+    Start here:
+      splitopt list
+      splitopt solve mepra-image-10mbps --method highs-tangent
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    cli(prog_name="splitopt")
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The subcommands of ``splitopt``: one module each, light to import."""

@@ -1,0 +1,177 @@
+"""Arguments that several commands share: instances, methods, options, and their completion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+from instances.errors import InputError
+
+if TYPE_CHECKING:
+    from instances.interface import Instance
+
+    TextParam = click.ParamType[str]
+    TextsParam = click.ParamType[tuple[str, ...]]
+else:  # older releases of click have no generic parameter types
+    TextParam = TextsParam = click.ParamType
+
+__all__ = [
+    "SUFFIXES",
+    "InstanceName",
+    "MethodName",
+    "MethodNames",
+    "SetOrInstance",
+    "instance_source",
+    "open_instance",
+    "read_assignments",
+]
+
+SUFFIXES = (".json", ".json.gz")
+
+
+def instance_source(reference: str) -> Path | str:
+    """Return what INSTANCE means: the path of a file, or a name in the library.
+
+    A name in the library wins over a file of the same name without ``.json``.
+
+    Raises
+    ------
+    InputError
+        When it is neither.
+    """
+    from instances import library
+
+    path = Path(reference)
+    if not reference.endswith(SUFFIXES) and "/" not in reference:
+        if reference in library.names():
+            return reference
+        if not path.is_file():
+            raise InputError(
+                "instance",
+                reference,
+                "a file or a name in the library",
+                "splitopt list shows the names" + _similar(reference, library.names()),
+            )
+    return path
+
+
+def _similar(name: str, known: Sequence[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, known, n=3)
+    return "; did you mean " + " or ".join(near) + "?" if near else ""
+
+
+def open_instance(reference: str) -> Instance:
+    """Return the instance that a file holds or that the library has under this name."""
+    source = instance_source(reference)
+    if isinstance(source, str):
+        from instances import library
+
+        return library.load(source)
+    from instances.judge import read_instance
+
+    return read_instance(source)
+
+
+def read_assignments(option: str, given: Sequence[str]) -> dict[str, str]:
+    """Return ``k=v`` texts as a mapping; values stay texts, their reader converts them.
+
+    Raises
+    ------
+    InputError
+        For a text without ``=`` or a name given twice.
+    """
+    found: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise InputError(option, text, "name=value", "write name=value without spaces")
+        if name in found:
+            raise InputError(option, text, "each name once", "remove one of the two")
+        found[name] = value.strip()
+    return found
+
+
+def _matching(names: Sequence[str], incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+class InstanceName(TextParam):
+    """A file or a library name; completes both."""
+
+    name = "instance"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return library names, and let the shell complete files."""
+        from instances import library
+
+        if "/" in incomplete or incomplete.startswith((".", "~")):
+            return [CompletionItem(incomplete, type="file")]
+        names = _matching(library.names(), incomplete)
+        return names or [CompletionItem(incomplete, type="file")]
+
+
+class SetOrInstance(InstanceName):
+    """A set of the library, or an instance."""
+
+    name = "set|instance"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the names of sets and of instances."""
+        from instances import library
+
+        return _matching(library.sets(), incomplete) + super().shell_complete(
+            ctx, param, incomplete
+        )
+
+
+def _method_names() -> list[str]:
+    from bench.registry import METHODS
+
+    return list(dict.fromkeys(entry.name for entry in METHODS))
+
+
+class MethodName(TextParam):
+    """The name of a method."""
+
+    name = "method"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the methods whose names begin so."""
+        return _matching(_method_names(), incomplete)
+
+
+class MethodNames(TextsParam):
+    """Names of methods with commas between them."""
+
+    name = "methods"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Return the names, each once, in the order given."""
+        if isinstance(value, tuple):
+            return value
+        names = [name.strip() for name in str(value).split(",")]
+        return tuple(dict.fromkeys(name for name in names if name))
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Complete the name behind the last comma."""
+        done, comma, last = incomplete.rpartition(",")
+        return [
+            CompletionItem(done + comma + name) for name in _method_names() if name.startswith(last)
+        ]

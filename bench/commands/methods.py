@@ -1,0 +1,107 @@
+"""``splitopt methods``: what there is to compare."""
+
+from __future__ import annotations
+
+import click
+
+from bench.commands.arguments import MethodName
+from bench.commands.output import echo_json, echo_table, json_option
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  splitopt methods
+  splitopt methods --problem cift --kind exact
+  splitopt methods jqodi          # its options, with defaults and ranges
+"""
+)
+@click.argument("method", type=MethodName(), required=False)
+@click.option("--problem", type=click.Choice(["cift", "mepra"]), help="Only of this problem.")
+@click.option(
+    "--kind",
+    type=click.Choice(["exact", "approximation", "heuristic", "learner"]),
+    help="Only of this kind.",
+)
+@json_option
+def methods(method: str | None, problem: str | None, kind: str | None, as_json: bool) -> None:
+    """List the methods, or show the options of one METHOD."""
+    from bench import registry
+
+    entries = [
+        entry
+        for entry in registry.METHODS
+        if problem in (None, entry.problem) and kind in (None, entry.kind)
+    ]
+    if method is not None:
+        _one_method(method, problem, as_json)
+        return
+    rows = [
+        {
+            "name": entry.name,
+            "problem": entry.problem,
+            "kind": entry.kind,
+            "summary": entry.summary,
+        }
+        for entry in entries
+    ]
+    if as_json:
+        echo_json(rows)
+        return
+    echo_table(
+        {"name": "method", "problem": "problem", "kind": "kind", "summary": "what it does"},
+        [dict(row) for row in rows],
+    )
+
+
+def _one_method(name: str, problem: str | None, as_json: bool) -> None:
+    """Show one method with its options; this imports its module."""
+    from bench import registry
+    from instances.errors import InputError
+
+    found = [
+        entry
+        for entry in registry.METHODS
+        if entry.name == name and problem in (None, entry.problem)
+    ]
+    if not found:
+        raise InputError("method", name, "a name of the registry", "splitopt methods lists them")
+    documents = []
+    for entry in found:
+        options = registry.load(entry.name, entry.problem).options
+        documents.append(
+            {
+                "name": entry.name,
+                "problem": entry.problem,
+                "kind": entry.kind,
+                "summary": entry.summary,
+                "options": [
+                    {
+                        "name": option.name,
+                        "default": option.default,
+                        "allowed": option.allowed(),
+                        "description": option.description,
+                    }
+                    for option in options
+                ],
+            }
+        )
+    if as_json:
+        echo_json(documents)
+        return
+    for entry, document in zip(found, documents, strict=True):
+        click.echo(f"{entry.name} ({entry.problem}, {entry.kind}): {entry.summary}")
+        rows = document["options"]
+        assert isinstance(rows, list)
+        if not rows:
+            click.echo("  no options")
+            continue
+        echo_table(
+            {
+                "name": "option",
+                "default": "default",
+                "allowed": "allowed",
+                "description": "description",
+            },
+            rows,
+        )

@@ -1,0 +1,92 @@
+"""``splitopt show``: an instance, and a plan on it, as text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.commands.arguments import InstanceName, open_instance
+from bench.commands.output import echo_json, json_option
+
+if TYPE_CHECKING:
+    from instances.interface import Instance, Plan
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  splitopt show mepra-image-10mbps
+  splitopt show my.json --plan plan.json     # time and energy by stage
+  splitopt show my.json --json               # the whole instance
+"""
+)
+@click.argument("instance", type=InstanceName())
+@click.option(
+    "--plan",
+    type=click.Path(path_type=Path),
+    metavar="PLAN",
+    help="A plan to evaluate stage by stage.",
+)
+@json_option
+def show(instance: str, plan: Path | None, as_json: bool) -> None:
+    """Show what an instance holds, and what a plan costs on it."""
+    from instances.judge import read_plan
+
+    problem_instance = open_instance(instance)
+    decisions = None if plan is None else read_plan(plan)
+    if as_json:
+        echo_json(_document(problem_instance, decisions))
+        return
+    _heading(problem_instance)
+    from instances.cift import CiftInstance
+
+    if isinstance(problem_instance, CiftInstance):
+        from bench.commands import show_cift
+
+        show_cift.show_instance(problem_instance)
+        if decisions is not None:
+            click.echo("")
+            show_cift.show_plan(problem_instance, decisions)
+        return
+    from bench.commands import show_mepra
+
+    show_mepra.show_instance(problem_instance)
+    if decisions is not None:
+        click.echo("")
+        show_mepra.show_plan(problem_instance, decisions)
+
+
+def _heading(instance: Instance) -> None:
+    click.echo(f"{instance.name} ({instance.problem})  {instance.content_hash[:12]}")
+    if instance.description:
+        click.echo(instance.description)
+    for line in instance.assumptions:
+        click.echo(f"  assumed: {line}")
+    if instance.origin:
+        made = ", ".join(f"{key} {value}" for key, value in instance.origin.items())
+        click.echo(f"  made by: {made}")
+
+
+def _document(instance: Instance, plan: Plan | None) -> dict[str, object]:
+    """Return the instance's document, and with a plan its evaluation."""
+    document: dict[str, object] = {
+        "content_hash": instance.content_hash,
+        "instance": instance.to_document(),
+    }
+    if plan is not None:
+        import dataclasses
+
+        import numpy as np
+
+        from instances.judge import check, evaluate
+
+        figures = dataclasses.asdict(evaluate(instance, plan))
+        document["plan"] = plan.to_document()
+        document["evaluation"] = {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in figures.items()
+        }
+        document["violations"] = [v.to_document() for v in check(instance, plan)]
+    return document

@@ -1,0 +1,205 @@
+"""Text for people about a CIFT instance and a plan on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.commands.output import echo_table, figure
+from instances.cift import CiftInstance, SpeedInterval, Speeds
+from instances.cift_judge import evaluate_cift
+from instances.cift_plan import CiftPlan
+from instances.errors import InputError
+from instances.judge import check
+
+if TYPE_CHECKING:
+    from instances.interface import Plan
+
+__all__ = ["show_instance", "show_plan"]
+
+_MOST_ROWS = 30
+
+
+def _speeds(speeds: Speeds) -> str:
+    if isinstance(speeds, SpeedInterval):
+        return f"{speeds.low / 1e9:.4g}..{speeds.high / 1e9:.4g}"
+    if len(speeds) > 4:
+        return f"{speeds[0] / 1e9:.4g}..{speeds[-1] / 1e9:.4g} ({len(speeds)} levels)"
+    return " ".join(f"{speed / 1e9:.4g}" for speed in speeds)
+
+
+def _rest(total: int) -> None:
+    if total > _MOST_ROWS:
+        click.echo(f"... and {total - _MOST_ROWS} more")
+
+
+def _deadline(value: float | None) -> str:
+    return "none" if value is None else f"{value:.6g} s"
+
+
+def show_instance(instance: CiftInstance) -> None:
+    """Print nodes, links, models and configurations."""
+    click.echo(
+        f"\n{len(instance.nodes)} nodes, {len(instance.links)} links, {len(instance.models)} "
+        f"models, {len(instance.compressions)} compression levels, "
+        f"{len(instance.configurations)} configurations"
+    )
+    target = instance.error_target
+    click.echo(
+        f"{instance.requests} requests; deadlines: inference "
+        f"{_deadline(instance.inference_deadline_s)} a request, fine-tuning "
+        f"{_deadline(instance.fine_tuning_deadline_s)} in all; error target "
+        f"{'none, epochs are given' if target is None else figure(target)}\n"
+    )
+    echo_table(
+        {
+            "name": "node",
+            "tier": "tier",
+            "speeds": "GFLOP/s",
+            "efficiency": "pJ/FLOP at top",
+            "power": "busy W",
+            "memory": "memory MiB",
+            "samples": "samples",
+        },
+        [
+            {
+                "name": node.name,
+                "tier": node.tier,
+                "speeds": _speeds(node.speeds_flop_per_s),
+                "efficiency": _joules_per_flop(node.speeds_flop_per_s, node.kappa_j_s2_per_flop3)
+                * 1e12,
+                "power": node.busy_power_w,
+                "memory": node.memory_bytes / 2**20,
+                "samples": node.samples,
+            }
+            for node in instance.nodes[:_MOST_ROWS]
+        ],
+    )
+    _rest(len(instance.nodes))
+    click.echo("")
+    if instance.links:
+        echo_table(
+            {
+                "link": "link",
+                "rate": "Mbit/s",
+                "delay": "delay ms",
+                "energy": "nJ/bit",
+            },
+            [
+                {
+                    "link": f"{link.tail} -> {link.head}",
+                    "rate": link.rate_bit_per_s / 1e6,
+                    "delay": link.delay_s * 1e3,
+                    "energy": link.energy_j_per_bit * 1e9,
+                }
+                for link in instance.links[:_MOST_ROWS]
+            ],
+        )
+        _rest(len(instance.links))
+        click.echo("")
+    echo_table(
+        {
+            "model": "model",
+            "blocks": "blocks",
+            "flops": "GFLOP",
+            "params": "parameters MiB",
+            "input": "input Mbit",
+        },
+        [
+            {
+                "model": model.name,
+                "blocks": len(model.blocks),
+                "flops": model.flops / 1e9,
+                "params": model.param_bytes / 2**20,
+                "input": model.input_bits / 1e6,
+            }
+            for model in instance.models[:_MOST_ROWS]
+        ],
+    )
+    click.echo("")
+    echo_table(
+        {
+            "model": "configuration",
+            "compression": "compression",
+            "source": "source",
+            "fraction": "data",
+            "epochs": "epochs",
+            "passes": "sample passes",
+        },
+        [
+            {
+                "model": g.model,
+                "compression": g.compression,
+                "source": g.source,
+                "fraction": g.fraction,
+                "epochs": g.epochs,
+                "passes": instance.sample_passes(g),
+            }
+            for g in instance.configurations[:_MOST_ROWS]
+        ],
+    )
+    _rest(len(instance.configurations))
+
+
+def _joules_per_flop(speeds: Speeds, kappa: float) -> float:
+    top = speeds.high if isinstance(speeds, SpeedInterval) else speeds[-1]
+    return kappa * top * top
+
+
+def show_plan(instance: CiftInstance, plan: Plan) -> None:
+    """Print what a plan decides and costs, stage by stage."""
+    if not isinstance(plan, CiftPlan):
+        raise InputError("plan", type(plan).__name__, "a plan of cift", "give another plan")
+    result = evaluate_cift(instance, plan)
+    broken = check(instance, plan)
+    click.echo(
+        f"plan: {plan.model}, {plan.compression}, data of {plan.source} ({plan.fraction:g}), "
+        f"{len(plan.hosts)} host{'s' if len(plan.hosts) != 1 else ''}"
+    )
+    speeds = {
+        stop.node: (stop.inference_speed_flop_per_s, stop.fine_tuning_speed_flop_per_s)
+        for stop in plan.stops
+    }
+    rows: list[dict[str, str | int | float | bool | None]] = []
+    first = 1
+    for stage in result.stages:
+        here = speeds.get(stage.where, (None, None))
+        row: dict[str, str | int | float | bool | None] = {
+            "stage": stage.where,
+            "blocks": "" if stage.kind == "hop" else f"{first}..{first + stage.blocks - 1}",
+            "serve": None if here[0] is None else here[0] / 1e9,
+            "tune": None if here[1] is None else here[1] / 1e9,
+            "latency": stage.inference_latency_s * 1e3,
+            "time": stage.fine_tuning_time_s,
+            "e_inf": stage.inference_energy_j,
+            "e_ft": stage.fine_tuning_energy_j,
+        }
+        first += stage.blocks
+        rows.append(row)
+    rows.append(
+        {
+            "stage": "total",
+            "blocks": "",
+            "latency": result.inference_latency_s * 1e3,
+            "time": result.fine_tuning_time_s,
+            "e_inf": result.inference_energy_j,
+            "e_ft": result.fine_tuning_energy_j,
+        }
+    )
+    echo_table(
+        {
+            "stage": "stage",
+            "blocks": "blocks",
+            "serve": "serving GFLOP/s",
+            "tune": "tuning GFLOP/s",
+            "latency": "latency ms",
+            "time": "tuning s",
+            "e_inf": "serving J",
+            "e_ft": "tuning J",
+        },
+        rows,
+    )
+    click.echo(f"objective {result.objective:.10g} J")
+    for violation in broken:
+        click.echo(f"violation {violation.constraint}: {violation.statement}")
