@@ -41,11 +41,32 @@ class Entry:
 
 METHODS: tuple[Entry, ...] = (
     Entry(
+        "brute-force",
+        "cift",
+        "exact",
+        "formulations.brute_force_cift:METHOD",
+        "enumerate every plan; continuous speeds by one multiplier a phase",
+    ),
+    Entry(
+        "brute-force",
+        "mepra",
+        "exact",
+        "formulations.brute_force_mepra:METHOD",
+        "enumerate every combination of splits and exit sets",
+    ),
+    Entry(
         "highs-tangent",
         "mepra",
         "exact",
         "formulations.mepra_tangent:METHOD",
         "tangents to the square of the sum of roots, MILPs in HiGHS",
+    ),
+    Entry(
+        "cpsat",
+        "mepra",
+        "exact",
+        "formulations.mepra_cpsat:METHOD",
+        "integers with one product in CP-SAT, scaling error stated",
     ),
 )
 
