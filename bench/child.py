@@ -1,0 +1,207 @@
+"""What the process of one run does: load the method, solve, send what happened.
+
+Messages go to the runner as lines of JSON. Nothing here is trusted by the runner: it reads
+with limits, and judges plan and figures itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import math
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from instances.errors import InputError
+from instances.interface import Budget, Progress, Result, read_options
+from instances.judge import plan_from_document
+
+if TYPE_CHECKING:
+    from instances.interface import Instance
+
+__all__ = ["load_target", "probe", "solve"]
+
+Send = Callable[[dict[str, Any]], None]
+_TEXT = 2000
+
+
+def load_target(target: str) -> Any:
+    """Return the object at ``module:object``.
+
+    Raises
+    ------
+    InputError
+        When there is no such module or object.
+    """
+    module, _, attribute = target.partition(":")
+    remedy = "check the spelling, and that the module can be imported from here"
+    try:
+        found: Any = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (module == error.name or module.startswith(error.name + ".")):
+            raise InputError("method", target, "module:object", remedy) from None
+        raise
+    for part in attribute.split("."):
+        if not part or not hasattr(found, part):
+            raise InputError("method", target, "module:object", remedy)
+        found = getattr(found, part)
+    return found
+
+
+def pick(target: str, name: str | None) -> Any:
+    """Return the method at `target`; where that is a list, the one called `name`."""
+    found = load_target(target)
+    if isinstance(found, list | tuple):
+        for entry in found:
+            if entry.name == name:
+                return entry
+        raise InputError("method", name, f"methods in {target}", "check its name")
+    return found
+
+
+def _plain(value: object) -> object:
+    """Return `value` as JSON can hold it: methods put all kinds of numbers into statistics."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return str(value)[:_TEXT]
+    if not math.isfinite(number):
+        return str(number)
+    return int(number) if number.is_integer() and not isinstance(value, float) else number
+
+
+def _figure(value: object) -> float | None:
+    return None if value is None else float(value)  # type: ignore[arg-type]
+
+
+def describe_result(result: Result) -> dict[str, Any]:
+    """Return what a method gave back as a JSON object."""
+    if not isinstance(result, Result):
+        raise TypeError(f"the method returned {type(result).__name__}, not a Result")
+    return {
+        "termination": str(result.termination),
+        "status": str(result.status),
+        "plan": None if result.plan is None else result.plan.to_document(),
+        "objective": _figure(result.objective),
+        "bound": _figure(result.bound),
+        "guarantee": None if result.guarantee is None else result.guarantee.to_document(),
+        "trajectory": [
+            [float(p.time_s), _figure(p.objective), _figure(p.bound)] for p in result.trajectory
+        ],
+        "statistics": {str(k): _plain(v) for k, v in result.statistics.items()},
+        "runtime_s": float(result.runtime_s),
+    }
+
+
+def _guarded(work: Callable[[], None], send: Send) -> None:
+    try:
+        work()
+    except MemoryError:
+        send({"kind": "memory"})
+    except InputError as error:
+        send(
+            {
+                "kind": "input",
+                "field": error.field,
+                "value": _plain(error.value),
+                "allowed": error.allowed,
+                "remedy": error.remedy,
+            }
+        )
+    except BaseException as error:  # whatever a method raises must come back by name
+        traceback.print_exc()
+        line = " ".join(str(error).split())[:_TEXT]
+        send({"kind": "error", "type": type(error).__name__, "message": line})
+
+
+def probe(request: Mapping[str, Any], send: Send) -> None:
+    """Describe the methods at a target, with the options as they would be read."""
+
+    def work() -> None:
+        found = load_target(request["target"])
+        methods = found if isinstance(found, list | tuple) else [found]
+        described = []
+        for method in methods:
+            entry: dict[str, Any] = {
+                "name": str(method.name),
+                "problem": getattr(method, "problem", None),
+                "kind": str(getattr(method, "kind", "heuristic")),
+                "summary": str(getattr(method, "summary", "") or (type(method).__doc__ or ""))
+                .strip()
+                .split("\n")[0],
+            }
+            if not callable(getattr(method, "solve", None)):
+                raise InputError("method", request["target"], "an object with solve()", "check it")
+            if request.get("name") in (None, entry["name"]):
+                given = request.get("options") or {}
+                entry["options"] = read_options(entry["name"], tuple(method.options), given)
+            described.append(entry)
+        send({"kind": "description", "methods": described})
+
+    _guarded(work, send)
+
+
+def solve(request: Mapping[str, Any], instance: Instance, send: Send) -> None:
+    """Run the method of `request` on `instance`."""
+
+    def on_progress(point: Progress) -> None:
+        send(
+            {
+                "kind": "point",
+                "time_s": float(point.time_s),
+                "objective": _figure(point.objective),
+                "bound": _figure(point.bound),
+            }
+        )
+
+    def work() -> None:
+        method = pick(request["target"], request["method"])
+        support = method.supports(instance)
+        if not support:
+            send({"kind": "unsupported", "reason": str(support.reason)[:_TEXT]})
+            return
+        warm_start = request.get("warm_start")
+        plan = None if warm_start is None else plan_from_document(warm_start)
+        budget = Budget(
+            time_limit_s=request["time_limit_s"],
+            threads=request["threads"],
+            memory_limit_bytes=request["memory_limit_bytes"],
+            relative_gap=request["relative_gap"],
+        )
+        if request.get("prepare") and callable(getattr(method, "prepare", None)):
+            method.prepare()
+        send({"kind": "started"})
+        start = time.perf_counter()
+        result = method.solve(
+            instance, budget, request["seed"], request["options"], plan, on_progress
+        )
+        solve_time_s = time.perf_counter() - start
+        document = describe_result(result)
+        send({"kind": "result", "solve_time_s": solve_time_s, "document": document})
+
+    _guarded(work, send)
+
+
+def line_sender(descriptor: int) -> Send:
+    """Return a function that writes messages to a descriptor, a line each."""
+    stream = open(descriptor, "wb", buffering=0, closefd=False)  # noqa: SIM115
+
+    def send(message: dict[str, Any]) -> None:
+        data = memoryview(json.dumps(message, allow_nan=False).encode() + b"\n")
+        while data:
+            data = data[stream.write(data) or 0 :]
+
+    return send
+
+
+def flush() -> None:
+    """Flush what the method printed; a broken pipe is no error here."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()

@@ -1,0 +1,448 @@
+"""One process a run, watched and killed from outside.
+
+The runner's side: start a zygote, ask it for a run, read what comes back with limits, kill
+the run when it breaks one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench import wire
+from bench.environment import thread_variables
+from bench.process_tree import tree_memory_bytes
+from instances.interface import Progress
+
+__all__ = ["Outcome", "Watch", "Zygote", "ZygoteLostError"]
+
+# A run that has not begun to solve by then is killed: its instance or imports hang.
+SETUP_LIMIT_S = 120.0
+# After its result a process has this long to end.
+_EXIT_LIMIT_S = 10.0
+# A plan for a million devices takes about 30 MB.
+_LARGEST_RESULT_BYTES = 256 << 20
+_MOST_POINTS = 10_000
+_BOOT = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from bench.zygote import main; main()"
+)
+
+
+class ZygoteLostError(RuntimeError):
+    """The process that runs are forked from died; the run in progress is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What the runner watches while a run lasts.
+
+    Attributes
+    ----------
+    kill_after_s
+        Seconds after the start of the solve at which it is killed; None for never.
+    memory_limit_bytes
+        Bytes of the whole process tree; None for no limit.
+    output_limit_bytes
+        Bytes of stdout, and of stderr, that are kept.
+    stop
+        When set the run is killed and its outcome thrown away.
+    on_point
+        Called with each improvement as it arrives.
+    """
+
+    kill_after_s: float | None = None
+    memory_limit_bytes: int | None = None
+    output_limit_bytes: int = 64 << 10
+    stop: threading.Event = field(default_factory=threading.Event)
+    on_point: Callable[[Progress], None] | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came back from a run, unjudged.
+
+    Attributes
+    ----------
+    message
+        The last message of the run but points: ``result``, ``description``, ``unsupported``,
+        ``memory``, ``input`` or ``error``; None when it ended without one.
+    killed_for
+        ``time``, ``memory``, ``setup``, ``result``, ``exit`` or ``stop`` when the runner
+        killed it, with the reason in words in `killed_because`.
+    exit_status
+        As `os.wait4` gives it; None when the run was never started.
+    """
+
+    message: dict[str, Any] | None = None
+    points: list[tuple[float, float | None, float | None]] = field(default_factory=list)
+    killed_for: str | None = None
+    killed_because: str | None = None
+    failed: str | None = None
+    exit_status: int | None = None
+    started: bool = False
+    solve_wall_s: float | None = None
+    wall_time_s: float = 0.0
+    cpu_time_s: float | None = None
+    peak_memory_bytes: int | None = None
+    enforced: dict[str, str] = field(default_factory=dict)
+    not_enforced: dict[str, str] = field(default_factory=dict)
+    stdout: bytes = b""
+    stdout_bytes: int = 0
+    stderr: bytes = b""
+    stderr_bytes: int = 0
+
+
+class _Capture:
+    """The head and the tail of a stream, up to a cap."""
+
+    def __init__(self, cap: int) -> None:
+        self._half = max(1, cap // 2)
+        self._head = bytearray()
+        self._tail = bytearray()
+        self.total = 0
+
+    def add(self, data: bytes) -> None:
+        self.total += len(data)
+        room = self._half - len(self._head)
+        if room > 0:
+            self._head += data[:room]
+            data = data[room:]
+        if data:
+            self._tail = (self._tail + data)[-self._half :]
+
+    def kept(self) -> bytes:
+        left_out = self.total - len(self._head) - len(self._tail)
+        middle = f"\n[... {left_out} bytes left out ...]\n".encode() if left_out else b""
+        return bytes(self._head) + middle + bytes(self._tail)
+
+
+class _Lines:
+    """Messages of a run, a line each."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._held = 0
+
+    def add(self, data: bytes) -> list[dict[str, Any]]:
+        """Return the messages that are complete now."""
+        if b"\n" not in data:
+            self._parts.append(data)
+            self._held += len(data)
+            if self._held > _LARGEST_RESULT_BYTES:
+                raise OverflowError(f"a result of more than {_LARGEST_RESULT_BYTES} bytes")
+            return []
+        *lines, rest = (b"".join(self._parts) + data).split(b"\n")
+        self._parts, self._held = [rest], len(rest)
+        found = []
+        for line in lines:
+            try:
+                message = json.loads(line, parse_constant=lambda name: None)
+            except (ValueError, RecursionError):
+                message = {"kind": "error", "type": "MalformedMessage", "message": "no JSON"}
+            if isinstance(message, dict):
+                found.append(message)
+        return found
+
+
+class Zygote:
+    """A process to fork runs from, for one job.
+
+    Parameters
+    ----------
+    threads
+        Threads the libraries of its runs may start.
+    targets
+        ``module:object`` of the methods whose modules and solvers are imported ahead.
+    """
+
+    def __init__(self, threads: int = 1, targets: Sequence[str] = ()) -> None:
+        ours, theirs = socket.socketpair()
+        # An instance loads, or a run ends after it was killed, well within that.
+        ours.settimeout(300.0)
+        self._control = ours
+        paths = [os.path.abspath(entry) for entry in sys.path]  # noqa: PTH100 - '' is the cwd
+        environment = os.environ | thread_variables(threads) | {"PYTHONHASHSEED": "0"}
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the zygote
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _BOOT, str(theirs.fileno()), json.dumps(paths)],
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                pass_fds=(theirs.fileno(),),
+                env=environment,
+                # Ctrl-C in a terminal is for the runner alone.
+                start_new_session=True,
+            )
+        finally:
+            theirs.close()
+        self._ready = False
+        self._targets = list(targets)
+        self.adopts = False
+
+    @property
+    def pid(self) -> int:
+        """The zygote's process number."""
+        return self._process.pid
+
+    def _get_ready(self) -> None:
+        """Wait for the start and the imports, which run beside the runner's own work."""
+        if self._ready:
+            return
+        self._receive()
+        self._send({"op": "preload", "targets": self._targets})
+        self.adopts = bool(self._receive()["adopts"])
+        self._ready = True
+
+    def preload(self, targets: Sequence[str]) -> None:
+        """Import what methods need; before the first run."""
+        self._targets += targets
+
+    def close(self) -> None:
+        """End the zygote and whatever it runs."""
+        self._control.close()
+        try:
+            self._process.wait(5.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
+
+    def _send(self, message: dict[str, Any], descriptors: tuple[int, ...] = ()) -> None:
+        try:
+            wire.send(self._control, message, descriptors)
+        except OSError as error:
+            raise self._lost() from error
+
+    def _receive(self) -> dict[str, Any]:
+        try:
+            got = wire.receive(self._control)
+        except (OSError, ValueError) as error:
+            raise self._lost() from error
+        if got is None:
+            raise self._lost()
+        return got[0]
+
+    def _lost(self) -> ZygoteLostError:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(1.0)
+        tail = ""
+        with contextlib.suppress(OSError, ValueError):
+            size = self._log.seek(0, os.SEEK_END)
+            self._log.seek(max(0, size - 2000))
+            tail = self._log.read().decode(errors="replace").strip()
+        last = tail.splitlines()[-1] if tail else "no message"
+        return ZygoteLostError(f"the parent of runs ended ({self._process.returncode}): {last}")
+
+    def run(self, request: Mapping[str, Any], watch: Watch) -> Outcome:
+        """Do one run and return what came of it.
+
+        Raises
+        ------
+        ZygoteLostError
+            When the zygote died; start another one.
+        """
+        self._get_ready()
+        scratch = tempfile.mkdtemp(prefix="splitopt-run-") if request["op"] == "solve" else None
+        try:
+            return _Run(self, watch).go({**request, "scratch": scratch})
+        finally:
+            if scratch is not None:
+                shutil.rmtree(scratch, ignore_errors=True)
+
+
+class _Run:
+    """One run while it lasts."""
+
+    def __init__(self, zygote: Zygote, watch: Watch) -> None:
+        self._zygote = zygote
+        self._watch = watch
+        self._outcome = Outcome()
+        self._lines = _Lines()
+        self._output = _Capture(watch.output_limit_bytes)
+        self._errors = _Capture(watch.output_limit_bytes)
+        self._begin = time.monotonic()
+        self._deadline: float | None = self._begin + SETUP_LIMIT_S
+        self._stage = "setup"
+        self._solve_begin = self._begin
+        self._pid: int | None = None
+        self._peak = 0
+
+    def go(self, request: dict[str, Any]) -> Outcome:
+        outcome = self._outcome
+        ends = [os.pipe() for _ in range(3)]
+        readers = [end[0] for end in ends]
+        try:
+            try:
+                self._zygote._send(request, tuple(end[1] for end in ends))
+            finally:
+                for end in ends:
+                    os.close(end[1])
+            reply = self._zygote._receive()
+            if "failed" in reply:
+                outcome.failed = str(reply["failed"])
+            else:
+                self._pid = int(reply["pid"])
+                self._supervise(readers)
+        finally:
+            for reader in readers:
+                os.close(reader)
+        outcome.wall_time_s = time.monotonic() - self._begin
+        outcome.stdout, outcome.stdout_bytes = self._output.kept(), self._output.total
+        outcome.stderr, outcome.stderr_bytes = self._errors.kept(), self._errors.total
+        return outcome
+
+    def _supervise(self, readers: list[int]) -> None:
+        control = self._zygote._control
+        limited = self._watch.memory_limit_bytes is not None
+        interval = 0.01 if limited else 0.05
+        with selectors.DefaultSelector() as selector:
+            for reader in readers:
+                os.set_blocking(reader, False)
+                selector.register(reader, selectors.EVENT_READ, readers.index(reader))
+            selector.register(control, selectors.EVENT_READ, None)
+            next_look = time.monotonic() + interval
+            while True:
+                now = time.monotonic()
+                until = next_look if self._deadline is None else min(next_look, self._deadline)
+                for key, _ in selector.select(max(0.0, until - now)):
+                    if key.data is None:
+                        self._end(readers)
+                        return
+                    if not self._read(readers[key.data], key.data):
+                        selector.unregister(readers[key.data])
+                now = time.monotonic()
+                if now >= next_look:
+                    self._look()
+                    next_look = now + interval
+                if self._deadline is not None and now >= self._deadline:
+                    self._overdue(now)
+
+    def _read(self, reader: int, which: int) -> bool:
+        """Read some of what a pipe holds; return whether there may be more."""
+        try:
+            data = os.read(reader, 1 << 20)
+        except BlockingIOError:
+            return True
+        self._take(data, which)
+        return bool(data)
+
+    def _drain(self, reader: int, which: int) -> None:
+        """Read all that a pipe holds now."""
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(reader, 1 << 20):
+                self._take(data, which)
+
+    def _take(self, data: bytes, which: int) -> None:
+        if which == 1:
+            self._output.add(data)
+        elif which == 2:
+            self._errors.add(data)
+        elif data and self._stage != "killed":
+            try:
+                for message in self._lines.add(data):
+                    self._hear(message)
+            except OverflowError as error:
+                self._kill("result", str(error))
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        outcome = self._outcome
+        now = time.monotonic()
+        kind = message.get("kind")
+        if kind == "point":
+            self._point(message)
+        elif kind == "ready":
+            outcome.enforced = dict(message.get("enforced") or {})
+            outcome.not_enforced = dict(message.get("not_enforced") or {})
+        elif kind == "started" and self._stage == "setup":
+            outcome.started, self._solve_begin, self._stage = True, now, "solve"
+            limit = self._watch.kill_after_s
+            self._deadline = None if limit is None else now + limit
+        elif outcome.message is None and self._stage in ("setup", "solve"):
+            if outcome.started:
+                outcome.solve_wall_s = now - self._solve_begin
+            outcome.message = message
+            self._stage, self._deadline = "exit", now + _EXIT_LIMIT_S
+
+    def _point(self, message: dict[str, Any]) -> None:
+        time_s, objective, bound = (message.get(n) for n in ("time_s", "objective", "bound"))
+        if not isinstance(time_s, int | float):
+            return
+        point = Progress(
+            float(time_s),
+            float(objective) if isinstance(objective, int | float) else None,
+            float(bound) if isinstance(bound, int | float) else None,
+        )
+        if len(self._outcome.points) >= _MOST_POINTS:
+            # Every second one goes; the last one stays, and with it what was known.
+            self._outcome.points = self._outcome.points[::2]
+        self._outcome.points.append((point.time_s, point.objective, point.bound))
+        if self._watch.on_point is not None:
+            self._watch.on_point(point)
+
+    def _look(self) -> None:
+        """Look at the memory of the process tree, and whether the run shall stop."""
+        if self._watch.stop.is_set():
+            self._kill("stop", "the runner was stopped")
+            return
+        limit = self._watch.memory_limit_bytes
+        held = tree_memory_bytes(self._zygote.pid, self._pid, limit)
+        self._peak = max(self._peak, held)
+        if limit is not None and held > limit:
+            self._kill("memory", f"held {held} bytes with its children; limit {limit} bytes")
+
+    def _overdue(self, now: float) -> None:
+        since = now - self._solve_begin
+        if self._stage == "killed":
+            # The zygote does not answer: kill past it.
+            if self._pid is not None:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self._pid, signal.SIGKILL)
+            self._zygote._process.kill()
+            self._deadline = None
+        elif self._stage == "solve":
+            limit = self._watch.kill_after_s
+            self._kill("time", f"still running after {since:.2f} s; killed at {limit:g} s")
+        elif self._stage == "setup":
+            self._kill("setup", f"had not started to solve after {since:.0f} s")
+        else:
+            self._kill("exit", f"did not end within {_EXIT_LIMIT_S:g} s of its result")
+
+    def _kill(self, why: str, because: str) -> None:
+        if self._stage == "killed":
+            return
+        self._stage = "killed"
+        self._outcome.killed_for, self._outcome.killed_because = why, because
+        self._deadline = time.monotonic() + 15.0
+        self._zygote._send({"op": "kill"})
+
+    def _end(self, readers: list[int]) -> None:
+        """Take the report of the end, and what is left in the pipes."""
+        report = self._zygote._receive()
+        for which, reader in enumerate(readers):
+            self._drain(reader, which)
+        outcome = self._outcome
+        outcome.exit_status = int(report["exit"])
+        outcome.cpu_time_s = float(report["cpu_time_s"])
+        outcome.peak_memory_bytes = max(self._peak, int(report["peak_bytes"]))
+        if outcome.started and outcome.solve_wall_s is None:
+            outcome.solve_wall_s = time.monotonic() - self._solve_begin
+        if self._watch.memory_limit_bytes is not None:
+            outcome.enforced["memory"] = "process tree watched, killed from outside"
+        if not self._zygote.adopts:
+            outcome.not_enforced["children that leave the session"] = (
+                "this system cannot hand orphans to the runner"
+            )

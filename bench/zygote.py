@@ -1,0 +1,206 @@
+"""The process that runs are forked from: it has imported what they need and runs nothing.
+
+Started by the runner, one a job, with the descriptor of one end of a socket as argument.
+For each request it forks a child in a session of its own,
+waits for it, kills whatever the child left behind, and reports how it ended. When the runner
+dies the socket closes: the zygote kills the run in progress and ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from bench import child, wire
+from bench.confine import become_subreaper, confine, die_with_parent
+from bench.sources import load_instance
+from instances.errors import InputError
+from instances.judge import instance_from_document
+
+__all__ = ["main"]
+
+
+def _children() -> list[int]:
+    """Return this process's children, adopted ones included."""
+    found: list[int] = []
+    try:
+        for task in Path("/proc/self/task").iterdir():
+            found += map(int, (task / "children").read_text().split())
+    except OSError:
+        import psutil
+
+        found = [process.pid for process in psutil.Process().children(recursive=True)]
+    return found
+
+
+def _kill(pid: int) -> None:
+    for kill in (os.killpg, os.kill):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            kill(pid, signal.SIGKILL)
+
+
+class Zygote:
+    """The serving loop."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._wake, waker = socket.socketpair()
+        for end in (self._wake, waker):
+            end.setblocking(False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+        self._waker = waker
+        self._adopts = become_subreaper()
+        self._instance: tuple[tuple[str, str], Any] | None = None
+
+    def serve(self) -> None:
+        """Answer requests until the runner goes away."""
+        while (got := wire.receive(self._control)) is not None:
+            message, descriptors = got
+            if message["op"] in ("solve", "probe"):
+                self._fork(message, descriptors)
+            elif message["op"] == "preload":
+                from bench.preload import preload
+
+                names = preload(message["targets"])
+                # What is there now is shared with every run: keep the collector from touching it.
+                gc.collect()
+                gc.freeze()
+                wire.send(self._control, {"preloaded": names, "adopts": self._adopts})
+
+    def _load(self, request: dict[str, Any]) -> Any:
+        key = (request["instance"], request["instance_hash"])
+        if self._instance is None or self._instance[0] != key:
+            self._instance = None  # not two large ones at a time
+            document = request["instance_document"]
+            if document is not None:
+                instance = instance_from_document(document)
+            else:
+                instance = load_instance(request["instance"])
+            if instance.content_hash != request["instance_hash"]:
+                raise InputError(
+                    "instance", request["instance"], "the instance planned", "it changed meanwhile"
+                )
+            self._instance = (key, instance)
+        return self._instance[1]
+
+    def _fork(self, request: dict[str, Any], descriptors: list[int]) -> None:
+        try:
+            instance = self._load(request) if request["op"] == "solve" else None
+        except Exception as error:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            wire.send(self._control, {"failed": " ".join(str(error).split())[:2000]})
+            return
+        zygote = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            code = 70
+            try:
+                self._control.close()
+                code = _child(request, instance, descriptors, zygote)
+            finally:
+                # No handlers at exit, no destructors: what they do is no part of the run.
+                os._exit(code)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        wire.send(self._control, {"pid": pid})
+        self._wait(pid)
+
+    def _wait(self, pid: int) -> None:
+        alone = False
+        while True:
+            readable, _, _ = select.select([self._control, self._wake], [], [], 1.0)
+            if self._wake in readable:
+                with contextlib.suppress(BlockingIOError):
+                    self._wake.recv(4096)
+            if self._control in readable:
+                alone = wire.receive(self._control) is None
+                _kill(pid)
+                if alone:
+                    _sweep()
+                    os._exit(0)
+            done, status, usage = os.wait4(pid, os.WNOHANG)
+            if done:
+                break
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        cpu_time_s = usage.ru_utime + usage.ru_stime + _sweep()
+        wire.send(
+            self._control,
+            {
+                "exit": status,
+                "cpu_time_s": cpu_time_s,
+                "peak_bytes": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+            },
+        )
+
+
+def _sweep() -> float:
+    """Kill and reap everything that is left; return the processor time it had used."""
+    cpu_time_s = 0.0
+    until = time.monotonic() + 10.0
+    while time.monotonic() < until:
+        try:
+            done, _, usage = os.wait4(-1, os.WNOHANG)
+        except ChildProcessError:
+            break
+        if done:
+            cpu_time_s += usage.ru_utime + usage.ru_stime
+            continue
+        for orphan in _children():
+            _kill(orphan)
+        time.sleep(0.002)
+    return cpu_time_s
+
+
+def _child(request: dict[str, Any], instance: Any, descriptors: list[int], zygote: int) -> int:
+    results, output, errors = descriptors
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.setsid()
+    mortal = die_with_parent()
+    if os.getppid() != zygote:
+        return 0
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(output, 1)
+    os.dup2(errors, 2)
+    for descriptor in (nothing, output, errors):
+        os.close(descriptor)
+    os.set_inheritable(results, False)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    faulthandler.enable(2)
+    send = child.line_sender(results)
+    if request["op"] == "probe":
+        child.probe(request, send)
+        child.flush()
+        return 0
+    if request["scratch"] is not None:
+        os.chdir(request["scratch"])
+        os.environ["TMPDIR"] = request["scratch"]
+    held, missing = confine(request)
+    if not mortal:
+        missing["end with the runner"] = "this system does not kill a run whose runner is killed"
+    send({"kind": "ready", "enforced": held, "not_enforced": missing})
+    child.solve(request, instance, send)
+    child.flush()
+    return 0
+
+
+def main() -> None:
+    """Serve the socket whose descriptor is the first argument."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    control.set_inheritable(False)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the runner's to handle
+    wire.send(control, {"hello": os.getpid()})
+    Zygote(control).serve()

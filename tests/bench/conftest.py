@@ -1,0 +1,64 @@
+"""Small instances as files, and the rogue methods as a plugin."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from instances.documents import write_json
+from instances.mepra import ExitFractions, MepraInstance
+from instances.profiles import Layer, MultiExitProfile
+
+PLUGINS = Path(__file__).parent / "plugins"
+
+
+def mepra(name="two-devices", speed=1e9, devices=2):
+    """Two layers on each device; a slow device is better off with the edge."""
+    profile = MultiExitProfile(
+        name="toy",
+        input_bits=1e6,
+        layers=(
+            Layer("first", flops=1e9, branch_flops=1e6, activation_bits=5e5),
+            Layer("second", flops=2e9, branch_flops=1e6, activation_bits=1e5),
+        ),
+    )
+    column = np.ones(devices)
+    return MepraInstance(
+        name=name,
+        edge_capacity_flop_per_s=1e12,
+        bandwidth_bit_per_s=1e7,
+        weight_time_per_s=1.0,
+        weight_energy_per_j=0.1,
+        profiles=(profile,),
+        exit_fractions=ExitFractions.of([[0.25, 0.75]]),
+        speed_flop_per_s=speed * column,
+        power_w=5.0 * column,
+        transmit_power_w=1.0 * column,
+        profile=np.zeros(devices, dtype=np.int64),
+        exit_row=np.zeros(devices, dtype=np.int64),
+        exit_set=np.full(devices, 0b11, dtype=np.int64),
+    )
+
+
+@pytest.fixture
+def rogues(monkeypatch):
+    """The plugin of rogue methods, importable."""
+    monkeypatch.syspath_prepend(str(PLUGINS))
+    return ("rogues:METHODS",)
+
+
+@pytest.fixture
+def instance_file(tmp_path):
+    """Return a function that writes an instance of its own and returns the path."""
+    numbers = itertools.count()
+
+    def write(**changes):
+        number = next(numbers)
+        # Another speed is another instance, with another hash.
+        changes = {"name": f"toy-{number}", "speed": 1e9 + number, **changes}
+        path = tmp_path / f"toy-{number}.json"
+        write_json(path, mepra(**changes).to_document())
+        return str(path)
+
+    return write

@@ -1,0 +1,233 @@
+"""Methods that misbehave, and two that do not, for the tests of the runner."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from instances.interface import (
+    Guarantee,
+    Option,
+    Recorder,
+    Result,
+    SolutionStatus,
+    Support,
+    Termination,
+)
+from instances.mepra_plan import MepraPlan
+from instances.outcome import conclude, nothing_found, proven_infeasible
+
+
+def device_only(instance):
+    """Everything on the devices: feasible for every instance."""
+    splits = instance.layers[instance.profile]
+    exits = None
+    if instance.exits == "free":
+        exits = np.int64(1) << (splits - 1)
+    return MepraPlan(splits, np.zeros(len(splits)), exits)
+
+
+class Honest:
+    name = "honest"
+    problem = "mepra"
+    options = (Option("pause", 0.0, "seconds to wait", minimum=0.0),)
+
+    def supports(self, instance):
+        return Support()
+
+    def solve(self, instance, budget, seed, options, warm_start=None, on_progress=None):
+        recorder = Recorder(on_progress)
+        time.sleep(float(options.get("pause", 0.0)))
+        return self.finish(instance, recorder, budget)
+
+    def finish(self, instance, recorder, budget):
+        return conclude(instance, device_only(instance), recorder, budget)
+
+
+class Picky(Honest):
+    name = "picky"
+
+    def supports(self, instance):
+        return Support("takes no instance called " + instance.name)
+
+
+class Sleeper(Honest):
+    name = "sleeper"
+
+    def finish(self, instance, recorder, budget):
+        recorder.note(bound=0.25)
+        recorder.note(objective=1000.0)
+        time.sleep(3600)
+
+
+class Stubborn(Honest):
+    """Ignores every signal it can, and spins."""
+
+    name = "stubborn"
+
+    def finish(self, instance, recorder, budget):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU):
+            signal.signal(number, signal.SIG_IGN)
+        while True:
+            pass
+
+
+class Glutton(Honest):
+    name = "glutton"
+
+    def finish(self, instance, recorder, budget):
+        hoard = []
+        while True:
+            hoard.append(b"x" * (4 << 20))
+
+
+class Family(Honest):
+    """Its child, in a session of its own, allocates; the method only waits."""
+
+    name = "family"
+
+    def finish(self, instance, recorder, budget):
+        code = "import time; x = bytearray(700 << 20); time.sleep(3600)"
+        subprocess.Popen([sys.executable, "-c", code], start_new_session=True).wait()
+
+
+class Orphaner(Honest):
+    """Leaves a process behind and ends well; its number goes into the statistics."""
+
+    name = "orphaner"
+
+    def finish(self, instance, recorder, budget):
+        code = "import time; time.sleep(3600)"
+        left = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+        result = conclude(instance, device_only(instance), recorder, budget)
+        return replace(result, statistics={"left": left.pid})
+
+
+class Segfault(Honest):
+    name = "segfault"
+
+    def finish(self, instance, recorder, budget):
+        recorder.note(bound=0.5)
+        ctypes.string_at(8)
+
+
+class Liar(Honest):
+    """Claims that its plan, which is not optimal, is: with a bound to match."""
+
+    name = "liar"
+
+    def finish(self, instance, recorder, budget):
+        result = conclude(instance, device_only(instance), recorder, budget)
+        return replace(
+            result,
+            status=SolutionStatus.OPTIMAL,
+            bound=result.objective,
+            guarantee=Guarantee("exact", 1.0, "optimal"),
+        )
+
+
+class Cheat(Honest):
+    """Reports half of what its plan costs."""
+
+    name = "cheat"
+
+    def finish(self, instance, recorder, budget):
+        result = conclude(instance, device_only(instance), recorder, budget)
+        return replace(result, objective=result.objective / 2)
+
+
+class Denier(Honest):
+    """Says that there is no plan."""
+
+    name = "denier"
+
+    def finish(self, instance, recorder, budget):
+        return proven_infeasible(recorder)
+
+
+class Quitter(Honest):
+    """Claims nothing."""
+
+    name = "quitter"
+
+    def finish(self, instance, recorder, budget):
+        return nothing_found(recorder, termination=Termination.TIME)
+
+
+class Chatterbox(Honest):
+    """Prints a gigabyte."""
+
+    name = "chatterbox"
+
+    def finish(self, instance, recorder, budget):
+        block = b"blah " * (1 << 18)
+        for _ in range((1 << 30) // len(block) + 1):
+            os.write(1, block)
+        return conclude(instance, device_only(instance), recorder, budget)
+
+
+class Raiser(Honest):
+    name = "raiser"
+
+    def finish(self, instance, recorder, budget):
+        raise ValueError("no\nluck <b>today</b>")
+
+
+class Stranger(Honest):
+    """Returns something that is no result."""
+
+    name = "stranger"
+
+    def finish(self, instance, recorder, budget):
+        return {"objective": 0}
+
+
+class Deserter(Honest):
+    """Ends its process without a word."""
+
+    name = "deserter"
+
+    def finish(self, instance, recorder, budget):
+        os._exit(0)
+
+
+class Forger(Honest):
+    """Gives back a result with a plan for some other instance."""
+
+    name = "forger"
+
+    def finish(self, instance, recorder, budget):
+        plan = MepraPlan(np.array([0]), np.array([1.0]))
+        return Result(
+            Termination.SOLVED, SolutionStatus.FEASIBLE, plan, 1.0, 0.0, None, (), {}, 0.0
+        )
+
+
+METHODS = [
+    kind()
+    for kind in (
+        Honest,
+        Picky,
+        Sleeper,
+        Stubborn,
+        Glutton,
+        Family,
+        Orphaner,
+        Segfault,
+        Liar,
+        Cheat,
+        Denier,
+        Quitter,
+        Chatterbox,
+        Raiser,
+        Stranger,
+        Deserter,
+        Forger,
+    )
+]
+HONEST = METHODS[0]
