@@ -68,6 +68,13 @@ METHODS: tuple[Entry, ...] = (
         "formulations.mepra_cpsat:METHOD",
         "integers with one product in CP-SAT, scaling error stated",
     ),
+    Entry(
+        "highs-flow",
+        "cift",
+        "exact",
+        "formulations.cift_flow:METHOD",
+        "a unit flow on the time-energy graph, a MILP in HiGHS; listed speeds",
+    ),
 )
 
 

@@ -1,0 +1,281 @@
+r"""CIFT as a flow: a MILP on the time-energy graph, given to HiGHS as arrays.
+
+Every plan is a path from the root to the goal of the time-energy graph
+(`formulations.cift_flow_graph`), so a plan is a unit flow.
+
+Variables
+---------
+``x_a`` in {0, 1} for each arc a: whether the path takes it.
+
+Constraints
+-----------
+Flow, for each state s (with +1 at the root, -1 at the goal)::
+
+    sum_{a out of s} x_a - sum_{a into s} x_a = [s = root] - [s = goal]
+
+Deadlines, each divided by its limit so that the right side is one::
+
+    sum_a (latency_a / tau_inf) x_a <= 1        sum_a (time_a / tau_ft) x_a <= 1
+
+Objective
+---------
+``min sum_a energy_a x_a``. The flow rows are totally unimodular: without a deadline the
+relaxation is integral, with deadlines its optimum is the Lagrangian bound of the deadlines.
+
+Before HiGHS starts, shortest paths drop arcs on no path within a deadline, then those on no
+path cheaper than a plan known already (`formulations.cift_flow_reduction`).
+
+What is claimed
+---------------
+The deadline rows hold to a tolerance, so the bound is one for slightly relaxed deadlines and
+hence for the true ones. A path that `check` rejects for the sake of that tolerance is cut off
+by ``sum_{a on it} x_a <= (arcs on it) - 1`` and the model is solved again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from formulations.cift_flow_graph import FlowGraph, build_graph
+from formulations.cift_flow_reduction import Sweeps, first_paths, limits, reduced, within
+from formulations.highs_tools import OBJECTIVE_SCALE, Outcome, SparseModel, load, solve
+from instances.cift import CiftInstance
+from instances.cift_plan import CiftPlan
+from instances.interface import (
+    Budget,
+    OnProgress,
+    Option,
+    Recorder,
+    Result,
+    Statistic,
+    Support,
+    Termination,
+    read_options,
+)
+from instances.judge import check, evaluate
+from instances.outcome import conclude, nothing_found, proven_infeasible
+
+__all__ = ["METHOD", "CiftFlow", "flow_model"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+_ROUND = 1e-12  # relative error of a sum of doubles along a path, with room
+
+
+def flow_model(graph: FlowGraph, arcs: Ints, scale: float) -> SparseModel:
+    """Return the MILP over some arcs of the graph, its objective times `scale`."""
+    # Variables.
+    n = len(arcs)
+    tail, head = graph.arcs.tail[arcs], graph.arcs.head[arcs]
+    # Constraints: flow in every state that an arc touches, then deadlines.
+    states, ends = np.unique(np.concatenate([tail, head]), return_inverse=True)
+    row = [ends[:n], ends[n:]]
+    value = [np.ones(n), -np.ones(n)]
+    supply = (states == graph.root).astype(np.float64) - (states == graph.goal)
+    lower, upper = [supply], [supply]
+    height = len(states)
+    for seconds, limit in limits(graph):
+        row.append(np.full(n, height))
+        value.append(seconds[arcs] / limit if limit > 0 else np.zeros(n))
+        lower.append(np.array([-np.inf]))
+        upper.append(np.array([1.0]))
+        height += 1
+    return SparseModel(
+        # Objective.
+        cost=graph.arcs.energy_j[arcs] * scale,
+        lower=np.zeros(n),
+        upper=np.ones(n),
+        integer=np.ones(n, dtype=np.bool_),
+        row_lower=np.concatenate(lower),
+        row_upper=np.concatenate(upper),
+        row=np.concatenate(row),
+        column=np.tile(np.arange(n), len(row)),
+        value=np.concatenate(value),
+    )
+
+
+class _Search:
+    """One run: the best plan and the best bound so far."""
+
+    def __init__(self, instance: CiftInstance, budget: Budget, recorder: Recorder) -> None:
+        self.instance = instance
+        self.budget = budget
+        self.recorder = recorder
+        self.plan: CiftPlan | None = None
+        self.objective = math.inf
+        self.bound = 0.0  # energy is never negative
+        self.statistics: dict[str, Statistic] = {}
+
+    def offer(self, plan: CiftPlan) -> bool:
+        """Take a plan if it is feasible and better; return whether it is feasible."""
+        if check(self.instance, plan):
+            return False
+        objective = evaluate(self.instance, plan).objective
+        if objective < self.objective:
+            self.plan, self.objective = plan, objective
+            self.recorder.note(objective=objective)
+        return True
+
+    def raise_bound(self, bound: float) -> None:
+        """Take a bound on all plans that are better than the best one known."""
+        self.bound = max(self.bound, min(bound, self.objective))
+        self.recorder.note(bound=self.bound)
+
+    def result(self, termination: Termination, *, exhausted: bool = False) -> Result:
+        """Return the result; `exhausted` says that no better plan exists."""
+        if self.plan is None:
+            if exhausted:
+                return proven_infeasible(self.recorder, self.statistics)
+            return nothing_found(
+                self.recorder,
+                bound=self.bound,
+                termination=termination,
+                statistics=self.statistics,
+            )
+        if exhausted:
+            self.raise_bound(self.objective)
+        return conclude(
+            self.instance,
+            self.plan,
+            self.recorder,
+            self.budget,
+            bound=self.bound,
+            termination=termination,
+            statistics=self.statistics,
+        )
+
+
+class CiftFlow:
+    """The flow MILP on the time-energy graph, solved by HiGHS; listed speeds."""
+
+    name = "highs-flow"
+    options: tuple[Option, ...] = (
+        Option("reduction", True, "drop arcs that shortest paths rule out"),
+    )
+
+    def supports(self, instance: CiftInstance) -> Support:
+        """Take instances whose speeds are listed."""
+        if instance.has_continuous_speeds:
+            return Support("highs-flow needs listed speeds; highs-oa takes continuous ones")
+        return Support()
+
+    def solve(
+        self,
+        instance: CiftInstance,
+        budget: Budget,
+        seed: int,
+        options: Mapping[str, object],
+        warm_start: CiftPlan | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Result:
+        """Solve to ``budget.relative_gap``; see `instances.interface.Method.solve`."""
+        chosen = read_options(self.name, self.options, options)
+        recorder = Recorder(on_progress)
+        search = _Search(instance, budget, recorder)
+        if warm_start is not None:
+            search.offer(warm_start)
+        if recorder.remaining_s(budget) == 0:
+            return search.result(Termination.TIME)
+        graph = build_graph(instance)
+        arcs = np.arange(len(graph.arcs))
+        search.statistics |= {"arcs": len(arcs), "states": graph.states}
+        if chosen["reduction"]:
+            arcs = reduced(graph)
+            for path in first_paths(graph, arcs):
+                search.offer(graph.plan(path))
+        if not len(arcs):
+            return search.result(Termination.SOLVED, exhausted=True)
+        least = Sweeps(graph, arcs).from_root(graph.arcs.energy_j[arcs])[graph.goal]
+        search.raise_bound(float(least) * (1 - _ROUND))
+        if chosen["reduction"] and search.plan is not None:
+            arcs = within(graph, arcs, graph.arcs.energy_j, search.objective * (1 + _ROUND))
+        search.statistics["build_s"] = recorder.elapsed_s
+        return _branch_and_bound(search, graph, arcs, seed)
+
+
+def _scale(search: _Search, graph: FlowGraph, arcs: Ints) -> float:
+    """Return a factor that brings the optimum to about `OBJECTIVE_SCALE`."""
+    costs = graph.arcs.energy_j[arcs]
+    positive = costs[costs > 0]
+    guesses = [search.objective, search.bound]
+    if len(positive):
+        guesses.append(float(np.median(positive)))
+    for energy in guesses:
+        if 0 < energy < math.inf:
+            return OBJECTIVE_SCALE / energy
+    return 1.0
+
+
+def _walk(graph: FlowGraph, arcs: Ints, flow: Floats) -> Ints:
+    """Return the path that a unit flow over `arcs` takes, as positions in the graph's arcs."""
+    leaving = {int(graph.arcs.tail[arc]): int(arc) for arc in arcs[flow > 0.5]}
+    path, state = [], graph.root
+    while state != graph.goal:
+        path.append(leaving[state])
+        state = int(graph.arcs.head[path[-1]])
+    return np.array(path)
+
+
+def _start(search: _Search, graph: FlowGraph, arcs: Ints) -> Floats | None:
+    """Return the best plan as a flow over `arcs`, None when it does not fit them."""
+    path = graph.path(search.plan) if search.plan is not None else None
+    if path is None or not np.isin(path, arcs).all():
+        return None
+    return np.isin(arcs, path).astype(np.float64)
+
+
+def _branch_and_bound(search: _Search, graph: FlowGraph, arcs: Ints, seed: int) -> Result:
+    """Solve the MILP, again after each path that only the solver's tolerance admits."""
+    budget, recorder = search.budget, search.recorder
+    scale = _scale(search, graph, arcs)
+    model = flow_model(graph, arcs, scale)
+    began = recorder.elapsed_s
+    highs = load(model, threads=budget.threads, seed=seed)
+    search.statistics |= model.size | {"load_s": recorder.elapsed_s - began}
+    rejected: list[Ints] = []
+
+    def found(flow: Floats) -> None:
+        path = _walk(graph, arcs, flow)
+        if not search.offer(graph.plan(path)):
+            rejected.append(path)
+
+    nodes = rounds = 0
+    ended = Termination.SOLVED
+    exhausted = False
+    while True:
+        outcome: Outcome = solve(
+            highs,
+            time_limit_s=recorder.remaining_s(budget),
+            relative_gap=budget.relative_gap,
+            support=3 * len(search.instance.nodes),
+            start=_start(search, graph, arcs),
+            on_solution=found,
+            on_bound=lambda bound: search.raise_bound(bound / scale),
+        )
+        rounds += 1
+        nodes += outcome.nodes
+        if outcome.values is not None:
+            found(outcome.values)
+        if outcome.bound is not None:
+            search.raise_bound(outcome.bound / scale)
+        if outcome.ended == "solved" and rejected:
+            for path in rejected:
+                columns = np.searchsorted(arcs, np.sort(path)).astype(np.int32)
+                highs.addRow(-np.inf, len(path) - 1.0, len(path), columns, np.ones(len(path)))
+            rejected.clear()
+            continue
+        if outcome.ended == "infeasible":
+            exhausted = True
+        elif outcome.ended != "solved":
+            ended = Termination.TIME if outcome.ended == "time" else Termination.CRASHED
+        break
+    search.statistics |= {"nodes": nodes, "rounds": rounds, "solve_s": recorder.elapsed_s - began}
+    return search.result(ended, exhausted=exhausted)
+
+
+METHOD = CiftFlow()

@@ -1,0 +1,236 @@
+"""Plumbing for HiGHS: pass arrays, run within a budget, read a bound that is safe to state.
+
+Tolerances
+----------
+HiGHS works in floating point. Rows hold to `ROW_TOLERANCE` and integers to the same figure, so
+what it solves is a slight relaxation: its bound stays a bound, its solutions must be checked.
+Its dual bound rests on reduced costs that may be wrong by `COST_TOLERANCE` each; a solution
+with at most H columns at one can so lie H times that below the bound. Nodes are pruned within
+`relative_gap` of the incumbent, yet the reported bound may then equal the incumbent. `solve`
+takes both off; callers scale the objective to about `OBJECTIVE_SCALE`, so that the first is
+some 1e-10 relative.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["COST_TOLERANCE", "OBJECTIVE_SCALE", "ROW_TOLERANCE", "Ended", "SparseModel", "load"]
+__all__ += ["Outcome", "solve"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+ROW_TOLERANCE = 1e-9
+COST_TOLERANCE = 1e-7
+OBJECTIVE_SCALE = 1e3
+
+Ended = Literal["solved", "infeasible", "time", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class SparseModel:
+    """``min cost'x, row_lower <= A x <= row_upper, lower <= x <= upper``, some x integer.
+
+    Attributes
+    ----------
+    cost, lower, upper, integer
+        Columns, shape (n,).
+    row_lower, row_upper
+        Rows, shape (m,).
+    row, column, value
+        Entries of A, shape (nonzeros,), each place at most once.
+    """
+
+    cost: Floats
+    lower: Floats
+    upper: Floats
+    integer: Bools
+    row_lower: Floats
+    row_upper: Floats
+    row: Ints
+    column: Ints
+    value: Floats
+
+    @property
+    def size(self) -> dict[str, int]:
+        """Rows, columns and nonzeros."""
+        return {
+            "rows": len(self.row_lower),
+            "columns": len(self.cost),
+            "nonzeros": int(np.count_nonzero(self.value)),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What HiGHS came back with.
+
+    Attributes
+    ----------
+    ended
+        ``solved`` and ``infeasible`` are proofs, to the tolerances above.
+    values
+        Columns of the best solution, None without one.
+    objective, bound
+        Of that solution, and of any; None where unknown.
+    nodes, simplex_iterations
+        Work done.
+    """
+
+    ended: Ended
+    values: Floats | None
+    objective: float | None
+    bound: float | None
+    nodes: int
+    simplex_iterations: int
+
+
+def load(model: SparseModel, *, threads: int = 1, seed: int = 0) -> Any:
+    """Return a silent ``highspy.Highs`` that holds `model`."""
+    import highspy
+
+    kept = model.value != 0
+    row, column, value = model.row[kept], model.column[kept], model.value[kept]
+    order = np.lexsort((row, column))
+    n, m = len(model.cost), len(model.row_lower)
+    lp = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = n, m
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = model.cost, model.lower, model.upper
+    lp.row_lower_, lp.row_upper_ = model.row_lower, model.row_upper
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    lp.a_matrix_.start_ = np.searchsorted(column[order], np.arange(n + 1)).astype(np.int32)
+    lp.a_matrix_.index_ = row[order].astype(np.int32)
+    lp.a_matrix_.value_ = value[order]
+    if model.integer.any():
+        kinds = highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger
+        lp.integrality_ = [kinds[i] for i in model.integer.tolist()]
+    highs = highspy.Highs()
+    # The scheduler is one a process: a change of threads needs a fresh one.
+    highspy.Highs.resetGlobalScheduler(True)
+    for name, setting in (
+        ("output_flag", False),
+        ("threads", threads),
+        ("random_seed", seed % 2**31),
+        ("small_matrix_value", 1e-12),
+        ("primal_feasibility_tolerance", ROW_TOLERANCE),
+        ("mip_feasibility_tolerance", ROW_TOLERANCE),
+        ("dual_feasibility_tolerance", COST_TOLERANCE),
+        ("mip_abs_gap", 0.0),
+    ):
+        highs.setOptionValue(name, setting)
+    if highs.passModel(lp) == highspy.HighsStatus.kError:
+        raise RuntimeError("HiGHS refuses the model")
+    return highs
+
+
+def _safe(bound: float, objective: float, relative_gap: float, support: int) -> float | None:
+    """Return a bound from HiGHS's own, None for none."""
+    if not math.isfinite(bound):
+        return None
+    if math.isfinite(objective):
+        bound = min(bound, objective - relative_gap * abs(objective))
+    return bound - support * COST_TOLERANCE
+
+
+def solve(
+    highs: Any,
+    *,
+    time_limit_s: float | None,
+    relative_gap: float,
+    support: int,
+    integer: bool = True,
+    start: Floats | None = None,
+    on_solution: Callable[[Floats], None] | None = None,
+    on_bound: Callable[[float], None] | None = None,
+) -> Outcome:
+    """Run HiGHS.
+
+    Parameters
+    ----------
+    highs
+        From `load`; rows may have been added since.
+    time_limit_s
+        Wall-clock seconds from now.
+    relative_gap
+        Gap at which the proof is complete.
+    support
+        The most columns that are not zero in any solution; sets the bound's margin.
+    integer
+        Whether any column is.
+    start
+        A solution to start from, shape (columns,).
+    on_solution, on_bound
+        Called with the columns of each improving solution, and with each safe bound.
+    """
+    import highspy
+
+    statuses = highspy.HighsModelStatus
+    end = math.inf if time_limit_s is None else time.perf_counter() + time_limit_s
+    # Half of the gap is for the search, the rest for the margins taken off the bound.
+    inner_gap = relative_gap / 2
+    highs.setOptionValue("mip_rel_gap", inner_gap)
+    # HiGHS counts its run time over all runs of one object.
+    highs.setOptionValue(
+        "time_limit", math.inf if time_limit_s is None else highs.getRunTime() + time_limit_s
+    )
+    if start is not None:
+        solution = highspy.HighsSolution()
+        solution.col_value = start.tolist()
+        highs.setSolution(solution)
+
+    def solution_found(event: Any) -> None:
+        if on_solution is not None:
+            on_solution(np.array(event.data_out.mip_solution))
+
+    def progress(event: Any) -> None:
+        data = event.data_out
+        bound = _safe(data.mip_dual_bound, data.mip_primal_bound, inner_gap, support)
+        if on_bound is not None and bound is not None:
+            on_bound(bound)
+
+    def interrupt(event: Any) -> None:
+        # HiGHS overruns its own limit; this asks again from outside.
+        if time.perf_counter() > end:
+            event.interrupt()
+
+    if integer:
+        highs.cbMipImprovingSolution.subscribe(solution_found)
+        highs.cbMipLogging.subscribe(progress)
+        highs.cbMipInterrupt.subscribe(interrupt)
+    try:
+        highs.run()
+    finally:
+        if integer:
+            highs.cbMipImprovingSolution.unsubscribe(solution_found)
+            highs.cbMipLogging.unsubscribe(progress)
+            highs.cbMipInterrupt.unsubscribe(interrupt)
+    info, status = highs.getInfo(), highs.getModelStatus()
+    has_solution = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+    objective = float(info.objective_function_value) if has_solution else math.inf
+    bound = float(info.mip_dual_bound)
+    if not integer:
+        bound = objective if status == statuses.kOptimal else -math.inf
+    ended: Ended = "failed"
+    if status == statuses.kOptimal:
+        ended = "solved"
+    elif status == statuses.kInfeasible:
+        ended = "infeasible"
+    elif status in (statuses.kTimeLimit, statuses.kInterrupt):
+        ended = "time"
+    return Outcome(
+        ended,
+        np.array(highs.getSolution().col_value) if has_solution else None,
+        objective if has_solution else None,
+        _safe(bound, objective, inner_gap if integer else 0.0, support),
+        max(0, int(info.mip_node_count)),
+        max(0, int(info.simplex_iteration_count)),
+    )
