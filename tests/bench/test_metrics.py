@@ -1,0 +1,168 @@
+"""Every metric against values worked out by hand."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.metrics import (
+    data_profile,
+    gap_to_best,
+    paired_ratio,
+    penalised_average,
+    performance_profile,
+    primal_dual_integral,
+    primal_gap,
+    primal_integral,
+    shifted_geometric_mean,
+    virtual_best,
+)
+from instances.errors import InputError
+
+INF = math.inf
+
+
+def test_shifted_geometric_mean_by_hand():
+    # (10 + 10) * (90 + 10) * (490 + 10) = 10^6, whose cube root is 100.
+    assert shifted_geometric_mean([10, 90, 490], shift=10) == pytest.approx(90, rel=1e-12)
+    # Without a shift: sqrt(4 * 9) = 6.
+    assert shifted_geometric_mean([4, 9], shift=0) == pytest.approx(6, rel=1e-12)
+    # Values below one second count as one without a shift: sqrt(1 * 4) = 2.
+    assert shifted_geometric_mean([0.001, 4], shift=0) == pytest.approx(2, rel=1e-12)
+    with pytest.raises(ValueError, match="nothing"):
+        shifted_geometric_mean([])
+
+
+@given(st.lists(st.floats(0, 1e5), min_size=1, max_size=20), st.floats(1, 100))
+def test_shifted_geometric_mean_lies_between_the_extremes_and_below_the_mean(values, shift):
+    mean = shifted_geometric_mean(values, shift)
+    assert min(values) - 1e-6 <= mean <= sum(values) / len(values) + 1e-6
+
+
+def test_penalised_average_by_hand():
+    # 2, 4 and a failure at 10 times 10: (2 + 4 + 100) / 3; PAR2: (2 + 4 + 20) / 3.
+    assert penalised_average([2, 4, 1], [True, True, False], 10) == pytest.approx(106 / 3)
+    assert penalised_average([2, 4, 1], [True, True, False], 10, 2) == pytest.approx(26 / 3)
+
+
+def test_a_fast_failure_is_no_fast_time():
+    slow = penalised_average([9.0], [True], 10)
+    wrong = penalised_average([0.001], [False], 10)
+    assert wrong > slow
+
+
+def test_gap_to_best():
+    assert gap_to_best(11.0, 10.0) == pytest.approx(0.1)
+    assert gap_to_best(10.0, 10.0) == 0.0
+    assert gap_to_best(9.0, 10.0) == pytest.approx(-0.1)
+    assert gap_to_best(0.0, 0.0) == 0.0
+    assert gap_to_best(1.0, 0.0) == INF
+    assert gap_to_best(-9.0, -10.0) == pytest.approx(0.1)
+    assert gap_to_best(None, 1.0) is None
+    assert gap_to_best(1.0, None) is None
+
+
+def test_performance_profile_by_hand():
+    profile = performance_profile({"a": [1.0, 2.0, INF, 4.0], "b": [2.0, 1.0, INF, INF]})
+    # a: ratios 1, 2, never, 1.   b: ratios 2, 1, never, never.
+    assert [profile["a"](x) for x in (0.5, 1, 1.9, 2, 100)] == [0, 0.5, 0.5, 0.75, 0.75]
+    assert [profile["b"](x) for x in (0.5, 1, 1.9, 2, 100)] == [0, 0.25, 0.25, 0.5, 0.5]
+
+
+def test_performance_profile_of_zero_costs_and_below_the_floor():
+    profile = performance_profile({"a": [0.0], "b": [0.0], "c": [1.0]})
+    assert (profile["a"](1), profile["b"](1), profile["c"](1e9)) == (1, 1, 0)
+    # Both below the clock's resolution: neither is better.
+    profile = performance_profile({"a": [1e-6], "b": [1e-4]}, floor=1e-3)
+    assert (profile["a"](1), profile["b"](1)) == (1, 1)
+
+
+def test_leaving_out_the_best_can_swap_the_order_of_the_others():
+    # The caveat above two methods, as numbers: b leads c at ratio 2 only while a is there.
+    costs = {"a": [1.0, 1.0, 1.0], "b": [2.0, 2.0, 9.0], "c": [3.0, 3.0, 1.0]}
+    with_a = performance_profile(costs)
+    assert with_a["b"](2) > with_a["c"](2)
+    without = performance_profile({k: costs[k] for k in "bc"})
+    assert without["b"](2) < without["c"](2)
+
+
+def test_data_profile_by_hand():
+    profile = data_profile({"a": [1.0, 3.0, INF, 10.0]})
+    assert [profile["a"](x) for x in (0.9, 1, 3, 9, 10)] == [0, 0.25, 0.5, 0.5, 0.75]
+    # Sizes 0, 2, 9, 4: budgets of n + 1 = 1, 3, 10, 5, so scaled costs 1, 1, never, 2.
+    profile = data_profile({"a": [1.0, 3.0, INF, 10.0]}, sizes=[0, 2, 9, 4])
+    assert [profile["a"](x) for x in (0.9, 1, 2)] == [0, 0.5, 0.75]
+
+
+def test_profiles_refuse_what_is_no_cost():
+    for bad in ({"a": [float("nan")]}, {"a": [-1.0]}, {"a": []}):
+        with pytest.raises(ValueError, match="cost"):
+            performance_profile(bad)
+
+
+def test_virtual_best():
+    assert virtual_best({"a": [1.0, INF, INF], "b": [2.0, 5.0, INF]}) == [1.0, 5.0, INF]
+
+
+def test_primal_gap():
+    assert primal_gap(None, 1.0) == 1.0
+    assert primal_gap(0.0, 0.0) == 0.0
+    assert primal_gap(-1.0, 1.0) == 1.0
+    assert primal_gap(4.0, 3.0) == 0.25
+    assert primal_gap(3.0, 4.0) == 0.25
+
+
+def test_primal_integral_by_hand():
+    # Nothing until 2 s (gap 1), then 20 against 10 (gap 1/2) until 6 s, then the best until 10 s.
+    trajectory = [(2.0, 20.0, None), (6.0, 10.0, None)]
+    assert primal_integral(trajectory, 10.0, 10.0) == pytest.approx(2 * 1 + 4 * 0.5 + 4 * 0)
+    # The horizon cuts it.
+    assert primal_integral(trajectory, 10.0, 4.0) == pytest.approx(2 * 1 + 2 * 0.5)
+    # No incumbent at all, or no best known: the gap is 1 throughout.
+    assert primal_integral([], 10.0, 10.0) == 10.0
+    assert primal_integral(trajectory, None, 10.0) == 10.0
+
+
+def test_primal_dual_integral_by_hand():
+    # 1 until there are both at 2 s; then |20 - 5| / 20 until 4 s; then |20 - 15| / 20 until 10 s.
+    trajectory = [(1.0, 20.0, None), (2.0, 20.0, 5.0), (4.0, 20.0, 15.0)]
+    assert primal_dual_integral(trajectory, 10.0) == pytest.approx(2 + 2 * 0.75 + 6 * 0.25)
+
+
+def test_points_after_the_horizon_do_not_count():
+    assert primal_integral([(50.0, 10.0, None)], 10.0, 10.0) == 10.0
+
+
+def test_paired_ratio_by_hand():
+    rng = np.random.default_rng(0)
+    # Instance 1: ratios 2 and 8, mean 4. Instance 2: ratios 1 and 1. Together sqrt(4 * 1) = 2.
+    found = paired_ratio([[1.0, 1.0], [3.0, 5.0]], [[2.0, 8.0], [3.0, 5.0]], rng)
+    assert found.estimate == pytest.approx(2.0)
+    # Only instance 1 varies: its mean log ratio is ln 2, ln 4 or ln 8 in a resample, so half
+    # of that lies between ln 2 / 2 and ln 8 / 2, both ends with probability 1/4.
+    assert found.low == pytest.approx(math.sqrt(2))
+    assert found.high == pytest.approx(math.sqrt(8))
+    assert found.pairs == 4
+
+
+def test_paired_ratio_of_a_constant_factor_has_no_width():
+    rng = np.random.default_rng(1)
+    first = [[1.0, 2.0, 3.0], [5.0]]
+    found = paired_ratio(first, [[2 * x for x in row] for row in first], rng)
+    assert (found.low, found.estimate, found.high) == pytest.approx((2, 2, 2))
+
+
+def test_paired_ratio_with_one_seed_resamples_instances():
+    rng = np.random.default_rng(2)
+    found = paired_ratio([[1.0]] * 50, [[2.0]] * 25 + [[0.5]] * 25, rng)
+    assert found.estimate == pytest.approx(1.0)
+    assert found.low < 1.0 < found.high
+
+
+def test_paired_ratio_refuses_zero_without_a_shift():
+    rng = np.random.default_rng(3)
+    with pytest.raises(InputError, match="shift"):
+        paired_ratio([[0.0]], [[1.0]], rng)
+    assert paired_ratio([[0.0]], [[1.0]], rng, shift=1.0).estimate == pytest.approx(2.0)
