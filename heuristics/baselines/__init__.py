@@ -1,0 +1,1 @@
+"""Baselines of both problems: what a planner without an optimiser would do."""
