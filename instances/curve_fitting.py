@@ -9,12 +9,14 @@ epoch is fitted by::
 
 Objective: least squares of relative errors, each octave of epochs counting the same::
 
-    sum over N and k of  w_k (err(k, N) / e_kN - 1)^2,    w_k = 1 / k,   w_0 = START_WEIGHT
+    sum over N and k >= 1 of  (err(k, N) / e_kN - 1)^2 / k
 
 with e_kN the mean measured error. Relative, because the K of a target follows from differences that
 are small where the error is small; by octaves, because K spans orders of magnitude and most of the
-measured points lie on the plateau. The start k = 0 weighs little: there the error does not depend
-on N, which the form cannot follow, but it tells which targets need no training at all.
+measured points lie on the plateau. The start k = 0 is left out: there the error does not depend on
+N, which the form cannot follow (only the data term depends on N alone), and theory's rate holds for
+a late phase. So the form is too low at k = 0 and may find a K of 0 for targets not far below the
+error at the start; ``rmse_start`` tells by how much.
 
 Method: for fixed (g, b) the form is linear in (c, G, A), a non-negative least-squares problem with
 three unknowns, solved exactly (variable projection, Golub and Pereyra 1973). What remains is a
@@ -47,7 +49,6 @@ __all__ = [
 
 EXPONENT_RANGE = (0.05, 2.0)  # of g; below, G N^-g and the floor cannot be told apart
 OFFSET_RANGE = (1.0, 1e5)  # of b, in samples
-START_WEIGHT = 0.1
 DIGITS = 6
 RESAMPLES = 40
 
@@ -168,8 +169,7 @@ def fit_curve(curves: Mapping[int, Floats]) -> CurveFit:
     points = _points(curves)
     epochs, samples, errors = points
     # A mean error of 0 would have an infinite weight: half a per mille stands for it.
-    weights = np.sqrt(np.where(epochs == 0, START_WEIGHT, 1.0 / np.maximum(epochs, 1.0)))
-    weights /= np.maximum(errors, 5e-4)
+    weights = (epochs > 0) / np.sqrt(np.maximum(epochs, 1.0)) / np.maximum(errors, 5e-4)
 
     def objective(x: Sequence[float] | Floats) -> float:
         return _project(float(x[0]), math.exp(float(x[1])), points, weights)[0]

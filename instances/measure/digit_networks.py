@@ -307,7 +307,7 @@ def _block_sizes(
     """Measure each block of one network from the shapes of its parameters.
 
     A weight takes `bits`; biases stay in 32 bits, and so does the scale that each output channel
-    needs once weights are quantised.
+    needs once weights are quantised. FLOPs leave out the head's mean over places.
     """
     rows: list[dict[str, int | str]] = []
     places = {"stem": 16, "down": 4, "head": 1}
@@ -319,11 +319,10 @@ def _block_sizes(
         width = parameters[f"{names[-1]}.b"].shape[1]
         scales = 0 if bits == FLOAT_BITS else channels
         head = block == "head"
-        pool = 4 * parameters["head.w"].shape[2] if head else 0
         rows.append(
             {
                 "name": block,
-                "flops": 2 * weights * at + pool,
+                "flops": 2 * weights * at,
                 "param_bits": weights * bits + (channels + scales) * FLOAT_BITS,
                 "activation_bits": width * at * (FLOAT_BITS if head else bits),
                 "exit_flops": 0 if head else at * width + 2 * width * CLASSES,
@@ -375,9 +374,10 @@ def profile(architecture: Architecture, parameters: Parameters) -> Profile:
         title=f"Residual network for 8 x 8 digits, {c1} and {c2} channels",
         source="counted from the tensors that instances/measure/learning_curves.py trains",
         notes=(
-            "FLOPs: 2 a multiply-add of convolutions and linear layers, 1 an addition of the mean "
-            "over places; biases, ReLU and residual additions are left out.",
-            "Parameters and activations in fp32; the input is 64 pixels of 8 bits.",
-            "exit_flops: mean over places and a linear layer to 10 classes after the block.",
+            "flops: 2 a multiply-add of convolutions and linear layers; biases, ReLU, residual "
+            "additions and the head's mean over places are left out.",
+            "param_bytes and activation_bits in fp32; the input is 64 pixels of 8 bits.",
+            "exit_flops: mean over places (one addition an element) and a linear layer to the "
+            "classes after the block; 0 in the head.",
         ),
     )

@@ -1,7 +1,7 @@
 """Measure learning curves: compressed networks fine-tuned on scikit-learn's digits.
 
 Run ``python -m instances.measure.learning_curves [--out DIR] [--seeds 10]`` (extra ``measure``:
-torch and scikit-learn; about ten minutes on one core). It writes ``learning_curves/digits.json``,
+torch and scikit-learn; about 20 minutes on one core). It writes ``learning_curves/digits.json``,
 ``learning_curves/digits-fits.json`` and ``profiles/digits-{small,medium,large}.json``.
 
 The story
@@ -56,7 +56,7 @@ from typing import Any
 import numpy as np
 
 from instances.curve_fitting import fit_document
-from instances.documents import canonical, write_bytes, write_json
+from instances.documents import canonical, write_bytes
 from instances.measure import digit_networks as networks
 from instances.measure.digit_networks import ARCHITECTURES, COMPRESSIONS
 from instances.profiles import Profile
@@ -346,11 +346,15 @@ def _document(
     }
 
 
-def _write_curves(path: Path, document: dict[str, Any]) -> None:
-    """Write the document with one curve a line, so that differences can be read."""
-    head = canonical({key: value for key, value in document.items() if key != "curves"})
-    lines = b",\n".join(canonical(curve) for curve in document["curves"])
-    write_bytes(path, head[:-1] + b',"curves":[\n' + lines + b"\n]}\n")
+def _write(path: Path, document: dict[str, Any]) -> None:
+    """Write a document with one line a field and a list element, so that differences read well."""
+    lines = []
+    for key, value in document.items():
+        text = canonical(value)
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            text = b"[\n" + b",\n".join(canonical(item) for item in value) + b"\n]"
+        lines.append(canonical(key) + b":" + text)
+    write_bytes(path, b"{\n" + b",\n".join(lines) + b"\n}\n")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -366,12 +370,10 @@ def main(arguments: list[str] | None = None) -> int:
     if options.rehearsal:
         return 0
     folder = options.out / "learning_curves"
-    _write_curves(folder / "digits.json", document)
+    _write(folder / "digits.json", document)
+    _write(folder / "digits-fits.json", fit_document(document))
     for profile in profiles:
-        write_json(
-            options.out / "profiles" / f"{profile.name}.json", profile.to_document(), indent=1
-        )
-    write_json(folder / "digits-fits.json", fit_document(document), indent=None)
+        _write(options.out / "profiles" / f"{profile.name}.json", profile.to_document())
     return 0
 
 

@@ -13,8 +13,11 @@ import instances
 from instances.measure.profiles import main, measure_all, profile_text, readme_text
 
 DATA = Path(instances.__file__).parent / "data" / "profiles"
+# The networks of the learning curves have profiles too; test_curve_fitting.py holds those.
 PROFILES: dict[str, dict[str, Any]] = {
-    path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(DATA.glob("*.json"))
+    path.stem: json.loads(path.read_text(encoding="utf-8"))
+    for path in sorted(DATA.glob("*.json"))
+    if not path.stem.startswith("digits-")
 }
 IMAGE_NETWORKS = ["alexnet", "vgg16", "resnet18", "resnet50", "mobilenetv2"]
 NAMES = [
