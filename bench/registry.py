@@ -138,6 +138,13 @@ METHODS: tuple[Entry, ...] = (
         "heuristics.baselines.mepra_random:METHOD",
         "the best of many random splits, square-root shares",
     ),
+    Entry(
+        "cpsat",
+        "cift",
+        "exact",
+        "formulations.cift_cpsat:METHOD",
+        "blocks, hops and levels as booleans in CP-SAT, scaling error stated; listed speeds",
+    ),
 )
 
 

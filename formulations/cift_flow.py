@@ -42,6 +42,7 @@ import numpy.typing as npt
 
 from formulations.cift_flow_graph import FlowGraph, build_graph
 from formulations.cift_flow_reduction import Sweeps, first_paths, limits, reduced, within
+from formulations.cift_incumbent import Incumbent
 from formulations.highs_tools import OBJECTIVE_SCALE, Outcome, SparseModel, load, solve
 from instances.cift import CiftInstance
 from instances.cift_plan import CiftPlan
@@ -51,13 +52,10 @@ from instances.interface import (
     Option,
     Recorder,
     Result,
-    Statistic,
     Support,
     Termination,
     read_options,
 )
-from instances.judge import check, evaluate
-from instances.outcome import conclude, nothing_found, proven_infeasible
 
 __all__ = ["METHOD", "CiftFlow", "flow_model"]
 
@@ -99,57 +97,6 @@ def flow_model(graph: FlowGraph, arcs: Ints, scale: float) -> SparseModel:
     )
 
 
-class _Search:
-    """One run: the best plan and the best bound so far."""
-
-    def __init__(self, instance: CiftInstance, budget: Budget, recorder: Recorder) -> None:
-        self.instance = instance
-        self.budget = budget
-        self.recorder = recorder
-        self.plan: CiftPlan | None = None
-        self.objective = math.inf
-        self.bound = 0.0  # energy is never negative
-        self.statistics: dict[str, Statistic] = {}
-
-    def offer(self, plan: CiftPlan) -> bool:
-        """Take a plan if it is feasible and better; return whether it is feasible."""
-        if check(self.instance, plan):
-            return False
-        objective = evaluate(self.instance, plan).objective
-        if objective < self.objective:
-            self.plan, self.objective = plan, objective
-            self.recorder.note(objective=objective)
-        return True
-
-    def raise_bound(self, bound: float) -> None:
-        """Take a bound on all plans that are better than the best one known."""
-        self.bound = max(self.bound, min(bound, self.objective))
-        self.recorder.note(bound=self.bound)
-
-    def result(self, termination: Termination, *, exhausted: bool = False) -> Result:
-        """Return the result; `exhausted` says that no better plan exists."""
-        if self.plan is None:
-            if exhausted:
-                return proven_infeasible(self.recorder, self.statistics)
-            return nothing_found(
-                self.recorder,
-                bound=self.bound,
-                termination=termination,
-                statistics=self.statistics,
-            )
-        if exhausted:
-            self.raise_bound(self.objective)
-        return conclude(
-            self.instance,
-            self.plan,
-            self.recorder,
-            self.budget,
-            bound=self.bound,
-            termination=termination,
-            statistics=self.statistics,
-        )
-
-
 class CiftFlow:
     """The flow MILP on the time-energy graph, solved by HiGHS; listed speeds."""
 
@@ -176,33 +123,33 @@ class CiftFlow:
         """Solve to ``budget.relative_gap``; see `instances.interface.Method.solve`."""
         chosen = read_options(self.name, self.options, options)
         recorder = Recorder(on_progress)
-        search = _Search(instance, budget, recorder)
+        best = Incumbent(instance, budget, recorder)
         if warm_start is not None:
-            search.offer(warm_start)
+            best.offer(warm_start)
         if recorder.remaining_s(budget) == 0:
-            return search.result(Termination.TIME)
+            return best.result(Termination.TIME)
         graph = build_graph(instance)
         arcs = np.arange(len(graph.arcs))
-        search.statistics |= {"arcs": len(arcs), "states": graph.states}
+        best.statistics |= {"arcs": len(arcs), "states": graph.states}
         if chosen["reduction"]:
             arcs = reduced(graph)
             for path in first_paths(graph, arcs):
-                search.offer(graph.plan(path))
+                best.offer(graph.plan(path))
         if not len(arcs):
-            return search.result(Termination.SOLVED, exhausted=True)
+            return best.result(Termination.SOLVED, exhausted=True)
         least = Sweeps(graph, arcs).from_root(graph.arcs.energy_j[arcs])[graph.goal]
-        search.raise_bound(float(least) * (1 - _ROUND))
-        if chosen["reduction"] and search.plan is not None:
-            arcs = within(graph, arcs, graph.arcs.energy_j, search.objective * (1 + _ROUND))
-        search.statistics["build_s"] = recorder.elapsed_s
-        return _branch_and_bound(search, graph, arcs, seed)
+        best.raise_bound(float(least) * (1 - _ROUND))
+        if chosen["reduction"] and best.plan is not None:
+            arcs = within(graph, arcs, graph.arcs.energy_j, best.objective * (1 + _ROUND))
+        best.statistics["build_s"] = recorder.elapsed_s
+        return _branch_and_bound(best, graph, arcs, seed)
 
 
-def _scale(search: _Search, graph: FlowGraph, arcs: Ints) -> float:
+def _scale(best: Incumbent, graph: FlowGraph, arcs: Ints) -> float:
     """Return a factor that brings the optimum to about `OBJECTIVE_SCALE`."""
     costs = graph.arcs.energy_j[arcs]
     positive = costs[costs > 0]
-    guesses = [search.objective, search.bound]
+    guesses = [best.objective, best.bound]
     if len(positive):
         guesses.append(float(np.median(positive)))
     for energy in guesses:
@@ -221,27 +168,27 @@ def _walk(graph: FlowGraph, arcs: Ints, flow: Floats) -> Ints:
     return np.array(path)
 
 
-def _start(search: _Search, graph: FlowGraph, arcs: Ints) -> Floats | None:
+def _start(best: Incumbent, graph: FlowGraph, arcs: Ints) -> Floats | None:
     """Return the best plan as a flow over `arcs`, None when it does not fit them."""
-    path = graph.path(search.plan) if search.plan is not None else None
+    path = graph.path(best.plan) if best.plan is not None else None
     if path is None or not np.isin(path, arcs).all():
         return None
     return np.isin(arcs, path).astype(np.float64)
 
 
-def _branch_and_bound(search: _Search, graph: FlowGraph, arcs: Ints, seed: int) -> Result:
+def _branch_and_bound(best: Incumbent, graph: FlowGraph, arcs: Ints, seed: int) -> Result:
     """Solve the MILP, again after each path that only the solver's tolerance admits."""
-    budget, recorder = search.budget, search.recorder
-    scale = _scale(search, graph, arcs)
+    budget, recorder = best.budget, best.recorder
+    scale = _scale(best, graph, arcs)
     model = flow_model(graph, arcs, scale)
     began = recorder.elapsed_s
     highs = load(model, threads=budget.threads, seed=seed)
-    search.statistics |= model.size | {"load_s": recorder.elapsed_s - began}
+    best.statistics |= model.size | {"load_s": recorder.elapsed_s - began}
     rejected: list[Ints] = []
 
     def found(flow: Floats) -> None:
         path = _walk(graph, arcs, flow)
-        if not search.offer(graph.plan(path)):
+        if not best.offer(graph.plan(path)):
             rejected.append(path)
 
     nodes = rounds = 0
@@ -252,17 +199,17 @@ def _branch_and_bound(search: _Search, graph: FlowGraph, arcs: Ints, seed: int) 
             highs,
             time_limit_s=recorder.remaining_s(budget),
             relative_gap=budget.relative_gap,
-            support=3 * len(search.instance.nodes),
-            start=_start(search, graph, arcs),
+            support=3 * len(best.instance.nodes),
+            start=_start(best, graph, arcs),
             on_solution=found,
-            on_bound=lambda bound: search.raise_bound(bound / scale),
+            on_bound=lambda bound: best.raise_bound(bound / scale),
         )
         rounds += 1
         nodes += outcome.nodes
         if outcome.values is not None:
             found(outcome.values)
         if outcome.bound is not None:
-            search.raise_bound(outcome.bound / scale)
+            best.raise_bound(outcome.bound / scale)
         if outcome.ended == "solved" and rejected:
             for path in rejected:
                 columns = np.searchsorted(arcs, np.sort(path)).astype(np.int32)
@@ -274,8 +221,8 @@ def _branch_and_bound(search: _Search, graph: FlowGraph, arcs: Ints, seed: int) 
         elif outcome.ended != "solved":
             ended = Termination.TIME if outcome.ended == "time" else Termination.CRASHED
         break
-    search.statistics |= {"nodes": nodes, "rounds": rounds, "solve_s": recorder.elapsed_s - began}
-    return search.result(ended, exhausted=exhausted)
+    best.statistics |= {"nodes": nodes, "rounds": rounds, "solve_s": recorder.elapsed_s - began}
+    return best.result(ended, exhausted=exhausted)
 
 
 METHOD = CiftFlow()

@@ -1,0 +1,456 @@
+"""CIFT in integers for CP-SAT: every block of every configuration chooses where and how fast.
+
+Variables (booleans)
+--------------------
+- ``y_g``: configuration g is chosen;
+- ``serve_gbnf``, ``tune_gbnf``: block b of g runs on node n, at level f, in serving and in
+  fine-tuning;
+- ``hop_gbl``: what b blocks leave behind crosses link l;
+- ``at_nf`` (one set a phase): node n computes at level f.
+
+Constraints
+-----------
+With ``host_gbn = sum_f serve_gbnf`` and ``host_g0n = y_g`` at the source, 0 elsewhere::
+
+    exactly one y_g
+    host_gbn + sum_{l into n} hop_gbl = host_g,b+1,n + sum_{l out of n} hop_gbl    b = 0..L-1
+    sum_n host_gbn = y_g
+    sum_f tune_gbnf = host_gbn                                       (with fine-tuning)
+    at most one at_nf a node and phase;   sum_g serve_gbnf <= at_nf
+    sum_b held_gb host_gbn <= M_n
+    sum latency' <= tau_inf',    sum time' <= tau_ft'
+
+Links are acyclic, so what leaves a node does not come back and its blocks are consecutive.
+
+Objective
+---------
+``min sum e'`` over serve, tune and hop.
+
+Scaling
+-------
+`formulations.cift_cpsat_figures` rounds all figures down, so the model's optimum over K is a
+bound on the true one, by less than ``scaling_error`` = H / K below it. What the rounding of
+times lets through and `check` rejects is cut off by a clause and the model is solved again. K
+follows the best plan known, and the model is scaled anew when that turns out to be too coarse.
+Terms above the best plan's energy or a deadline are left out; K and Q keep sums below 2^60.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from formulations.cift_cpsat_figures import (
+    BlockRun,
+    Hop,
+    Offer,
+    down,
+    offers,
+    packing,
+    seconds_allowed,
+)
+from formulations.cift_incumbent import Incumbent
+from instances.cift import CiftInstance
+from instances.cift_plan import CiftPlan, Stop
+from instances.exact import rational
+from instances.interface import (
+    Budget,
+    OnProgress,
+    Option,
+    Recorder,
+    Result,
+    Support,
+    Termination,
+    read_options,
+)
+
+__all__ = ["METHOD", "CiftCpsat"]
+
+_TARGET = 2.0**34  # about where the scaled optimum and deadlines lie
+_MOST = 2.0**60  # sums of coefficients stay below
+_ROUNDS = 8
+
+Literal = Any
+
+
+@dataclass
+class _Model:
+    """The CP-SAT model with its variables, by (offer, block, node, level) and the like."""
+
+    cp: Any
+    chosen: list[Literal] = field(default_factory=list)
+    serve: dict[tuple[int, int, int, float], Literal] = field(default_factory=dict)
+    tune: dict[tuple[int, int, int, float], Literal] = field(default_factory=dict)
+    hop: dict[tuple[int, int, int, int], Literal] = field(default_factory=dict)
+    energy: list[tuple[Literal, int]] = field(default_factory=list)
+    latency: list[tuple[Literal, int]] = field(default_factory=list)
+    time: list[tuple[Literal, int]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scales:
+    """K, and Q of each deadline with the scaled limit (None without a deadline)."""
+
+    energy: float
+    dearest_j: float
+    latency: tuple[float, int] | None
+    time: tuple[float, int] | None
+
+
+def _scales(instance: CiftInstance, choices: list[Offer], best: Incumbent) -> _Scales:
+    """Return the scales: by the best plan if there is one, else by what blocks cost at least."""
+    runs = [r for o in choices for r in (*o.serve.values(), *o.tune.values())]
+    energies = [run.energy_j for mine in runs for run in mine]
+    energies += [hop.energy_j for o in choices for cut in o.hops for hop in cut]
+    dearest = best.objective * (1 + 1e-9)
+    guess = best.objective
+    if not 0 < guess < math.inf:
+        guess = min((_least_energy(o) for o in choices), default=0.0)
+    if guess == 0:
+        guess = max(energies, default=1.0) or 1.0
+    total = math.fsum(e for e in energies if e <= dearest)
+    energy = min(_TARGET / guess, _MOST / total if total > 0 else math.inf)
+    limits: list[tuple[float, int] | None] = []
+    for deadline in (instance.inference_deadline_s, instance.fine_tuning_deadline_s):
+        if deadline is None:
+            limits.append(None)
+            continue
+        allowed = seconds_allowed(deadline)
+        # No term above the limit is left, so the number of terms bounds the sum.
+        most = min(_TARGET, _MOST / max(1, len(energies)))
+        scale = most / allowed if allowed > 0 else 1.0
+        limits.append((scale, math.floor(allowed * scale * (1 + 2.0**-48))))
+    return _Scales(energy, dearest, *limits)
+
+
+def _least_energy(offer: Offer) -> float:
+    """Return what the blocks of an offer cost if each takes its cheapest place and level."""
+    return math.fsum(
+        min(run.energy_j for n in offer.nodes for run in runs[b, n])
+        for runs in ((offer.serve, offer.tune) if offer.trained else (offer.serve,))
+        for b in range(offer.blocks)
+    )
+
+
+def _build(instance: CiftInstance, choices: list[Offer], scales: _Scales) -> _Model:
+    """Return the model."""
+    from ortools.sat.python import cp_model
+
+    model = _Model(cp_model.CpModel())
+    cp = model.cp
+    # Variables and what they cost.
+    model.chosen = [cp.new_bool_var("") for _ in choices]
+    for k, offer in enumerate(choices):
+        for b, n in offer.serve:
+            for run in offer.serve[b, n]:
+                literal = _serve_or_tune(model, scales, run, scales.latency, model.latency)
+                if literal is not None:
+                    model.serve[k, b, n, run.level] = literal
+            for run in offer.tune.get((b, n), ()):
+                literal = _serve_or_tune(model, scales, run, scales.time, model.time)
+                if literal is not None:
+                    model.tune[k, b, n, run.level] = literal
+        for b, cut in enumerate(offer.hops):
+            for hop in cut:
+                literal = _hop(model, scales, hop)
+                if literal is not None:
+                    model.hop[k, b, hop.tail, hop.head] = literal
+    # Constraints.
+    cp.add_exactly_one(model.chosen)
+    for k, offer in enumerate(choices):
+        _place(model, k, offer)
+        _pack(model, k, offer, instance)
+    _one_level(model, model.serve)
+    _one_level(model, model.tune)
+    for terms, limit in ((model.latency, scales.latency), (model.time, scales.time)):
+        if limit is not None and terms:
+            cp.add(_sum(terms) <= limit[1])
+    # Objective.
+    cp.minimize(_sum(model.energy))
+    return model
+
+
+def _sum(terms: list[tuple[Literal, int]]) -> Any:
+    from ortools.sat.python import cp_model
+
+    return cp_model.LinearExpr.weighted_sum([t[0] for t in terms], [t[1] for t in terms])
+
+
+def _serve_or_tune(
+    model: _Model,
+    scales: _Scales,
+    run: BlockRun,
+    limit: tuple[float, int] | None,
+    row: list[tuple[Literal, int]],
+) -> Literal | None:
+    """Return a literal for one block at one level, None where it alone is too much."""
+    if run.energy_j > scales.dearest_j:
+        return None
+    seconds = 0 if limit is None else down(run.seconds, limit[0])
+    if limit is not None and seconds > limit[1]:
+        return None
+    literal = model.cp.new_bool_var("")
+    model.energy.append((literal, down(run.energy_j, scales.energy)))
+    if seconds:
+        row.append((literal, seconds))
+    return literal
+
+
+def _hop(model: _Model, scales: _Scales, hop: Hop) -> Literal | None:
+    """Return a literal for one hop, None where it alone is too much."""
+    if hop.energy_j > scales.dearest_j:
+        return None
+    figures = []
+    for seconds, limit in ((hop.latency_s, scales.latency), (hop.time_s, scales.time)):
+        figures.append(0 if limit is None else down(seconds, limit[0]))
+        if limit is not None and figures[-1] > limit[1]:
+            return None
+    literal = model.cp.new_bool_var("")
+    model.energy.append((literal, down(hop.energy_j, scales.energy)))
+    for row, value in zip((model.latency, model.time), figures, strict=True):
+        if value:
+            row.append((literal, value))
+    return literal
+
+
+def _place(model: _Model, k: int, offer: Offer) -> None:
+    """State that the blocks of an offer follow a path of links, if it is chosen."""
+    y = model.chosen[k]
+    levels = {n: [run.level for run in offer.serve[0, n]] for n in offer.nodes}
+    host = {
+        (b, n): [model.serve[k, b, n, f] for f in levels[n] if (k, b, n, f) in model.serve]
+        for b, n in offer.serve
+    }
+    for b, cut in enumerate(offer.hops):
+        into: dict[int, list[Literal]] = {n: [] for n in offer.nodes}
+        out: dict[int, list[Literal]] = {n: [] for n in offer.nodes}
+        for hop in cut:
+            literal = model.hop.get((k, b, hop.tail, hop.head))
+            if literal is not None:
+                out[hop.tail].append(literal)
+                into[hop.head].append(literal)
+        for n in offer.nodes:
+            before = host[b - 1, n] if b else [y] if n == offer.source else []
+            model.cp.add(sum(before) + sum(into[n]) == sum(host[b, n]) + sum(out[n]))
+        # Implied by the flow above; helps propagation.
+        model.cp.add(sum(x for n in offer.nodes for x in host[b, n]) == y)
+    for (b, n), runs in offer.tune.items():
+        tuned = [model.tune[k, b, n, r.level] for r in runs if (k, b, n, r.level) in model.tune]
+        model.cp.add(sum(tuned) == sum(host[b, n]))
+
+
+def _pack(model: _Model, k: int, offer: Offer, instance: CiftInstance) -> None:
+    """State that the blocks on a node fit its memory."""
+    for n in offer.nodes:
+        sizes, room = packing(offer.held, rational(instance.nodes[n].memory_bytes))
+        if sum(sizes) <= room:
+            continue
+        terms = [
+            (model.serve[k, b, n, run.level], sizes[b])
+            for b in range(offer.blocks)
+            for run in offer.serve[b, n]
+            if (k, b, n, run.level) in model.serve
+        ]
+        if terms:
+            model.cp.add(_sum(terms) <= room)
+
+
+def _one_level(model: _Model, runs: dict[tuple[int, int, int, float], Literal]) -> None:
+    """State that all blocks on a node run at one level, in the phase of `runs`."""
+    together: dict[tuple[int, float], dict[int, list[Literal]]] = {}
+    for (_, b, n, f), literal in runs.items():
+        together.setdefault((n, f), {}).setdefault(b, []).append(literal)
+    at: dict[int, list[Literal]] = {}
+    for (n, _), blocks in together.items():
+        level = model.cp.new_bool_var("")
+        at.setdefault(n, []).append(level)
+        for literals in blocks.values():
+            model.cp.add_at_most_one([*literals, ~level])
+    for levels in at.values():
+        model.cp.add_at_most_one(levels)
+
+
+def _read(model: _Model, choices: list[Offer], instance: CiftInstance, value: Any) -> CiftPlan:
+    """Return the plan of a solution; `value` gives that of a literal."""
+    k = next(k for k, y in enumerate(model.chosen) if value(y))
+    offer = choices[k]
+    stops: list[Stop] = []
+    n, done = offer.source, 0
+    while True:
+        speeds: list[float | None] = [None, None]
+        first = done
+        while done < offer.blocks and any(
+            value(model.serve.get((k, done, n, run.level), 0)) for run in offer.serve[done, n]
+        ):
+            done += 1
+        if done > first:
+            for position, (part, runs) in enumerate(
+                ((model.serve, offer.serve), (model.tune, offer.tune))
+            ):
+                for run in runs.get((first, n), ()):
+                    if value(part.get((k, first, n, run.level), 0)):
+                        speeds[position] = run.level
+        stops.append(Stop(instance.nodes[n].name, done - first, *speeds))
+        if done == offer.blocks:
+            return CiftPlan.of(instance.configurations[offer.index], tuple(stops))
+        n = next(
+            hop.head
+            for hop in offer.hops[done]
+            if hop.tail == n and value(model.hop.get((k, done, n, hop.head), 0))
+        )
+
+
+def _literals(
+    model: _Model, choices: list[Offer], instance: CiftInstance, plan: CiftPlan
+) -> list[Literal] | None:
+    """Return the literals that a plan makes true, None when some were left out."""
+    g = plan.configuration(instance)
+    k = next((k for k, o in enumerate(choices) if instance.configurations[o.index] == g), None)
+    if k is None:
+        return None
+    found: list[Literal] = [model.chosen[k]]
+    done, last = 0, -1
+    for stop in plan.stops:
+        n = instance.node_index[stop.node]
+        if last >= 0:
+            found.append(model.hop.get((k, done, last, n)))
+        for b in range(done, done + stop.blocks):
+            found.append(model.serve.get((k, b, n, stop.inference_speed_flop_per_s or 0.0)))
+            if stop.fine_tuning_speed_flop_per_s is not None:
+                found.append(model.tune.get((k, b, n, stop.fine_tuning_speed_flop_per_s)))
+        done, last = done + stop.blocks, n
+    # Literals overload ==, so `in` will not do.
+    return None if any(literal is None for literal in found) else found
+
+
+class CiftCpsat:
+    """Blocks, hops and levels as booleans, solved by CP-SAT; listed speeds."""
+
+    name = "cpsat"
+    options: tuple[Option, ...] = ()
+
+    def supports(self, instance: CiftInstance) -> Support:
+        """Take instances whose speeds are listed."""
+        if instance.has_continuous_speeds:
+            return Support("cpsat needs listed speeds; highs-oa takes continuous ones")
+        return Support()
+
+    def solve(
+        self,
+        instance: CiftInstance,
+        budget: Budget,
+        seed: int,
+        options: Mapping[str, object],
+        warm_start: CiftPlan | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Result:
+        """Solve to ``budget.relative_gap``; see `instances.interface.Method.solve`."""
+        read_options(self.name, self.options, options)
+        best = Incumbent(instance, budget, Recorder(on_progress))
+        if warm_start is not None:
+            best.offer(warm_start)
+        if best.remaining_s == 0:
+            return best.result(Termination.TIME)
+        choices = offers(instance)
+        if not choices:
+            return best.result(Termination.SOLVED, exhausted=True)
+        return _search(best, choices, seed)
+
+
+def _search(best: Incumbent, choices: list[Offer], seed: int) -> Result:
+    """Scale, solve, and again where the scale was too coarse or `check` objects."""
+    from ortools.sat.python import cp_model
+
+    instance, budget = best.instance, best.budget
+    terms = 2 * max(o.blocks for o in choices) + len(instance.nodes)
+    rejected: list[CiftPlan] = []
+    counts = {"rounds": 0, "branches": 0, "conflicts": 0}
+    status = cp_model.UNKNOWN
+    for _ in range(_ROUNDS):
+        counts["rounds"] += 1
+        scales = _scales(instance, choices, best)
+        error = terms / scales.energy
+        model = _build(instance, choices, scales)
+        for plan in rejected:
+            literals = _literals(model, choices, instance, plan)
+            if literals is not None:
+                model.cp.add_bool_or([~literal for literal in literals])
+        _hint(model, choices, best)
+        best.statistics |= {
+            "booleans": len(model.energy),
+            "constraints": len(model.cp.proto.constraints),
+            "scaling_error_j": error,
+        }
+        best.statistics.setdefault("build_s", best.recorder.elapsed_s)
+        before = len(rejected)
+        status = _run(best, choices, model, scales, error, seed, rejected, counts)
+        best.statistics |= counts
+        if status == cp_model.INFEASIBLE:
+            return best.result(Termination.SOLVED, exhausted=True)
+        if status != cp_model.OPTIMAL or best.closed:
+            break
+        if len(rejected) == before and error <= budget.relative_gap * best.objective / 2:
+            break
+    ended = {cp_model.OPTIMAL: Termination.SOLVED, cp_model.MODEL_INVALID: Termination.CRASHED}
+    return best.result(ended.get(status, Termination.TIME))
+
+
+def _hint(model: _Model, choices: list[Offer], best: Incumbent) -> None:
+    if best.plan is None:
+        return
+    literals = _literals(model, choices, best.instance, best.plan)
+    if literals is None:
+        return
+    true = {literal.index for literal in literals}
+    for literal, _ in model.energy:
+        model.cp.add_hint(literal, literal.index in true)
+    for y in model.chosen:
+        model.cp.add_hint(y, y.index in true)
+
+
+def _run(
+    best: Incumbent,
+    choices: list[Offer],
+    model: _Model,
+    scales: _Scales,
+    error: float,
+    seed: int,
+    rejected: list[CiftPlan],
+    counts: dict[str, int],
+) -> Any:
+    """Run CP-SAT within what is left of the budget; return its status."""
+    from ortools.sat.python import cp_model
+
+    def take(value: Any) -> None:
+        plan = _read(model, choices, best.instance, value)
+        if not best.offer(plan) and plan not in rejected:
+            rejected.append(plan)
+
+    def bound(scaled: float) -> None:
+        # A double of an integer: exact far beyond where these lie, but for one unit.
+        best.raise_bound((scaled - 1) / scales.energy if scaled > 2**52 else scaled / scales.energy)
+
+    class _OnSolution(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
+        def on_solution_callback(self) -> None:
+            take(self.value)
+
+    solver = cp_model.CpSolver()
+    if best.remaining_s is not None:
+        solver.parameters.max_time_in_seconds = best.remaining_s
+    solver.parameters.num_workers = best.budget.threads
+    solver.parameters.random_seed = seed % 2**31
+    solver.parameters.relative_gap_limit = best.budget.relative_gap / 2
+    solver.best_bound_callback = bound
+    status = solver.solve(model.cp, _OnSolution())
+    counts["branches"] += solver.num_branches
+    counts["conflicts"] += solver.num_conflicts
+    if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        take(solver.value)
+    if status not in (cp_model.MODEL_INVALID, cp_model.INFEASIBLE):
+        bound(solver.best_objective_bound)
+    return status
+
+
+METHOD = CiftCpsat()
