@@ -1,0 +1,215 @@
+"""The compact graph the kernels run on.
+
+Only nodes on some walk from source to target stay. They are renumbered; in an acyclic graph the
+new numbers are a topological order, the source first and the target last. Arcs are stored by head
+when the graph is acyclic (every pass then reads them in order) and by tail when it is not.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from heuristics.labels.jit import kernel
+
+__all__ = ["Graph", "build", "select"]
+
+
+class Graph(NamedTuple):
+    """Arcs in structure-of-arrays form; ``res`` has shape (arcs, K).
+
+    ``orig[e]`` is the caller's index of arc e. ``in_start`` bounds the arcs that enter a node: the
+    arcs themselves when the graph is acyclic, positions in ``in_arc`` when it is not. ``out_start``
+    bounds the arcs that leave a node (cyclic graphs only).
+    """
+
+    tail: Any
+    head: Any
+    cost: Any
+    res: Any
+    orig: Any
+    in_start: Any
+    in_arc: Any
+    out_start: Any
+
+
+@kernel
+def _by(key: Any, usable: Any, n: int) -> Any:
+    """Return (start, arcs): the usable arcs grouped by `key`, in their old order."""
+    start = np.zeros(n + 1, np.int32)
+    for e in range(key.size):
+        if usable[e]:
+            start[key[e] + 1] += 1
+    for v in range(n):
+        start[v + 1] += start[v]
+    fill = start[:n].copy()
+    arcs = np.empty(start[n], np.int32)
+    for e in range(key.size):
+        if usable[e]:
+            v = key[e]
+            arcs[fill[v]] = e
+            fill[v] += 1
+    return start, arcs
+
+
+@kernel
+def _flood(root: int, start: Any, arcs: Any, other: Any, n: int) -> Any:
+    """Return which nodes a walk over `arcs` from `root` reaches."""
+    seen = np.zeros(n, np.bool_)
+    stack = np.empty(n, np.int32)
+    seen[root] = True
+    stack[0] = root
+    top = 1
+    while top > 0:
+        top -= 1
+        v = stack[top]
+        for i in range(start[v], start[v + 1]):
+            w = other[arcs[i]]
+            if not seen[w]:
+                seen[w] = True
+                stack[top] = w
+                top += 1
+    return seen
+
+
+@kernel
+def _order(source: int, keep: Any, o_start: Any, o_arcs: Any, head: Any) -> Any:
+    """Return (nodes, acyclic): the kept nodes in topological order, or in any when cyclic."""
+    n = keep.size
+    indegree = np.zeros(n, np.int32)
+    total = 0
+    for v in range(n):
+        if keep[v]:
+            total += 1
+            for i in range(o_start[v], o_start[v + 1]):
+                indegree[head[o_arcs[i]]] += 1
+    nodes = np.empty(total, np.int32)
+    nodes[0] = source
+    done = 0
+    made = 1
+    while done < made:
+        v = nodes[done]
+        done += 1
+        for i in range(o_start[v], o_start[v + 1]):
+            w = head[o_arcs[i]]
+            if keep[w]:
+                indegree[w] -= 1
+                if indegree[w] == 0:
+                    nodes[made] = w
+                    made += 1
+    acyclic = made == total
+    if not acyclic:
+        made = 0
+        for v in range(n):
+            if keep[v]:
+                nodes[made] = v
+                made += 1
+    return nodes, acyclic
+
+
+@kernel
+def build(n: int, tail: Any, head: Any, cost: Any, res: Any, source: int, target: int) -> Any:
+    """Return (acyclic, nodes, Graph); `nodes` maps new numbers to old ones, empty without a path.
+
+    Loops, arcs into the source and arcs out of the target go: with costs and resources that are
+    not negative, some best path does without them.
+    """
+    m = tail.size
+    usable = np.empty(m, np.bool_)
+    ascending = True
+    for e in range(m):
+        usable[e] = tail[e] != head[e] and head[e] != source and tail[e] != target
+        if usable[e] and tail[e] > head[e]:
+            ascending = False
+    i_start, i_arcs = _by(head, usable, n)
+    if ascending:
+        ahead = np.zeros(n, np.bool_)
+        back = np.zeros(n, np.bool_)
+        ahead[source] = True
+        back[target] = True
+        for v in range(n):
+            for i in range(i_start[v], i_start[v + 1]):
+                if ahead[tail[i_arcs[i]]]:
+                    ahead[v] = True
+                    break
+        for v in range(n - 1, -1, -1):
+            if back[v]:
+                for i in range(i_start[v], i_start[v + 1]):
+                    back[tail[i_arcs[i]]] = True
+        keep = ahead & back
+        nodes = np.nonzero(keep)[0].astype(np.int32)
+        acyclic = True
+        o_start, o_arcs = i_start, i_arcs
+    else:
+        o_start, o_arcs = _by(tail, usable, n)
+        keep = _flood(source, o_start, o_arcs, head, n) & _flood(target, i_start, i_arcs, tail, n)
+        nodes = np.empty(0, np.int32)
+        acyclic = True
+        if keep[source]:
+            nodes, acyclic = _order(source, keep, o_start, o_arcs, head)
+    if not keep[source]:
+        nodes = np.empty(0, np.int32)
+    place = np.full(n, -1, np.int32)
+    for p in range(nodes.size):
+        place[nodes[p]] = p
+    size = nodes.size
+    resources = res.shape[1]
+    start, arcs, other = (i_start, i_arcs, tail) if acyclic else (o_start, o_arcs, head)
+    count = 0
+    for p in range(size):
+        for i in range(start[nodes[p]], start[nodes[p] + 1]):
+            if place[other[arcs[i]]] >= 0:
+                count += 1
+    g_tail = np.empty(count, np.int32)
+    g_head = np.empty(count, np.int32)
+    g_cost = np.empty(count, np.float64)
+    g_res = np.empty((count, resources), np.float64)
+    orig = np.empty(count, np.int32)
+    bounds = np.zeros(size + 1, np.int32)
+    f = 0
+    for p in range(size):
+        for i in range(start[nodes[p]], start[nodes[p] + 1]):
+            e = arcs[i]
+            q = place[other[e]]
+            if q < 0:
+                continue
+            g_tail[f] = q if acyclic else p
+            g_head[f] = p if acyclic else q
+            g_cost[f] = cost[e]
+            for k in range(resources):
+                g_res[f, k] = res[e, k]
+            orig[f] = e
+            f += 1
+        bounds[p + 1] = f
+    if acyclic:
+        none = np.empty(0, np.int32)
+        return True, nodes, Graph(g_tail, g_head, g_cost, g_res, orig, bounds, none, none)
+    b_start, b_arcs = _by(g_head, np.ones(count, np.bool_), size)
+    return False, nodes, Graph(g_tail, g_head, g_cost, g_res, orig, b_start, b_arcs, bounds)
+
+
+@kernel
+def select(n: int, acyclic: bool, graph: Any, keep: Any) -> Any:
+    """Return the graph with the arcs of `keep` alone, nodes and arc order as they were."""
+    chosen = np.nonzero(keep)[0]
+    tail = graph.tail[chosen]
+    head = graph.head[chosen]
+    bounds = np.zeros(n + 1, np.int32)
+    key = head if acyclic else tail
+    for e in range(key.size):
+        bounds[key[e] + 1] += 1
+    for v in range(n):
+        bounds[v + 1] += bounds[v]
+    resources = graph.res.shape[1]
+    res = np.empty((chosen.size, resources), np.float64)
+    for f in range(chosen.size):
+        for k in range(resources):
+            res[f, k] = graph.res[chosen[f], k]
+    cost = graph.cost[chosen]
+    orig = graph.orig[chosen]
+    if acyclic:
+        none = np.empty(0, np.int32)
+        return Graph(tail, head, cost, res, orig, bounds, none, none)
+    b_start, b_arcs = _by(head, np.ones(chosen.size, np.bool_), n)
+    return Graph(tail, head, cost, res, orig, b_start, b_arcs, bounds)

@@ -1,0 +1,104 @@
+r"""The Lagrangian bound: multipliers, potentials and paths found on the way.
+
+For multipliers lambda >= 0 the value phi(lambda) = min over paths of cost + lambda (use - limit) is
+a lower bound. Its maximum is the linear program over convex combinations of paths, solved here by
+column generation: K + 1 rows, one shortest path a round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["maximise"]
+
+Vector = NDArray[np.float64]
+_PIVOTS = 200
+
+
+def _solve(costs: Vector, columns: NDArray[np.float64], basis: list[int], rhs: Vector) -> Vector:
+    """Pivot the tiny master program to its optimum in place; return its dual vector."""
+    dual = np.zeros(rhs.size)
+    for _ in range(_PIVOTS):
+        inverse = np.linalg.inv(columns[:, basis])
+        dual = costs[basis] @ inverse
+        reduced = costs - dual @ columns
+        reduced[basis] = 0.0
+        enter = int(np.argmin(reduced))
+        if reduced[enter] >= -1e-12 * (1.0 + abs(float(dual[-1]))):
+            break
+        direction = inverse @ columns[:, enter]
+        level = inverse @ rhs
+        step = np.where(
+            direction > 1e-12, level / np.where(direction > 1e-12, direction, 1.0), np.inf
+        )
+        leave = int(np.argmin(step))
+        if not step[leave] < np.inf:
+            break
+        basis[leave] = enter
+    return dual
+
+
+def maximise(
+    oracle: Callable[[Vector], tuple[float, float, Vector]],
+    start: list[tuple[float, Vector]],
+    limits: Vector,
+    ceiling: float,
+    rounds: int,
+    enough: Callable[[float], bool],
+) -> tuple[float, Vector]:
+    """Return (bound, multipliers).
+
+    Parameters
+    ----------
+    oracle
+        Maps multipliers to (least cost + multipliers . use, cost, use) of a path that attains it.
+    start
+        (cost, use) of paths known already.
+    limits
+        Limits, all finite; a limit of 0 needs no multiplier, since arcs that use it are gone.
+    ceiling
+        An upper bound on the optimum, if there is one; it keeps the multipliers in reach.
+    rounds
+        The most calls of `oracle`.
+    enough
+        Tells from the bound whether to stop.
+    """
+    active = np.nonzero(limits > 0.0)[0]
+    scale = limits[active]
+    k = active.size
+    best, best_multiplier = -np.inf, np.zeros(limits.size)
+    if k == 0:
+        return best, best_multiplier
+    # Column 0 stands for any feasible path; the next K are slacks. The right side is moved off 0,
+    # since every basis would be degenerate there.
+    rhs = np.append(1e-7 * np.arange(1.0, k + 1.0), 1.0)
+    columns = np.zeros((k + 1, k + 1))
+    columns[-1, 0] = 1.0
+    columns[:k, 1:] = np.eye(k)
+    costs = np.zeros(k + 1)
+    costs[0] = ceiling
+    basis = [*range(1, k + 1), 0]
+
+    def add(cost: float, use: Vector) -> None:
+        nonlocal columns, costs
+        column = np.append(use[active] / scale - 1.0, 1.0)
+        columns = np.column_stack([columns, column])
+        costs = np.append(costs, cost)
+
+    for cost, use in start:
+        add(cost, use)
+    for _ in range(rounds):
+        dual = _solve(costs, columns, basis, rhs)
+        multiplier = np.zeros(limits.size)
+        multiplier[active] = np.maximum(-dual[:k], 0.0) / scale
+        value, cost, use = oracle(multiplier)
+        bound = value - float(multiplier @ np.where(limits > 0.0, limits, 0.0))
+        if bound > best:
+            best, best_multiplier = bound, multiplier
+        if enough(best) or best >= dual[-1] - 1e-9 * abs(float(dual[-1])):
+            break
+        add(cost, use)
+    return best, best_multiplier

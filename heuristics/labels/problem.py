@@ -1,0 +1,147 @@
+"""The input, checked once: after this the kernels trust their arrays."""
+
+from __future__ import annotations
+
+import math
+import operator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from instances.errors import InputError
+
+__all__ = ["Problem", "check"]
+
+_MOST = 2**31 - 2
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A checked instance; `res` has shape (arcs, K), `limits` (K,), inf where there is none."""
+
+    n: int
+    tail: NDArray[np.int32]
+    head: NDArray[np.int32]
+    cost: NDArray[np.float64]
+    res: NDArray[np.float64]
+    source: int
+    target: int
+    limits: NDArray[np.float64]
+    epsilon: float
+    strict: int
+    others: str
+
+
+def _ids(name: str, value: ArrayLike) -> NDArray[Any]:
+    array = np.asarray(value)
+    if array.ndim != 1:
+        raise InputError(name, array.shape, "a one-dimensional array", "pass one node id an arc")
+    if array.size == 0:
+        return np.empty(0, np.int32)
+    if array.dtype.kind not in "iu":
+        raise InputError(name, array.dtype, "an integer array", "convert the node ids to integers")
+    if array.size > _MOST:
+        raise InputError(name, array.size, f"at most {_MOST} arcs", "split the graph")
+    low, high = int(array.min()), int(array.max())
+    if low < 0 or high > _MOST:
+        bad = int(np.argmin(array)) if low < 0 else int(np.argmax(array))
+        raise InputError(
+            f"{name}[{bad}]", int(array[bad]), f"0 to {_MOST}", "number the nodes from 0 on"
+        )
+    return array.astype(np.int32, copy=False)
+
+
+def _values(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    array = np.asarray(value)
+    if array.dtype.kind not in "iufb":
+        raise InputError(name, array.dtype, "real numbers", "pass a float array")
+    if array.shape != shape:
+        raise InputError(name, array.shape, f"shape {shape}", "pass one entry an arc")
+    out = np.ascontiguousarray(array, np.float64)
+    if out.size and not (out.min() >= 0.0 and out.max() < np.inf):
+        bad = tuple(int(i[0]) for i in np.nonzero(~((out >= 0.0) & (out < np.inf))))
+        where = ", ".join(map(str, bad))
+        raise InputError(
+            f"{name}[{where}]", float(out[bad]), "finite and >= 0", "remove or correct the arc"
+        )
+    return out
+
+
+def _node(name: str, value: object, n: int) -> int:
+    try:
+        node = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise InputError(name, value, "an integer", "pass a node id") from None
+    if not 0 <= node <= n - 1:
+        raise InputError(name, node, f"0 to {n - 1}", "pass the id of a node of the graph")
+    return node
+
+
+def check(
+    tail: ArrayLike,
+    head: ArrayLike,
+    cost: ArrayLike,
+    resources: ArrayLike | None,
+    source: int,
+    target: int,
+    limits: ArrayLike,
+    epsilon: float,
+    strict: int | None,
+    others: str,
+    nodes: int | None,
+) -> Problem:
+    """Return the problem these arguments state, or raise `InputError` in one line."""
+    tails, heads = _ids("tail", tail), _ids("head", head)
+    m = tails.size
+    if heads.size != m:
+        raise InputError("head", heads.size, f"{m} entries, as tail", "give each arc both ends")
+    most = max(int(tails.max()), int(heads.max())) if m else -1
+    if nodes is None:
+        try:
+            n = max(most, operator.index(source), operator.index(target), 0) + 1
+        except TypeError:
+            n = most + 1
+        if n > max(most + 1, 1):
+            # An id beyond every arc is a node without arcs only if the caller says so.
+            n = most + 1 if m else n
+    else:
+        n = _node("nodes", nodes, _MOST + 1)
+        if n <= most:
+            name = "tail" if m and int(tails.max()) == most else "head"
+            raise InputError(name, most, f"0 to {n - 1}", "raise nodes or correct the id")
+    bounds = np.asarray([] if limits is None else limits)
+    if bounds.ndim != 1 or (bounds.size and bounds.dtype.kind not in "iuf"):
+        raise InputError("limits", limits, "a list of K numbers", "pass one limit a resource")
+    bounds = np.ascontiguousarray(bounds, np.float64)
+    for k, limit in enumerate(bounds.tolist()):
+        if not limit >= 0.0:
+            raise InputError(f"limits[{k}]", limit, ">= 0, or inf for none", "correct the limit")
+    used = np.zeros((m, 0)) if resources is None else np.asarray(resources)
+    if used.ndim == 1 and bounds.size == 1:
+        used = used.reshape(-1, 1)
+    if used.size == 0 and used.shape != (m, bounds.size) and m * bounds.size == 0:
+        used = np.zeros((m, bounds.size))
+    try:
+        slack = float(epsilon)
+    except (TypeError, ValueError):
+        slack = math.nan
+    if not 0.0 <= slack < math.inf:
+        raise InputError("epsilon", epsilon, "a number >= 0", "0 asks for the optimum")
+    chosen = 0 if strict is None else _node("strict", strict, max(bounds.size, 1))
+    if others not in ("relaxed", "kept"):
+        raise InputError("others", others, "relaxed or kept", "choose one of the two guarantees")
+    return Problem(
+        n,
+        tails,
+        heads,
+        _values("cost", cost, (m,)),
+        _values("resources", used, (m, bounds.size)),
+        _node("source", source, n),
+        _node("target", target, n),
+        bounds,
+        slack,
+        chosen,
+        others,
+    )

@@ -1,0 +1,302 @@
+"""One run: presolve, search, and the result with its bound and guarantee."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from threading import Timer
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heuristics.labels import search
+from heuristics.labels.presolve import Incumbent, Reduced, total
+from heuristics.labels.problem import Problem
+from heuristics.labels.result import (
+    Front,
+    Guarantee,
+    LabelLog,
+    PathResult,
+    Statistics,
+    Termination,
+)
+
+__all__ = ["Options", "solve"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run may spend and what it is to return beside the path."""
+
+    time_limit_s: float | None
+    label_limit: int | None
+    memory_limit_bytes: int
+    front: bool
+    record: int
+    stop_early: bool
+
+
+def solve(problem: Problem, options: Options) -> PathResult:
+    """Run the label program on a checked problem."""
+    began = perf_counter()
+    stop = np.zeros(1, np.int64)
+    timer = None
+    if options.time_limit_s is not None:
+
+        def raise_flag() -> None:
+            stop[0] = 1
+
+        timer = Timer(max(options.time_limit_s, 0.0), raise_flag)
+        timer.daemon = True
+        timer.start()
+    try:
+        result = _Run(problem, options, stop, began).go()
+    finally:
+        if timer is not None:
+            timer.cancel()
+    return result
+
+
+class _Run:
+    """The steps of one run, and what they share."""
+
+    def __init__(
+        self, problem: Problem, options: Options, stop: NDArray[np.int64], began: float
+    ) -> None:
+        self.problem, self.options, self.stop, self.began = problem, options, stop, began
+        p = problem
+        # A resource without a limit matters for the front alone.
+        kept = np.arange(p.limits.size) if options.front else np.nonzero(p.limits < np.inf)[0]
+        self.columns = kept
+        self.K = int(kept.size)
+        self.limits = p.limits[kept]
+        where = np.nonzero(kept == p.strict)[0]
+        self.strict = int(where[0]) if where.size else 0
+        self.epsilon = p.epsilon
+        whole = p.limits * (1.0 + p.epsilon)
+        relaxed = p.others == "relaxed" and p.epsilon > 0.0
+        accept = np.where(np.arange(p.limits.size) == p.strict, p.limits, whole)
+        if not where.size and self.K:
+            accept[kept[0]] = p.limits[kept[0]]
+        self.accept_all = accept if relaxed and self.K > 1 else p.limits.copy()
+        self.incumbent = Incumbent(p.cost, p.res, self.accept_all)
+        self.bound = 0.0
+        self.stats: dict[str, Any] = {"nodes": p.n, "arcs": int(p.tail.size)}
+        self.front: Front | None = None
+        self.log: LabelLog | None = None
+
+    def go(self) -> PathResult:
+        """Return the result."""
+        p, o = self.problem, self.options
+        if p.source == p.target:
+            self.incumbent.offer(np.empty(0, np.int64))
+            return self._finish(Termination.FINISHED, 0.0)
+        res = p.res if p.limits.size == self.K else np.ascontiguousarray(p.res[:, self.columns])
+        g = Reduced(p.n, p.tail, p.head, p.cost, res, p.source, p.target, self.limits)
+        if g.n == 0:
+            return self._none("no path leads from the source to the target")
+        self.stats["acyclic"] = g.acyclic
+        none = np.zeros(self.K)
+        if not o.front or not self.K:
+            # The cheapest path of all, by sums taken in path order: optimal if it keeps the limits.
+            ahead, via = g.forward(1.0, none)
+            self.incumbent.offer(g.path(via, False))
+            self.bound = float(ahead[g.target])
+            if self.incumbent.cost == self.bound:
+                return self._finish(Termination.FINISHED, self.bound)
+            self.bound -= g.slack * self.bound
+        forbidding = g.cut_limits(self.incumbent)
+        if forbidding:
+            return self._forbidden(forbidding)
+        if g.n == 0 or (g.acyclic and g.m == 0):
+            return self._none("no arc lies on a path that keeps each limit, so no path keeps all")
+        ratio = 1.0 + self.epsilon * (1.0 - 1e-9) if o.stop_early else 1.0
+        multiplier = none
+        if not o.front:
+            multiplier = self._reduce(g, ratio)
+            if self.incumbent.cost <= self.bound * (ratio if self.epsilon else 1.0):
+                return self._finish(Termination.FINISHED, min(self.bound, self.incumbent.cost))
+        return self._search(g, ratio, multiplier)
+
+    def _reduce(self, g: Reduced, ratio: float) -> NDArray[np.float64]:
+        """Find a dual bound and drop arcs too dear for an improvement; return the multipliers."""
+        value, multiplier = g.dual(self.incumbent, ratio)
+        if np.isfinite(value):
+            self.bound = max(self.bound, g.settle(value, multiplier))
+            self.stats["lagrangian_bound"] = self.bound
+        if self.incumbent.cost <= self.bound * ratio or not np.isfinite(self.incumbent.cost):
+            self.dropped = np.inf
+            return multiplier
+        self.dropped = g.cut_costs(self.incumbent.cost / ratio, multiplier)
+        return multiplier
+
+    def _search(self, g: Reduced, ratio: float, multiplier: NDArray[np.float64]) -> PathResult:
+        """Run the labels and draw the conclusion."""
+        dropped = getattr(self, "dropped", np.inf)
+        self.stats["presolve_s"] = perf_counter() - self.began
+        if g.n == 0 or g.m == 0:
+            # Every path that is left out costs `dropped` at least.
+            return self._conclude(dropped, Termination.FINISHED)
+        began = perf_counter()
+        plan = search.Plan(
+            reduced=g,
+            multiplier=multiplier,
+            limits=self.limits,
+            accept=self.accept_all[self.columns],
+            strict=self.strict,
+            epsilon=self.epsilon,
+            ratio=ratio,
+            kept=self.problem.others == "kept",
+            bound=self.bound,
+            incumbent=self.incumbent,
+            stop=self.stop,
+            label_limit=self.options.label_limit,
+            memory_limit_bytes=self.options.memory_limit_bytes,
+            front=self.options.front,
+            record=self.options.record,
+        )
+        found = search.run(plan)
+        self.stats.update(found.stats)
+        self.stats["search_s"] = perf_counter() - began
+        p = self.problem
+        if found.front is not None:
+            paths = found.front
+            costs = np.array([float(total(p.cost[a])) for a in paths])
+            use = np.array([total(p.res[a]) for a in paths]).reshape(len(paths), p.limits.size)
+            kept = _pareto(costs, use)
+            self.front = Front(
+                costs[kept],
+                use[kept],
+                tuple(paths[i] for i in kept),
+                found.termination is Termination.FINISHED,
+            )
+        if found.log is not None:
+            node = g.nodes[found.log.node].astype(np.int64)
+            self.log = LabelLog(
+                node,
+                found.log.c,
+                found.log.r,
+                found.log.parent.astype(np.int64),
+                found.log.arc.astype(np.int64),
+                found.log.fate.astype(np.int64),
+                found.log_complete,
+            )
+        return self._conclude(min(found.least, dropped), found.termination)
+
+    def _conclude(self, least: float, termination: Termination) -> PathResult:
+        """Turn the least bound of all that was discarded or left open into the result."""
+        incumbent = self.incumbent.cost
+        if termination is Termination.FINISHED:
+            if self.epsilon == 0.0:
+                if not np.isfinite(incumbent):
+                    return self._none("labels prove that no path keeps all limits together")
+                return self._finish(termination, incumbent)
+            if not np.isfinite(incumbent):
+                if not np.isfinite(least):
+                    return self._none("labels prove that no path keeps all limits together")
+                return self._finish(Termination.TIGHTENED_INFEASIBLE, max(self.bound, least))
+            return self._finish(termination, min(max(self.bound, least), incumbent))
+        return self._finish(termination, min(max(self.bound, least), incumbent))
+
+    def _forbidden(self, forbidding: list[int]) -> PathResult:
+        names = [int(self.columns[k]) for k in forbidding]
+        text = " and ".join(f"limit {k} ({self.problem.limits[k]:g})" for k in names)
+        each = "by itself forbids" if len(names) == 1 else "each forbid"
+        return self._none(f"{text} {each} every path", tuple(names))
+
+    def _none(self, reason: str, forbidding: tuple[int, ...] = ()) -> PathResult:
+        result = self._finish(Termination.INFEASIBLE, math.nan)
+        return result.replace(bound=None, reason=reason, forbidding=forbidding)
+
+    def _finish(self, termination: Termination, bound: float) -> PathResult:
+        found = np.isfinite(self.incumbent.cost)
+        arcs = _simple(self.incumbent.arcs, self.problem) if found else np.empty(0, np.int64)
+        p = self.problem
+        spent = perf_counter() - self.began
+        self.stats.setdefault("presolve_s", spent)
+        self.stats["total_s"] = spent
+        reason = ""
+        if not found:
+            reason = f"no path found: {termination}"
+        cost = float(total(p.cost[arcs])) if found else None
+        if cost is not None:
+            bound = min(bound, cost)
+        if self.options.front and self.front is None:
+            # Nothing was searched: a path without limits to trade against, or none.
+            done = termination in (Termination.FINISHED, Termination.INFEASIBLE)
+            paths = (arcs,) if found else ()
+            use = np.array([total(p.res[a]) for a in paths]).reshape(len(paths), p.limits.size)
+            self.front = Front(np.array([cost] if found else [], np.float64), use, paths, done)
+        return PathResult(
+            cost=cost,
+            arcs=arcs,
+            resources=np.asarray(total(p.res[arcs]), np.float64) if found else None,
+            bound=float(bound),
+            guarantee=self._guarantee(termination) if found else None,
+            termination=termination,
+            statistics=Statistics(**self.stats),
+            reason=reason,
+            front=self.front,
+            log=self.log,
+        )
+
+    def _guarantee(self, termination: Termination) -> Guarantee:
+        p = self.problem
+        everything = tuple(range(p.limits.size))
+        if termination is not Termination.FINISHED:
+            return Guarantee("none", None, everything)
+        if self.epsilon == 0.0 or self.K == 0 or p.source == p.target:
+            return Guarantee("exact", 1.0, everything)
+        factor = 1.0 + self.epsilon
+        if self.K == 1:
+            return Guarantee("limits kept", factor, everything)
+        strict = int(self.columns[self.strict])
+        others = tuple((int(k), factor) for k in self.columns if k != strict)
+        if p.others == "kept":
+            return Guarantee("tightened optimum", factor, everything, tightened=others)
+        names = {k for k, _ in others}
+        return Guarantee(
+            "limits exceeded", factor, tuple(k for k in everything if k not in names), others
+        )
+
+
+def _pareto(costs: NDArray[np.float64], use: NDArray[np.float64]) -> list[int]:
+    """Return the points no other point beats, by cost; one of several equal points."""
+    order = np.lexsort([*use.T[::-1], costs])
+    if use.shape[1] <= 1:
+        least = np.inf
+        out = []
+        for i in order.tolist():
+            x = use[i, 0] if use.shape[1] else -1.0
+            if x < least:
+                least = x
+                out.append(i)
+                if not use.shape[1]:
+                    break
+        return out
+    kept: list[int] = []
+    rows = np.empty_like(use)
+    for i in order.tolist():
+        if not np.any(np.all(rows[: len(kept)] <= use[i], axis=1)):
+            rows[len(kept)] = use[i]
+            kept.append(i)
+    return kept
+
+
+def _simple(arcs: NDArray[np.int64], problem: Problem) -> NDArray[np.int64]:
+    """Return the path without the cycles in it; leaving them out adds nothing."""
+    kept: list[int] = []
+    place = {problem.source: 0}
+    for e in arcs.tolist():
+        kept.append(e)
+        v = int(problem.head[e])
+        if v in place:
+            for gone in kept[place[v] :]:
+                if (w := int(problem.head[gone])) != v:
+                    place.pop(w, None)
+            del kept[place[v] :]
+        else:
+            place[v] = len(kept)
+    return np.array(kept, np.int64)
