@@ -31,9 +31,13 @@ INTERRUPTED = 130
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "list": ("bench.commands.list:list_", "Instances"),
     "show": ("bench.commands.show:show", "Instances"),
+    "generate": ("bench.commands.generate:generate", "Instances"),
     "methods": ("bench.commands.methods:methods", "Solving"),
     "solve": ("bench.commands.solve:solve", "Solving"),
     "check": ("bench.commands.check:check", "Solving"),
+    "run": ("bench.commands.run:run", "Benchmarking"),
+    "status": ("bench.commands.status:status", "Benchmarking"),
+    "report": ("bench.commands.report:report", "Benchmarking"),
     "completion": ("bench.commands.completion:completion", "Shell"),
 }
 

@@ -43,19 +43,21 @@ def instance_source(reference: str) -> Path | str:
     InputError
         When it is neither.
     """
+    path = Path(reference)
+    if reference.endswith(SUFFIXES) or "/" in reference:
+        return path
     from instances import library
 
-    path = Path(reference)
-    if not reference.endswith(SUFFIXES) and "/" not in reference:
-        if reference in library.names():
-            return reference
-        if not path.is_file():
-            raise InputError(
-                "instance",
-                reference,
-                "a file or a name in the library",
-                "splitopt list shows the names" + _similar(reference, library.names()),
-            )
+    known = library.names()
+    if reference in known:
+        return reference
+    if not path.is_file():
+        raise InputError(
+            "instance",
+            reference,
+            "a file or a name in the library",
+            "splitopt list shows the names" + _similar(reference, known),
+        )
     return path
 
 

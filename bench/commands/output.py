@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
-__all__ = ["echo_json", "echo_table", "figure", "json_option", "note", "stdout_to_stderr"]
+__all__ = ["echo_json", "echo_table", "figure", "json_option", "note"]
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON for programs instead of text."
@@ -85,23 +83,3 @@ def echo_table(
             for key, cell, width in zip(columns, line, widths, strict=True)
         ]
         click.echo("  ".join(parts).rstrip())
-
-
-@contextlib.contextmanager
-def stdout_to_stderr() -> Iterator[None]:
-    """Send what a solver's C code prints on stdout to stderr, so that stdout holds data alone."""
-    try:
-        out = sys.stdout.fileno()
-        err = sys.stderr.fileno()
-    except (OSError, ValueError, AttributeError):
-        yield
-        return
-    sys.stdout.flush()
-    saved = os.dup(out)
-    try:
-        os.dup2(err, out)
-        yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(saved, out)
-        os.close(saved)

@@ -23,10 +23,10 @@ _MOST_ROWS = 30
 
 def _speeds(speeds: Speeds) -> str:
     if isinstance(speeds, SpeedInterval):
-        return f"{speeds.low / 1e9:.4g}..{speeds.high / 1e9:.4g}"
+        return f"{speeds.low / 1e9:.6g}..{speeds.high / 1e9:.6g}"
     if len(speeds) > 4:
-        return f"{speeds[0] / 1e9:.4g}..{speeds[-1] / 1e9:.4g} ({len(speeds)} levels)"
-    return " ".join(f"{speed / 1e9:.4g}" for speed in speeds)
+        return f"{speeds[0] / 1e9:.6g}..{speeds[-1] / 1e9:.6g} ({len(speeds)} levels)"
+    return " ".join(f"{speed / 1e9:.6g}" for speed in speeds)
 
 
 def _rest(total: int) -> None:

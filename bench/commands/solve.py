@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from bench.commands.arguments import InstanceName, MethodName, open_instance, read_assignments
-from bench.commands.output import echo_json, figure, json_option, note, stdout_to_stderr
+from bench.commands.output import echo_json, figure, json_option, note
+from bench.commands.selection import read_bytes_limit
 
 if TYPE_CHECKING:
-    from instances.interface import Instance, Option, Result
+    from instances.interface import Instance, Plan, Result
     from instances.violations import Violation
+
+FAILED = 1
+IN_ORDER = ("solved", "time", "limit")
 
 
 @click.command(
@@ -24,6 +29,9 @@ Examples:
 \b
 --json prints one object: instance, method, termination, solution_status, objective, bound,
 guarantee, violations, runtime_s, plan. What is unknown is null.
+\b
+Exit code 0: ended in order, at the time limit or with a proof of infeasibility too. 1: crashed,
+killed, out of memory, or the judge refutes what the method claims. 2: bad input.
 """
 )
 @click.argument("instance", type=InstanceName())
@@ -52,8 +60,18 @@ guarantee, violations, runtime_s, plan. What is unknown is null.
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="PLAN", help="Write the plan to this file."
 )
+@click.option("--memory-limit", metavar="SIZE", help="Bytes the run may hold, such as 2GiB.")
+@click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    metavar="MODULE:OBJECT",
+    help="A method of your own; may be repeated.",
+)
 @json_option
+@click.pass_context
 def solve(
+    ctx: click.Context,
     instance: str,
     method: str,
     epsilon: float | None,
@@ -64,45 +82,42 @@ def solve(
     assignments: tuple[str, ...],
     warm_start: Path | None,
     out: Path | None,
+    memory_limit: str | None,
+    plugins: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Solve INSTANCE, a file or a name in the library, with one method."""
-    from bench import registry
-    from bench.commands.solving import run_method
+    from bench.commands.solve_progress import progress
+    from bench.solve_once import solve_once
     from instances.documents import write_json
     from instances.errors import InputError
-    from instances.interface import Budget, read_options
-    from instances.judge import check, read_plan
-    from instances.tolerances import TOLERANCES
+    from instances.judge import check
 
     problem_instance = open_instance(instance)
-    solver = registry.load(method, problem_instance.problem)
     given: dict[str, object] = dict(read_assignments("--option", assignments))
+    if epsilon is not None and "epsilon" in given:
+        raise InputError(
+            "--epsilon", epsilon, "epsilon given once", "drop --epsilon or --option epsilon=..."
+        )
+    if not plugins:
+        _check_method(problem_instance, method, given, epsilon)
     if epsilon is not None:
-        given = _with_epsilon(method, solver.options, given, epsilon)
-    read_options(method, solver.options, given)
-    budget = Budget(
-        time_limit_s=time_limit,
-        threads=threads,
-        relative_gap=TOLERANCES.optimality if gap is None else gap,
-    )
-    if seed < 0:
-        raise InputError("--seed", seed, "an integer >= 0", "give 0")
-    support = solver.supports(problem_instance)
-    if not support:
-        raise InputError(
-            "method", method, f"a method that takes {problem_instance.name}", str(support.reason)
+        given["epsilon"] = epsilon
+    start = None if warm_start is None else _read_start(warm_start, problem_instance)
+    with progress(time_limit) as on_progress:
+        result = solve_once(
+            problem_instance,
+            method,
+            time_limit_s=time_limit,
+            seed=seed,
+            options=given,
+            warm_start=start,
+            on_progress=on_progress,
+            threads=threads,
+            memory_limit_bytes=read_bytes_limit("--memory-limit", memory_limit),
+            relative_gap=gap,
+            plugins=plugins,
         )
-    start = None if warm_start is None else read_plan(warm_start)
-    if start is not None and type(start).__name__.lower() != f"{problem_instance.problem}plan":
-        raise InputError(
-            "--warm-start",
-            str(warm_start),
-            f"a plan of {problem_instance.problem}",
-            "give a plan of this instance",
-        )
-    with stdout_to_stderr():
-        result = run_method(solver, problem_instance, budget, seed, given, start)
     violations = [] if result.plan is None else check(problem_instance, result.plan)
     if out is not None and result.plan is not None:
         write_json(out, result.plan.to_document())
@@ -115,26 +130,51 @@ def solve(
             note(f"splitopt: no plan found, {out} is not written")
         elif not as_json:
             click.echo(f"plan         {out}")
+    detail = result.statistics.get("detail")
+    if str(result.termination) not in IN_ORDER or result.statistics.get("verdict") == "wrong":
+        note(f"splitopt: {method} did not end in order ({result.termination}): {detail}")
+        ctx.exit(FAILED)
 
 
-def _with_epsilon(
-    method: str, options: tuple[Option, ...], given: dict[str, object], epsilon: float
-) -> dict[str, object]:
-    """Return the options with epsilon added."""
+def _check_method(
+    instance: Instance, name: str, given: Mapping[str, object], epsilon: float | None
+) -> None:
+    """Raise where a method of the registry does not take these options or this instance."""
+    from bench import registry
     from instances.errors import InputError
+    from instances.interface import read_options
 
-    if "epsilon" not in [option.name for option in options]:
+    method = registry.load(name, instance.problem)
+    if epsilon is not None and "epsilon" not in [option.name for option in method.options]:
         raise InputError(
             "--epsilon",
             epsilon,
-            f"methods with an option epsilon; {method} has none",
+            f"methods with an option epsilon; {name} has none",
             "leave it out or choose another method",
         )
-    if "epsilon" in given:
+    read_options(name, method.options, given if epsilon is None else {**given, "epsilon": epsilon})
+    support = method.supports(instance)
+    if not support:
         raise InputError(
-            "--epsilon", epsilon, "epsilon given once", "drop --epsilon or --option epsilon=..."
+            "method", name, f"a method that takes {instance.name}", f"{support.reason}"
         )
-    return {**given, "epsilon": epsilon}
+
+
+def _read_start(path: Path, instance: Instance) -> Plan:
+    """Return the plan to start from, of the instance's problem."""
+    from instances.cift_plan import CiftPlan
+    from instances.errors import InputError
+    from instances.judge import read_plan
+
+    plan = read_plan(path)
+    if isinstance(plan, CiftPlan) != (instance.problem == "cift"):
+        raise InputError(
+            "--warm-start",
+            str(path),
+            f"a plan of {instance.problem}",
+            "give a plan of this instance",
+        )
+    return plan
 
 
 def _document(
@@ -159,14 +199,14 @@ def _tell(instance: Instance, method: str, result: Result, violations: list[Viol
     """Print a result for people."""
     from instances.tolerances import gap
 
-    unit = "J" if instance.problem == "cift" else ""
+    unit = " J" if instance.problem == "cift" else ""
     distance = gap(result.objective, result.bound)
     lines = {
         "instance": f"{instance.name} ({instance.problem})",
         "method": method,
         "status": f"{result.status} (termination: {result.termination})",
-        "objective": f"{_precise(result.objective)} {unit}".rstrip(),
-        "bound": f"{_precise(result.bound)} {unit}".rstrip(),
+        "objective": _precise(result.objective, unit),
+        "bound": _precise(result.bound, unit),
         "gap": "-" if distance is None else f"{100 * distance:.3g} %",
         "guarantee": "-" if result.guarantee is None else result.guarantee.statement,
         "time": f"{result.runtime_s:.3f} s",
@@ -180,5 +220,5 @@ def _tell(instance: Instance, method: str, result: Result, violations: list[Viol
         click.echo(f"{'statistics':<12} {text}")
 
 
-def _precise(value: float | None) -> str:
-    return "-" if value is None else f"{value:.10g}"
+def _precise(value: float | None, unit: str) -> str:
+    return "-" if value is None else f"{value:.10g}{unit}"

@@ -1,0 +1,246 @@
+"""``splitopt run``: methods on instances, recorded."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.commands.arguments import MethodNames, SetOrInstance
+from bench.commands.output import echo_json, echo_table, json_option, note
+from bench.commands.selection import (
+    read_bytes_limit,
+    read_method_options,
+    read_numbers,
+    select_instances,
+    select_methods,
+)
+
+if TYPE_CHECKING:
+    from bench.runner import RunPlan, RunSummary
+
+FAILED = 1
+INTERRUPTED = 130
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  splitopt run quick --methods all --time-limit 3 --jobs 2 --out results/quick
+  splitopt run my.json tiny --methods jqodi,highs-flow --seeds 0..4 --out results/mine
+  splitopt run quick -m jqodi -o jqodi.epsilon=0.01 --out results/fine --dry-run
+\b
+The same command again does what is left and nothing twice. Exit code 0: everything was done and
+nothing contradicts anything. 1: two results contradict each other, or the judge refutes a claim.
+130: interrupted; what was done is kept.
+"""
+)
+@click.argument(
+    "instances", nargs=-1, required=True, type=SetOrInstance(), metavar="SET|INSTANCE..."
+)
+@click.option(
+    "-m",
+    "--methods",
+    required=True,
+    type=MethodNames(),
+    help="Methods with commas; or all, exact, approximation, heuristic, learner.",
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder of the results; one that holds results is continued.",
+)
+@click.option(
+    "--time-limit", type=float, default=10.0, show_default=True, metavar="S", help="Seconds a run."
+)
+@click.option("--seeds", default="0", show_default=True, help="Such as 0,1,2 or 0..4.")
+@click.option("--repetitions", type=int, default=1, show_default=True, help="Runs of each seed.")
+@click.option("--jobs", type=int, default=1, show_default=True, help="Runs at a time.")
+@click.option("--threads", type=int, default=1, show_default=True, help="Threads of a run.")
+@click.option("--memory-limit", metavar="SIZE", help="Bytes a run may hold, such as 2GiB.")
+@click.option("--gap", type=float, metavar="G", help="Relative gap at which exact methods stop.")
+@click.option(
+    "-o",
+    "--option",
+    "assignments",
+    multiple=True,
+    metavar="M.K=V",
+    help="Option K of method M; may be repeated.",
+)
+@click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    metavar="MODULE:OBJECT",
+    help="A method of your own; may be repeated.",
+)
+@click.option("--retry", metavar="T,...", help="Do again what ended so, such as crashed,killed.")
+@click.option("--dry-run", is_flag=True, help="Say how many runs there are, and do none.")
+@json_option
+@click.pass_context
+def run(
+    ctx: click.Context,
+    instances: tuple[str, ...],
+    methods: tuple[str, ...],
+    out: Path,
+    time_limit: float,
+    seeds: str,
+    repetitions: int,
+    jobs: int,
+    threads: int,
+    memory_limit: str | None,
+    gap: float | None,
+    assignments: tuple[str, ...],
+    plugins: tuple[str, ...],
+    retry: str | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Run methods on a SET of the library, on instances, or on both, and record every run."""
+    chosen = select_instances(instances)
+    named = select_methods(methods, plugins)
+    settings: dict[str, Any] = {
+        "time_limit_s": time_limit,
+        "seeds": read_numbers("--seeds", seeds),
+        "repetitions": repetitions,
+        "jobs": jobs,
+        "threads": threads,
+        "memory_limit_bytes": read_bytes_limit("--memory-limit", memory_limit),
+        "relative_gap": gap,
+        "options": read_method_options(assignments, named),
+        "plugins": plugins,
+    }
+    from bench import runner
+
+    if dry_run:
+        _tell_plan(runner.plan(chosen, named, out, **settings), out, as_json)
+        return
+    from bench.commands.run_progress import progress
+
+    with progress() as on_event:
+        summary = runner.run_set(
+            chosen,
+            named,
+            out,
+            on_event=on_event,
+            retry=_terminations(retry),
+            command=["splitopt", *sys.argv[1:]],
+            **settings,
+        )
+    if as_json:
+        echo_json(_document(summary))
+    else:
+        _tell(summary)
+    if summary.interrupted:
+        note("splitopt: interrupted; go on with: splitopt " + shlex.join(sys.argv[1:]))
+        ctx.exit(INTERRUPTED)
+    if not summary.ok:
+        ctx.exit(FAILED)
+
+
+def _terminations(text: str | None) -> tuple[str, ...]:
+    from instances.errors import InputError
+    from instances.interface import Termination
+
+    known = [str(one) for one in Termination]
+    names = tuple(part.strip() for part in (text or "").split(",") if part.strip())
+    for name in names:
+        if name not in known:
+            raise InputError("--retry", name, "one of " + ", ".join(known), "correct the name")
+    return names
+
+
+def _tell_plan(plan: RunPlan, out: Path, as_json: bool) -> None:
+    """Say what would be run."""
+    skipped = [
+        {"instance": one.instance_name, "method": one.method, "reason": one.reason}
+        for one in plan.skipped
+    ]
+    if as_json:
+        echo_json(
+            {
+                "out": str(out),
+                "runs": len(plan),
+                "done": len(plan) - len(plan.left),
+                "left": len(plan.left),
+                "worst_case_s": plan.worst_case_s,
+                "skipped": skipped,
+            }
+        )
+        return
+    counts: dict[tuple[str, str], int] = {}
+    for one in plan:
+        counts[one.problem, one.method] = counts.get((one.problem, one.method), 0) + 1
+    echo_table(
+        {"method": "method", "problem": "problem", "runs": "runs"},
+        [{"method": m, "problem": p, "runs": n} for (p, m), n in counts.items()],
+    )
+    click.echo(
+        f"{len(plan)} runs, {len(plan) - len(plan.left)} done, {len(plan.left)} left; at worst "
+        f"{_duration(plan.worst_case_s)} with {plan.jobs} at a time"
+    )
+    _tell_skipped([one.reason for one in plan.skipped], len(plan))
+
+
+def _tell_skipped(reasons: list[str], runs: int) -> None:
+    """Say why pairs have no run; that a method is for the other problem is no news."""
+    if runs:
+        reasons = [reason for reason in reasons if " is no method for " not in reason]
+    for reason in dict.fromkeys(reasons):
+        note(f"skipped {reasons.count(reason)}: {reason}")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _document(summary: RunSummary) -> dict[str, object]:
+    return {
+        "out": str(summary.out),
+        "planned": summary.planned,
+        "done_before": summary.done_before,
+        "done_now": summary.done_now,
+        "done_by_others": summary.done_by_others,
+        "terminations": dict(summary.terminations),
+        "verdicts": dict(summary.verdicts),
+        "contradictions": [
+            {
+                "kind": one.kind,
+                "instance": one.instance_name,
+                "method": one.method,
+                "statement": one.statement,
+            }
+            for one in summary.contradictions
+        ],
+        "skipped": [
+            {"instance": one.instance_name, "method": one.method, "reason": one.reason}
+            for one in summary.skipped
+        ],
+        "interrupted": summary.interrupted,
+        "overhead_s": summary.overhead_s,
+        "wall_time_s": summary.wall_time_s,
+    }
+
+
+def _tell(summary: RunSummary) -> None:
+    ends = ", ".join(f"{count} {name}" for name, count in summary.terminations.items())
+    verdicts = ", ".join(f"{count} {name}" for name, count in summary.verdicts.items())
+    click.echo(
+        f"{summary.done_now} runs in {_duration(summary.wall_time_s)}, {summary.done_before} "
+        f"done before; of {summary.planned}"
+    )
+    click.echo(f"ended: {ends or 'none'}")
+    click.echo(f"judged: {verdicts or 'none'}")
+    _tell_skipped([one.reason for one in summary.skipped], summary.planned)
+    for one in summary.contradictions:
+        note(f"splitopt: contradiction: {one.instance_name}: {one.kind}: {one.statement}")
+    click.echo(f"results in {summary.out}; splitopt report {summary.out} shows them")

@@ -1,0 +1,127 @@
+"""What a set of runs is made of, as it stands on the command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from bench.commands.arguments import instance_source, read_assignments
+from instances.errors import InputError
+
+__all__ = [
+    "read_bytes_limit",
+    "read_method_options",
+    "read_numbers",
+    "select_instances",
+    "select_methods",
+]
+
+KINDS = ("exact", "approximation", "heuristic", "learner")
+_MOST_SEEDS = 100_000
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(|B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)")
+_UNITS = {
+    "": 1,
+    "B": 1,
+    "kB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "TB": 10**12,
+    "KiB": 2**10,
+    "MiB": 2**20,
+    "GiB": 2**30,
+    "TiB": 2**40,
+}
+
+
+def select_instances(references: Sequence[str]) -> tuple[str, ...]:
+    """Return the instances named: sets of the library become their members, each once."""
+    from instances import library
+
+    sets = library.sets()
+    chosen: list[str] = []
+    for reference in references:
+        if reference in sets:
+            chosen += library.names(reference)
+        else:
+            chosen.append(str(instance_source(reference)))
+    return tuple(dict.fromkeys(chosen))
+
+
+def select_methods(names: Sequence[str], plugins: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the methods named; ``all`` and the kinds become their members, each once.
+
+    A name that the registry does not have is left to the runner where there are plugins.
+    """
+    from bench.registry import METHODS
+
+    known = [entry.name for entry in METHODS]
+    chosen: list[str] = []
+    for name in names:
+        if name == "all" or name in KINDS:
+            chosen += [entry.name for entry in METHODS if name in ("all", entry.kind)]
+        elif name in known or plugins:
+            chosen.append(name)
+        else:
+            import difflib
+
+            near = difflib.get_close_matches(name, known, n=2)
+            raise InputError(
+                "--methods",
+                name,
+                "names that splitopt methods lists, all, " + ", ".join(KINDS),
+                "did you mean " + " or ".join(near) + "?" if near else "correct the name",
+            )
+    if not chosen:
+        raise InputError("--methods", ",".join(names), "at least one method", "name some")
+    return tuple(dict.fromkeys(chosen))
+
+
+def read_numbers(option: str, text: str) -> tuple[int, ...]:
+    """Return the numbers in ``0,1,2`` or ``0..4`` or a mixture."""
+    wrong = InputError(option, text, "whole numbers >= 0, such as 0,1,2 or 0..4", "correct it")
+    numbers: list[int] = []
+    for part in text.split(","):
+        first, dots, last = part.strip().partition("..")
+        if not first.isdecimal() or (dots and not last.isdecimal()) or len(first + last) > 30:
+            raise wrong
+        low, high = int(first), int(last) if dots else int(first)
+        if high < low or high - low >= _MOST_SEEDS:
+            raise wrong
+        numbers += range(low, high + 1)
+    return tuple(dict.fromkeys(numbers))
+
+
+def read_bytes_limit(option: str, text: str | None) -> int | None:
+    """Return the bytes in ``2GiB`` or ``500MB`` or a plain number; None for None."""
+    if text is None:
+        return None
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise InputError(
+            option, text, "a size such as 2GiB, 500MB or a number of bytes", "correct it"
+        )
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+def read_method_options(
+    assignments: Sequence[str], methods: Sequence[str]
+) -> Mapping[str, Mapping[str, object]]:
+    """Return options by method from ``method.name=value`` texts.
+
+    Raises
+    ------
+    InputError
+        For a text of another form, or a method that is not run.
+    """
+    options: dict[str, dict[str, object]] = {}
+    for name, value in read_assignments("--option", assignments).items():
+        method, dot, option = name.rpartition(".")
+        if not dot or method not in methods:
+            raise InputError(
+                "--option",
+                f"{name}={value}",
+                "METHOD.NAME=VALUE with METHOD one of " + ", ".join(methods),
+                "name the method that has the option",
+            )
+        options.setdefault(method, {})[option] = value
+    return options

@@ -1,0 +1,76 @@
+"""``splitopt status``: how far a set of runs is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bench.commands.output import echo_json, echo_table, json_option
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  splitopt status results/quick
+  splitopt status results/quick --json
+"""
+)
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@json_option
+def status(directory: Path, as_json: bool) -> None:
+    """Say which runs are recorded in DIR, how they ended, and whether some are in progress."""
+    from bench.store import Store
+
+    with Store(directory) as store:
+        rows = store.rows(heavy=False)
+        claimed = store.claimed()
+        calls = store.calls()
+        known = len(store.instances())
+    counts: dict[tuple[str, str], dict[str, int]] = {}
+    for row in rows:
+        line = counts.setdefault((row.problem, row.method), {})
+        line["runs"] = line.get("runs", 0) + 1
+        line[row.termination] = line.get(row.termination, 0) + 1
+        line[f"judged {row.verdict}"] = line.get(f"judged {row.verdict}", 0) + 1
+    table = [{"method": m, "problem": p, **line} for (p, m), line in sorted(counts.items())]
+    if as_json:
+        echo_json(
+            {
+                "out": str(directory),
+                "runs": len(rows),
+                "in_progress": claimed,
+                "instances": known,
+                "methods": table,
+                "calls": calls,
+            }
+        )
+        return
+    seen = {name for line in counts.values() for name in line}
+    ends = [name for name in _ENDS if name in seen]
+    echo_table(
+        {"method": "method", "problem": "problem", **{name: name for name in ("runs", *ends)}},
+        [
+            {"method": method, "problem": problem}
+            | {name: line.get(name, 0) for name in ("runs", *ends)}
+            for (problem, method), line in sorted(counts.items())
+        ],
+    )
+    click.echo(f"{len(rows)} runs recorded, {claimed} in progress, {known} instances")
+    if calls:
+        last = calls[-1]
+        click.echo(f"last started {last['started_at']}: {' '.join(last.get('command', []))}")
+
+
+_ENDS = (
+    "solved",
+    "time",
+    "memory",
+    "limit",
+    "killed",
+    "crashed",
+    "unsupported",
+    "judged right",
+    "judged wrong",
+    "judged not claimed",
+)
