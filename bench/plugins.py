@@ -14,6 +14,7 @@ from typing import Any, cast
 from bench.isolation import Outcome, Watch, Zygote, ZygoteLostError
 from bench.record import classify
 from bench.registry import METHODS, Entry, Kind, Problem
+from instances import fields
 from instances.errors import InputError
 from instances.interface import OptionValue
 
@@ -103,7 +104,8 @@ def _probe(zygote: Zygote, request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _entries(target: str, described: Mapping[str, Any], known: list[Entry]) -> list[Entry]:
-    name, problem, kind = described["name"], described["problem"], described["kind"]
+    problem, kind = described["problem"], described["kind"]
+    name = fields.name("method", described["name"])  # it becomes part of file names
     if problem is not None and problem not in _PROBLEMS:
         raise InputError("problem", problem, "cift or mepra", f"correct it in {target}")
     kind = kind if kind in _KINDS else "heuristic"

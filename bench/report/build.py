@@ -1,0 +1,44 @@
+"""Write a report: a folder of pages that opens from disk, without a network."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from bench.report.data import load
+from bench.report.detail_pages import instance_page, method_page, problem_page
+from bench.report.index_page import index_page
+from instances.documents import write_bytes
+from instances.errors import InputError
+
+__all__ = ["write_report"]
+
+
+def write_report(out: Path) -> Path:
+    """Write the report of the store at `out` into ``out/report`` and return its first page.
+
+    Raises
+    ------
+    InputError
+        When there is no store, or it has no run yet.
+    """
+    data = load(out)
+    if not data.rows:
+        raise InputError("store", str(out), "a store with at least one run", "splitopt run first")
+    folder = out / "report"
+    pages = {"index.html": index_page(data)}
+    for problem in data.problems:
+        pages[f"problems/{problem}.html"] = problem_page(data, problem)
+        for method in data.methods(problem):
+            pages[f"methods/{problem}-{method}.html"] = method_page(data, problem, method)
+    for key in data.by_instance:
+        entry = data.instances[key]
+        pages[f"instances/{entry.slug}.html"] = instance_page(data, entry)
+    assets = resources.files("bench.report") / "assets"
+    for name in ("report.css", "report.js"):
+        write_bytes(folder / "assets" / name, (assets / name).read_bytes())
+    # The first page last: a reader who finds it finds the others too.
+    first, *rest = pages.items()
+    for name, text in (*rest, first):
+        write_bytes(folder / name, text.encode())
+    return folder / "index.html"

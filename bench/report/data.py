@@ -1,0 +1,159 @@
+"""What a report is made from: a store, read once, with everything that follows from it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.crosscheck import Contradiction, cross_check
+from bench.references import Reference, references
+from bench.rows import Row, Verdict
+from bench.store import BestKnown, Store
+from bench.summary import MethodSummary, summarise
+from instances.documents import parse_json
+from instances.errors import InputError
+from instances.judge import instance_from_document
+
+if TYPE_CHECKING:
+    from instances.interface import Instance
+
+__all__ = ["PROBLEMS", "InstanceEntry", "ReportData", "load"]
+
+PROBLEMS = {
+    "cift": "CIFT: collaborative inference and fine-tuning",
+    "mepra": "MEPRA: multi-exit partitioning and resource allocation",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceEntry:
+    """An instance in a store; `document` is None where the store has only its name."""
+
+    hash: str
+    name: str
+    problem: str
+    source: str
+    document: bytes | None
+
+    @property
+    def slug(self) -> str:
+        """Name of its page; the start of the hash keeps equal names apart."""
+        return f"{self.name}-{self.hash[:8]}"
+
+    def instance(self) -> Instance | None:
+        """Return the instance itself, None where the store does not hold it."""
+        if self.document is None:
+            return None
+        try:
+            return instance_from_document(parse_json(self.document, self.name))
+        except InputError:
+            return None
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """A store as a report sees it."""
+
+    out: Path
+    rows: list[Row]
+    instances: dict[str, InstanceEntry]
+    environments: dict[str, dict[str, Any]]
+    calls: list[dict[str, Any]]
+    best_known: dict[str, BestKnown]
+    contradictions: list[Contradiction] = field(default_factory=list)
+
+    @cached_property
+    def refuted(self) -> frozenset[str]:
+        """Keys of rows that are wrong, by the judge or by the cross-check."""
+        return frozenset(c.refuted for c in self.contradictions if c.refuted is not None)
+
+    @cached_property
+    def references(self) -> dict[str, Reference]:
+        """What is known of each instance, by hash."""
+        return references(self.rows, self.best_known, self.refuted)
+
+    @cached_property
+    def summaries(self) -> list[MethodSummary]:
+        """Every method on all its instances."""
+        return summarise(self.rows, self.references, self.refuted).get("", [])
+
+    @cached_property
+    def problems(self) -> list[str]:
+        """The problems that have rows, in the order of `PROBLEMS`."""
+        there = {row.problem for row in self.rows}
+        return [*(p for p in PROBLEMS if p in there), *sorted(there - set(PROBLEMS))]
+
+    @cached_property
+    def by_instance(self) -> dict[str, list[Row]]:
+        """Rows by instance hash."""
+        found: dict[str, list[Row]] = defaultdict(list)
+        for row in self.rows:
+            found[row.instance_hash].append(row)
+        return dict(found)
+
+    def of_problem(self, problem: str) -> list[Row]:
+        """Return the rows of a problem."""
+        return [row for row in self.rows if row.problem == problem]
+
+    def methods(self, problem: str) -> list[str]:
+        """Return the methods with rows of a problem, in the order of their first row."""
+        return list(dict.fromkeys(row.method for row in self.of_problem(problem)))
+
+    def verdict(self, row: Row) -> str:
+        """Return the verdict on a row after the cross-check."""
+        return str(Verdict.WRONG) if row.key in self.refuted else row.verdict
+
+    @cached_property
+    def caveats(self) -> list[str]:
+        """What a reader must know before comparing times."""
+        notes = []
+        for what, values in (
+            ("runs at a time", {str(row.jobs) for row in self.rows}),
+            ("time limits in s", {f"{row.time_limit_s:g}" for row in self.rows}),
+            ("numbers of threads", {str(row.threads) for row in self.rows}),
+            ("processors", {e.get("processor") or "?" for e in self.environments.values()}),
+            ("commits", {str(e.get("commit"))[:12] for e in self.environments.values()}),
+        ):
+            if len(values) > 1:
+                notes.append(
+                    f"Rows with different {what} stand together: {', '.join(sorted(values))}."
+                )
+        changed = [e for e in self.environments.values() if e.get("commit_changed")]
+        if changed:
+            notes.append("The working tree had uncommitted changes.")
+        loose = sorted({f"{k}: {v}" for row in self.rows for k, v in row.not_enforced.items()})
+        if loose:
+            notes.append("Not enforced in some runs: " + "; ".join(loose) + ".")
+        return notes
+
+
+def load(out: Path, *, heavy: bool = True) -> ReportData:
+    """Read the store in a folder.
+
+    Raises
+    ------
+    InputError
+        When there is none.
+    """
+    with Store(out) as store:
+        rows = store.rows(heavy=heavy)
+        used = {row.environment_hash for row in rows}
+        known = store.best_known()
+        return ReportData(
+            out,
+            rows,
+            {
+                entry["hash"]: InstanceEntry(
+                    **entry,
+                    document=store.instance_document(entry["hash"]) if heavy else None,
+                )
+                for entry in store.instances()
+            },
+            {k: v for k, v in store.environments().items() if k in used},
+            store.calls(),
+            known,
+            cross_check(rows, known),
+        )

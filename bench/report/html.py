@@ -1,0 +1,160 @@
+"""HTML that cannot be broken by what stands in a file: every text is escaped once, here."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+__all__ = ["Cell", "Markup", "page", "sortable_table", "tag", "text"]
+
+_VOID = ("input", "link", "meta", "br", "hr", "line", "rect", "circle", "path", "polygon")
+_SVG_VOID = ("line", "rect", "circle", "path", "polygon")
+
+
+class Markup(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+Child = str | Markup | None
+
+
+def text(value: object) -> Markup:
+    """Return `value` escaped; markup stays as it is."""
+    if isinstance(value, Markup):
+        return value
+    # Control characters are no XML, and do no good in HTML.
+    shown = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in str(value))
+    return Markup(html.escape(shown, quote=True))
+
+
+def tag(name: str, /, *children: Child | Iterable[Child], **attributes: object) -> Markup:
+    """Return an element.
+
+    Attribute names lose a trailing ``_`` and have ``_`` for ``-``; None leaves one out, True
+    gives it no value.
+    """
+    parts = [name]
+    for key, value in attributes.items():
+        if value is None or value is False:
+            continue
+        key = key.rstrip("_").replace("_", "-")
+        # SVG has a few names in camel case.
+        key = {"viewbox": "viewBox"}.get(key, key)
+        parts.append(key if value is True else f'{key}="{text(value)}"')
+    opening = " ".join(parts)
+    if name in _VOID and not children:
+        return Markup(f"<{opening}/>" if name in _SVG_VOID else f"<{opening}>")
+    inner = []
+    for child in children:
+        if child is None:
+            continue
+        if isinstance(child, str):
+            inner.append(text(child))
+        else:
+            inner += [text(each) for each in child if each is not None]
+    return Markup(f"<{opening}>{''.join(inner)}</{name}>")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A table cell: what is shown, and by what it is sorted."""
+
+    shown: str
+    key: float | str | None = None
+    class_: str | None = None
+
+    def markup(self, header: bool) -> Markup:
+        """Return the cell's element."""
+        numeric = isinstance(self.key, int | float)
+        classes = " ".join(filter(None, [self.class_, "number" if numeric else None])) or None
+        name = "th" if header else "td"
+        return tag(
+            name,
+            self.shown,
+            class_=classes,
+            scope="row" if header else None,
+            data_key=None if self.key is None else repr(self.key) if numeric else self.key,
+        )
+
+
+def sortable_table(
+    caption: str,
+    header: Sequence[str],
+    lines: Sequence[Sequence[Cell | str]],
+    *,
+    filter_label: str | None = None,
+) -> Markup:
+    """Return a table that sorts by a click on a column and, with a label, filters by text.
+
+    Without a script it is a plain table. The first column names the row.
+    """
+    head = tag(
+        "tr",
+        [
+            tag("th", tag("button", title, type="button"), scope="col", aria_sort="none")
+            for title in header
+        ],
+    )
+    body = []
+    for line in lines:
+        cells = [cell if isinstance(cell, Cell) else Cell(cell) for cell in line]
+        body.append(tag("tr", [cell.markup(k == 0) for k, cell in enumerate(cells)]))
+    table = tag(
+        "table",
+        tag("caption", caption),
+        tag("thead", head),
+        tag("tbody", body),
+        class_="sortable",
+    )
+    scroller = tag("div", table, class_="scroll", tabindex="0", role="region", aria_label=caption)
+    if filter_label is None:
+        return scroller
+    control = tag(
+        "p",
+        tag("label", filter_label + " ", tag("input", type="search", class_="filter")),
+        " ",
+        tag("span", f"{len(lines)} rows", class_="count", role="status"),
+        class_="controls",
+    )
+    return tag("div", control, scroller, class_="filtered")
+
+
+def page(title: str, body: Iterable[Child], *, root: str, trail: Sequence[tuple[str, str]]) -> str:
+    """Return a whole page.
+
+    Parameters
+    ----------
+    root
+        Relative path to the report's folder, ``.`` or ``..``.
+    trail
+        Title and link of the pages above this one.
+    """
+    links = [tag("a", name, href=f"{root}/{link}") for name, link in trail]
+    navigation = tag(
+        "nav",
+        tag("ol", [tag("li", link) for link in links], tag("li", title, aria_current="page")),
+        aria_label="Breadcrumb",
+    )
+    theme = tag("button", "Light or dark", type="button", id="theme")
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", title),
+        # No request leaves the page: the icon is empty.
+        tag("link", rel="icon", href="data:,"),
+        tag("link", rel="stylesheet", href=f"{root}/assets/report.css"),
+        tag("script", src=f"{root}/assets/report.js", defer=True),
+    )
+    content = tag(
+        "body",
+        tag("a", "Skip to the content", href="#content", class_="skip"),
+        tag("header", navigation, theme),
+        tag("main", tag("h1", title), body, id="content"),
+        tag("footer", tag("p", "Made by splitopt report.")),
+    )
+    return "<!doctype html>\n" + tag("html", head, content, lang="en") + "\n"

@@ -1,0 +1,109 @@
+"""Parts that several pages share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from bench.report.data import ReportData
+from bench.report.html import Markup, sortable_table, tag
+from bench.report.svg import Chart
+from bench.report.tables import contradiction_table
+
+__all__ = ["alarm", "charts", "environment_table", "facts", "reproduce"]
+
+
+def facts(pairs: Iterable[tuple[str, object]]) -> Markup:
+    """Return a list of names and values."""
+    found = [(tag("dt", name), tag("dd", _shown(value))) for name, value in pairs]
+    return tag("dl", [part for pair in found for part in pair], class_="facts")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return "-"
+    return f"{value:.8g}" if isinstance(value, float) else str(value)
+
+
+def charts(found: Iterable[Chart | None]) -> Markup | None:
+    """Return charts side by side; None where there is none."""
+    there = [chart.render() for chart in found if chart is not None]
+    return tag("div", there, class_="charts") if there else None
+
+
+def alarm(data: ReportData, root: str, only: str | None = None) -> Markup:
+    """Return the contradictions, or that there are none."""
+    table = contradiction_table(data, root, only)
+    if table is None:
+        return tag(
+            "p",
+            "No contradictions: no claim is refuted by the judge, by another run or by what is "
+            "known.",
+            class_="calm",
+        )
+    count = sum(only in (None, c.instance_hash) for c in data.contradictions)
+    return tag(
+        "section",
+        tag("h2", f"{count} contradiction{'s' if count != 1 else ''}"),
+        tag("p", "Each row below is refuted and counts as wrong everywhere in this report."),
+        table,
+        class_="alarm",
+        id="contradictions",
+    )
+
+
+def _flat(document: Mapping[str, Any]) -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in document.items():
+        if isinstance(value, dict):
+            flat |= {str(k): str(v) for k, v in value.items()}
+        elif key.endswith("_bytes") and isinstance(value, int):
+            flat[key.removesuffix("_bytes")] = f"{value / 2**30:.1f} GiB"
+        elif value is not None:
+            flat[key.replace("_", " ")] = str(value)
+    return flat
+
+
+def environment_table(data: ReportData) -> Markup:
+    """Return machines and versions, a column each."""
+    columns = [_flat(document) for document in data.environments.values()]
+    names = list(dict.fromkeys(key for column in columns for key in column))
+    header = ["", *(f"environment {k + 1}" for k in range(len(columns)))]
+    lines = [[name, *(column.get(name, "-") for column in columns)] for name in names]
+    return sortable_table("Machine and versions", header, lines)
+
+
+def reproduce(data: ReportData) -> Markup:
+    """Return how the runs were made, and how to make them again."""
+    commands = []
+    for call in data.calls:
+        command = " ".join(_quoted(str(part)) for part in call.get("command") or [])
+        if not command:
+            command = (
+                f"# {call['started_at']}: run_set of {call.get('instances')} instances, methods "
+                f"{', '.join(call.get('methods') or [])}, seeds {call.get('seeds')}, "
+                f"time limit {call.get('time_limit_s')} s, jobs {call.get('jobs')}"
+            )
+        commands.append(command)
+    commits = {str(e["commit"]) for e in data.environments.values() if e.get("commit")}
+    lines = [*(f"git checkout {commit}" for commit in sorted(commits)), *dict.fromkeys(commands)]
+    return tag(
+        "section",
+        tag("h2", "How to reproduce", id="reproduce"),
+        tag(
+            "p",
+            "The store beside this report (runs.sqlite) holds the instances, every option and "
+            "limit, the plans and the outputs of each run. A finished run is not repeated: give "
+            "another folder to --out to measure anew.",
+            class_="quiet",
+        ),
+        tag("pre", tag("code", "\n".join(lines))),
+    )
+
+
+def _quoted(part: str) -> str:
+    import shlex
+
+    return shlex.quote(part)

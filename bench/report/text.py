@@ -1,0 +1,115 @@
+"""The tables that `make bench` ends with, as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.report.data import PROBLEMS, ReportData, load
+from bench.summary import SHIFT_S, MethodSummary
+
+__all__ = ["gap_text", "table", "text_tables", "time_text"]
+
+COLUMNS = (
+    "method",
+    "runs",
+    "solved",
+    "right",
+    "proved",
+    "wrong",
+    "gap median",
+    "gap worst",
+    "time",
+)
+
+
+def gap_text(gap: float | None) -> str:
+    """Return a relative gap in percent; what is proven equal to six digits is 0."""
+    if gap is None:
+        return "-"
+    if gap == float("inf"):
+        return "inf"
+    percent = 100.0 * gap
+    if abs(percent) < 1e-4:
+        return "0 %"
+    return f"{percent:.2g} %" if abs(percent) < 1 else f"{percent:.1f} %"
+
+
+def time_text(seconds: float | None) -> str:
+    """Return a time with a unit that suits it."""
+    if seconds is None:
+        return "-"
+    if seconds < 0.9995e-3:
+        return f"{seconds * 1e6:.0f} us"
+    if seconds < 0.9995:
+        return f"{seconds * 1e3:.3g} ms"
+    return f"{seconds:.3g} s"
+
+
+def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Return lines as columns: the first to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
+
+    def line(cells: Sequence[str]) -> str:
+        first, *rest = zip(cells, widths, strict=True)
+        return "  ".join([first[0].ljust(first[1]), *(c.rjust(w) for c, w in rest)]).rstrip()
+
+    return "\n".join([line(header), "  ".join("-" * w for w in widths), *map(line, lines)])
+
+
+def _cells(summary: MethodSummary) -> list[str]:
+    return [
+        summary.method,
+        str(summary.runs) if summary.runs else f"0 ({summary.unsupported} unsupported)",
+        str(summary.solved),
+        str(summary.right),
+        str(summary.proved),
+        str(summary.wrong),
+        gap_text(summary.gap_median),
+        gap_text(summary.gap_worst),
+        time_text(summary.time_s),
+    ]
+
+
+def _problem(data: ReportData, problem: str) -> str:
+    hashes = {row.instance_hash for row in data.of_problem(problem)}
+    proven = sum(data.references[key].proven for key in hashes)
+    summaries = [s for s in data.summaries if s.problem == problem]
+    return "\n".join(
+        [
+            f"{PROBLEMS.get(problem, problem)}",
+            f"{len(hashes)} instances, {proven} with a proven optimum or proof of infeasibility",
+            "",
+            table(COLUMNS, [_cells(summary) for summary in summaries]),
+        ]
+    )
+
+
+def text_tables(out: Path) -> str:
+    """Return a table for each problem in the store at `out`, contradictions first.
+
+    Raises
+    ------
+    InputError
+        When there is no store.
+    """
+    data = load(out, heavy=False)
+    if not data.rows:
+        return f"No runs in {out} yet."
+    parts = []
+    if data.contradictions:
+        lines = [f"  {c.instance_name}: {c.kind}: {c.statement}" for c in data.contradictions]
+        parts.append("\n".join([f"CONTRADICTIONS: {len(lines)}", *lines]))
+    parts += [_problem(data, problem) for problem in data.problems]
+    notes = [
+        "solved: ended of itself with a plan or a proof. right: every claim holds, as far as the "
+        "judge and",
+        "the other runs can tell. proved: right, with a proof of optimality or infeasibility. "
+        "gap: to the",
+        "best plan known, over runs with a feasible plan. time: shifted geometric mean, shift "
+        f"{SHIFT_S:g} s; a run",
+        "that is not right counts with its time limit.",
+        *data.caveats,
+    ]
+    parts.append("\n".join(notes))
+    return "\n\n".join(parts)
