@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 from bench.registry import METHODS
 from bench.report.data import PROBLEMS, InstanceEntry, ReportData
@@ -150,7 +151,8 @@ def instance_page(data: ReportData, entry: InstanceEntry) -> str:
         ("held by", reference.holder or "-"),
         ("best bound", number_text(reference.bound)),
         ("content hash", entry.hash),
-        ("source", entry.source),
+        # A path says more of the reader's machine than of the instance.
+        ("source", Path(entry.source).name),
     ]
     if instance is not None:
         pairs += [

@@ -133,6 +133,7 @@ def _cift(instance: CiftInstance, plan: CiftPlan) -> Markup:
             f"{plan.model}, {plan.compression}, source {plan.source}, ",
             f"fraction {plan.fraction:g} of its data.",
         ),
+        _key(("end", "end"), ("edge", "edge"), ("cloud", "cloud")),
         tag("div", drawing, class_="scroll", tabindex="0", role="region", aria_label="Hosts"),
         _bar_rows("Energy", energy, "J"),
         _bar_rows(
@@ -158,6 +159,12 @@ def _cift(instance: CiftInstance, plan: CiftPlan) -> Markup:
             )
         )
     return tag("div", parts, class_="picture")
+
+
+def _key(*entries: tuple[str, str]) -> Markup:
+    """Return what the colours of the blocks mean."""
+    parts = [(tag("span", class_=f"swatch {c}", aria_hidden="true"), word) for c, word in entries]
+    return tag("p", [part for pair in parts for part in pair], class_="quiet")
 
 
 def _against(name: str, value: float, limit: float | None) -> str:
@@ -207,7 +214,8 @@ def _mepra(instance: MepraInstance, plan: MepraPlan) -> Markup:
         ("Share of the edge", plan.shares, "", ""),
     )
     parts: list[Markup] = [
-        tag("div", drawing, class_="scroll", tabindex="0", role="region", aria_label="Splits")
+        _key(("end", "layers on the device"), ("edge", "layers on the edge")),
+        tag("div", drawing, class_="scroll", tabindex="0", role="region", aria_label="Splits"),
     ]
     for title, values, unit, total in columns:
         rows = [(n, float(v), "fill host") for n, v in zip(names, values[:shown], strict=True)]

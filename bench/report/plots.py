@@ -28,6 +28,8 @@ __all__ = [
 # The clock is good for about this much; what is quicker is not better.
 _CLOCK_S = 1e-4
 _GAP_FLOOR = 1e-6
+# Where time axes start: nothing is drawn earlier.
+_EARLIEST_S = 1e-4
 
 
 def _task(row: Row) -> tuple[object, ...]:
@@ -189,7 +191,9 @@ def gap_over_time_chart(data: ReportData, problem: str) -> Chart | None:
     if not rows:
         return None
     ends = [max(row.solve_time_s or 0.0, row.trajectory[-1][0]) for row in rows]
-    scale = Scale.over([max(end, 1e-3) for end in ends] + [1e-3], log=True, floor=1e-3)
+    scale = Scale.over(
+        [max(end, _EARLIEST_S) for end in ends] + [_EARLIEST_S], log=True, floor=_EARLIEST_S
+    )
     grid = np.geomspace(scale.low, scale.high, 160)
     chart = Chart(
         "Gap over time",
@@ -227,11 +231,11 @@ def instance_chart(rows: Sequence[Row], reference: Reference) -> Chart | None:
         # Early figures far off would flatten the rest.
         best, spread = reference.objective, abs(reference.objective) or 1.0
         figures = [min(max(v, best - spread), best + 2 * spread) for v in figures] + [best]
-    ends = [max(row.trajectory[-1][0], row.solve_time_s or 0.0, 1e-3) for row in rows]
+    ends = [max(row.trajectory[-1][0], row.solve_time_s or 0.0, _EARLIEST_S) for row in rows]
     chart = Chart(
         "Incumbents and bounds over time",
         "Incumbents come down, bounds come up, as the methods reported them.",
-        Scale.over([1e-3, *ends], log=True, floor=1e-3),
+        Scale.over([_EARLIEST_S, *ends], log=True, floor=_EARLIEST_S),
         Scale.over(figures),
         "time in s",
         "objective",
@@ -239,7 +243,9 @@ def instance_chart(rows: Sequence[Row], reference: Reference) -> Chart | None:
     for row in rows:
         end = max(row.solve_time_s or 0.0, row.trajectory[-1][0])
         for which in (1, 2):
-            points = [(max(p[0], 1e-3), p[which]) for p in row.trajectory if p[which] is not None]
+            points = [
+                (max(p[0], _EARLIEST_S), p[which]) for p in row.trajectory if p[which] is not None
+            ]
             steps: list[tuple[float, float]] = []
             for t, value in points:
                 assert value is not None
@@ -247,7 +253,7 @@ def instance_chart(rows: Sequence[Row], reference: Reference) -> Chart | None:
                     steps.append((t, steps[-1][1]))
                 steps.append((t, value))
             if steps:
-                steps.append((max(end, 1e-3), steps[-1][1]))
+                steps.append((max(end, _EARLIEST_S), steps[-1][1]))
                 chart.line(row.method, steps)
                 chart.points(row.method, [(*steps[-2], f"{row.method}: {steps[-2][1]:.6g}")])
     return chart

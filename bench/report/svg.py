@@ -112,6 +112,8 @@ class Chart:
         """Add a line through `points`; with `steps` each height holds until the next point."""
         if not points:
             return
+        if steps and points[0][0] > self.x.low:
+            points = [(self.x.low, self.y.low), *points]
         parts = []
         for k, (x, y) in enumerate(points):
             px, py = self._at(x, y)

@@ -1,0 +1,268 @@
+"""The store: nothing lost, nothing twice, whoever dies and whoever else writes."""
+
+import dataclasses
+import sqlite3
+
+import pytest
+
+from bench import store_schema
+from bench.rows import Limits, Row, run_key
+from bench.store import LEASE_S, BestKnown, Claim, Store
+from instances.errors import InputError
+
+
+def row(key="a" * 64, **changes):
+    filled = Row(
+        key=key,
+        instance_hash="b" * 64,
+        instance_name="one",
+        problem="mepra",
+        method="m",
+        options={"epsilon": 0.1},
+        seed=2**62,
+        repetition=0,
+        time_limit_s=1.0,
+        grace_s=2.0,
+        cpu_limit_s=None,
+        memory_limit_bytes=None,
+        threads=1,
+        relative_gap=1e-6,
+        jobs=2,
+        cores=(0,),
+        load_average=0.5,
+        enforced={"wall": "killed from outside"},
+        not_enforced={},
+        environment_hash="c" * 64,
+        started_at="2026-01-01T00:00:00.000+00:00",
+        termination="solved",
+        status="feasible",
+        detail=None,
+        solve_time_s=0.1,
+        wall_time_s=0.2,
+        cpu_time_s=0.1,
+        peak_memory_bytes=1 << 40,
+        overhead_s=0.01,
+        objective=1.0,
+        objective_claimed=1.0,
+        bound=None,
+        gap=None,
+        guarantee={"kind": "none", "factor": None},
+        verdict="right",
+        verdict_reason=None,
+        violations=({"constraint": "memory", "where": "x"},),
+        trajectory=((0.0, None, 0.5), (0.1, 1.0, 0.5)),
+        statistics={"nodes": 3},
+        plan={"format": "p"},
+        stdout="out",
+        stdout_bytes=3,
+        stderr="",
+        stderr_bytes=0,
+    )
+    return dataclasses.replace(filled, **changes)
+
+
+def test_a_row_comes_back_as_it_was(tmp_path):
+    with Store(tmp_path, create=True) as store:
+        assert store.add(row())
+        assert store.rows() == [row()]
+        light = dataclasses.replace(row(), trajectory=(), plan=None, stdout="", stderr="")
+        assert store.rows(heavy=False) == [light]
+    # Another process, later.
+    with Store(tmp_path) as store:
+        assert store.rows() == [row()]
+        assert store.keys() == {row().key: "solved"}
+
+
+def test_the_first_row_of_a_key_stays(tmp_path):
+    with Store(tmp_path, create=True) as store:
+        assert store.add(row())
+        assert not store.add(row(objective=2.0))
+        assert [r.objective for r in store.rows()] == [1.0]
+
+
+def test_half_a_character_does_not_stop_a_row(tmp_path):
+    with Store(tmp_path, create=True) as store:
+        store.add(row(detail="bad \ud800 text", statistics={"x": "\ud800"}))
+        assert store.rows()[0].detail == "bad ? text"
+
+
+def test_reading_needs_a_store(tmp_path):
+    with pytest.raises(InputError, match="splitopt run"):
+        Store(tmp_path / "nothing")
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_a_claim_is_held_by_one(tmp_path):
+    with Store(tmp_path, create=True) as first, Store(tmp_path) as second:
+        assert first.claim("k") is Claim.MINE
+        assert first.claim("k") is Claim.MINE
+        assert second.claim("k") is Claim.TAKEN
+        assert second.claimed() == 1
+        first.release("k")
+        assert second.claim("k") is Claim.MINE
+        second.add(row(key="k"))
+        assert first.claim("k") is Claim.DONE
+        assert second.claimed() == 0
+
+
+def test_closing_gives_claims_back(tmp_path):
+    with Store(tmp_path, create=True) as first:
+        first.claim("k")
+    with Store(tmp_path) as second:
+        assert second.claim("k") is Claim.MINE
+
+
+def test_the_claims_of_a_dead_runner_are_taken_over(tmp_path):
+    with Store(tmp_path, create=True) as first, Store(tmp_path) as second:
+        first.claim("k")
+        # As a process that died leaves it: its number belongs to nobody, or to somebody younger.
+        with sqlite3.connect(first.path) as connection:
+            connection.execute("UPDATE claims SET process_started = process_started - 1000")
+        connection.close()
+        assert second.claim("k") is Claim.MINE
+
+
+def test_the_claims_of_a_runner_elsewhere_last_as_long_as_their_lease(tmp_path, monkeypatch):
+    with Store(tmp_path, create=True) as first, Store(tmp_path) as second:
+        first._host = "another machine"
+        first.claim("k")
+        assert second.claim("k") is Claim.TAKEN
+        now = __import__("time").time()
+        monkeypatch.setattr("bench.store.time.time", lambda: now + LEASE_S + 1)
+        assert second.claim("k") is Claim.MINE
+
+
+def test_renewing_extends_a_lease(tmp_path, monkeypatch):
+    with Store(tmp_path, create=True) as first, Store(tmp_path) as second:
+        first._host = "another machine"
+        first.claim("k")
+        now = __import__("time").time()
+        monkeypatch.setattr("bench.store.time.time", lambda: now + LEASE_S - 1)
+        first.renew()
+        monkeypatch.setattr("bench.store.time.time", lambda: now + LEASE_S + 1)
+        assert second.claim("k") is Claim.TAKEN
+
+
+def test_forgotten_rows_take_their_payload_along(tmp_path):
+    with Store(tmp_path, create=True) as store:
+        store.add(row())
+        store.forget([row().key])
+        assert store.rows() == []
+        assert store.add(row())
+
+
+def test_what_rows_refer_to_comes_back(tmp_path):
+    with Store(tmp_path, create=True) as store:
+        key = store.put_environment({"python": "3"})
+        assert store.put_environment({"python": "3"}) == key
+        assert store.environments() == {key: {"python": "3"}}
+        store.put_instance("h", "name", "mepra", "name", b"{}")
+        assert store.instance_document("h") == b"{}"
+        assert store.has_instance("h")
+        assert not store.has_instance("other")
+        store.put_best_known("h", BestKnown(2.0, 1.0, source="paper"))
+        store.put_best_known("h", BestKnown(1.5, 1.0, source="paper"))
+        assert store.best_known() == {"h": BestKnown(1.5, 1.0, source="paper")}
+        store.put_call("then", {"command": ["splitopt", "run"]})
+        assert store.calls() == [{"started_at": "then", "command": ["splitopt", "run"]}]
+
+
+def test_a_newer_store_is_refused(tmp_path):
+    with Store(tmp_path, create=True) as store:
+        path = store.path
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {store_schema.VERSION + 1}")
+    connection.close()
+    with pytest.raises(InputError, match="update splitopt"):
+        Store(tmp_path)
+
+
+def test_an_older_store_is_migrated_step_by_step_and_keeps_its_rows(tmp_path, monkeypatch):
+    with Store(tmp_path, create=True) as store:
+        store.add(row())
+    version = store_schema.VERSION
+    steps = []
+
+    def first(connection):
+        steps.append(1)
+        connection.execute("CREATE TABLE added (x)")
+
+    def second(connection):
+        steps.append(2)
+        connection.execute("INSERT INTO added VALUES (7)")
+
+    monkeypatch.setattr(store_schema, "VERSION", version + 2)
+    monkeypatch.setattr(store_schema, "MIGRATIONS", {version: first, version + 1: second})
+    with Store(tmp_path) as store:
+        assert steps == [1, 2]
+        assert store._query("SELECT x FROM added")[0]["x"] == 7
+        assert store.rows() == [row()]
+    with Store(tmp_path):
+        assert steps == [1, 2]
+
+
+def test_a_failed_migration_changes_nothing(tmp_path, monkeypatch):
+    with Store(tmp_path, create=True) as store:
+        store.add(row())
+    version = store_schema.VERSION
+
+    def broken(connection):
+        connection.execute("DROP TABLE payloads")
+        raise RuntimeError("no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store_schema, "VERSION", version + 1)
+        patch.setattr(store_schema, "MIGRATIONS", {version: broken})
+        with pytest.raises(RuntimeError, match="no"):
+            Store(tmp_path)
+    with Store(tmp_path) as store:
+        assert store.rows() == [row()]
+
+
+def test_every_option_seed_and_limit_makes_another_run():
+    base = {
+        "instance_hash": "h",
+        "method": "m",
+        "options": {"a": 1},
+        "seed": 0,
+        "repetition": 0,
+        "limits": Limits(10, 2),
+    }
+    changed = [
+        {"instance_hash": "i"},
+        {"method": "n"},
+        {"options": {"a": 2}},
+        {"seed": 1},
+        {"repetition": 1},
+        *(
+            {"limits": limits}
+            for limits in (
+                Limits(11, 2),
+                Limits(10, 3),
+                Limits(10, 2, cpu_limit_s=5),
+                Limits(10, 2, memory_limit_bytes=1 << 30),
+                Limits(10, 2, threads=2),
+                Limits(10, 2, relative_gap=0.01),
+            )
+        ),
+    ]
+    keys = {run_key(**base), *(run_key(**(base | change)) for change in changed)}
+    assert len(keys) == 1 + len(changed)
+    # 10 and 10.0 are one limit.
+    assert run_key(**base) == run_key(**(base | {"limits": Limits(10.0, 2.0)}))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("time_limit_s", -1.0),
+        ("time_limit_s", float("nan")),
+        ("time_limit_s", float("inf")),
+        ("grace_s", -0.1),
+        ("memory_limit_bytes", 10),
+        ("threads", 0),
+    ],
+)
+def test_limits_say_what_is_wrong(field, value):
+    with pytest.raises(InputError, match=field):
+        Limits(**({"time_limit_s": 1.0, "grace_s": 1.0} | {field: value}))
