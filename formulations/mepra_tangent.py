@@ -59,7 +59,8 @@ __all__ = ["METHOD", "MepraTangent", "tangent_model"]
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-# Around the first guess of R, so that few rounds are needed; 0 is the tangent v >= 0.
+# Times the R of the relaxation: the tangent there makes the MILP's relaxation as good as the
+# convex problem's (the Lagrangian bound), its neighbours save rounds.
 _FIRST_TANGENTS = (0.3, 0.6, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.25, 1.6, 3.0)
 
 
@@ -160,27 +161,41 @@ class MepraTangent:
         if best.remaining_s == 0:
             return best.result(Termination.TIME)
         table = option_table(instance)
+        relaxed = fixed_point(table)
         choice = None if best.plan is None else table.choice_of(best.plan)
         if choice is None:
-            choice = cheapest_at(table, fixed_point(table))
+            choice = cheapest_at(table, relaxed)
         choice = best_responses(table, choice, rounds=100)
         best.offer_choice(table, choice)
         if best.objective == 0:
             return best.result()
-        return _rounds(best, table, choice, seed, int(chosen["max_rounds"]))
+        return _rounds(best, table, choice, relaxed, seed, int(chosen["max_rounds"]))
 
 
 def _rounds(
-    best: Incumbent, table: OptionTable, choice: Integers, seed: int, max_rounds: int
+    best: Incumbent,
+    table: OptionTable,
+    choice: Integers,
+    relaxed: float,
+    seed: int,
+    max_rounds: int,
 ) -> Result:
-    """Solve MILPs, a tangent more each, until the gap is closed or the time is up."""
+    """Solve MILPs, a tangent more each, until the gap is closed or the time is up.
+
+    Parameters
+    ----------
+    choice
+        The options of the first solution.
+    relaxed
+        The sum of roots at the relaxation's optimum.
+    """
     n = table.devices
     scale = OBJECTIVE_SCALE * max(1.0, n / 100) / best.objective
     kept = _worth_having(table, best.objective)
     column = np.full(len(table.own_cost), -1)
     column[kept] = np.arange(len(kept))
-    first = float(table.root[choice].sum()) * np.sqrt(scale)
-    tangents = first * np.array(_FIRST_TANGENTS) if first > 0 else np.zeros(1)
+    rho = np.append(relaxed * np.array(_FIRST_TANGENTS), table.root[choice].sum())
+    tangents = np.unique(rho * np.sqrt(scale))
     model = tangent_model(table, kept, tangents, scale)
     highs = load(model, threads=best.budget.threads, seed=seed)
     best.statistics |= model.size | {"build_s": best.recorder.elapsed_s, "nodes": 0}
