@@ -120,7 +120,9 @@ class _Capture:
         if room > 0:
             self._head += data[:room]
             data = data[room:]
-        if data:
+        if len(data) >= self._half:
+            self._tail[:] = data[-self._half :]
+        elif data:
             self._tail = (self._tail + data)[-self._half :]
 
     def kept(self) -> bytes:

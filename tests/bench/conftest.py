@@ -41,6 +41,12 @@ def mepra(name="two-devices", speed=1e9, devices=2):
     )
 
 
+@pytest.fixture(scope="session")
+def make_mepra():
+    """The function that makes a small instance."""
+    return mepra
+
+
 @pytest.fixture
 def rogues(monkeypatch):
     """The plugin of rogue methods, importable."""

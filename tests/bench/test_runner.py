@@ -1,0 +1,339 @@
+"""The runner against methods that misbehave: each is named correctly and harms nobody."""
+
+import math
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bench.report import text_tables
+from bench.runner import plan, run_set
+from bench.store import BestKnown, Store
+from instances.documents import write_json
+from instances.errors import InputError
+from instances.judge import read_instance
+
+PLUGINS = Path(__file__).parent / "plugins"
+MEMORY_LIMIT_BYTES = 300 << 20
+TIME_LIMIT_S = 0.4
+GRACE_S = 0.4
+ENDLESS = ("sleeper", "stubborn")
+OTHERS = (
+    "honest",
+    "picky",
+    "glutton",
+    "family",
+    "orphaner",
+    "segfault",
+    "cheat",
+    "denier",
+    "quitter",
+    "chatterbox",
+    "raiser",
+    "stranger",
+    "deserter",
+    "forger",
+)
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory, make_mepra):
+    """Every rogue once on one instance, two at a time, and the same folder once more."""
+    folder = tmp_path_factory.mktemp("campaign")
+    path = folder / "toy.json"
+    write_json(path, make_mepra().to_document())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(PLUGINS))
+        settings = {
+            "memory_limit_bytes": MEMORY_LIMIT_BYTES,
+            "jobs": 2,
+            "plugins": ("rogues:METHODS",),
+        }
+        out = folder / "out"
+        # Those that would go on for ever get little time; the others get more than they need.
+        run_set([str(path)], ENDLESS, out, time_limit_s=TIME_LIMIT_S, grace_s=GRACE_S, **settings)
+        settings |= {"time_limit_s": 60.0}
+        summary = run_set([str(path)], OTHERS, out, **settings)
+        again = run_set([str(path)], OTHERS, out, **settings)
+    with Store(out) as store:
+        rows = {row.method: row for row in store.rows()}
+    return summary, again, rows, out
+
+
+def test_every_run_has_one_row_and_the_second_call_does_nothing(campaign):
+    summary, again, rows, _ = campaign
+    assert set(rows) == {*ENDLESS, *OTHERS}
+    assert (summary.planned, summary.done_now, summary.done_before) == (len(OTHERS), len(OTHERS), 0)
+    assert (again.done_now, again.done_before) == (0, len(OTHERS))
+    assert not summary.interrupted
+
+
+@pytest.mark.parametrize(
+    ("method", "termination", "status", "verdict", "says"),
+    [
+        ("honest", "solved", "feasible", "right", None),
+        ("picky", "unsupported", "none", "not claimed", "takes no instance called two-devices"),
+        ("sleeper", "killed", "none", "not claimed", "killed at 0.8 s"),
+        ("stubborn", "killed", "none", "not claimed", "killed at 0.8 s"),
+        ("glutton", "memory", "none", "not claimed", "limit 314572800 bytes"),
+        ("family", "memory", "none", "not claimed", "with its children"),
+        ("orphaner", "solved", "feasible", "right", None),
+        ("segfault", "crashed", "none", "not claimed", "SIGSEGV"),
+        ("cheat", "solved", "feasible", "wrong", None),
+        ("denier", "solved", "infeasible", "right", None),  # alone it cannot be refuted
+        ("quitter", "time", "none", "not claimed", None),
+        ("chatterbox", "solved", "feasible", "right", None),
+        ("raiser", "crashed", "none", "not claimed", "ValueError: no luck <b>today</b>"),
+        ("stranger", "crashed", "none", "not claimed", "returned dict, not a Result"),
+        ("deserter", "crashed", "none", "not claimed", "exit code 0 and without a result"),
+        ("forger", "solved", "feasible", "wrong", None),
+    ],
+)
+def test_each_is_named_correctly(campaign, method, termination, status, verdict, says):
+    row = campaign[2][method]
+    assert (row.termination, row.status, row.verdict) == (termination, status, verdict)
+    if says is None:
+        assert row.detail is None
+    else:
+        assert says in row.detail
+
+
+def test_wrong_answers_carry_the_reason(campaign):
+    rows = campaign[2]
+    assert "reports 3.752625 for a plan that costs 7.50525" in rows["cheat"].verdict_reason
+    assert "does not fit the instance" in rows["forger"].verdict_reason
+    # The objective is the judge's, and the claim is kept beside it.
+    assert (rows["cheat"].objective, rows["cheat"].objective_claimed) == (7.50525, 3.752625)
+    assert rows["forger"].objective is None
+    assert rows["forger"].plan is None or rows["forger"].verdict == "wrong"
+
+
+def test_contradictions_name_who_is_refuted(campaign):
+    summary, _, rows, _ = campaign
+    found = {(c.method, c.kind) for c in summary.contradictions}
+    assert found == {
+        ("cheat", "judged wrong"),
+        ("forger", "judged wrong"),
+        ("denier", "infeasible with a plan"),
+    }
+    assert not summary.ok
+    refuted = {c.refuted for c in summary.contradictions}
+    assert refuted == {rows[name].key for name in ("cheat", "forger", "denier")}
+
+
+def test_what_a_killed_run_had_sent_is_kept(campaign):
+    row = campaign[2]["sleeper"]
+    assert row.bound == 0.25
+    # Its incumbent is in the trajectory; without a plan it is no objective.
+    assert [point[1:] for point in row.trajectory] == [(None, 0.25), (1000.0, 0.25)]
+    assert row.objective is None
+
+
+def test_limits_hold_in_time_and_memory(campaign):
+    rows = campaign[2]
+    for method in ("sleeper", "stubborn"):
+        assert rows[method].solve_time_s >= TIME_LIMIT_S + GRACE_S
+    for method in ("glutton", "family"):
+        # Not much beyond the limit: a hundredth of a second of allocation.
+        assert MEMORY_LIMIT_BYTES < rows[method].peak_memory_bytes < 3 * MEMORY_LIMIT_BYTES
+
+
+def test_a_process_left_behind_is_killed(campaign):
+    left = campaign[2]["orphaner"].statistics["left"]
+    assert not psutil.pid_exists(left) or psutil.Process(left).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_gigabyte_of_output_is_counted_and_capped(campaign):
+    row = campaign[2]["chatterbox"]
+    assert row.stdout_bytes >= 1 << 30
+    assert len(row.stdout) < 100_000
+    assert "bytes left out" in row.stdout
+    assert row.stdout.startswith("blah")
+
+
+def test_output_of_failures_is_kept(campaign):
+    rows = campaign[2]
+    assert "Traceback" in rows["raiser"].stderr
+    assert "Segmentation fault" in rows["segfault"].stderr
+
+
+def test_rows_say_under_which_circumstances(campaign):
+    row = campaign[2]["honest"]
+    assert (row.jobs, row.threads, row.seed, row.repetition) == (2, 1, 0, 0)
+    assert row.enforced["wall"] == "killed from outside"
+    assert "process tree" in row.enforced["memory"]
+    assert row.enforced["threads"].startswith("environment")
+    assert row.options == {"pause": 0.0}
+    assert 0 <= row.solve_time_s <= row.wall_time_s
+    assert row.overhead_s >= 0
+    assert row.cpu_time_s > 0
+    with Store(campaign[3]) as store:
+        environment = store.environments()[row.environment_hash]
+    assert environment["versions"]["numpy"]
+    assert environment["python"]
+
+
+def test_the_table_counts_failures_as_failures(campaign):
+    text = text_tables(campaign[3])
+    assert text.startswith("CONTRADICTIONS: 3")
+    line = {words[0]: words for words in map(str.split, text.splitlines()) if words}
+    #                 runs solved right proved wrong
+    assert line["honest"][1:6] == ["1", "1", "1", "0", "0"]
+    assert line["cheat"][1:6] == ["1", "1", "0", "0", "1"]
+    assert line["denier"][1:6] == ["1", "1", "0", "0", "1"]
+    assert line["segfault"][1:6] == ["1", "0", "0", "0", "0"]
+    # A quick wrong answer is charged with its time limit.
+    assert line["cheat"][-2:] == ["60", "s"]
+
+
+# -- the lie about an optimum ---------------------------------------------------------------
+
+
+def test_a_lie_about_the_optimum_is_refuted_by_a_better_plan(tmp_path, rogues, instance_file):
+    path = instance_file(speed=1e8)
+    settings = {"time_limit_s": 5.0, "plugins": rogues}
+    alone = run_set([path], ["liar"], tmp_path / "out", **settings)
+    # Nothing speaks against it yet.
+    assert alone.ok
+    both = run_set([path], ["liar", "brute-force"], tmp_path / "out", **settings)
+    assert [(c.kind, c.method) for c in both.contradictions] == [("bound above a plan", "liar")]
+    assert "brute-force has a plan" in both.contradictions[0].statement
+
+
+def test_a_lie_about_the_optimum_is_refuted_by_what_is_known(tmp_path, rogues, instance_file):
+    path = instance_file(speed=1e8)
+    name = read_instance(Path(path)).name
+    summary = run_set(
+        [path],
+        ["liar"],
+        tmp_path / "out",
+        time_limit_s=5.0,
+        plugins=rogues,
+        best_known={name: BestKnown(objective=1e-3, source="paper")},
+    )
+    assert summary.verdicts == {"wrong": 1}
+    assert [c.kind for c in summary.contradictions] == ["judged wrong"]
+
+
+# -- selections -------------------------------------------------------------------------------
+
+
+def test_the_plan_counts_and_bounds_the_time(tmp_path, rogues, instance_file):
+    paths = [instance_file(), instance_file()]
+    chosen = plan(
+        paths,
+        ["honest", "highs-flow"],
+        tmp_path / "none",
+        time_limit_s=10.0,
+        grace_s=3.0,
+        seeds=(0, 1, 2),
+        jobs=2,
+        plugins=rogues,
+    )
+    # honest: 2 instances x 3 seeds; highs-flow is for CIFT.
+    assert len(chosen) == 6
+    assert chosen.worst_case_s == 6 * 13.0 / 2
+    assert [(s.method, "no method for mepra" in s.reason) for s in chosen.skipped] == [
+        ("highs-flow", True)
+    ] * 2
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_plan_knows_what_is_done(tmp_path, rogues, instance_file):
+    path = instance_file()
+    settings = {"time_limit_s": 5.0, "plugins": rogues}
+    run_set([path], ["honest"], tmp_path, seeds=(0, 1), **settings)
+    chosen = plan([path], ["honest"], tmp_path, seeds=(0, 1, 2), **settings)
+    assert (len(chosen), len(chosen.done), len(chosen.left)) == (3, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"methods": ["no-such"]}, "method"),
+        ({"methods": []}, "methods"),
+        ({"instances": []}, "instances"),
+        ({"seeds": ()}, "seeds"),
+        ({"seeds": (-1,)}, "seeds"),
+        ({"jobs": 0}, "jobs"),
+        ({"options": {"honest": {"nonsense": 1}}}, "option nonsense"),
+        ({"options": {"honest": {"pause": "soon"}}}, "option pause"),
+        ({"options": {"cheat": {}}}, "options of cheat"),
+        ({"plugins": ("no_such_module:X",)}, "method"),
+        ({"plugins": ("rogues:NOTHING",)}, "method"),
+        ({"time_limit_s": -1.0}, "time_limit_s"),
+    ],
+)
+def test_a_selection_that_does_not_exist_is_one_line(
+    tmp_path, rogues, instance_file, changes, field
+):
+    settings = {
+        "instances": [instance_file()],
+        "methods": ["honest"],
+        "time_limit_s": 1.0,
+        "plugins": rogues,
+    }
+    with pytest.raises(InputError) as caught:
+        plan(**(settings | changes))
+    assert caught.value.field == field
+    assert "\n" not in str(caught.value)
+
+
+def test_the_same_instance_under_two_names_is_run_once(tmp_path, rogues, instance_file):
+    paths = [instance_file(name="one", speed=1e9), instance_file(name="two", speed=1e9)]
+    chosen = plan(paths, ["honest"], time_limit_s=1.0, plugins=rogues)
+    assert len(chosen) == 1
+    assert [(s.instance_name, s.reason) for s in chosen.skipped] == [("two", "the same as one")]
+
+
+def test_retry_does_failed_runs_again_and_keeps_the_rest(tmp_path, rogues, instance_file):
+    path = instance_file()
+    settings = {"time_limit_s": 5.0, "plugins": rogues}
+    run_set([path], ["honest", "raiser"], tmp_path, **settings)
+    again = run_set([path], ["honest", "raiser"], tmp_path, retry=("crashed",), **settings)
+    assert (again.done_before, again.done_now) == (1, 1)
+
+
+def test_an_instance_that_changed_stops_the_run_set(tmp_path, rogues, instance_file, make_mepra):
+    path = Path(instance_file())
+
+    def change(event):
+        if event.kind == "started":
+            write_json(path, make_mepra(speed=123.0).to_document())
+
+    with pytest.raises(InputError, match="changed"):
+        run_set(
+            [str(path)],
+            ["honest"],
+            tmp_path / "out",
+            time_limit_s=1.0,
+            plugins=rogues,
+            on_event=change,
+        )
+
+
+def test_events_count_up_and_estimate(tmp_path, rogues, instance_file):
+    events = []
+    path = instance_file()
+    run_set(
+        [path],
+        ["honest"],
+        tmp_path,
+        seeds=(0, 1, 2),
+        time_limit_s=5.0,
+        plugins=rogues,
+        on_event=events.append,
+    )
+    assert [(e.kind, e.done) for e in events] == [
+        ("planned", 0),
+        ("started", 0),
+        ("finished", 1),
+        ("started", 1),
+        ("finished", 2),
+        ("started", 2),
+        ("finished", 3),
+    ]
+    assert events[0].remaining_s is None
+    assert events[-1].remaining_s == 0.0
+    assert all(math.isfinite(e.remaining_s) for e in events[2:])
+    assert events[-1].row.verdict == "right"
