@@ -70,7 +70,7 @@ def environment_table(data: ReportData) -> Markup:
     """Return machines and versions, a column each."""
     columns = [_flat(document) for document in data.environments.values()]
     names = list(dict.fromkeys(key for column in columns for key in column))
-    header = ["", *(f"environment {k + 1}" for k in range(len(columns)))]
+    header = ["what", *(f"environment {k + 1}" for k in range(len(columns)))]
     lines = [[name, *(column.get(name, "-") for column in columns)] for name in names]
     return sortable_table("Machine and versions", header, lines)
 

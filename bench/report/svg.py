@@ -148,6 +148,17 @@ class Chart:
             taken.append((x0, y0, width))
             self._marks.append(tag("text", label, x=round(x0, 1), y=round(y0, 1), class_="name"))
 
+    def name_lines(self) -> None:
+        """Write the names of the series into the chart, where it has no legend."""
+        widest = max((len(name) for name in self.names), default=0)
+        x = WIDTH - RIGHT - 8 - 6.6 * widest
+        y = HEIGHT - BOTTOM - 14 - 16 * (len(self.names) - 1)
+        for k, name in enumerate(self.names):
+            here = y + 16 * k
+            line = tag("path", d=f"M{x - 32:g} {here - 4:g}h24", class_="line")
+            self._marks.append(tag("g", line, class_=series_class(k)))
+            self._marks.append(tag("text", name, x=round(x, 1), y=here, class_="name"))
+
     def _frame(self) -> list[Markup]:
         marks = []
         bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT

@@ -1,0 +1,375 @@
+"""The report: whole, escaped, without a network; and in a real browser where there is one."""
+
+import html.parser
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.report import text_tables, write_report
+from bench.report.figures import write_figures
+from bench.report.html import tag, text
+from bench.report.svg import Scale
+from bench.report.text import gap_text, table, time_text
+from bench.runner import run_set
+from instances.documents import write_json
+from instances.errors import InputError
+
+PLUGINS = Path(__file__).parent / "plugins"
+sys.path.append(str(PLUGINS))
+import browser as chromium  # noqa: E402
+
+HOSTILE = '<script>alert("x")</script> & <b>'
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory, make_mepra):
+    """The folder of a report with right, wrong, failed and hostile things in it."""
+    folder = tmp_path_factory.mktemp("report")
+    files = []
+    for k in range(4):
+        path = folder / f"toy-{k}.json"
+        instance = make_mepra(f"toy-{k}", speed=2e8 * (1 + k), devices=1 + k)
+        write_json(path, instance.replace(description=HOSTILE).to_document())
+        files.append(str(path))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(PLUGINS))
+        run_set(
+            files,
+            ["honest", "raiser", "denier", "brute-force", "highs-tangent"],
+            folder / "out",
+            time_limit_s=20.0,
+            jobs=2,
+            plugins=("rogues:METHODS",),
+            command=["splitopt", "run", HOSTILE],
+        )
+    return write_report(folder / "out").parent
+
+
+class Checker(html.parser.HTMLParser):
+    """Follow the tags of a page: all closed in order, ids once, what is linked."""
+
+    VOID = ("meta", "link", "input", "br", "hr")
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.ids, self.links, self.text = [], [], [], []
+
+    def handle_starttag(self, name, attributes):
+        found = dict(attributes)
+        if "id" in found:
+            self.ids.append(found["id"])
+        self.links += [found[key] for key in ("href", "src") if key in found]
+        if name not in self.VOID:
+            self.open.append(name)
+
+    def handle_startendtag(self, name, attributes):
+        self.links += [value for key, value in attributes if key in ("href", "src")]
+
+    def handle_endtag(self, name):
+        assert self.open.pop() == name
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def pages(report):
+    return sorted(report.rglob("*.html"))
+
+
+def test_there_is_a_page_for_each_problem_method_and_instance(report):
+    names = {str(path.relative_to(report)) for path in pages(report)}
+    assert "index.html" in names
+    assert "problems/mepra.html" in names
+    for method in ("honest", "raiser", "denier", "brute-force", "highs-tangent"):
+        assert f"methods/mepra-{method}.html" in names
+    assert sum(name.startswith("instances/toy-") for name in names) == 4
+
+
+def test_pages_are_well_formed_and_every_link_leads_somewhere(report):
+    for path in pages(report):
+        checker = Checker()
+        checker.feed(path.read_text())
+        assert checker.open == [], path
+        assert len(checker.ids) == len(set(checker.ids)), path
+        for link in checker.links:
+            if link.startswith(("#", "data:,")):
+                assert link in ("#", "data:,") or link[1:] in checker.ids
+                continue
+            assert not link.startswith(("http", "//", "/")), link
+            assert (path.parent / link).resolve().is_file(), (path, link)
+
+
+def test_nothing_is_loaded_from_a_network(report):
+    for path in report.rglob("*.*"):
+        content = path.read_text().replace("http://www.w3.org/2000/svg", "")
+        assert not re.search(r"https?://|@import|url\(", content), path
+
+
+def test_text_from_files_is_escaped(report):
+    together = "".join(path.read_text() for path in pages(report))
+    assert "<script>alert" not in together
+    assert "no luck <b>today</b>" not in together
+    assert "no luck &lt;b&gt;today&lt;/b&gt;" in together
+    assert "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt; &amp; &lt;b&gt;" in together
+
+
+def test_contradictions_come_first(report):
+    index = (report / "index.html").read_text()
+    assert index.index("4 contradictions") < index.index("Methods for MEPRA")
+    instance = next((report / "instances").glob("toy-0*")).read_text()
+    assert "denier says there is no plan" in instance
+
+
+def test_without_contradictions_the_report_says_so(tmp_path, rogues, instance_file):
+    run_set([instance_file()], ["honest"], tmp_path, time_limit_s=5.0, plugins=rogues)
+    assert "No contradictions" in write_report(tmp_path).read_text()
+
+
+def test_the_report_says_how_to_reproduce(report):
+    index = (report / "index.html").read_text()
+    assert "How to reproduce" in index
+    assert "splitopt run &#x27;&lt;script&gt;" in index  # the command, quoted for a shell
+    assert "numpy" in index
+
+
+def test_failures_show_their_output(report):
+    page = (report / "methods" / "mepra-raiser.html").read_text()
+    assert "Traceback" in page
+    assert "ValueError" in page
+
+
+def test_figures_stand_alone(report, tmp_path):
+    written = write_figures(report.parent, tmp_path)
+    assert {path.name for path in written} == {
+        "mepra-time-quality.svg",
+        "mepra-profile.svg",
+        "mepra-quality.svg",
+    }
+    for path in written:
+        content = path.read_text()
+        assert content.startswith("<svg ")
+        assert "<style>" in content
+        assert "brute-force" in content
+
+
+def test_an_empty_store_and_none(tmp_path):
+    from bench.store import Store
+
+    with pytest.raises(InputError, match="store"):
+        text_tables(tmp_path)
+    Store(tmp_path, create=True).close()
+    assert "No runs" in text_tables(tmp_path)
+    with pytest.raises(InputError, match="at least one run"):
+        write_report(tmp_path)
+
+
+# -- small parts -------------------------------------------------------------------------------
+
+
+def test_escaping():
+    assert text("a<b>&\"'") == "a&lt;b&gt;&amp;&quot;&#x27;"
+    assert text("bell\x07\x1b[31m") == "bell\ufffd\ufffd[31m"
+    assert tag("p", "<", tag("b", "x"), title='"') == '<p title="&quot;">&lt;<b>x</b></p>'
+    assert tag("line", x1=1) == '<line x1="1"/>'
+
+
+def test_figures_of_tables():
+    assert [gap_text(g) for g in (None, 0.0, 1e-9, 0.00123, 0.5, float("inf"))] == [
+        "-",
+        "0 %",
+        "0 %",
+        "0.12 %",
+        "50.0 %",
+        "inf",
+    ]
+    assert [time_text(t) for t in (None, 5e-6, 0.0123, 0.99999, 12.345)] == [
+        "-",
+        "5 us",
+        "12.3 ms",
+        "1 s",
+        "12.3 s",
+    ]
+    assert table(("a", "b"), [("x", "10"), ("yy", "1")]) == "a    b\n--  --\nx   10\nyy   1"
+
+
+def test_scales():
+    linear = Scale(0.0, 1.0)
+    assert [label for _, label in linear.ticks()] == ["0", "0.2", "0.4", "0.6", "0.8", "1"]
+    assert linear.place(2.0) == 1.0
+    log = Scale.over([0.002, 30.0], log=True)
+    assert (log.low, log.high) == (pytest.approx(0.001), pytest.approx(100.0))
+    assert log.place(log.low) == 0.0
+    assert log.place(1.0) == pytest.approx(0.6)
+    assert [label for _, label in log.ticks()] == ["0.001", "0.01", "0.1", "1", "10", "100"]
+
+
+# -- in a browser ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    if chromium.find() is None:
+        pytest.skip("no Chromium here; on Debian: apt-get install chromium")
+    opened = chromium.Browser(tmp_path_factory.mktemp("profile"))
+    yield opened
+    opened.close()
+
+
+def test_every_page_loads_without_errors_or_requests(browser, report):
+    browser.errors.clear()
+    browser.requests.clear()
+    for path in pages(report):
+        browser.open(path)
+    assert browser.errors == []
+    assert browser.requests
+    assert all(url.startswith(("file:", "data:")) for url in browser.requests)
+
+
+def column(browser, number):
+    return browser.run(
+        "Array.from(document.querySelectorAll('table.sortable')[1].tBodies[0].rows)"
+        f".map(row => row.cells[{number}].textContent)"
+    )
+
+
+def test_tables_sort_by_numbers_and_by_text(browser, report):
+    browser.open(report / "index.html")
+    # The second table is the methods'; its first column is text, its time is a number.
+    heads = browser.run(
+        "Array.from(document.querySelectorAll('table.sortable')[1].tHead.rows[0].cells)"
+        ".map(cell => cell.textContent)"
+    )
+    click = (
+        "document.querySelectorAll('table.sortable')[1].tHead.rows[0].cells[{}]"
+        ".querySelector('button').click()"
+    )
+    browser.run(click.format(0))
+    assert column(browser, 0) == sorted(column(browser, 0))
+    browser.run(click.format(0))
+    assert column(browser, 0) == sorted(column(browser, 0), reverse=True)
+    assert (
+        browser.run(
+            "document.querySelectorAll('table.sortable')[1].tHead.rows[0].cells[0].ariaSort"
+        )
+        == "descending"
+    )
+    right = heads.index("right")
+    browser.run(click.format(right))
+    assert list(map(int, column(browser, right))) == [0, 0, 4, 4, 4]
+
+
+def test_headings_work_by_keyboard(browser, report):
+    browser.open(report / "index.html")
+    browser.run(
+        "document.querySelectorAll('table.sortable')[1].tHead.querySelector('button').focus()"
+    )
+    browser.press("Enter", text="\r")
+    assert column(browser, 0) == sorted(column(browser, 0))
+
+
+def test_tables_filter(browser, report):
+    browser.open(report / "problems" / "mepra.html")
+    shown = (
+        "(() => { const box = Array.from(document.querySelectorAll('.filtered')).at(-1);"
+        "const input = box.querySelector('input'); input.value = 'RAISER toy-2';"
+        "input.dispatchEvent(new Event('input'));"
+        "return [Array.from(box.querySelectorAll('tbody tr')).filter(r => !r.hidden).length,"
+        "box.querySelector('.count').textContent]; })()"
+    )
+    assert browser.run(shown) == [1, "1 of 20 rows"]
+
+
+def test_plots_are_there_and_series_switch_off(browser, report):
+    browser.open(report / "problems" / "mepra.html")
+    titles = browser.run(
+        "Array.from(document.querySelectorAll('figure.chart figcaption strong'))"
+        ".map(e => e.textContent)"
+    )
+    assert titles == [
+        "Performance profile",
+        "Time against quality",
+        "Quality of plans",
+        "Gap over time",
+    ]
+    drawn = browser.run(
+        "Array.from(document.querySelectorAll('figure.chart')).map(figure =>"
+        "Math.min(...Array.from(figure.querySelectorAll('g[data-series]'))"
+        ".map(g => g.getBBox().width + g.getBBox().height)))"
+    )
+    assert all(size > 0 for size in drawn)
+    switch = (
+        "(() => { const figure = document.querySelector('figure.chart');"
+        "const button = figure.querySelector('.legend button'); button.click();"
+        "return [button.ariaPressed,"
+        "getComputedStyle(figure.querySelector('g[data-series=\"0\"]')).display]; })()"
+    )
+    assert browser.run(switch) == ["false", "none"]
+    assert browser.run(switch) == ["true", "inline"]
+
+
+def test_an_instance_has_its_picture(browser, report):
+    browser.open(next((report / "instances").glob("toy-3*")))
+    assert browser.run("document.querySelectorAll('.picture svg rect').length") >= 4 * 2
+    assert browser.run("document.querySelectorAll('.picture .bartable').length") == 3
+
+
+def test_it_is_readable_on_a_phone(browser, report):
+    browser.width(390)
+    try:
+        for path in pages(report):
+            browser.open(path)
+            # Wide tables scroll inside their box; the page itself does not.
+            assert browser.run("document.documentElement.scrollWidth") <= 390, path
+    finally:
+        browser.width(1200)
+
+
+def luminance(colour):
+    """Relative luminance as WCAG 2 defines it."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_contrast_in_light_and_dark(browser, report, scheme):
+    browser.prefer(scheme)
+    browser.open(report / "index.html")
+    paper = browser.run("getComputedStyle(document.body).backgroundColor")
+    assert (luminance(paper) > 0.5) == (scheme == "light")
+    for selector in ("main p.lead", ".quiet", "a", ".verdict.right, td.bad", "svg text.tick"):
+        colour = browser.run(
+            f"(e => e && (e.closest('svg') ? getComputedStyle(e).fill : getComputedStyle(e).color))"
+            f"(document.querySelector('{selector}'))"
+        )
+        assert colour, selector
+        one, other = sorted([luminance(colour), luminance(paper)])
+        assert (other + 0.05) / (one + 0.05) >= 4.5, (selector, colour, paper)
+
+
+def test_light_and_dark_can_be_switched(browser, report):
+    browser.prefer("light")
+    browser.open(report / "index.html")
+    browser.run("document.getElementById('theme').click()")
+    paper = browser.run("getComputedStyle(document.body).backgroundColor")
+    assert luminance(paper) < 0.5
+    browser.run("document.getElementById('theme').click()")
+    paper = browser.run("getComputedStyle(document.body).backgroundColor")
+    assert luminance(paper) > 0.5
+
+
+def test_a_screen_reader_finds_names_for_everything(browser, report):
+    browser.call("Accessibility.enable")
+    for path in (report / "index.html", report / "problems" / "mepra.html"):
+        browser.open(path)
+        nodes = browser.call("Accessibility.getFullAXTree")["nodes"]
+        roles = set()
+        for node in nodes:
+            role = node.get("role", {}).get("value")
+            roles.add(role)
+            if node.get("ignored") or role not in ("button", "image", "link", "searchbox", "table"):
+                continue
+            assert node.get("name", {}).get("value"), (path, node)
+        assert {"main", "navigation", "table", "columnheader", "rowheader", "button"} <= roles
