@@ -1,0 +1,93 @@
+"""Writes the index of the library from the recipes and the stored instances.
+
+Run ``python -m instances.library.build`` after a change of recipes, generators or stored files;
+a test tells when that was forgotten. `standard-v1` is frozen: its files are chosen once, by
+``python -m bench.select_standard``, and only listed here.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from instances import sources
+from instances.cift import CiftInstance
+from instances.documents import parse_json, write_bytes
+from instances.generators import generate
+from instances.judge import instance_from_document
+from instances.library.crafted_cift import CRAFTED_CIFT
+from instances.library.crafted_mepra import CRAFTED_MEPRA
+from instances.library.recipes import LARGE, QUICK, QUICK_SOURCES, TINY
+
+if TYPE_CHECKING:
+    from instances.interface import Instance
+
+__all__ = ["main", "size_of"]
+
+FOLDER = Path(__file__).parent.parent / "data" / "library"
+STANDARD = "standard-v1"
+
+
+def size_of(instance: Instance) -> dict[str, int | str]:
+    """Return the counts that lists show of an instance."""
+    if isinstance(instance, CiftInstance):
+        return {
+            "nodes": len(instance.nodes),
+            "links": len(instance.links),
+            "configurations": len(instance.configurations),
+            "blocks": max((len(m.blocks) for m in instance.models), default=0),
+            "deadlines": instance.deadlines,
+            "speeds": "continuous" if instance.has_continuous_speeds else "listed",
+        }
+    return {
+        "devices": instance.devices,
+        "layers": int(instance.layers.max()),
+        "exits": instance.exits,
+    }
+
+
+def _row(
+    instance: Instance, sets: list[str], made: dict[str, object], *, digest: bool = True
+) -> dict[str, object]:
+    return {
+        "name": instance.name,
+        "problem": instance.problem,
+        "sets": sets,
+        "size": size_of(instance),
+        "description": instance.description,
+        "made": made,
+        "content_hash": instance.content_hash if digest else "",
+    }
+
+
+def _rows(folder: Path) -> Iterator[dict[str, object]]:
+    for crafted in (CRAFTED_CIFT, CRAFTED_MEPRA):
+        for name, build in crafted.items():
+            yield _row(build(name), ["tiny"], {"crafted": True})
+    for member, recipes in (("tiny", TINY), ("quick", QUICK), ("large", LARGE)):
+        for recipe in recipes:
+            knobs = {k: list(v) if isinstance(v, tuple) else v for k, v in recipe.knobs.items()}
+            made = {"family": recipe.family, "seed": recipe.seed, "knobs": knobs}
+            instance = generate(recipe.family, recipe.seed, name=recipe.name, **recipe.knobs)
+            yield _row(instance, [member], made)
+    for name in QUICK_SOURCES:
+        member = "sources" if name in sources.names() else "source-variants"
+        yield _row(sources.load(name), ["quick", member], {"source": True})
+    for path in sorted((folder / STANDARD).glob("*.json.gz")):
+        stored = instance_from_document(parse_json(gzip.decompress(path.read_bytes()), path.name))
+        yield _row(stored, [STANDARD], {"file": f"{STANDARD}/{path.name}"})
+
+
+def main(folder: Path = FOLDER) -> None:
+    """Write ``index.json``, one row a line."""
+    import json
+
+    lines = [json.dumps(row, separators=(", ", ": ")) for row in _rows(folder)]
+    text = "[\n" + ",\n".join(lines) + "\n]\n"
+    write_bytes(folder / "index.json", text.encode("ascii"))
+
+
+if __name__ == "__main__":
+    main()
