@@ -1,0 +1,178 @@
+"""Stores beside each other: comparison, merge, export."""
+
+import csv
+import dataclasses
+import importlib.util
+import json
+
+import pytest
+
+from bench.compare import compare, comparison_text
+from bench.frames import export, frame
+from bench.merge import merge
+from bench.rows import Row
+from bench.store import BestKnown, Store
+from instances.errors import InputError
+
+
+def row(method="m", seed=0, instance="h", solve_time_s=1.0, **changes):
+    filled = {field.name: None for field in dataclasses.fields(Row)} | {
+        "key": f"{instance}-{method}-{seed}",
+        "method": method,
+        "instance_hash": instance,
+        "instance_name": f"name-{instance}",
+        "problem": "mepra",
+        "options": {},
+        "seed": seed,
+        "repetition": 0,
+        "time_limit_s": 10.0,
+        "grace_s": 1.0,
+        "threads": 1,
+        "relative_gap": 1e-6,
+        "jobs": 1,
+        "enforced": {},
+        "not_enforced": {},
+        "environment_hash": "e",
+        "started_at": "now",
+        "termination": "solved",
+        "status": "feasible",
+        "solve_time_s": solve_time_s,
+        "wall_time_s": 1.0,
+        "overhead_s": 0.0,
+        "objective": 10.0,
+        "verdict": "right",
+        "violations": (),
+        "trajectory": (),
+        "statistics": {},
+        "stdout": "",
+        "stdout_bytes": 0,
+        "stderr": "",
+        "stderr_bytes": 0,
+    }
+    return Row(**(filled | changes))
+
+
+def fill(folder, rows):
+    with Store(folder, create=True) as store:
+        for one in rows:
+            store.put_instance(one.instance_hash, one.instance_name, "mepra", "x", b"{}")
+            store.add(one)
+    return folder
+
+
+def test_what_got_faster_slower_and_neither(tmp_path):
+    a, b = [], []
+    for instance in "pqr":
+        for seed in range(5):
+            for method, before, after in (
+                ("quick", 2.0, 1.0),
+                ("slow", 1.0, 1.5),
+                ("noisy", 1.0 + 0.2 * (seed % 2), 1.1 + 0.2 * ((seed + 1) % 2) - 0.1),
+            ):
+                a.append(row(method, seed, instance, before))
+                b.append(row(method, seed, instance, after))
+    found = compare(fill(tmp_path / "a", a), fill(tmp_path / "b", b))
+    by = {m.method: m for m in found.methods}
+    assert by["quick"].ratio.estimate == pytest.approx(0.5)
+    assert (by["quick"].statement, by["slow"].statement) == ("faster", "slower")
+    assert by["slow"].ratio.estimate == pytest.approx(1.5)
+    assert by["noisy"].statement == "no difference shown"
+    assert by["quick"].pairs == by["quick"].both_right == 15
+    assert found.changes == ()
+    text = comparison_text(found)
+    assert "faster" in text
+    assert "slower" in text
+
+
+def test_what_became_right_wrong_better_and_worse(tmp_path):
+    a = [
+        row("m", 0),
+        row("m", 1, termination="killed", status="none", verdict="not claimed", objective=None),
+        row("m", 2),
+        row("m", 3),
+        row("m", 7),
+    ]
+    b = [
+        row("m", 0, objective=9.0),
+        row("m", 1),
+        row("m", 2, verdict="wrong", verdict_reason="lies"),
+        row("m", 3, objective=11.0),
+        row("m", 8),
+        row("m", 9),
+    ]
+    found = compare(fill(tmp_path / "a", a), fill(tmp_path / "b", b))
+    (m,) = found.methods
+    assert (m.pairs, m.right_before, m.right_after, m.wrong_after) == (4, 3, 3, 1)
+    assert (m.better, m.worse) == (1, 1)
+    assert [(c.seed, c.before, c.after) for c in found.changes] == [
+        (1, "killed, none, not claimed", "solved, feasible, right"),
+        (2, "solved, feasible, right", "solved, feasible, wrong"),
+    ]
+    assert (found.only_before, found.only_after) == (1, 2)
+
+
+def test_times_at_different_parallelism_are_not_compared_unsaid(tmp_path):
+    found = compare(fill(tmp_path / "a", [row()]), fill(tmp_path / "b", [row(jobs=2)]))
+    assert any("runs at a time" in note for note in found.caveats)
+    assert "Times do not compare" in comparison_text(found)
+
+
+def test_stores_without_a_common_run(tmp_path):
+    found = compare(fill(tmp_path / "a", [row("m")]), fill(tmp_path / "b", [row("n")]))
+    assert "No run is in both" in comparison_text(found)
+
+
+def test_merge_adds_what_is_new_and_keeps_the_first(tmp_path):
+    one = fill(tmp_path / "one", [row("m", 0), row("m", 1)])
+    other = fill(tmp_path / "other", [row("m", 1, objective=99.0), row("m", 2)])
+    with Store(other) as store:
+        store.put_best_known("h", BestKnown(1.0))
+        store.put_call("then", {"command": ["x"]})
+    out = tmp_path / "out"
+    assert dataclasses.astuple(merge(out, [one, other])) == (3, 1)
+    with Store(out) as store:
+        assert [(r.seed, r.objective) for r in store.rows()] == [(0, 10.0), (1, 10.0), (2, 10.0)]
+        assert store.best_known() == {"h": BestKnown(1.0)}
+        assert [call["command"] for call in store.calls()] == [["x"]]
+    # Once more changes nothing.
+    assert dataclasses.astuple(merge(out, [one, other])) == (0, 4)
+    with Store(out) as store:
+        assert len(store.calls()) == 1
+
+
+def test_merge_refuses_what_is_no_store_before_it_writes(tmp_path):
+    one = fill(tmp_path / "one", [row()])
+    with pytest.raises(InputError, match="store"):
+        merge(tmp_path / "out", [one, tmp_path / "nothing"])
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(InputError, match="other than"):
+        merge(one, [one])
+
+
+def test_export_to_csv(tmp_path):
+    rows = [row("m", 0, statistics={"nodes": 3}), row("liar", 0, status="none", bound=11.0)]
+    folder = fill(tmp_path / "a", rows)
+    assert export(folder, tmp_path / "rows.csv") == 2
+    with (tmp_path / "rows.csv").open(newline="") as stream:
+        lines = list(csv.DictReader(stream))
+    assert [line["method"] for line in lines] == ["m", "liar"]
+    assert json.loads(lines[0]["statistics"]) == {"nodes": 3}
+    assert [line["verdict"] for line in lines] == ["right", "right"]
+    # The bound of the second is above the plan of the first.
+    assert [line["verdict_after_cross_check"] for line in lines] == ["right", "wrong"]
+    assert {line["best_objective"] for line in lines} == {"10.0"}
+    assert list(frame(folder)["seed"]) == [0, 0]
+
+
+def test_export_to_parquet_or_the_reason_why_not(tmp_path):
+    folder = fill(tmp_path / "a", [row()])
+    if importlib.util.find_spec("pyarrow") is None:
+        with pytest.raises(InputError, match="pip install pyarrow"):
+            export(folder, tmp_path / "rows.parquet")
+    else:
+        import pandas as pd
+
+        export(folder, tmp_path / "rows.parquet")
+        assert list(pd.read_parquet(tmp_path / "rows.parquet")["method"]) == ["m"]
+    with pytest.raises(InputError, match=r"\.csv or \.parquet"):
+        export(folder, tmp_path / "rows.txt")
