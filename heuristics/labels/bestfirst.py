@@ -133,8 +133,8 @@ def run_best_first(
     Return (status, heap size, labels stored, staircase entries used, store).
     """
     # Plain locals: reaching through a tuple in the inner loop costs more than the loop itself.
-    out_start, head, orig, arc_c, arc_r = (
-        graph.out_start,
+    start, head, orig, arc_c, arc_r = (
+        graph.start,
         graph.head,
         graph.orig,
         graph.cost,
@@ -184,7 +184,7 @@ def run_best_first(
             size = 0
             break
         v = source if arc[i] < 0 else head[arc[i]]
-        degree = out_start[v + 1] - out_start[v]
+        degree = start[v + 1] - start[v]
         if count + degree > most_stored:
             status = FULL
             break
@@ -216,7 +216,7 @@ def run_best_first(
         if v == target:
             values[LEAST] = min(values[LEAST], low)
             continue
-        for e in range(out_start[v], out_start[v + 1]):
+        for e in range(start[v], start[v + 1]):
             w = head[e]
             if rest_c[w] == np.inf:
                 continue

@@ -2,7 +2,8 @@
 
 Only nodes on some walk from source to target stay. They are renumbered; in an acyclic graph the
 new numbers are a topological order, the source first and the target last. Arcs are stored by head
-when the graph is acyclic (every pass then reads them in order) and by tail when it is not.
+when the graph is acyclic, by tail when it is not: the order in which the label kernels read them.
+A mirror copy in the other order lets passes towards the source read memory in order too.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ __all__ = ["Graph", "build", "select"]
 class Graph(NamedTuple):
     """Arcs in structure-of-arrays form; ``res`` has shape (arcs, K).
 
-    ``orig[e]`` is the caller's index of arc e. ``in_start`` bounds the arcs that enter a node: the
-    arcs themselves when the graph is acyclic, positions in ``in_arc`` when it is not. ``out_start``
-    bounds the arcs that leave a node (cyclic graphs only).
+    ``start`` bounds the arcs that enter (acyclic) or leave (cyclic) a node; ``orig[e]`` is the
+    caller's index of arc e. Place i of the mirror, bounded by ``mirror_start`` for the other end,
+    holds arc ``mirror[i]``, whose own other end is ``mirror_end[i]``.
     """
 
     tail: Any
@@ -29,9 +30,12 @@ class Graph(NamedTuple):
     cost: Any
     res: Any
     orig: Any
-    in_start: Any
-    in_arc: Any
-    out_start: Any
+    start: Any
+    mirror_start: Any
+    mirror: Any
+    mirror_end: Any
+    mirror_cost: Any
+    mirror_res: Any
 
 
 @kernel
@@ -109,6 +113,46 @@ def _order(source: int, keep: Any, o_start: Any, o_arcs: Any, head: Any) -> Any:
 
 
 @kernel
+def _with_mirror(
+    acyclic: bool, tail: Any, head: Any, cost: Any, res: Any, orig: Any, start: Any
+) -> Any:
+    """Return the graph with its mirror copy made."""
+    n = start.size - 1
+    key, end = (tail, head) if acyclic else (head, tail)
+    mirror_start = np.zeros(n + 1, np.int32)
+    for e in range(key.size):
+        mirror_start[key[e] + 1] += 1
+    for v in range(n):
+        mirror_start[v + 1] += mirror_start[v]
+    fill = mirror_start[:n].copy()
+    mirror = np.empty(key.size, np.int32)
+    mirror_end = np.empty(key.size, np.int32)
+    mirror_cost = np.empty(key.size)
+    mirror_res = np.empty((key.size, res.shape[1]))
+    for e in range(key.size):
+        i = fill[key[e]]
+        fill[key[e]] += 1
+        mirror[i] = e
+        mirror_end[i] = end[e]
+        mirror_cost[i] = cost[e]
+        for k in range(res.shape[1]):
+            mirror_res[i, k] = res[e, k]
+    return Graph(
+        tail,
+        head,
+        cost,
+        res,
+        orig,
+        start,
+        mirror_start,
+        mirror,
+        mirror_end,
+        mirror_cost,
+        mirror_res,
+    )
+
+
+@kernel
 def build(n: int, tail: Any, head: Any, cost: Any, res: Any, source: int, target: int) -> Any:
     """Return (acyclic, nodes, Graph); `nodes` maps new numbers to old ones, empty without a path.
 
@@ -182,11 +226,7 @@ def build(n: int, tail: Any, head: Any, cost: Any, res: Any, source: int, target
             orig[f] = e
             f += 1
         bounds[p + 1] = f
-    if acyclic:
-        none = np.empty(0, np.int32)
-        return True, nodes, Graph(g_tail, g_head, g_cost, g_res, orig, bounds, none, none)
-    b_start, b_arcs = _by(g_head, np.ones(count, np.bool_), size)
-    return False, nodes, Graph(g_tail, g_head, g_cost, g_res, orig, b_start, b_arcs, bounds)
+    return acyclic, nodes, _with_mirror(acyclic, g_tail, g_head, g_cost, g_res, orig, bounds)
 
 
 @kernel
@@ -208,8 +248,4 @@ def select(n: int, acyclic: bool, graph: Any, keep: Any) -> Any:
             res[f, k] = graph.res[chosen[f], k]
     cost = graph.cost[chosen]
     orig = graph.orig[chosen]
-    if acyclic:
-        none = np.empty(0, np.int32)
-        return Graph(tail, head, cost, res, orig, bounds, none, none)
-    b_start, b_arcs = _by(head, np.ones(chosen.size, np.bool_), n)
-    return Graph(tail, head, cost, res, orig, b_start, b_arcs, bounds)
+    return _with_mirror(acyclic, tail, head, cost, res, orig, bounds)

@@ -13,7 +13,15 @@ import numpy as np
 
 from heuristics.labels.jit import kernel
 
-__all__ = ["backward", "forward", "longest_steps", "slack_mask", "walk"]
+__all__ = [
+    "backward",
+    "forward",
+    "longest_steps",
+    "node_extremes",
+    "slack_mask",
+    "stitch",
+    "walk",
+]
 
 
 @kernel
@@ -58,17 +66,21 @@ def _dijkstra(
     n: int,
     start: Any,
     arcs: Any,
-    other: Any,
+    end: Any,
     cost: Any,
     res: Any,
     w0: float,
     w: Any,
     root: int,
+    goal: int,
+    rest: Any,
     cutoff: float,
 ) -> Any:
-    """Return (dist, via, order): distances up to `cutoff`, arc to the parent, settled nodes.
+    """Return (dist, via, order): distances, arc to the parent, settled nodes.
 
-    `arcs` may be empty: the arcs of node v are then ``start[v] .. start[v + 1]`` themselves.
+    Place i of node v, ``start[v] <= i < start[v + 1]``, is arc ``arcs[i]`` (i itself when `arcs` is
+    empty) to node ``end[i]``. With `rest`, nodes with dist + rest above `cutoff` are left out. The
+    search stops when `goal` (-1: none) is settled; nodes not settled have distance inf.
     """
     dist = np.full(n, np.inf)
     via = np.full(n, -1, np.int32)
@@ -81,11 +93,14 @@ def _dijkstra(
     size = 1
     settled = 0
     listed = arcs.size > 0
+    guided = rest.size > 0
+    resources = w.size
+    mixed = False
+    for k in range(resources):
+        mixed = mixed or w[k] > 0.0
     while size > 0:
         v = heap[0]
         d = dist[v]
-        if d > cutoff:
-            break
         size -= 1
         where[v] = -2
         if size > 0:
@@ -93,18 +108,20 @@ def _dijkstra(
             _sift_down(heap, where, dist, size)
         order[settled] = v
         settled += 1
+        if v == goal:
+            break
         for i in range(start[v], start[v + 1]):
-            e = arcs[i] if listed else i
-            u = other[e]
+            u = end[i]
             if where[u] == -2:
                 continue
-            x = w0 * cost[e]
-            for k in range(w.size):
-                x += w[k] * res[e, k]
+            x = w0 * cost[i]
+            if mixed:
+                for k in range(resources):
+                    x += w[k] * res[i, k]
             x += d
-            if x < dist[u]:
+            if x < dist[u] and x + (rest[u] if guided else 0.0) <= cutoff:
                 dist[u] = x
-                via[u] = e
+                via[u] = arcs[i] if listed else i
                 if where[u] < 0:
                     heap[size] = u
                     where[u] = size
@@ -117,6 +134,47 @@ def _dijkstra(
 
 
 @kernel
+def _topological(
+    n: int,
+    start: Any,
+    arcs: Any,
+    end: Any,
+    cost: Any,
+    res: Any,
+    w0: float,
+    w: Any,
+    ascending: bool,
+    cutoff: float,
+) -> Any:
+    """Return (dist, via) from the first node up, or from the last one down; arguments as above."""
+    dist = np.full(n, np.inf)
+    via = np.full(n, -1, np.int32)
+    listed = arcs.size > 0
+    resources = w.size
+    mixed = False
+    for k in range(resources):
+        mixed = mixed or w[k] > 0.0
+    dist[0 if ascending else n - 1] = 0.0
+    for j in range(1, n):
+        v = j if ascending else n - 1 - j
+        best = np.inf
+        at = -1
+        for i in range(start[v], start[v + 1]):
+            x = w0 * cost[i]
+            if mixed:
+                for k in range(resources):
+                    x += w[k] * res[i, k]
+            x += dist[end[i]]
+            if x < best:
+                best = x
+                at = i
+        if at >= 0 and best <= cutoff:
+            dist[v] = best
+            via[v] = arcs[at] if listed else at
+    return dist, via
+
+
+@kernel
 def backward(
     n: int, acyclic: bool, graph: Any, target: int, w0: float, w: Any, cutoff: float
 ) -> Any:
@@ -126,82 +184,112 @@ def backward(
     first arc of such a path (-1: none), ``tree_cost[v]`` and ``tree_res[v, k]`` what it costs and
     uses.
     """
-    tail, head, cost, res = graph.tail, graph.head, graph.cost, graph.res
-    resources = res.shape[1]
-    tree_cost = np.full(n, np.inf)
-    tree_res = np.full((n, resources), np.inf)
-    tree_cost[target] = 0.0
-    tree_res[target, :] = 0.0
-    if not acyclic:
+    start, arcs, end = graph.mirror_start, graph.mirror, graph.mirror_end
+    cost, res = graph.mirror_cost, graph.mirror_res
+    if acyclic:
+        dist, via = _topological(n, start, arcs, end, cost, res, w0, w, False, cutoff)
+        order = np.arange(n - 1, -1, -1).astype(np.int32)
+    else:
         dist, via, order = _dijkstra(
-            n, graph.in_start, graph.in_arc, tail, cost, res, w0, w, target, cutoff
+            n, start, arcs, end, cost, res, w0, w, target, -1, cost[:0], cutoff
         )
-        for i in range(1, order.size):
-            v = order[i]
-            e = via[v]
-            tree_cost[v] = cost[e] + tree_cost[head[e]]
-            for k in range(resources):
-                tree_res[v, k] = res[e, k] + tree_res[head[e], k]
-        return dist, via, tree_cost, tree_res
-    dist = np.full(n, np.inf)
-    via = np.full(n, -1, np.int32)
-    start = graph.in_start
-    dist[target] = 0.0
-    for v in range(n - 1, -1, -1):
-        d = dist[v]
-        if d > cutoff:
-            dist[v] = np.inf
-            via[v] = -1
-            continue
-        if via[v] >= 0:
-            e = via[v]
-            tree_cost[v] = cost[e] + tree_cost[head[e]]
-            for k in range(resources):
-                tree_res[v, k] = res[e, k] + tree_res[head[e], k]
-        if d == np.inf:
-            continue
-        for e in range(start[v], start[v + 1]):
-            x = w0 * cost[e]
-            for k in range(resources):
-                x += w[k] * res[e, k]
-            x += d
-            if x < dist[tail[e]]:
-                dist[tail[e]] = x
-                via[tail[e]] = e
+    tree_cost, tree_res = _tree(n, graph, graph.head, via, order, target)
     return dist, via, tree_cost, tree_res
 
 
 @kernel
 def forward(
-    n: int, acyclic: bool, graph: Any, source: int, w0: float, w: Any, cutoff: float
+    n: int,
+    acyclic: bool,
+    graph: Any,
+    source: int,
+    w0: float,
+    w: Any,
+    goal: int,
+    rest: Any,
+    cutoff: float,
 ) -> Any:
-    """Return (dist, via): least weight from `source` to each node, and the last arc of such a path.
+    """Return (dist, via, tree_cost, tree_res): the shortest-path tree out of `source`.
 
-    With one weight at 1 and the rest 0, ``dist[v]`` is the least *floating-point* sum taken from
-    the source on, since rounded addition is monotone.
+    ``via[v]`` is the last arc of a path to v. In a cyclic graph the search stops at `goal` (-1:
+    never) and passes by nodes whose distance + ``rest`` (empty: 0) exceeds `cutoff`. With one
+    weight at 1 and the others 0, ``dist[v]`` is the least *floating-point* sum taken from the
+    source on, since rounded addition is monotone.
     """
-    if not acyclic:
-        none = graph.in_arc[:0]
-        dist, via, _ = _dijkstra(
-            n, graph.out_start, none, graph.head, graph.cost, graph.res, w0, w, source, cutoff
+    start, end, cost, res = graph.start, graph.head, graph.cost, graph.res
+    none = graph.mirror[:0]
+    if acyclic:
+        dist, via = _topological(n, start, none, graph.tail, cost, res, w0, w, True, np.inf)
+        order = np.arange(n).astype(np.int32)
+    else:
+        dist, via, order = _dijkstra(
+            n, start, none, end, cost, res, w0, w, source, goal, rest, cutoff
         )
-        return dist, via
-    dist = np.full(n, np.inf)
-    via = np.full(n, -1, np.int32)
-    dist[source] = 0.0
-    start, tail, cost, res = graph.in_start, graph.tail, graph.cost, graph.res
-    for v in range(n):
-        best = dist[v]
-        for e in range(start[v], start[v + 1]):
-            x = w0 * cost[e]
-            for k in range(w.size):
-                x += w[k] * res[e, k]
-            x += dist[tail[e]]
-            if x < best:
-                best = x
-                via[v] = e
-        dist[v] = best
-    return dist, via
+    tree_cost, tree_res = _tree(n, graph, graph.tail, via, order, source)
+    return dist, via, tree_cost, tree_res
+
+
+@kernel
+def _tree(n: int, graph: Any, end: Any, via: Any, order: Any, root: int) -> Any:
+    """Return cost and use of every tree path; `order` lists parents before children."""
+    resources = graph.res.shape[1]
+    cost, res = graph.cost, graph.res
+    tree_cost = np.full(n, np.inf)
+    tree_res = np.full((n, resources), np.inf)
+    tree_cost[root] = 0.0
+    for k in range(resources):
+        tree_res[root, k] = 0.0
+    for i in range(order.size):
+        v = order[i]
+        e = via[v]
+        if e >= 0:
+            tree_cost[v] = cost[e] + tree_cost[end[e]]
+            for k in range(resources):
+                tree_res[v, k] = res[e, k] + tree_res[end[e], k]
+    return tree_cost, tree_res
+
+
+@kernel
+def stitch(
+    graph: Any,
+    keep: Any,
+    ahead_cost: Any,
+    ahead_res: Any,
+    back_cost: Any,
+    back_res: Any,
+    limit: Any,
+    top: float,
+) -> Any:
+    """Return (arc, a, b): the cheapest path of forward tree a, an arc of `keep`, backward tree b.
+
+    Only paths within `limit` and cheaper than `top` count; arc -1 when there is none.
+    """
+    best = top
+    found = -1
+    tree_a = -1
+    tree_b = -1
+    for e in range(graph.tail.size):
+        if not keep[e]:
+            continue
+        u, v = graph.tail[e], graph.head[e]
+        for a in range(ahead_cost.shape[0]):
+            x = ahead_cost[a, u] + graph.cost[e]
+            if not x < best:
+                continue
+            for b in range(back_cost.shape[0]):
+                if not x + back_cost[b, v] < best:
+                    continue
+                fits = True
+                for k in range(limit.size):
+                    if ahead_res[a, u, k] + graph.res[e, k] + back_res[b, v, k] > limit[k]:
+                        fits = False
+                        break
+                if fits:
+                    best = x + back_cost[b, v]
+                    found = e
+                    tree_a = a
+                    tree_b = b
+    return found, tree_a, tree_b
 
 
 @kernel
@@ -260,11 +348,24 @@ def longest_steps(n: int, graph: Any, merging_only: bool) -> Any:
     """
     steps = np.full(n, -1, np.int64)
     steps[n - 1] = 0
-    start = graph.in_start
-    for v in range(n - 1, -1, -1):
-        if steps[v] < 0:
-            continue
-        add = 0 if merging_only and start[v + 1] - start[v] < 2 else 1
-        for e in range(start[v], start[v + 1]):
-            steps[graph.tail[e]] = max(steps[graph.tail[e]], steps[v] + add)
+    start, end, entering = graph.mirror_start, graph.mirror_end, graph.start
+    for v in range(n - 2, -1, -1):
+        best = -1
+        for i in range(start[v], start[v + 1]):
+            w = end[i]
+            if steps[w] >= 0:
+                add = 0 if merging_only and entering[w + 1] - entering[w] < 2 else 1
+                best = max(best, steps[w] + add)
+        steps[v] = best
     return steps
+
+
+@kernel
+def node_extremes(n: int, node: Any, values: Any) -> Any:
+    """Return (least, most) of the values of each node's arcs, inf and 0 for a node without."""
+    least = np.full(n, np.inf)
+    most = np.zeros(n)
+    for e in range(node.size):
+        least[node[e]] = min(least[node[e]], values[e])
+        most[node[e]] = max(most[node[e]], values[e])
+    return least, most

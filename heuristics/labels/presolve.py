@@ -49,8 +49,8 @@ class Reduced:
     ----------
     n, tail, head, cost, res, source, target
         The problem; `res` has the resources that are searched on.
-    limits
-        Their limits.
+    limits, columns
+        Their limits, and which of the problem's resources they are.
     """
 
     def __init__(
@@ -63,8 +63,11 @@ class Reduced:
         source: int,
         target: int,
         limits: NDArray[np.float64],
+        columns: NDArray[np.int64],
     ) -> None:
-        self.limits = limits
+        self.limits, self.columns = limits, columns
+        # (cost, use) of paths met so far, for the master program of the dual.
+        self.known: list[tuple[float, NDArray[np.float64]]] = []
         self.K = limits.size
         self.orig_tail, self.orig_head = tail, head
         self.acyclic, self.nodes, self.graph = graphs.build(
@@ -119,14 +122,26 @@ class Reduced:
         """Return (dist, via, tree_cost, tree_res) of the tree into the target."""
         return passes.backward(self.n, self.acyclic, self.graph, self.target, w0, w, cutoff)
 
-    def forward(self, w0: float, w: NDArray[np.float64], cutoff: float = np.inf) -> Any:
-        """Return (dist, via) of the tree out of the source."""
-        return passes.forward(self.n, self.acyclic, self.graph, self.source, w0, w, cutoff)
+    def forward(
+        self,
+        w0: float,
+        w: NDArray[np.float64],
+        rest: NDArray[np.float64] | None = None,
+        cutoff: float = np.inf,
+        goal: int = -1,
+    ) -> Any:
+        """Return (dist, via, tree_cost, tree_res) of the tree out of the source."""
+        if rest is None:
+            rest = np.empty(0)
+        return passes.forward(
+            self.n, self.acyclic, self.graph, self.source, w0, w, goal, rest, cutoff
+        )
 
     def path(self, via: Any, ahead: bool) -> NDArray[np.int64]:
         """Return the tree path from source to target in the caller's arcs."""
         arcs = passes.walk(self.graph, via, self.source, self.target, ahead)
-        return self.graph.orig[arcs].astype(np.int64)
+        out: NDArray[np.int64] = self.graph.orig[arcs].astype(np.int64)
+        return out
 
     def unit(self, k: int) -> NDArray[np.float64]:
         """Return the weight vector of resource k alone."""
@@ -168,11 +183,12 @@ class Reduced:
         for k in range(self.K):
             w = self.unit(k)
             back, _, _, _ = self.backward(0.0, w, outer[k])
-            ahead, via = self.forward(0.0, w, outer[k])
+            ahead, via, cost, res = self.forward(0.0, w, back, outer[k])
             if not ahead[self.target] <= self.limits[k]:
                 forbidding.append(k)
                 continue
             incumbent.offer(self.path(via, False))
+            self.known.append((float(cost[self.target]), res[self.target]))
             passes.slack_mask(self.graph, ahead, back, 0.0, w, outer[k], mask)
         if not forbidding:
             self.keep(mask)
@@ -180,8 +196,7 @@ class Reduced:
 
     def ceiling(self) -> float:
         """Return an upper bound on the cost of any simple path."""
-        most = np.zeros(self.n)
-        np.maximum.at(most, self.graph.head, self.graph.cost)
+        _, most = passes.node_extremes(self.n, self.graph.head, self.graph.cost)
         return float(most.sum()) * (1.0 + self.mixed_slack)
 
     def dual(self, incumbent: Incumbent, ratio: float) -> tuple[float, NDArray[np.float64]]:
@@ -194,15 +209,10 @@ class Reduced:
             incumbent.offer(self.path(via, True))
             return float(dist[self.source]), float(cost[self.source]), res[self.source]
 
-        start = []
-        for k in range(self.K):
-            _, via, cost, res = self.backward(0.0, self.unit(k))
-            incumbent.offer(self.path(via, True))
-            start.append((float(cost[self.source]), res[self.source]))
         top = min(incumbent.cost, self.ceiling())
         bound, multiplier = lagrange.maximise(
             oracle,
-            start,
+            self.known,
             self.limits,
             top,
             _ROUNDS,
@@ -219,29 +229,66 @@ class Reduced:
         value -= self.mixed_slack * (abs(value) + 2.0 * credit)
         return float(np.ceil(value)) if self.whole and np.isfinite(value) else value
 
-    def cut_costs(self, top: float, multiplier: NDArray[np.float64]) -> float:
-        """Drop arcs on no path that can cost less than `top`; return the least bound dropped."""
-        mask = np.ones(self.m, np.bool_)
+    def cut_costs(
+        self, incumbent: Incumbent, ratio: float, multiplier: NDArray[np.float64]
+    ) -> float:
+        """Drop arcs on no path cheaper than incumbent / `ratio`; return the least bound dropped.
+
+        On the way the trees are stitched together: a forward tree path, an arc, a backward tree
+        path. The best such path often beats what the dual found, and more arcs go.
+        """
         none = np.zeros(self.K)
-        back, _, _, _ = self.backward(1.0, none, top * (1.0 + self.slack))
-        ahead, _ = self.forward(1.0, none, top * (1.0 + self.slack))
-        limit = top * (1.0 + self.slack) if self.slack else float(np.nextafter(top, -np.inf))
-        least = passes.slack_mask(self.graph, ahead, back, 1.0, none, limit, mask)
-        least = max(least - self.slack * least, 0.0) if np.isfinite(least) else np.inf
-        # A pass that stops at its cutoff leaves no distance: what it dropped costs more than that.
-        least = min(least, top) if not mask.all() else least
-        if np.any(multiplier > 0.0):
-            credit = float(multiplier @ np.where(multiplier > 0.0, self.limits, 0.0))
-            back, _, _, _ = self.backward(1.0, multiplier)
-            ahead, _ = self.forward(1.0, multiplier)
-            kept = mask.copy()
-            over = (top + credit) * (1.0 + self.mixed_slack)
-            mixed = passes.slack_mask(self.graph, ahead, back, 1.0, multiplier, over, kept)
-            if np.isfinite(mixed):
-                least = min(least, self.settle(mixed - credit, multiplier))
-            mask = kept
+        credit = float(multiplier @ np.where(multiplier > 0.0, self.limits, 0.0))
+        weights = [none, multiplier] if credit > 0.0 else [none]
+        top = incumbent.cost * (1.0 + self.mixed_slack)
+        back, ahead = [], []
+        for w in weights:
+            over = (top + float(w @ np.where(w > 0.0, self.limits, 0.0))) * (1.0 + self.mixed_slack)
+            back.append(self.backward(1.0, w, over))
+            ahead.append(self.forward(1.0, w, back[-1][0], over))
+        # Arcs without a distance lie on no path cheaper than this.
+        met = incumbent.cost
+        mask, least = self._cheap(incumbent.cost / ratio, weights, ahead, back)
+        e, a, b = passes.stitch(
+            self.graph,
+            mask,
+            np.stack([x[2] for x in ahead]),
+            np.stack([x[3] for x in ahead]),
+            np.stack([x[2] for x in back]),
+            np.stack([x[3] for x in back]),
+            incumbent.accept[self.columns],
+            incumbent.cost,
+        )
+        if e >= 0:
+            first = passes.walk(
+                self.graph, ahead[a][1], self.source, int(self.graph.tail[e]), False
+            )
+            last = passes.walk(self.graph, back[b][1], int(self.graph.head[e]), self.target, True)
+            arcs = self.graph.orig[np.concatenate([first, [e], last])].astype(np.int64)
+            if incumbent.offer(arcs):
+                mask, least = self._cheap(incumbent.cost / ratio, weights, ahead, back)
+        if not mask.all():
+            least = min(least, met)
         self.keep(mask)
         return least
+
+    def _cheap(
+        self, top: float, weights: list[NDArray[np.float64]], ahead: list[Any], back: list[Any]
+    ) -> tuple[NDArray[np.bool_], float]:
+        """Return (arcs that may lie on a path cheaper than `top`, least bound of the others)."""
+        mask = np.ones(self.m, np.bool_)
+        least = np.inf
+        for w, there, here in zip(weights, ahead, back, strict=True):
+            credit = float(w @ np.where(w > 0.0, self.limits, 0.0))
+            limit = (top + credit) * (1.0 + self.mixed_slack)
+            if credit == 0.0 and self.slack == 0.0:
+                limit = float(np.nextafter(top, -np.inf))
+            value = passes.slack_mask(self.graph, there[0], here[0], 1.0, w, limit, mask)
+            if np.isfinite(value):
+                slack = self.mixed_slack if credit > 0.0 else self.slack
+                value -= credit + slack * (value + credit)
+                least = min(least, float(np.ceil(value)) if self.whole else value)
+        return mask, least
 
     def bounds(self, multiplier: NDArray[np.float64]) -> Bounds:
         """Return the completion bounds and trees of the graph as it is now."""
@@ -287,8 +334,7 @@ def hops(reduced: Reduced, top: float) -> int:
     ]:
         if not limit < np.inf:
             continue
-        least = np.full(n, np.inf)
-        np.minimum.at(least, g.tail, values)
+        least, _ = passes.node_extremes(n, g.tail, np.ascontiguousarray(values))
         least = np.sort(least[np.isfinite(least)])
         sums = np.cumsum(least) * (1.0 - reduced.mixed_slack)
         best = min(best, int(np.searchsorted(sums, limit, side="right")))

@@ -65,7 +65,7 @@ class _Search:
         # Rounding takes its share of epsilon first.
         self.epsilon = plan.epsilon * (1.0 - 1e-9) - 64.0 * g.mixed_slack
         self.trim = self.epsilon > 0.0
-        self.ceiling = min(g.ceiling(), plan.incumbent.cost)
+        self.ceiling = g.ceiling() if plan.front else min(g.ceiling(), plan.incumbent.cost)
         positive = g.graph.cost[g.graph.cost > 0.0]
         self.smallest = float(positive.min()) if positive.size else 1.0
         start = float(self.bounds.rest_c[g.source])

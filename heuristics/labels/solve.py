@@ -94,14 +94,15 @@ class _Run:
             self.incumbent.offer(np.empty(0, np.int64))
             return self._finish(Termination.FINISHED, 0.0)
         res = p.res if p.limits.size == self.K else np.ascontiguousarray(p.res[:, self.columns])
-        g = Reduced(p.n, p.tail, p.head, p.cost, res, p.source, p.target, self.limits)
+        kept = self.columns
+        g = Reduced(p.n, p.tail, p.head, p.cost, res, p.source, p.target, self.limits, kept)
         if g.n == 0:
             return self._none("no path leads from the source to the target")
         self.stats["acyclic"] = g.acyclic
         none = np.zeros(self.K)
         if not o.front or not self.K:
             # The cheapest path of all, by sums taken in path order: optimal if it keeps the limits.
-            ahead, via = g.forward(1.0, none)
+            ahead, via, _, _ = g.forward(1.0, none, goal=g.target)
             self.incumbent.offer(g.path(via, False))
             self.bound = float(ahead[g.target])
             if self.incumbent.cost == self.bound:
@@ -117,7 +118,7 @@ class _Run:
         if not o.front:
             multiplier = self._reduce(g, ratio)
             if self.incumbent.cost <= self.bound * (ratio if self.epsilon else 1.0):
-                return self._finish(Termination.FINISHED, min(self.bound, self.incumbent.cost))
+                return self._finish(Termination.FINISHED, self.bound)
         return self._search(g, ratio, multiplier)
 
     def _reduce(self, g: Reduced, ratio: float) -> NDArray[np.float64]:
@@ -129,7 +130,7 @@ class _Run:
         if self.incumbent.cost <= self.bound * ratio or not np.isfinite(self.incumbent.cost):
             self.dropped = np.inf
             return multiplier
-        self.dropped = g.cut_costs(self.incumbent.cost / ratio, multiplier)
+        self.dropped = g.cut_costs(self.incumbent, ratio, multiplier)
         return multiplier
 
     def _search(self, g: Reduced, ratio: float, multiplier: NDArray[np.float64]) -> PathResult:
@@ -189,16 +190,24 @@ class _Run:
         """Turn the least bound of all that was discarded or left open into the result."""
         incumbent = self.incumbent.cost
         if termination is Termination.FINISHED:
+            if least == np.inf and not self._kept():
+                return self._none("labels prove that no path keeps all limits together")
             if self.epsilon == 0.0:
-                if not np.isfinite(incumbent):
-                    return self._none("labels prove that no path keeps all limits together")
                 return self._finish(termination, incumbent)
             if not np.isfinite(incumbent):
-                if not np.isfinite(least):
-                    return self._none("labels prove that no path keeps all limits together")
-                return self._finish(Termination.TIGHTENED_INFEASIBLE, max(self.bound, least))
-            return self._finish(termination, min(max(self.bound, least), incumbent))
-        return self._finish(termination, min(max(self.bound, least), incumbent))
+                termination = Termination.TIGHTENED_INFEASIBLE
+        if self._kept():
+            least = min(least, incumbent)
+        elif least == np.inf:
+            least = self.bound
+        return self._finish(termination, max(self.bound, least))
+
+    def _kept(self) -> bool:
+        """Tell whether the incumbent keeps the limits as given."""
+        return bool(
+            np.isfinite(self.incumbent.cost)
+            and np.all(total(self.problem.res[self.incumbent.arcs]) <= self.problem.limits)
+        )
 
     def _forbidden(self, forbidding: list[int]) -> PathResult:
         names = [int(self.columns[k]) for k in forbidding]
@@ -211,7 +220,7 @@ class _Run:
         return result.replace(bound=None, reason=reason, forbidding=forbidding)
 
     def _finish(self, termination: Termination, bound: float) -> PathResult:
-        found = np.isfinite(self.incumbent.cost)
+        found = np.isfinite(self.incumbent.cost) and termination is not Termination.INFEASIBLE
         arcs = _simple(self.incumbent.arcs, self.problem) if found else np.empty(0, np.int64)
         p = self.problem
         spent = perf_counter() - self.began
@@ -221,7 +230,7 @@ class _Run:
         if not found:
             reason = f"no path found: {termination}"
         cost = float(total(p.cost[arcs])) if found else None
-        if cost is not None:
+        if cost is not None and self._kept():
             bound = min(bound, cost)
         if self.options.front and self.front is None:
             # Nothing was searched: a path without limits to trade against, or none.

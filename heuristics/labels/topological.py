@@ -120,10 +120,10 @@ def run_topological(
     Return (status, next node, labels stored, labels). Node 0 is the source and must hold its label
     already. A node that cannot be finished is left as if untouched.
     """
-    n = graph.in_start.size - 1
+    n = graph.start.size - 1
     # Plain locals: reaching through a tuple in the inner loop costs more than the loop itself.
-    in_start, tail, orig, arc_c, arc_r = (
-        graph.in_start,
+    start, tail, orig, arc_c, arc_r = (
+        graph.start,
         graph.tail,
         graph.orig,
         graph.cost,
@@ -161,7 +161,7 @@ def run_topological(
         if stop[0] != 0 or counts[MADE] >= most_made:
             status = STOPPED
             break
-        a, b = in_start[v], in_start[v + 1]
+        a, b = start[v], start[v + 1]
         first[v] = count
         last[v] = count
         if ends.size < b - a + 1:
@@ -341,7 +341,7 @@ def open_bound(graph: Any, bounds: Any, rules: Any, labels: Any, reached: int) -
     Nodes before `reached` are done; theirs are open if an arc leads to `reached` or beyond. Labels
     at the target stand for finished paths and count always.
     """
-    n = graph.in_start.size - 1
+    n = graph.start.size - 1
     furthest = np.full(n, -1, np.int32)
     furthest[n - 1] = n
     for e in range(graph.tail.size):
