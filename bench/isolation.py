@@ -25,6 +25,7 @@ from typing import Any
 from bench import wire
 from bench.environment import thread_variables
 from bench.process_tree import tree_memory_bytes
+from instances.errors import InputError
 from instances.interface import Progress
 
 __all__ = ["Outcome", "Watch", "Zygote", "ZygoteLostError"]
@@ -171,6 +172,10 @@ class Zygote:
     """
 
     def __init__(self, threads: int = 1, targets: Sequence[str] = ()) -> None:
+        if not hasattr(os, "fork"):
+            raise InputError(
+                "system", sys.platform, "Linux, macOS or another POSIX system", "use WSL on Windows"
+            )
         ours, theirs = socket.socketpair()
         # An instance loads, or a run ends after it was killed, well within that.
         ours.settimeout(300.0)

@@ -76,16 +76,15 @@ def solve_once(
     KeyboardInterrupt
         On Ctrl-C, after the process was killed.
     """
-    zygote: Zygote | None = None
     document: dict[str, Any] | None = None
-    if isinstance(instance, str | Path):
-        name = resolve(str(instance))
-        solved = load_instance(name)
-    else:
-        name, solved = instance.name, instance
-        document = solved.to_document()
+    zygote = Zygote(threads)  # starts while the instance is read
     try:
-        zygote = Zygote(threads)
+        if isinstance(instance, str | Path):
+            name = resolve(str(instance))
+            solved = load_instance(name)
+        else:
+            name, solved = instance.name, instance
+            document = solved.to_document()
         entry = (
             Catalogue.build(plugins, zygote).find(method, solved.problem) if plugins else None
         ) or find(method, solved.problem)
@@ -122,8 +121,7 @@ def solve_once(
             request["time_limit_s"] = None
         return _solve(zygote, run, solved, request, time_limit_s is None, on_progress)
     finally:
-        if zygote is not None:
-            zygote.close()
+        zygote.close()
 
 
 def _solve(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -101,15 +102,13 @@ def text_tables(out: Path) -> str:
         lines = [f"  {c.instance_name}: {c.kind}: {c.statement}" for c in data.contradictions]
         parts.append("\n".join([f"CONTRADICTIONS: {len(lines)}", *lines]))
     parts += [_problem(data, problem) for problem in data.problems]
-    notes = [
-        "solved: ended of itself with a plan or a proof. right: every claim holds, as far as the "
-        "judge and",
-        "the other runs can tell. proved: right, with a proof of optimality or infeasibility. "
-        "gap: to the",
-        "best plan known, over runs with a feasible plan. time: shifted geometric mean, shift "
-        f"{SHIFT_S:g} s; a run",
-        "that is not right counts with its time limit.",
-        *data.caveats,
-    ]
+    terms = (
+        "runs: those the method supports. solved: ended of itself with a plan or a proof. right: "
+        "every claim holds, as far as the judge and the other runs can tell. proved: right, with a "
+        "proof of optimality or infeasibility. gap: to the best plan known, over runs with a "
+        f"feasible plan. time: shifted geometric mean, shift {SHIFT_S:g} s; a run that is not "
+        "right counts with its time limit."
+    )
+    notes = [textwrap.fill(note, 96) for note in (terms, *data.caveats)]
     parts.append("\n".join(notes))
     return "\n\n".join(parts)

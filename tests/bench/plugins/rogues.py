@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -106,6 +107,17 @@ class Orphaner(Honest):
         left = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
         result = conclude(instance, device_only(instance), recorder, budget)
         return replace(result, statistics={"left": left.pid})
+
+
+class Litterer(Honest):
+    """Leaves a file in its folder, and says which that is."""
+
+    name = "litterer"
+
+    def finish(self, instance, recorder, budget):
+        Path("litter.txt").write_text("left behind")
+        result = conclude(instance, device_only(instance), recorder, budget)
+        return replace(result, statistics={"folder": str(Path.cwd())})
 
 
 class Segfault(Honest):
@@ -218,6 +230,7 @@ METHODS = [
         Glutton,
         Family,
         Orphaner,
+        Litterer,
         Segfault,
         Liar,
         Cheat,
