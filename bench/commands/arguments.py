@@ -26,11 +26,17 @@ __all__ = [
     "MethodNames",
     "SetOrInstance",
     "instance_source",
+    "is_file_name",
     "open_instance",
     "read_assignments",
 ]
 
 SUFFIXES = (".json", ".json.gz")
+
+
+def is_file_name(reference: str) -> bool:
+    """Return whether `reference` can only be a file: it has a folder or ends in ``.json``."""
+    return "/" in reference or reference.endswith(SUFFIXES)
 
 
 def instance_source(reference: str) -> Path | str:
@@ -44,7 +50,7 @@ def instance_source(reference: str) -> Path | str:
         When it is neither.
     """
     path = Path(reference)
-    if reference.endswith(SUFFIXES) or "/" in reference:
+    if is_file_name(reference):
         return path
     from instances import library
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from bench.commands.arguments import instance_source, read_assignments
+from bench.commands.arguments import instance_source, is_file_name, read_assignments
 from instances.errors import InputError
 
 __all__ = [
@@ -35,12 +35,14 @@ _UNITS = {
 
 def select_instances(references: Sequence[str]) -> tuple[str, ...]:
     """Return the instances named: sets of the library become their members, each once."""
-    from instances import library
-
-    sets = library.sets()
     chosen: list[str] = []
     for reference in references:
-        if reference in sets:
+        if is_file_name(reference):
+            chosen.append(reference)
+            continue
+        from instances import library
+
+        if reference in library.sets():
             chosen += library.names(reference)
         else:
             chosen.append(str(instance_source(reference)))
