@@ -69,11 +69,32 @@ METHODS: tuple[Entry, ...] = (
         "integers with one product in CP-SAT, scaling error stated",
     ),
     Entry(
+        "lagrangian",
+        "mepra",
+        "exact",
+        "formulations.mepra_lagrangian:METHOD",
+        "certified Lagrangian bound, repair, branch and bound over devices",
+    ),
+    Entry(
         "highs-flow",
         "cift",
         "exact",
         "formulations.cift_flow:METHOD",
         "a unit flow on the time-energy graph, a MILP in HiGHS; listed speeds",
+    ),
+    Entry(
+        "jqodi",
+        "cift",
+        "approximation",
+        "heuristics.jqodi_cift:APPROXIMATE",
+        "the time-energy program within a factor 1 + epsilon, with bounds",
+    ),
+    Entry(
+        "jqodi-exact",
+        "cift",
+        "exact",
+        "heuristics.jqodi_cift:EXACT_PROGRAM",
+        "the time-energy program without trimming; listed speeds",
     ),
     Entry(
         "device-only",

@@ -1,0 +1,295 @@
+r"""MEPRA by Lagrangian relaxation: a certified bound, a repaired plan, branch and bound.
+
+With the best shares the cost is :math:`\sum_i a_i + R^2`, :math:`R = \sum_i r_i` (see
+`formulations.mepra_options`). Since :math:`R^2 = \max_{\lambda \ge 0} 2 \lambda R - \lambda^2`,
+every multiplier gives a bound in which each device chooses alone:
+
+.. math:: L(\lambda) = \sum_i \min_k (a_{ik} + 2 \lambda r_{ik}) - \lambda^2 \le \text{optimum}.
+
+L is concave; its maximiser is the lambda at which the sum of roots of the devices' choices
+crosses lambda. At most one device need be fractional at the maximum, so the gap is at most
+max_i (range of r_i)^2 / 4: with n devices of a kind about 1 / n^2 of the cost.
+
+Method
+------
+1. lambda by bisection; devices whose choice is the same at both ends leave.
+2. The devices' choices at lambda are a plan; single changes repair it.
+3. Options whose penalty a + 2 lambda r - min exceeds what separates L from the plan's cost
+   cannot be in a better plan; devices with one option left leave.
+4. Where the gap asked for is not reached, branch and bound over the devices that remain
+   (`formulations.mepra_branching`).
+
+Certificate
+-----------
+Let u = 2^-53. Each a + 2 lambda r is off by at most 3 u relatively, `math.fsum` adds without
+error but its last rounding, and lambda^2 and the difference round once each: L is at most
+4 u (sum of minima + lambda^2) above the true figure of the table. The table's own error is
+relative and multiplies the bound (`OptionTable.relative_error`). Penalties and shifts add up
+over at most n' branchings, each rounding once: what search values err by is at most
+8 u (n' + 8) times the cost. Everything reported is rounded down by these amounts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from formulations.mepra_branching import Core, search
+from formulations.mepra_incumbent import Incumbent
+from formulations.mepra_options import OptionTable, option_table
+from instances.interface import (
+    Budget,
+    OnProgress,
+    Option,
+    Recorder,
+    Result,
+    Support,
+    Termination,
+    read_options,
+)
+from instances.mepra import MepraInstance
+from instances.mepra_plan import MepraPlan
+
+__all__ = ["METHOD", "MepraLagrangian", "Relaxation", "relax"]
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+_U = 2.0**-53
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Relaxation:
+    """The Lagrangian bound of an option table.
+
+    Attributes
+    ----------
+    multiplier
+        lambda.
+    default
+        Each device's choice at lambda: positions in the table, shape (n,).
+    value
+        L(lambda) as computed.
+    error
+        Most by which `value` exceeds the exact L(lambda) of the table's figures.
+    """
+
+    multiplier: float
+    default: Integers
+    value: float
+    error: float
+
+
+def _first_least(price: Floats, start: Integers) -> Integers:
+    """Return the position of the first least price of each device."""
+    least = np.minimum.reduceat(price, start[:-1])
+    hits = np.flatnonzero(price == np.repeat(least, np.diff(start)))
+    return hits[np.searchsorted(hits, start[:-1])]
+
+
+def relax(table: OptionTable) -> Relaxation:
+    """Return the best Lagrangian bound, to the spacing of doubles.
+
+    Bisection keeps R(low) > low and R(high) <= high. R falls in lambda, so a device with the
+    same root at both ends has it in between, and leaves.
+    """
+    start, own, root = table.start, table.own_cost, table.root
+    settled = 0.0
+    low, high = 0.0, math.fsum(np.maximum.reduceat(root, start[:-1]).tolist())
+    at_low = root[_first_least(own, start)]
+    at_high = root[_first_least(own + 2 * high * root, start)]
+    while high - low > 2 * np.spacing(high):
+        same = at_low == at_high
+        if bool(same.any()):
+            settled += float(at_low[same].sum())
+            keep = np.repeat(~same, np.diff(start))
+            counts = np.diff(start)[~same]
+            own, root = own[keep], root[keep]
+            start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+            at_low, at_high = at_low[~same], at_high[~same]
+        if not len(at_low):
+            break
+        middle = (low + high) / 2
+        at_middle = root[_first_least(own + 2 * middle * root, start)]
+        if settled + float(at_middle.sum()) > middle:
+            low, at_low = middle, at_middle
+        else:
+            high, at_high = middle, at_middle
+    # Without devices left R is constant between the ends, and the best lambda is R itself.
+    multiplier = min(max(settled, low), high) if not len(at_low) else high
+    price = table.own_cost + 2 * multiplier * table.root
+    default = _first_least(price, table.start)
+    total = math.fsum(price[default].tolist())
+    square = multiplier * multiplier
+    return Relaxation(multiplier, default, total - square, 4 * _U * (total + square))
+
+
+class MepraLagrangian:
+    """Lagrangian bound, repair, and branch and bound; certified."""
+
+    name = "lagrangian"
+    options: tuple[Option, ...] = (
+        Option("branch", True, "branch and bound where the relaxation leaves a gap"),
+        Option("most_nodes", 1 << 20, "nodes worked on together", minimum=1),
+    )
+
+    def supports(self, instance: MepraInstance) -> Support:
+        """Take every instance."""
+        return Support()
+
+    def solve(
+        self,
+        instance: MepraInstance,
+        budget: Budget,
+        seed: int,
+        options: Mapping[str, object],
+        warm_start: MepraPlan | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Result:
+        """Solve to ``budget.relative_gap``; see `instances.interface.Method.solve`."""
+        chosen = read_options(self.name, self.options, options)
+        best = Incumbent(instance, budget, Recorder(on_progress))
+        if warm_start is not None:
+            best.offer(warm_start)
+        if best.remaining_s == 0:
+            return best.result(Termination.TIME)
+        table = option_table(instance)
+        best.statistics["options"] = len(table.own_cost)
+        if best.remaining_s == 0:
+            return best.result(Termination.TIME)
+        run = _Run(best, table)
+        run.repair()
+        if not best.closed and chosen["branch"]:
+            return run.branch(int(chosen["most_nodes"]))
+        return best.result()
+
+
+class _Run:
+    """One run: the relaxation and the plan it led to."""
+
+    def __init__(self, best: Incumbent, table: OptionTable) -> None:
+        self.best = best
+        self.table = table
+        self.relaxation = relax(table)
+        self.certify(0.0, 0)
+        default = self.relaxation.default
+        self.penalty = table.own_cost + 2 * self.relaxation.multiplier * table.root
+        self.penalty -= np.repeat(self.penalty[default], np.diff(table.start))
+        self.choice = default.copy()
+        best.statistics |= {
+            "multiplier": self.relaxation.multiplier,
+            "root_bound": best.bound,
+            "relax_s": best.recorder.elapsed_s,
+        }
+
+    def certify(self, excess: float, branchings: int) -> None:
+        """Raise the bound to L + `excess`, rounded down by all that computing may be off."""
+        value = self.relaxation.value + excess
+        error = self.relaxation.error
+        if branchings:
+            error += 16 * _U * (branchings + 8) * (abs(value) + self.relaxation.multiplier**2)
+        bound = (value - error) * (1 - self.table.relative_error)
+        self.best.raise_bound(bound * (1 - 4 * _U))
+
+    def threshold(self) -> float:
+        """Return tau: the excess over L that a plan worth finding stays below."""
+        objective = self.best.objective
+        return objective * (1 - self.best.budget.relative_gap / 2) - self.relaxation.value
+
+    def deviation(self, choice: Integers) -> float:
+        """Return the sum of roots minus lambda."""
+        return math.fsum(self.table.root[choice].tolist()) - self.relaxation.multiplier
+
+    def repair(self) -> None:
+        """Offer the defaults' plan, and what single changes make of it.
+
+        From deviation D and penalties P, going from option k to l of a device changes the cost
+        by p_l - p_k + (D + d)^2 - D^2, d = r_l - r_k. Only options with a penalty below D^2
+        can help.
+        """
+        self.best.offer_choice(self.table, self.choice)
+        if self.best.closed:
+            return
+        deviation = self.deviation(self.choice)
+        some = np.flatnonzero(self.penalty < deviation * deviation)
+        device = np.searchsorted(self.table.start, some, side="right") - 1
+        penalty, root = self.penalty[some], self.table.root[some]
+        for _ in range(1000):
+            now = self.choice[device]
+            step = root - self.table.root[now]
+            change = penalty - self.penalty[now] + step * (2 * deviation + step)
+            k = int(np.argmin(change)) if len(change) else 0
+            if not len(change) or not change[k] < -1e-12 * deviation * deviation:
+                break
+            self.choice[device[k]] = some[k]
+            deviation += float(step[k])
+        self.best.offer_choice(self.table, self.choice)
+
+    def core(self) -> tuple[Core, Integers]:
+        """Return what is left to decide, and the table's position of each of its options.
+
+        Devices with long shifts come first, so that merging sees a short range later on.
+        """
+        table, default = self.table, self.relaxation.default
+        alive = self.penalty < self.threshold()
+        alive[default] = False
+        others = np.flatnonzero(alive)
+        device = np.searchsorted(table.start, others, side="right") - 1
+        shift = table.root[others] - table.root[default[device]]
+        open_devices, place = np.unique(device, return_inverse=True)
+        longest = np.zeros(len(open_devices))
+        np.maximum.at(longest, place, np.abs(shift))
+        rank = np.empty(len(open_devices), dtype=np.int64)
+        rank[np.argsort(-longest, kind="stable")] = np.arange(len(open_devices))
+        # Defaults first within each device.
+        owner = np.concatenate([rank, rank[place]])
+        position = np.concatenate([default[open_devices], others])
+        order = np.argsort(owner, kind="stable")
+        owner, position = owner[order], position[order]
+        start = np.searchsorted(owner, np.arange(len(open_devices) + 1))
+        base = np.repeat(table.root[position[start[:-1]]], np.diff(start))
+        core = Core(
+            start.astype(np.int64),
+            self.penalty[position],
+            table.root[position] - base,
+            self.deviation(default),
+        )
+        return core, position
+
+    def branch(self, most_nodes: int) -> Result:
+        """Search the devices that the relaxation leaves open."""
+        best = self.best
+        core, position = self.core()
+        default = self.relaxation.default
+        best.statistics |= {"core_devices": core.devices, "core_options": len(position)}
+
+        def found(taken: Integers) -> None:
+            choice = default.copy()
+            picked = position[taken]
+            choice[np.searchsorted(self.table.start, picked, side="right") - 1] = picked
+            best.offer_choice(self.table, choice)
+
+        outcome = search(
+            core,
+            threshold=self.threshold,
+            loss=0.4 * best.budget.relative_gap * best.objective,
+            found=found,
+            out_of_time=lambda: best.remaining_s == 0,
+            most_nodes=most_nodes,
+        )
+        self.certify(min(outcome.bound, best.objective - self.relaxation.value), core.devices + 1)
+        return best.result(
+            Termination.SOLVED if outcome.finished else Termination.TIME,
+            {
+                "nodes": outcome.nodes,
+                "merged": outcome.merged,
+                "bounded": outcome.bounded,
+                "search_s": best.recorder.elapsed_s,
+            },
+        )
+
+
+METHOD = MepraLagrangian()
