@@ -1,34 +1,45 @@
 """Import a method's module, and the solvers it will import while it solves, ahead of time.
 
 Imports take up to a second; a run forked from a process that has them pays nothing, and the
-first run of a method is not slower than the second.
+first run of a method is not slower than the second. What a method needs is read from its
+source; nothing is imported to find out. Native solvers never meet in one process: two of them
+may carry different versions of the same library.
 """
 
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
-import inspect
+import importlib.util
 import sys
 from collections.abc import Iterator
-from types import ModuleType
+from pathlib import Path
 from typing import Any
 
-__all__ = ["preload"]
+__all__ = ["needed_modules", "preload", "solver_family"]
 
 _OURS = ("instances", "formulations", "heuristics")
+_SOLVERS = ("highspy", "ortools", "pyscipopt")
 # Packages that start no thread when imported, so that forking afterwards is safe. JAX and
 # PyTorch do start some: a run imports those itself.
-_SAFE = ("highspy", "numba", "numpy", "ortools", "pyomo", "pyscipopt", "scipy")
+_SAFE = (*_SOLVERS, "numba", "numpy", "pyomo", "scipy")
 
 
-def _imports(module: ModuleType) -> Iterator[str]:
-    """Return the names of modules that `module` imports anywhere, inside functions too."""
+def _source(name: str) -> str | None:
+    """Return the source of one of our modules, None where the name is no module."""
     try:
-        tree = ast.parse(inspect.getsource(module))
-    except (OSError, TypeError, SyntaxError):
-        return
-    for node in ast.walk(tree):
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return None
+    return Path(spec.origin).read_text(encoding="utf-8")
+
+
+def _imports(source: str) -> Iterator[str]:
+    """Return the names that a source imports anywhere, inside functions too."""
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -37,14 +48,42 @@ def _imports(module: ModuleType) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def _load(name: str) -> ModuleType | None:
+@functools.cache
+def needed_modules(target: str) -> tuple[str, ...]:
+    """Return the names that the method at ``module:object`` imports, through our own modules.
+
+    Some are names in a module and not modules; whoever imports them finds out.
+    """
+    waiting = [target.partition(":")[0]]
+    seen: dict[str, None] = {}
+    while waiting:
+        name = waiting.pop()
+        top = name.partition(".")[0]
+        if name in seen or top not in (*_OURS, *_SAFE):
+            continue
+        source = _source(name) if top in _OURS else None
+        if top in _OURS and source is None:
+            continue
+        seen[name] = None
+        if source is not None:
+            waiting += _imports(source)
+    return tuple(sorted(seen))
+
+
+def solver_family(target: str) -> tuple[str, ...]:
+    """Return the native solvers that a method uses: those of one family may share a process."""
+    tops = {name.partition(".")[0] for name in needed_modules(target)}
+    return tuple(solver for solver in _SOLVERS if solver in tops)
+
+
+def _load(name: str) -> None:
     parent, _, attribute = name.rpartition(".")
     if parent in sys.modules and hasattr(sys.modules[parent], attribute):
-        return sys.modules.get(name)
+        return
     try:
-        return importlib.import_module(name)
+        importlib.import_module(name)
     except Exception:  # the run that needs it will meet the error and name it
-        return None
+        return
 
 
 def preload(targets: list[str]) -> list[str]:
@@ -52,23 +91,15 @@ def preload(targets: list[str]) -> list[str]:
 
     A method with a `prepare` function has it called, to compile kernels and load tables.
     """
-    waiting = [target.partition(":")[0] for target in targets]
-    seen: set[str] = set()
-    while waiting:
-        name = waiting.pop()
-        top = name.partition(".")[0]
-        if name in seen or top not in (*_OURS, *_SAFE):
-            continue
-        seen.add(name)
-        module = _load(name)
-        if module is not None and top in _OURS:
-            waiting += _imports(module)
+    names = sorted({name for target in targets for name in needed_modules(target)})
+    for name in names:
+        _load(name)
     for target in targets:
-        name, _, attribute = target.partition(":")
-        method: Any = getattr(sys.modules.get(name), attribute, None)
+        module, _, attribute = target.partition(":")
+        method: Any = getattr(sys.modules.get(module), attribute, None)
         if callable(getattr(method, "prepare", None)):
             try:
                 method.prepare()
             except Exception:  # as above
                 continue
-    return sorted(name for name in seen if name in sys.modules)
+    return [name for name in names if name in sys.modules]

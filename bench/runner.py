@@ -23,6 +23,7 @@ from bench.environment import describe
 from bench.isolation import Outcome, Watch, Zygote, ZygoteLostError
 from bench.plan_runs import RunPlan, Skipped, plan_runs
 from bench.plugins import Catalogue
+from bench.preload import solver_family
 from bench.record import Circumstances, make_row, now_text
 from bench.requests import builtin_targets, request_of
 from bench.rows import Limits, PlannedRun, Row, default_grace_s
@@ -322,6 +323,8 @@ class _Work:
         self._failure: BaseException | None = None
         self._known = self.store.best_known()
         self._environment = self.store.put_environment(describe())
+        # Our own methods alone: a user's code is imported in the process of its run.
+        self._families = {t: solver_family(t) for t in builtin_targets(self.plan)}
         self._held: OrderedDict[str, Instance] = OrderedDict()
         self._begin = time.monotonic()
         self._stored = len(self.plan.done)
@@ -371,18 +374,19 @@ class _Work:
     # -- a slot ----------------------------------------------------------------------------
 
     def _slot(self) -> None:
-        zygote: list[Zygote] = []
+        # One parent of runs for each family of solvers, started when first needed.
+        zygotes: dict[tuple[str, ...], Zygote] = {}
         try:
             while not self._stop.is_set() and (run := self._next()) is not None:
-                self._do(run, zygote)
+                self._do(run, zygotes)
         except BaseException as error:
             # The first failure ends the set: a store that cannot be written, say.
             with self._lock:
                 self._failure = self._failure or error
             self._stop.set()
         finally:
-            for one in zygote:
-                one.close()
+            for zygote in zygotes.values():
+                zygote.close()
 
     def _next(self) -> PlannedRun | None:
         """Return a run claimed for this slot; None when every run is done."""
@@ -428,12 +432,12 @@ class _Work:
                 self._held.popitem(last=False)
         return found
 
-    def _do(self, run: PlannedRun, zygote: list[Zygote]) -> None:
+    def _do(self, run: PlannedRun, zygotes: dict[tuple[str, ...], Zygote]) -> None:
         begin = time.monotonic()
         self._tell("started", run=run)
         with assigned_cores(run.limits.threads) as cores:
             circumstances = Circumstances.now(self._environment, self.plan.jobs, cores)
-            outcome = self._attempt(run, zygote, cores)
+            outcome = self._attempt(run, zygotes, cores)
         if outcome.killed_for == "stop":
             self.store.release(run.key)
             return
@@ -453,10 +457,13 @@ class _Work:
         self._tell("finished", run=run, row=row)
 
     def _attempt(
-        self, run: PlannedRun, zygote: list[Zygote], cores: tuple[int, ...] | None
+        self,
+        run: PlannedRun,
+        zygotes: dict[tuple[str, ...], Zygote],
+        cores: tuple[int, ...] | None,
     ) -> Outcome:
         """Do a run; once more when the zygote, and not the run, was lost."""
-        wanted = builtin_targets(self.plan)
+        family = self._families.get(run.target, ())
         watch = Watch(
             kill_after_s=run.limits.kill_after_s,
             memory_limit_bytes=run.limits.memory_limit_bytes,
@@ -465,13 +472,14 @@ class _Work:
         )
         lost = ""
         for _ in range(2):
-            if not zygote:
-                zygote.append(Zygote(run.limits.threads, wanted))
+            if family not in zygotes:
+                wanted = [t for t, f in self._families.items() if f == family]
+                zygotes[family] = Zygote(run.limits.threads, wanted)
             try:
-                return zygote[0].run(request_of(run, cores=cores), watch)
+                return zygotes[family].run(request_of(run, cores=cores), watch)
             except ZygoteLostError as error:
                 lost = str(error)
-                zygote.pop().close()
+                zygotes.pop(family).close()
                 if self._stop.is_set():
                     return Outcome(killed_for="stop")
         return Outcome(failed=lost, wall_time_s=0.0)

@@ -15,9 +15,10 @@ from bench import wire
 from bench.cores import assigned_cores
 from bench.isolation import Watch, Zygote, _Capture
 from bench.plugins import Catalogue
-from bench.preload import preload
+from bench.preload import needed_modules, preload, solver_family
 from bench.process_tree import tree_memory_bytes
 from bench.record import classify
+from bench.registry import METHODS
 from bench.requests import builtin_targets, request_of
 from bench.rows import Limits, PlannedRun
 from instances.errors import InputError
@@ -158,6 +159,27 @@ def test_preloading_imports_what_a_method_imports_late():
     names = preload(["formulations.mepra_tangent:METHOD"])
     assert "formulations.mepra_tangent" in names
     assert "highspy" in names
+
+
+def test_what_a_method_needs_is_found_without_importing_a_solver():
+    code = (
+        "import sys; from bench.preload import solver_family;"
+        "print(solver_family('formulations.mepra_cpsat:METHOD'));"
+        "print(sorted({'ortools', 'highspy', 'scipy'} & set(sys.modules)))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert said == "('ortools',)\n[]\n"
+
+
+def test_native_solvers_of_different_methods_never_share_a_process():
+    families = {solver_family(entry.target) for entry in METHODS}
+    assert {("highspy",), ("ortools",), ()} <= families
+    for family in families:
+        assert len(family) <= 1, "a method uses two native solvers: is that meant?"
+    for entry in METHODS:
+        assert entry.target.partition(":")[0] in needed_modules(entry.target)
 
 
 def test_only_our_own_modules_are_preloaded(instance_file):
