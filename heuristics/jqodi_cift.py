@@ -1,0 +1,175 @@
+r"""JQODI on CIFT: the time-energy program, exact or within a factor 1 + epsilon.
+
+The program is a resource-constrained shortest path on the time-energy graph of each configuration:
+labels (E, T_inf, T_ft) at states (blocks done, node, phase), dominated labels dropped, and within
+epsilon one label kept in each cell of a geometric grid (`heuristics.labels`). Configurations are
+visited best bound first and cut by the incumbent (`heuristics.jqodi_search`); what is guaranteed in
+each case stands in `heuristics.jqodi_guarantee`.
+
+Continuous speeds: a grid of ratio 1 + s, with ``(1 + s)^2 (1 + epsilon') <= 1 + epsilon``, and at
+the end the best speeds for the placement found.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal, cast
+
+from heuristics.jqodi_guarantee import INTERRUPTED, certified, promised
+from heuristics.jqodi_network import Instance
+from heuristics.jqodi_program import Rules
+from heuristics.jqodi_search import EXACT_RATIO, Search
+from instances.cift import CiftInstance
+from instances.cift_plan import CiftPlan
+from instances.errors import InputError
+from instances.interface import (
+    Budget,
+    OnProgress,
+    Option,
+    OptionValue,
+    Recorder,
+    Result,
+    Support,
+    Termination,
+    read_options,
+)
+from instances.outcome import conclude, nothing_found, proven_infeasible
+
+__all__ = ["APPROXIMATE", "EXACT_PROGRAM", "JqodiCift"]
+
+_MOST_LEVELS = 20_000
+
+_REDUCTION = Option(
+    "reduction",
+    True,
+    "cut configurations and arcs by Lagrangian bounds and the incumbent; without, labels alone",
+)
+_EPSILON = Option(
+    "epsilon", 0.01, "relative error allowed, that of a grid of speeds included", minimum=1e-6
+)
+_DEADLINES = Option(
+    "deadlines",
+    "strict",
+    "with two deadlines: keep both, with a guarantee against a tightened optimum, or let the "
+    "inference deadline be exceeded by a factor 1 + epsilon",
+    choices=("strict", "relaxed"),
+)
+
+
+class JqodiCift:
+    """The label program on CIFT.
+
+    Parameters
+    ----------
+    exact
+        Whether it is run without trimming, for listed speeds.
+    """
+
+    def __init__(self, *, exact: bool) -> None:
+        self.exact = exact
+        self.name = "jqodi-exact" if exact else "jqodi"
+        self.options: tuple[Option, ...] = (
+            (_REDUCTION,) if exact else (_EPSILON, _DEADLINES, _REDUCTION)
+        )
+
+    def supports(self, instance: CiftInstance) -> Support:
+        """Take all instances; exact, those with listed speeds."""
+        if self.exact and instance.has_continuous_speeds:
+            return Support("jqodi-exact needs listed speeds; jqodi takes continuous ones")
+        return Support()
+
+    def prepare(self) -> None:
+        """Load the compiled kernels."""
+        from heuristics.jqodi_warm import warm_up
+
+        warm_up()
+
+    def solve(
+        self,
+        instance: CiftInstance,
+        budget: Budget,
+        seed: int,
+        options: Mapping[str, object],
+        warm_start: CiftPlan | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Result:
+        """Solve within epsilon, or to a relative 1e-9; see `instances.interface.Method.solve`."""
+        chosen = read_options(self.name, self.options, options)
+        recorder = Recorder(on_progress)
+        rules = self._rules(instance, chosen)
+        arrays = Instance(instance)
+        _check_grid(arrays, rules)
+        search = Search(arrays, rules, budget, recorder)
+        if warm_start is not None:
+            search.offer_start(warm_start)
+        search.go()
+        return self._result(instance, search, budget)
+
+    def _rules(self, instance: CiftInstance, chosen: Mapping[str, OptionValue]) -> Rules:
+        reduction = bool(chosen["reduction"])
+        if self.exact:
+            return Rules(0.0, EXACT_RATIO, 0.0, "strict", reduction)
+        epsilon = float(chosen["epsilon"])
+        deadlines = cast(Literal["strict", "relaxed"], chosen["deadlines"])
+        if instance.deadlines < 2:
+            deadlines = "strict"
+        step, rest = 0.0, epsilon
+        if instance.has_continuous_speeds and instance.deadlines:
+            from heuristics.jqodi_levels import step_for
+
+            step, rest = step_for(epsilon)
+        return Rules(epsilon, 1.0 + rest, step, deadlines, reduction)
+
+    def _result(self, instance: CiftInstance, search: Search, budget: Budget) -> Result:
+        rules = search.rules
+        done = search.termination is Termination.SOLVED
+        guarantee = promised(instance, rules.epsilon, rules.deadlines) if done else INTERRUPTED
+        statistics = search.statistics
+        if search.plan is None:
+            if done and search.bound == math.inf:
+                statistics["infeasible_reason"] = search.reason
+                return proven_infeasible(search.recorder, statistics)
+            return nothing_found(
+                search.recorder,
+                bound=search.bound if math.isfinite(search.bound) else None,
+                termination=search.termination,
+                statistics=statistics,
+            )
+        ratio, line = certified(search.energy, search.bound)
+        statistics |= {
+            "guaranteed": guarantee.statement,
+            "certified": line,
+            "certified_ratio": ratio,
+        }
+        return conclude(
+            instance,
+            search.plan,
+            search.recorder,
+            budget,
+            bound=search.bound,
+            termination=search.termination,
+            guarantee=guarantee,
+            statistics=statistics,
+        )
+
+
+def _check_grid(instance: Instance, rules: Rules) -> None:
+    """Refuse a grid of speeds that would not fit."""
+    if not rules.step:
+        return
+    from heuristics.jqodi_levels import levels_needed
+
+    needed = levels_needed(instance, rules.step)
+    if needed > _MOST_LEVELS:
+        least = rules.epsilon * needed / _MOST_LEVELS
+        raise InputError(
+            "option epsilon",
+            rules.epsilon,
+            f"a number >= {least:.2g} for these intervals of speeds",
+            "raise it",
+        )
+
+
+APPROXIMATE = JqodiCift(exact=False)
+EXACT_PROGRAM = JqodiCift(exact=True)

@@ -1,0 +1,291 @@
+r"""CIFT as arrays, for JQODI: what a FLOP costs on a node and a bit on a link.
+
+Nodes are numbered in an order in which links lead forward. With w the FLOP of a segment, a_b the
+bits behind block b, S the sample passes, c and v the training factors of compute and
+communication, the three figures of a plan add up over its path::
+
+    segment at f_inf, f_ft:  E      R w e(f_inf) + c S w e(f_ft)      e(f) = kappa f^2 + rho / f
+                             T_inf  w / f_inf
+                             T_ft   c S w / f_ft
+    hop with a_b bits:       E      (R + v S) e a_b
+                             T_inf  a_b / B + d
+                             T_ft   v S (a_b / B + d / batch)
+
+So at given prices of the three figures each FLOP on a node has one price, whatever the segment, and
+each link an affine price in bits (`heuristics.jqodi_passes`).
+
+Everything here is computed from the instance alone, apart from the judge, the models and the
+oracles: an error in one of them shows as a disagreement.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from instances.cift import CiftInstance, Configuration, SpeedInterval
+from instances.exact import rational
+from instances.tolerances import TOLERANCES
+
+__all__ = ["Case", "Chain", "Instance", "Load", "Network"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+_NEAR = 1e-9  # relative distance from the memory below which rationals decide
+
+
+class Network(NamedTuple):
+    """Nodes and links as arrays; N nodes in topological order, links sorted by tail.
+
+    Attributes
+    ----------
+    first
+        Links that leave node n: ``first[n] .. first[n + 1] - 1``; int64, shape (N + 1,).
+    head, rate, delay, bit_energy
+        Of each link: the node it leads to, B, d, e.
+    kappa, rho, low, high
+        Of each node; the ends of its interval where speeds are continuous, else of its list.
+    listed
+        Whether the node's speeds form a list.
+    first_level
+        Levels of node n: ``first_level[n] .. first_level[n + 1] - 1``, ascending; none where
+        speeds are continuous.
+    speed, inverse, joule
+        Of each level: f, 1 / f and e(f).
+    """
+
+    first: Any
+    head: Any
+    rate: Any
+    delay: Any
+    bit_energy: Any
+    kappa: Any
+    rho: Any
+    low: Any
+    high: Any
+    listed: Any
+    first_level: Any
+    speed: Any
+    inverse: Any
+    joule: Any
+
+
+class Chain(NamedTuple):
+    """A model at a compression level.
+
+    Attributes
+    ----------
+    work
+        ``work[i, j]``: FLOP of blocks i + 1 .. j, shape (L + 1, L + 1).
+    bits
+        ``bits[b]``: what a cut behind block b sends, shape (L,).
+    """
+
+    work: Any
+    bits: Any
+
+
+class Load(NamedTuple):
+    """What a configuration asks of the network.
+
+    Attributes
+    ----------
+    requests
+        R.
+    compute, communication
+        c S and v S.
+    batch
+        Samples that share one delay.
+    source
+        The end node the path starts from.
+    last
+        ``last[n, i]``: the most blocks done after a segment of node n that starts behind block
+        i and fits its memory (i: none does), int64, shape (N, L).
+    limit
+        Deadlines of T_inf and T_ft, infinite where absent, shape (2,); the suite's tolerance is
+        in them.
+    """
+
+    requests: float
+    compute: float
+    communication: float
+    batch: float
+    source: int
+    last: Any
+    limit: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One configuration, ready for the passes."""
+
+    position: int
+    configuration: Configuration
+    chain: Chain
+    load: Load
+
+
+def _order(instance: CiftInstance) -> list[int]:
+    """Return positions of the nodes in an order in which links lead forward."""
+    waiting = [0] * len(instance.nodes)
+    for link in instance.links:
+        waiting[instance.node_index[link.head]] += 1
+    ready = [n for n, count in enumerate(waiting) if count == 0]
+    order = []
+    while ready:
+        n = ready.pop()
+        order.append(n)
+        for link in instance.links_from[instance.nodes[n].name]:
+            head = instance.node_index[link.head]
+            waiting[head] -= 1
+            if waiting[head] == 0:
+                ready.append(head)
+    return order
+
+
+class Instance:
+    """Arrays of a CIFT instance; chains and memory tables are shared between configurations.
+
+    Attributes
+    ----------
+    names
+        Names of the nodes in the order used here.
+    """
+
+    def __init__(self, instance: CiftInstance) -> None:
+        self.data = instance
+        order = _order(instance)
+        self.nodes = [instance.nodes[n] for n in order]
+        self.names = [node.name for node in self.nodes]
+        self.place = {name: n for n, name in enumerate(self.names)}
+        self._chains: dict[tuple[str, str], Chain] = {}
+        self._tables: dict[tuple[str, str, bool], Ints] = {}
+
+    @cached_property
+    def network(self) -> Network:
+        """Nodes and links."""
+        links = [link for name in self.names for link in self.data.links_from[name]]
+        count = [len(self.data.links_from[name]) for name in self.names]
+        levels: list[tuple[float, ...]] = []
+        ends = []
+        for node in self.nodes:
+            speeds = node.speeds_flop_per_s
+            if isinstance(speeds, SpeedInterval):
+                levels.append(())
+                ends.append((speeds.low, speeds.high))
+            else:
+                levels.append(speeds)
+                ends.append((speeds[0], speeds[-1]))
+        kappa = np.array([node.kappa_j_s2_per_flop3 for node in self.nodes])
+        rho = np.array([node.busy_power_w for node in self.nodes])
+        sizes = [len(of_node) for of_node in levels]
+        speed = np.array([f for of_node in levels for f in of_node], dtype=np.float64)
+        return Network(
+            np.concatenate([[0], np.cumsum(count)]).astype(np.int64),
+            np.array([self.place[link.head] for link in links], dtype=np.int64),
+            np.array([link.rate_bit_per_s for link in links], dtype=np.float64),
+            np.array([link.delay_s for link in links], dtype=np.float64),
+            np.array([link.energy_j_per_bit for link in links], dtype=np.float64),
+            kappa,
+            rho,
+            np.array([low for low, _ in ends]),
+            np.array([high for _, high in ends]),
+            np.array([size > 0 for size in sizes]),
+            np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+            speed,
+            1.0 / speed,
+            np.repeat(kappa, sizes) * speed * speed + np.repeat(rho, sizes) / speed,
+        )
+
+    def chain(self, model: str, compression: str) -> Chain:
+        """Return a model at a compression level."""
+        key = (model, compression)
+        if key not in self._chains:
+            profile = self.data.models[self.data.model_index[model]]
+            level = self.data.compressions[self.data.compression_index[compression]]
+            flops = np.array([block.flops for block in profile.blocks], dtype=np.float64)
+            L = len(flops)
+            # Row i sums from block i + 1 on: differences of totals would cancel.
+            work = np.zeros((L + 1, L + 1))
+            work[:L, 1:] = np.cumsum(np.triu(np.broadcast_to(flops, (L, L))), axis=1)
+            bits = np.array([block.activation_bits for block in profile.blocks[:-1]])
+            self._chains[key] = Chain(
+                work * level.flops_factor,
+                np.concatenate([[profile.input_bits], bits * level.activation_factor]),
+            )
+        return self._chains[key]
+
+    def table(self, model: str, compression: str, trained: bool) -> Ints:
+        """Return `Load.last` of a model at a compression level, trained or only served."""
+        key = (model, compression, trained)
+        if key not in self._tables:
+            profile = self.data.models[self.data.model_index[model]]
+            level = self.data.compressions[self.data.compression_index[compression]]
+            factor = rational(level.param_factor)
+            if trained:
+                factor *= rational(self.data.training.memory_factor)
+            params = [rational(block.param_bytes) for block in profile.blocks]
+            L = len(params)
+            held = np.cumsum(
+                np.triu(np.broadcast_to(np.array([float(p) for p in params]), (L, L))), axis=1
+            ) * float(factor)
+            last = np.zeros((len(self.nodes), L), dtype=np.int64)
+            for n, node in enumerate(self.nodes):
+                # Row i holds zeros before column i, which always fit.
+                last[n] = (held <= node.memory_bytes).sum(axis=1)
+                near = np.abs(held - node.memory_bytes) <= _NEAR * node.memory_bytes
+                for i in np.flatnonzero(np.triu(near).any(axis=1)).tolist():
+                    last[n, i] = self._exact_last(params, i, rational(node.memory_bytes) / factor)
+            self._tables[key] = last
+        return self._tables[key]
+
+    @staticmethod
+    def _exact_last(params: list[Any], i: int, room: Any) -> int:
+        j, total = i, 0
+        while j < len(params) and total + params[j] <= room:
+            total += params[j]
+            j += 1
+        return j
+
+    def case(self, position: int) -> Case:
+        """Return the configuration at `position`."""
+        g = self.data.configurations[position]
+        passes = self.data.sample_passes(g)
+        training = self.data.training
+        limit = np.array(
+            [
+                math.inf if limit is None else limit * (1.0 + TOLERANCES.deadline)
+                for limit in (self.data.inference_deadline_s, self.data.fine_tuning_deadline_s)
+            ]
+        )
+        load = Load(
+            float(self.data.requests),
+            training.compute_factor * passes,
+            training.communication_factor * passes,
+            float(training.batch_size),
+            self.place[g.source],
+            self.table(g.model, g.compression, passes > 0),
+            limit,
+        )
+        return Case(position, g, self.chain(g.model, g.compression), load)
+
+    def useful(self) -> list[int]:
+        """Return the configurations worth a look.
+
+        Of those that differ in q alone only the first with the fewest sample passes: with the
+        same segments and links, more passes take more energy and time on every path.
+        """
+        best: dict[tuple[str, str, str], int] = {}
+        for position, g in enumerate(self.data.configurations):
+            key = (g.model, g.compression, g.source)
+            if key not in best or self.data.sample_passes(g) < self.data.sample_passes(
+                self.data.configurations[best[key]]
+            ):
+                best[key] = position
+        return sorted(best.values())

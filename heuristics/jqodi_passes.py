@@ -1,0 +1,186 @@
+r"""Compiled passes over the time-energy graph of one configuration, never written out.
+
+States are *arrived* (n, b) and *placed* (n, b): node n reached with b blocks done, and n done with
+hosting. At prices (w0, l1, l2) of E, T_inf and T_ft a FLOP on node n costs::
+
+    price_n = min_f [w0 R e(f) + l1 / f]  +  c S min_f [w0 e(f) + l2 / f]
+
+and a hop over a link ``alpha a_b + beta``, so a shortest path takes O(N L^2 + links L) operations
+whatever the number of speeds. Without w0 it is a path of least time; with w0 = 1 it is the
+Lagrangian relaxation of the deadlines, a bound on energy::
+
+    g(l) = min_path (E + l1 T_inf + l2 T_ft) - l1 tau_inf - l2 tau_ft
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from heuristics.labels.jit import kernel
+
+__all__ = ["Prices", "backward", "cheapest", "forward", "prices_at", "trace"]
+
+
+class Prices(NamedTuple):
+    """Prices at one set of multipliers, and what the cheapest speeds spend.
+
+    ``serve[n]`` and ``tune[n]`` are the two parts of a FLOP's price; ``energy``, ``latency`` and
+    ``time`` what a FLOP adds to E, T_inf and T_ft at the speeds that reach it; ``alpha``, ``beta``
+    the price of a link.
+    """
+
+    serve: Any
+    tune: Any
+    energy: Any
+    latency: Any
+    time: Any
+    alpha: Any
+    beta: Any
+
+
+@kernel
+def cheapest(net: Any, n: int, a: float, b: float) -> Any:
+    """Return (price, 1 / f, e(f), f) for the speed of node n that minimises a e(f) + b / f.
+
+    Of equal ones the fastest.
+    """
+    if net.listed[n]:
+        best, at = np.inf, -1
+        for k in range(net.first_level[n], net.first_level[n + 1]):
+            x = a * net.joule[k] + b * net.inverse[k]
+            if x <= best:
+                best, at = x, k
+        return best, net.inverse[at], net.joule[at], net.speed[at]
+    kappa, rho = net.kappa[n], net.rho[n]
+    f = net.high[n]
+    if a * kappa > 0.0:
+        f = np.cbrt((a * rho + b) / (2.0 * a * kappa))
+        f = min(max(f, net.low[n]), net.high[n])
+    joule = kappa * f * f + rho / f
+    return a * joule + b / f, 1.0 / f, joule, f
+
+
+@kernel
+def prices_at(net: Any, load: Any, w0: float, l1: float, l2: float) -> Any:
+    """Return the prices of all nodes and links."""
+    N, links = net.kappa.size, net.head.size
+    serve, tune = np.empty(N), np.zeros(N)
+    energy, latency, time = np.empty(N), np.empty(N), np.zeros(N)
+    alpha, beta = np.empty(links), np.empty(links)
+    for n in range(N):
+        serve[n], inverse, joule, _ = cheapest(net, n, w0 * load.requests, l1)
+        energy[n], latency[n] = load.requests * joule, inverse
+        if load.compute > 0.0:
+            price, inverse, joule, _ = cheapest(net, n, w0, l2)
+            tune[n] = load.compute * price
+            energy[n] += load.compute * joule
+            time[n] = load.compute * inverse
+    for e in range(links):
+        both = l1 + l2 * load.communication
+        alpha[e] = (
+            w0 * (load.requests + load.communication) * net.bit_energy[e] + both / net.rate[e]
+        )
+        beta[e] = (l1 + l2 * load.communication / load.batch) * net.delay[e]
+    return Prices(serve, tune, energy, latency, time, alpha, beta)
+
+
+@kernel
+def forward(net: Any, chain: Any, load: Any, prices: Any) -> Any:
+    """Return (arrived, placed, via): least price from the source, shapes (N, L), (N, L + 1).
+
+    ``via[n, b]`` packs the tail and the link by which (n, b) is reached best, -1 for none.
+    """
+    N, L = load.last.shape
+    work, bits = chain.work, chain.bits
+    arrived = np.full((N, L), np.inf)
+    placed = np.full((N, L + 1), np.inf)
+    via = np.full((N, L, 2), -1, np.int64)
+    arrived[load.source, 0] = 0.0
+    for n in range(load.source, N):
+        price = prices.serve[n] + prices.tune[n]
+        here, out = arrived[n], placed[n]
+        any_here = False
+        for i in range(L):
+            a = here[i]
+            if a == np.inf:
+                continue
+            any_here = True
+            out[i] = min(out[i], a)
+            row = work[i]
+            for j in range(i + 1, load.last[n, i] + 1):
+                out[j] = min(out[j], a + row[j] * price)
+        if not any_here:
+            continue
+        for e in range(net.first[n], net.first[n + 1]):
+            m, alpha, beta = net.head[e], prices.alpha[e], prices.beta[e]
+            for b in range(L):
+                x = out[b] + (alpha * bits[b] + beta)
+                if x < arrived[m, b]:
+                    arrived[m, b] = x
+                    via[m, b, 0] = n
+                    via[m, b, 1] = e
+    return arrived, placed, via
+
+
+@kernel
+def backward(net: Any, chain: Any, load: Any, prices: Any) -> Any:
+    """Return (arrived, placed): least price to the end, shapes (N, L), (N, L + 1)."""
+    N, L = load.last.shape
+    work, bits = chain.work, chain.bits
+    arrived = np.full((N, L), np.inf)
+    placed = np.full((N, L + 1), np.inf)
+    for n in range(N - 1, load.source - 1, -1):
+        price = prices.serve[n] + prices.tune[n]
+        out = placed[n]
+        out[L] = 0.0
+        for e in range(net.first[n], net.first[n + 1]):
+            m, alpha, beta = net.head[e], prices.alpha[e], prices.beta[e]
+            for b in range(L):
+                out[b] = min(out[b], arrived[m, b] + (alpha * bits[b] + beta))
+        for i in range(L):
+            best = out[i]
+            row = work[i]
+            for j in range(i + 1, load.last[n, i] + 1):
+                best = min(best, out[j] + row[j] * price)
+            arrived[n, i] = best
+    return arrived, placed
+
+
+@kernel
+def trace(
+    net: Any, chain: Any, load: Any, prices: Any, arrived: Any, placed: Any, via: Any, end: int
+) -> Any:
+    """Return (stops, E, T_inf, T_ft) of the path found by `forward` that ends at node `end`.
+
+    ``stops`` has rows (node, blocks done before, blocks done after), source first.
+    """
+    N, L = load.last.shape
+    stops = np.empty((N, 3), np.int64)
+    count = N
+    n, b = end, L
+    energy, latency, time = 0.0, 0.0, 0.0
+    while True:
+        price = prices.serve[n] + prices.tune[n]
+        i = b
+        if b == L or arrived[n, b] > placed[n, b]:
+            i = 0
+            while arrived[n, i] + chain.work[i, b] * price != placed[n, b] or load.last[n, i] < b:
+                i += 1
+        count -= 1
+        stops[count, 0], stops[count, 1], stops[count, 2] = n, i, b
+        w = chain.work[i, b]
+        energy += w * prices.energy[n]
+        latency += w * prices.latency[n]
+        time += w * prices.time[n]
+        b = i
+        if n == load.source:
+            break
+        tail, e = via[n, b, 0], via[n, b, 1]
+        wire = chain.bits[b] / net.rate[e]
+        energy += (load.requests + load.communication) * net.bit_energy[e] * chain.bits[b]
+        latency += wire + net.delay[e]
+        time += load.communication * (wire + net.delay[e] / load.batch)
+        n = tail
+    return stops[count:].copy(), energy, latency, time

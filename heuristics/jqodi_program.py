@@ -1,0 +1,228 @@
+"""The label program of JQODI on the time-energy graph of one configuration.
+
+The graph is written out by `heuristics.jqodi_graph` and given to
+`heuristics.labels.constrained_shortest_path`: cost E, resources T_inf and T_ft as far as they have
+a deadline.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from heuristics.jqodi_network import Case, Instance
+from instances.interface import Budget, Termination
+
+__all__ = ["Graph", "Outcome", "Program", "Rules"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How a run goes about it.
+
+    Attributes
+    ----------
+    epsilon
+        0 for the optimum.
+    ratio
+        Factor within which the listed (or gridded) problem is solved.
+    step
+        s of the grid for continuous speeds; 0 when all speeds are listed.
+    deadlines
+        ``strict``, or ``relaxed``: the inference deadline may be exceeded by 1 + epsilon.
+    reduction
+        Whether bounds cut configurations and arcs; without, the label program runs on whole
+        graphs and nothing is cut by the incumbent.
+    """
+
+    epsilon: float
+    ratio: float
+    step: float
+    deadlines: Literal["strict", "relaxed"]
+    reduction: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one run of the label program found.
+
+    Attributes
+    ----------
+    bound
+        Below every path within the deadlines as given; infinite when there is none.
+    path
+        Arcs of the path found, None when there is none or none better than what was known.
+    infeasible
+        No path keeps the deadlines as given.
+    tightened_infeasible
+        None keeps the tightened ones.
+    labels, label_bound
+        Labels made, and the polynomial bound on the labels kept (0 when exact).
+    """
+
+    bound: float
+    path: Ints | None
+    termination: Termination
+    infeasible: bool
+    tightened_infeasible: bool
+    labels: int
+    label_bound: float
+
+
+class Program:
+    """The speeds of an instance, and graphs of its configurations on demand."""
+
+    def __init__(self, instance: Instance, step: float) -> None:
+        self.instance = instance
+        self.step = step
+        self._levels: tuple[Any, Any] | None = None
+
+    def graph(self, case: Case, l1: float, l2: float, threshold: float) -> Graph:
+        """Return the graph without arcs on no path within the deadlines and below `threshold`.
+
+        Parameters
+        ----------
+        l1, l2
+            Multipliers of T_inf and T_ft at which paths are bounded.
+        """
+        from heuristics.jqodi_graph import bounds_of, write_arcs
+        from heuristics.jqodi_levels import phase_levels
+
+        if self._levels is None:
+            self._levels = (
+                phase_levels(self.instance, self.step, serving=True),
+                phase_levels(self.instance, self.step, serving=False),
+            )
+        net, chain, load = self.instance.network, case.chain, case.load
+        credit = sum(
+            multiplier * float(tau)
+            for multiplier, tau in zip((l1, l2), load.limit, strict=True)
+            if multiplier > 0
+        )
+        slack = 1e-12 * credit
+        outer = threshold + credit + slack
+        measures = [bounds_of(net, chain, load, 1.0, l1, l2, outer, slack == 0.0)]
+        for k, prices in enumerate(((0.0, 1.0, 0.0), (0.0, 0.0, 1.0))):
+            if math.isfinite(load.limit[k]):
+                measures.append(bounds_of(net, chain, load, *prices, float(load.limit[k]), False))
+        serve, tune = self._levels
+        arcs, root, goal = write_arcs(net, chain, load, serve, tune, tuple(measures))
+        return Graph(case, arcs, int(root), int(goal), serve, tune)
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """The graph of a configuration: `heuristics.jqodi_graph.Arcs`, its ends, and the speeds."""
+
+    case: Case
+    arcs: Any
+    root: int
+    goal: int
+    serve: Any
+    tune: Any
+
+    @property
+    def size(self) -> int:
+        """Number of arcs."""
+        return len(self.arcs.tail)
+
+    def run(
+        self,
+        rules: Rules,
+        shrink: float,
+        worth: float | None,
+        time_limit_s: float | None,
+        budget: Budget,
+        *,
+        times_only: bool = False,
+        **more: Any,
+    ) -> Outcome:
+        """Run the label program.
+
+        Parameters
+        ----------
+        shrink
+            Factor on the deadlines.
+        worth
+            Energy of an incumbent: only better paths are of interest.
+        times_only
+            Find the least T_ft within the inference deadline instead, exactly; a path beyond the
+            fine-tuning deadline means infeasible.
+        more
+            Further arguments of `heuristics.labels.constrained_shortest_path`.
+        """
+        from heuristics.labels import Termination as Ended
+        from heuristics.labels import constrained_shortest_path
+
+        tail, head, figure = self.arcs.tail, self.arcs.head, self.arcs.figure
+        limit = self.case.load.limit
+        present = np.flatnonzero(np.isfinite(limit))
+        if worth is not None:
+            tail, head = np.append(tail, self.root), np.append(head, self.goal)
+            figure = np.vstack([figure, [worth, 0.0, 0.0]])
+        if len(tail) == 0:
+            return Outcome(math.inf, None, Termination.SOLVED, True, False, 0, 0.0)
+        cost, epsilon = figure[:, 0], rules.ratio - 1.0 if rules.epsilon else 0.0
+        if times_only:
+            present, cost, epsilon = present[:1], figure[:, 2], 0.0
+        found = constrained_shortest_path(
+            tail,
+            head,
+            cost,
+            figure[:, 1 + present],
+            self.root,
+            self.goal,
+            limit[present] * shrink,
+            epsilon,
+            strict=len(present) - 1 if len(present) else None,
+            others="relaxed" if rules.deadlines == "relaxed" else "kept",
+            nodes=self.goal + 1,
+            stop_early=rules.reduction,
+            time_limit_s=time_limit_s,
+            memory_limit_bytes=budget.memory_limit_bytes or 4 << 30,
+            **more,
+        )
+        ended = {
+            Ended.TIME: Termination.TIME,
+            Ended.LABELS: Termination.LIMIT,
+            Ended.MEMORY: Termination.MEMORY,
+        }.get(found.termination, Termination.SOLVED)
+        path: Ints | None = found.arcs
+        if found.cost is None or (worth is not None and found.arcs[0] == len(tail) - 1):
+            path = None
+        infeasible = found.termination is Ended.INFEASIBLE
+        if times_only and ended is Termination.SOLVED and found.cost is not None:
+            infeasible = not found.cost <= limit[1] * (1.0 + 1e-12)
+            path = None if infeasible else path
+        return Outcome(
+            math.inf if found.bound is None else found.bound,
+            path,
+            ended,
+            infeasible,
+            found.termination is Ended.TIGHTENED_INFEASIBLE,
+            found.statistics.labels_made,
+            found.statistics.label_bound or 0.0,
+        )
+
+    def decode(self, path: Ints) -> tuple[Ints, Floats, Floats]:
+        """Return (stops, serving speeds, fine-tuning speeds) of a path; NaN where there is none."""
+        stops = [[self.case.load.source, 0, 0]]
+        speeds = [[math.nan, math.nan]]
+        for node, i, j, k, m in self.arcs.mark[path].tolist():
+            if node != stops[-1][0]:
+                stops.append([node, i, i])
+                speeds.append([math.nan, math.nan])
+            stops[-1][2] = j
+            if k >= 0:
+                speeds[-1][0] = self.serve.speed[k]
+            if m >= 0:
+                speeds[-1][1] = self.tune.speed[m]
+        both = np.array(speeds)
+        return np.array(stops), both[:, 0], both[:, 1]

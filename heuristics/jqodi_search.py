@@ -1,0 +1,305 @@
+r"""The search of JQODI on CIFT: configurations best bound first, cut by the incumbent.
+
+For each configuration, in the order of a lower bound on its energy that is raised step by step:
+
+1. the least times decide whether it can keep each deadline by itself;
+2. the Lagrangian bound (`heuristics.jqodi_dual`), which meets plans on its way;
+3. where the bound leaves room below ``threshold = incumbent / ratio``, the time-energy graph
+   without the arcs that bounds rule out (`heuristics.jqodi_graph`), and the label program on it.
+   One arc more, from the root to the goal at the energy of the incumbent and no time, lets the
+   label program begin with what is known.
+
+Ratio. Exact: 1 + 1e-9. Within epsilon: 1 + epsilon, or, where a grid of ratio 1 + s stands for
+continuous speeds, what is left of it: ``ratio (1 + s)^2 <= 1 + epsilon``. What is dropped costs
+the threshold at least. So the final bound is the least of the incumbent and, for each
+configuration, the better one of its Lagrangian bound and of the bound of its label program, over
+``(1 + s)^2``.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from heuristics.jqodi_network import Case, Instance
+from heuristics.jqodi_program import Graph, Outcome, Program, Rules
+from instances.cift_judge import evaluate_cift
+from instances.cift_plan import CiftPlan, Stop
+from instances.interface import Budget, Recorder, Statistic, Termination
+from instances.judge import check
+
+__all__ = ["EXACT_RATIO", "Search"]
+
+EXACT_RATIO = 1.0 + 1e-9
+_ROUNDS = 60
+_DEADLINE_NAMES = ("inference-deadline", "fine-tuning-deadline")
+_REASONS = {
+    "place": "no host, or chain of hosts, has the memory for the blocks",
+    "inference": "the inference deadline by itself forbids every plan",
+    "fine-tuning": "the fine-tuning deadline by itself forbids every plan",
+    "each": "each deadline by itself forbids every plan",
+    "together": "each deadline can be kept, but not both together",
+}
+
+
+@dataclass
+class _State:
+    """A configuration on its way: its bound, and how far it has come."""
+
+    case: Case
+    bound: float = 0.0
+    least: tuple[float, float] = (0.0, 0.0)
+    l1: float = 0.0
+    l2: float = 0.0
+    stage: int = 0  # 1: times known, 2: dual solved
+
+
+@dataclass
+class Search:
+    """One run; `go` fills the rest."""
+
+    instance: Instance
+    rules: Rules
+    budget: Budget
+    recorder: Recorder
+    plan: CiftPlan | None = None
+    energy: float = math.inf
+    bound: float = 0.0
+    reason: str = ""
+    termination: Termination = Termination.SOLVED
+    statistics: dict[str, Statistic] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._closed = math.inf
+        self._why: set[str] = set()
+        self._program = Program(self.instance, self.rules.step)
+        self._counts = dict.fromkeys(
+            ("configurations", "cut_by_times", "searched", "priced_paths", "arcs", "labels"), 0
+        )
+        self._label_bound = 0.0
+        deadline = [
+            self.instance.data.inference_deadline_s,
+            self.instance.data.fine_tuning_deadline_s,
+        ]
+        # A little inside the tolerance: what is found this way passes the check.
+        inside = [math.inf if d is None else d * (1.0 + 0.9e-9) for d in deadline]
+        if self.rules.deadlines == "relaxed":
+            inside[0] *= 1.0 + self.rules.epsilon
+        self._accept = np.array(inside)
+
+    # -- incumbent -------------------------------------------------------------------------
+
+    @property
+    def threshold(self) -> float:
+        """Energy at or above which nothing is of interest."""
+        return self.energy / self.rules.ratio
+
+    def _admits(self, plan: CiftPlan) -> bool:
+        if self.rules.deadlines == "strict":
+            return not check(self.instance.data, plan)
+        found = evaluate_cift(self.instance.data, plan)
+        return bool(
+            found.inference_latency_s <= self._accept[0] * (1.0 + 1e-10)
+            and found.fine_tuning_time_s <= self._accept[1] * (1.0 + 1e-10)
+        )
+
+    def offer(self, plan: CiftPlan) -> bool:
+        """Take a plan that keeps what must be kept, if it is better; tell whether it keeps it."""
+        if not self._admits(plan):
+            return False
+        energy = evaluate_cift(self.instance.data, plan).objective
+        if energy < self.energy:
+            self.plan, self.energy = plan, energy
+            if self.rules.deadlines == "strict" or not check(self.instance.data, plan):
+                self.recorder.note(objective=energy)
+        return True
+
+    def offer_start(self, plan: CiftPlan) -> None:
+        """Take a plan from elsewhere, if it fits the instance and keeps what must be kept."""
+        if not any(v.constraint not in _DEADLINE_NAMES for v in check(self.instance.data, plan)):
+            self.offer(plan)
+
+    def _plan(self, case: Case, stops: Any, serve: Any, tune: Any) -> CiftPlan:
+        made = []
+        for (n, i, j), f_inf, f_ft in zip(stops.tolist(), serve, tune, strict=True):
+            if j == i:
+                made.append(Stop(self.instance.names[n], 0))
+                continue
+            made.append(
+                Stop(
+                    self.instance.names[n],
+                    j - i,
+                    float(f_inf),
+                    None if case.load.compute == 0 else float(f_ft),
+                )
+            )
+        return CiftPlan.of(case.configuration, tuple(made))
+
+    # -- the run ---------------------------------------------------------------------------
+
+    def go(self) -> None:
+        """Search until nothing is left below the threshold, or the time is up."""
+        if self.recorder.remaining_s(self.budget) == 0:
+            self.termination = Termination.TIME
+            self._finish(0.0)
+            return
+        from heuristics import jqodi_dual as dual
+
+        net = self.instance.network
+        heap: list[tuple[float, int, _State]] = []
+        for position in self.instance.useful():
+            heapq.heappush(heap, (0.0, position, _State(self.instance.case(position))))
+        self._counts["configurations"] = len(heap)
+        top = 0.0
+        while heap:
+            least, position, state = heap[0]
+            self.recorder.note(bound=self._valid(least))
+            if self.rules.reduction and least >= self.threshold:
+                break
+            left = self.recorder.remaining_s(self.budget)
+            if left is not None and left <= 0:
+                self.termination = Termination.TIME
+                break
+            heapq.heappop(heap)
+            case = state.case
+            if state.stage == 0:
+                state.least = dual.least_times(net, case.chain, case.load)
+                if self._out_of_reach(state):
+                    continue
+            if state.stage == 0 or (state.stage == 1 and self.rules.reduction):
+                rounds = 1 if state.stage == 0 else _ROUNDS
+                top = max(top, 1e3 * state.bound)
+                found = dual.ascend(
+                    net,
+                    case.chain,
+                    case.load,
+                    self._accept,
+                    self.rules.ratio,
+                    self.energy,
+                    top if top > 0 else 1e300,
+                    state.bound,
+                    rounds,
+                )
+                self._counts["priced_paths"] += found.rounds
+                state.bound = max(state.bound, found.bound)
+                state.l1, state.l2 = found.l1, found.l2
+                state.stage += 1
+                if self.rules.reduction and found.energy < self.energy:
+                    self.offer(self._plan(case, found.stops, found.serve, found.tune))
+                heapq.heappush(heap, (state.bound, position, state))
+                continue
+            self._label(state)
+            if self.termination is not Termination.SOLVED:
+                break
+        self._finish(heap[0][0] if heap else math.inf)
+
+    def _valid(self, least: float) -> float:
+        return min(self._closed, least, self.energy)
+
+    def _out_of_reach(self, state: _State) -> bool:
+        """Tell whether a deadline by itself, or memory, forbids the configuration."""
+        late = [
+            not t <= limit * (1.0 + 1e-12)
+            for t, limit in zip(state.least, state.case.load.limit, strict=True)
+        ]
+        if math.inf in state.least:
+            self._why.add("place")
+        elif any(late):
+            self._why.add("each" if all(late) else "inference" if late[0] else "fine-tuning")
+        else:
+            return False
+        self._counts["cut_by_times"] += 1
+        return True
+
+    def _finish(self, least: float) -> None:
+        if self.termination is Termination.SOLVED and self.plan is None and least == math.inf:
+            if self._closed == math.inf:
+                self.bound = math.inf
+                self.reason = self._reason()
+            else:
+                self.bound = self._closed
+        else:
+            self.bound = self._valid(least)
+        self.statistics |= self._counts
+        if self._label_bound:
+            self.statistics["label_bound"] = self._label_bound
+
+    def _reason(self) -> str:
+        if not self._counts["configurations"]:
+            return "no configuration reaches the error target"
+        if len(self._why) == 1:
+            return _REASONS[self._why.pop()]
+        parts = [_REASONS[key] for key in _REASONS if key in self._why]
+        return "every configuration fails, for one of: " + "; ".join(parts)
+
+    # -- labels ----------------------------------------------------------------------------
+
+    def _label(self, state: _State) -> None:
+        """Run the label program on what is left of a configuration."""
+        case, rules = state.case, self.rules
+        # What is left out of the graph costs this much at least.
+        threshold = self.threshold if rules.reduction else math.inf
+        graph = self._program.graph(case, state.l1, state.l2, threshold)
+        self._counts["searched"] += 1
+        self._counts["arcs"] += graph.size
+        least = math.inf
+        # Sums in another order may pass here and fail the check by a rounding: then once more, a
+        # little inside.
+        for shrink in (1.0, 1.0 - 1e-10):
+            worth = None
+            if rules.reduction and math.isfinite(self.energy):
+                worth = self.energy if rules.epsilon else self.threshold
+            found = graph.run(
+                rules, shrink, worth, self.recorder.remaining_s(self.budget), self.budget
+            )
+            least = min(least, found.bound)
+            self._note(found)
+            if found.path is None or self.offer(self._polished(graph, found.path)):
+                break
+        if found.tightened_infeasible and self.plan is None and self._nothing_at_all(case):
+            least = math.inf
+        least = min(least, threshold) / (1.0 + rules.step) ** 2
+        self._closed = min(self._closed, max(state.bound, least))
+
+    def _note(self, found: Outcome) -> None:
+        """Take over what a run of the label program says of itself."""
+        self._counts["labels"] += found.labels
+        self._label_bound = max(self._label_bound, found.label_bound)
+        if found.termination is not Termination.SOLVED:
+            self.termination = found.termination
+        if found.infeasible:
+            self._why.add("together")
+
+    def _nothing_at_all(self, case: Case) -> bool:
+        """Look for any plan that keeps both deadlines; tell whether there is certainly none.
+
+        The least T_ft within the inference deadline, exactly: a run over one resource. It is needed
+        only where trimming left nothing within a tightened deadline.
+        """
+        graph = self._program.graph(case, 0.0, 0.0, math.inf)
+        left = self.recorder.remaining_s(self.budget)
+        found = graph.run(self.rules, 1.0, None, left, self.budget, times_only=True)
+        self._note(found)
+        if found.path is not None:
+            self.offer(self._polished(graph, found.path))
+        return found.infeasible
+
+    def _polished(self, graph: Graph, path: Any) -> CiftPlan:
+        """Return the plan of a path, speeds changed where that saves energy."""
+        case = graph.case
+        rows, serve, tune = graph.decode(path)
+        plan = self._plan(case, rows, serve, tune)
+        if self.rules.epsilon:
+            from heuristics.jqodi_dual import plan_speeds
+
+            net = self.instance.network
+            energy, *speeds = plan_speeds(net, case.chain, case.load, rows, self._accept)
+            if energy < evaluate_cift(self.instance.data, plan).objective:
+                better = self._plan(case, rows, *speeds)
+                if self._admits(better):
+                    return better
+        return plan

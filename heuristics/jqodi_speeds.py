@@ -1,0 +1,136 @@
+r"""Speeds at a fixed placement: the two phases decouple, and each has one multiplier.
+
+One phase of hosts k with w_k FLOP minimises ``A sum w_k e(f_k)`` subject to
+``C sum w_k / f_k <= room``. At the price l of a second each host chooses alone the speed least in
+``A e(f) + l C / f``; the time spent falls as l rises, so bisection finds the least l that keeps the
+room. Continuous speeds are then optimal. Listed ones leave a rest of the room, which hosts use one
+at a time by the step down that saves most: feasible, cheaper, and not always optimal.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from heuristics.jqodi_passes import cheapest
+from heuristics.labels.jit import kernel
+
+__all__ = ["phase_speeds"]
+
+
+@kernel
+def _at(
+    net: Any, nodes: Any, works: Any, fixed: Any, a: float, c: float, price: float, speed: Any
+) -> float:
+    """Set the speeds of hosts that are not fixed to the best at `price`; return the time of all."""
+    time = 0.0
+    for k in range(nodes.size):
+        if not fixed[k]:
+            _, _, _, speed[k] = cheapest(net, nodes[k], a, price * c)
+        time += c * works[k] / speed[k]
+    return time
+
+
+@kernel
+def _bisect(
+    net: Any,
+    nodes: Any,
+    works: Any,
+    fixed: Any,
+    a: float,
+    c: float,
+    room: float,
+    high: float,
+    speed: Any,
+) -> None:
+    """Set speeds at the least price that keeps the room; `high` is one that does."""
+    low = 0.0
+    for _ in range(200):
+        middle = 0.5 * (low + high)
+        if not low < middle < high:
+            break
+        if _at(net, nodes, works, fixed, a, c, middle, speed) <= room:
+            high = middle
+        else:
+            low = middle
+    _at(net, nodes, works, fixed, a, c, high, speed)
+
+
+@kernel
+def _step_down(
+    net: Any, nodes: Any, works: Any, a: float, c: float, room: float, time: float, speed: Any
+) -> None:
+    """Let listed hosts use what is left of the room, the most saving step first."""
+    while True:
+        best, host, to = 0.0, -1, -1
+        for k in range(nodes.size):
+            n = nodes[k]
+            if not net.listed[n]:
+                continue
+            now = net.first_level[n]
+            while net.speed[now] != speed[k]:
+                now += 1
+            for level in range(net.first_level[n], now):
+                saved = a * works[k] * (net.joule[now] - net.joule[level])
+                longer = c * works[k] * (net.inverse[level] - net.inverse[now])
+                if saved > best and time + longer <= room:
+                    best, host, to = saved, k, level
+        if host < 0:
+            return
+        time += c * works[host] * (net.inverse[to] - 1.0 / speed[host])
+        speed[host] = net.speed[to]
+
+
+@kernel
+def phase_speeds(net: Any, nodes: Any, works: Any, a: float, c: float, room: float) -> Any:
+    """Return (energy, speeds) of one phase; energy is infinite where the room is too small.
+
+    Parameters
+    ----------
+    nodes, works
+        Hosts and their FLOP, shape (hosts,).
+    a, c
+        Runs of the segment that count for energy and for time.
+    room
+        Seconds for computing.
+    """
+    hosts = nodes.size
+    speed = np.empty(hosts)
+    fixed = np.zeros(hosts, np.bool_)
+    if _at(net, nodes, works, fixed, a, c, 0.0, speed) > room:
+        least = 0.0
+        for k in range(hosts):
+            least += c * works[k] / net.high[nodes[k]]
+        if not least <= room:
+            return np.inf, speed
+        high = 1.0
+        for k in range(hosts):
+            n = nodes[k]
+            top = net.high[n]
+            high = max(high, a * top * (net.kappa[n] * top * top + net.rho[n] / top) / c)
+        for _ in range(2000):
+            if _at(net, nodes, works, fixed, a, c, high, speed) <= room:
+                break
+            high *= 4.0
+            if high == np.inf:
+                for k in range(hosts):
+                    speed[k] = net.high[nodes[k]]
+                break
+        if high < np.inf:
+            _bisect(net, nodes, works, fixed, a, c, room, high, speed)
+        time = 0.0
+        for k in range(hosts):
+            time += c * works[k] / speed[k]
+        _step_down(net, nodes, works, a, c, room, time, speed)
+        mixed = False
+        for k in range(hosts):
+            fixed[k] = net.listed[nodes[k]]
+            mixed |= fixed[k]
+        if mixed and not fixed.all() and high < np.inf:
+            _bisect(net, nodes, works, fixed, a, c, room, high, speed)
+    energy = 0.0
+    for k in range(hosts):
+        n, f = nodes[k], speed[k]
+        energy += a * works[k] * (net.kappa[n] * f * f + net.rho[n] / f)
+    return energy, speed
