@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "list": ("bench.commands.list:list_", "Instances"),
     "show": ("bench.commands.show:show", "Instances"),
     "generate": ("bench.commands.generate:generate", "Instances"),
+    "import": ("bench.commands.imports:import_", "Instances"),
     "methods": ("bench.commands.methods:methods", "Solving"),
     "solve": ("bench.commands.solve:solve", "Solving"),
     "check": ("bench.commands.check:check", "Solving"),

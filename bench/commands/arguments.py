@@ -43,35 +43,15 @@ def instance_source(reference: str) -> Path | str:
     """Return what INSTANCE means: the path of a file, or a name in the library.
 
     A name in the library wins over a file of the same name without ``.json``.
-
-    Raises
-    ------
-    InputError
-        When it is neither.
     """
     path = Path(reference)
     if is_file_name(reference):
         return path
     from instances import library
 
-    known = library.names()
-    if reference in known:
-        return reference
-    if not path.is_file():
-        raise InputError(
-            "instance",
-            reference,
-            "a file or a name in the library",
-            "splitopt list shows the names" + _similar(reference, known),
-        )
+    if library.knows(reference) or not path.is_file():
+        return reference  # where there is no such name, loading says which are alike
     return path
-
-
-def _similar(name: str, known: Sequence[str]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name, known, n=3)
-    return "; did you mean " + " or ".join(near) + "?" if near else ""
 
 
 def open_instance(reference: str) -> Instance:

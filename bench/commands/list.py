@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 from click.shell_completion import CompletionItem
 
-from bench.commands.output import echo_json, echo_table, json_option
+from bench.commands.output import Cell, echo_json, echo_table, json_option
 
 
 def _complete_set(
@@ -20,30 +22,75 @@ def _complete_set(
     "list",
     epilog="""\b
 Examples:
-  splitopt list               # the sets and how large they are
-  splitopt list quick         # the instances of one set
-  splitopt list --all --json  # every instance with its set
+  splitopt list                          # the sets and how large they are
+  splitopt list quick --problem cift     # the instances of one set
+  splitopt list --all --json             # every instance
+\b
+Any generated instance can be named too, by family and seed: cift-tiers-s7.
 """,
 )
 @click.argument("set_name", metavar="[SET]", required=False, shell_complete=_complete_set)
-@click.option("--all", "everything", is_flag=True, help="List every instance of every set.")
+@click.option("--all", "everything", is_flag=True, help="List the instances of every set.")
+@click.option("--problem", type=click.Choice(["cift", "mepra"]), help="Only of this problem.")
 @json_option
-def list_(set_name: str | None, everything: bool, as_json: bool) -> None:
+def list_(set_name: str | None, everything: bool, problem: str | None, as_json: bool) -> None:
     """List the sets of the library, or the instances of one SET."""
     from instances import library
 
+    names = library.names(set_name) if set_name is not None or everything else ()
     if set_name is None and not everything:
-        rows = [{"set": name, "instances": len(library.names(name))} for name in library.sets()]
-        if as_json:
-            echo_json(rows)
-        else:
-            echo_table({"set": "set", "instances": "instances"}, [dict(row) for row in rows])
+        _sets(problem, as_json)
         return
-    chosen = library.sets() if set_name is None else (set_name,)
-    listed = [
-        {"instance": name, "set": member} for member in chosen for name in library.names(member)
-    ]
+    entries = [library.entry(name) for name in names]
+    entries = [entry for entry in entries if problem in (None, entry.problem)]
     if as_json:
-        echo_json(listed)
-    else:
-        echo_table({"instance": "instance", "set": "set"}, [dict(row) for row in listed])
+        echo_json(
+            [
+                {
+                    "name": entry.name,
+                    "problem": entry.problem,
+                    "sets": list(entry.sets),
+                    "size": dict(entry.size),
+                    "description": entry.description,
+                    "content_hash": entry.content_hash or None,
+                }
+                for entry in entries
+            ]
+        )
+        return
+    echo_table(
+        {"name": "instance", "problem": "problem", "size": "size", "description": "what it is"},
+        [
+            {
+                "name": entry.name,
+                "problem": entry.problem,
+                "size": _size(entry.size),
+                "description": entry.description,
+            }
+            for entry in entries
+        ],
+    )
+
+
+def _sets(problem: str | None, as_json: bool) -> None:
+    from instances import library
+
+    rows: list[dict[str, Cell]] = []
+    for name in library.sets():
+        problems = [library.entry(member).problem for member in library.names(name)]
+        counts = {kind: problems.count(kind) for kind in ("cift", "mepra")}
+        shown = counts if problem is None else {problem: counts[problem]}
+        rows.append({"set": name, "instances": sum(shown.values()), **shown})
+    if as_json:
+        echo_json(rows)
+        return
+    columns = {"set": "set", "instances": "instances"}
+    echo_table(columns | {kind: kind for kind in rows[0] if kind not in columns}, rows)
+
+
+def _size(size: Mapping[str, int | str]) -> str:
+    """Return counts with their nouns, and words as they are."""
+    return ", ".join(
+        f"{value} {name}" if isinstance(value, int) else f"{name} {value}"
+        for name, value in size.items()
+    )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-__all__ = ["echo_json", "echo_table", "figure", "json_option", "note"]
+__all__ = ["Cell", "echo_json", "echo_table", "figure", "json_option", "note"]
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON for programs instead of text."

@@ -45,7 +45,9 @@ def select_instances(references: Sequence[str]) -> tuple[str, ...]:
         if reference in library.sets():
             chosen += library.names(reference)
         else:
-            chosen.append(str(instance_source(reference)))
+            source = instance_source(reference)
+            # A file without an ending is told from a name by its folder.
+            chosen.append(source if isinstance(source, str) else str(source.absolute()))
     return tuple(dict.fromkeys(chosen))
 
 
