@@ -5,7 +5,8 @@ The checks are those of any profile and any instance; an error names file, line 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,6 +29,17 @@ from instances.profiles import Block, Profile, load_profile
 __all__ = ["cift_from_csv", "profile_from_csv", "read_profile"]
 
 UNCOMPRESSED = Compression("none", 1.0, 1.0, 1.0)
+NODE_COLUMNS = (
+    "name",
+    "tier",
+    "speeds_flop_per_s",
+    "kappa_j_s2_per_flop3",
+    "busy_power_w",
+    "memory_bytes",
+)
+LINK_COLUMNS = ("tail", "head", "rate_bit_per_s", "delay_s", "energy_j_per_bit")
+COMPRESSION_COLUMNS = ("name", "flops_factor", "param_factor", "activation_factor")
+CONFIGURATION_COLUMNS = ("model", "compression", "source", "fraction", "epochs")
 _MOST_BLOCKS = 10_000
 Part = TypeVar("Part")
 
@@ -168,42 +180,25 @@ def cift_from_csv(
     InputError
         Naming file, line and column, or the option.
     """
-    node_table = read_table(
-        nodes,
-        (
-            "name",
-            "tier",
-            "speeds_flop_per_s",
-            "kappa_j_s2_per_flop3",
-            "busy_power_w",
-            "memory_bytes",
-        ),
-        ("samples",),
-    )
-    known = _parts(node_table, _node)
-    _once(node_table, "name")
+    tables = {"nodes": read_table(nodes, NODE_COLUMNS, ("samples",))}
+    known = _parts(tables["nodes"], _node)
+    _once(tables["nodes"], "name")
+    if configurations is None and all(node.tier != "end" for node in known):
+        raise InputError(
+            nodes.name, "no end node", "at least one node of tier end", "add the source"
+        )
     read_links: tuple[Link, ...] = ()
     if links is not None:
-        link_table = read_table(
-            links, ("tail", "head", "rate_bit_per_s", "delay_s", "energy_j_per_bit")
-        )
-        read_links = _parts(link_table, _link)
-        names = {node.name for node in known}
-        for cells in link_table.rows:
-            for end in ("tail", "head"):
-                if cells.text(end) not in names:
-                    raise cells.error(
-                        end, cells.text(end), f"a node of {nodes.name}", "correct the name"
-                    )
+        tables["links"] = read_table(links, LINK_COLUMNS)
+        read_links = _parts(tables["links"], _link)
+        _check_ends(tables["links"], known, nodes.name)
     levels: tuple[Compression, ...] = (UNCOMPRESSED,)
     if compressions is not None:
-        table = read_table(
-            compressions, ("name", "flops_factor", "param_factor", "activation_factor")
-        )
-        levels = _parts(table, _compression)
+        tables["compressions"] = read_table(compressions, COMPRESSION_COLUMNS)
+        levels = _parts(tables["compressions"], _compression)
     if configurations is not None:
-        table = read_table(configurations, ("model", "compression", "source", "fraction", "epochs"))
-        chosen = _parts(table, _configuration)
+        tables["configurations"] = read_table(configurations, CONFIGURATION_COLUMNS)
+        chosen = _parts(tables["configurations"], _configuration)
     else:
         chosen = tuple(
             Configuration(profile.name, level.name, node.name, 1.0, epochs)
@@ -212,24 +207,40 @@ def cift_from_csv(
             for node in known
             if node.tier == "end"
         )
-        if not chosen:
-            raise InputError(
-                nodes.name, "no end node", "at least one node of tier end", "add the source"
-            )
-    return CiftInstance(
-        name=name,
-        nodes=known,
-        links=read_links,
-        models=tuple(profiles),
-        compressions=levels,
-        configurations=chosen,
-        requests=requests,
-        inference_deadline_s=inference_deadline_s,
-        fine_tuning_deadline_s=fine_tuning_deadline_s,
-        training=training or Training(),
-        description=description,
-        origin={"imported": True},
-    )
+    try:
+        return CiftInstance(
+            name=name,
+            nodes=known,
+            links=read_links,
+            models=tuple(profiles),
+            compressions=levels,
+            configurations=chosen,
+            requests=requests,
+            inference_deadline_s=inference_deadline_s,
+            fine_tuning_deadline_s=fine_tuning_deadline_s,
+            training=training or Training(),
+            description=description,
+            origin={"imported": True},
+        )
+    except InputError as error:
+        raise _by_line(error, tables) from None
+
+
+def _by_line(error: InputError, tables: Mapping[str, Table]) -> InputError:
+    """Return an error about ``links[3]`` as one about a line of the file of links."""
+    found = re.fullmatch(r"(\w+)\[(\d+)\]\.?(.*)", error.field)
+    if found is None or found[1] not in tables:
+        return error
+    cells = tables[found[1]].rows[int(found[2])]
+    return cells.located(InputError(found[3], error.value, error.allowed, error.remedy))
+
+
+def _check_ends(table: Table, nodes: Sequence[Node], source: str) -> None:
+    names = {node.name for node in nodes}
+    for cells in table.rows:
+        for end in ("tail", "head"):
+            if cells.text(end) not in names:
+                raise cells.error(end, cells.text(end), f"a node of {source}", "correct the name")
 
 
 def _parts(table: Table, read: Callable[[Cells], Part]) -> tuple[Part, ...]:

@@ -1,0 +1,228 @@
+"""Imports of CSV files: round trips, and every kind of mistake told by file, line and column."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from instances.cift import CiftInstance, SpeedInterval
+from instances.csv_tables import read_table
+from instances.errors import InputError
+from instances.importing import cift_from_csv, profile_from_csv, read_profile
+from instances.importing_mepra import mepra_from_csv
+from instances.mepra import MepraInstance
+from instances.profiles import Profile
+
+DATA = Path(__file__).parents[1] / "data" / "csv"
+BAD = DATA / "bad"
+
+
+@pytest.fixture(scope="module")
+def profile():
+    return profile_from_csv(DATA / "blocks.csv", "my-net", 1204224, head_blocks=1)
+
+
+def cift(profile, nodes="nodes.csv", links="links.csv", **more):
+    given = {"requests": 10} | more
+    return cift_from_csv("lab", [profile], DATA / nodes, DATA / links, **given)
+
+
+def mepra(profile, devices="devices.csv", **more):
+    given = {"edge_capacity_flop_per_s": 1e12, "bandwidth_bit_per_s": 1e7} | more
+    return mepra_from_csv("ward", [profile], DATA / devices, **given)
+
+
+def test_profile_figures(profile):
+    # Bytes become bits; an empty optional cell is its default.
+    assert [b.flops for b in profile.blocks] == [2e8, 6e8, 1e7]
+    assert [b.activation_bits for b in profile.blocks] == [6.4e6, 1.6e6, 3200]
+    assert [b.exit_flops for b in profile.blocks] == [1e6, 0, 0]
+    assert Profile.from_document(profile.to_document()) == profile
+
+
+def test_measured_times_times_speed_are_flops(profile):
+    # 0.02 s at 10 GFLOP/s are 0.2 GFLOP, as in blocks.csv.
+    timed = profile_from_csv(
+        DATA / "blocks_timed.csv",
+        "my-net",
+        1204224,
+        measured_on="board",
+        measured_speed_flop_per_s=1e10,
+    )
+    assert [b.flops for b in timed.blocks] == [b.flops for b in profile.blocks]
+    assert "board" in timed.notes[0]
+
+
+def test_times_need_a_speed_and_flops_take_none():
+    with pytest.raises(InputError, match="measured speed"):
+        profile_from_csv(DATA / "blocks_timed.csv", "my-net", 1)
+    with pytest.raises(InputError, match="nothing where the file gives flops"):
+        profile_from_csv(
+            DATA / "blocks.csv", "n", 1, measured_on="b", measured_speed_flop_per_s=1e9
+        )
+
+
+def test_cift_round_trip(profile):
+    instance = cift(
+        profile,
+        compressions=DATA / "compressions.csv",
+        configurations=DATA / "configurations.csv",
+        inference_deadline_s=0.1,
+    )
+    assert instance.nodes[0].speeds_flop_per_s == (5e9, 1e10)
+    assert instance.nodes[1].speeds_flop_per_s == SpeedInterval(1e11, 1e12)
+    assert [node.samples for node in instance.nodes] == [500, 0, 0]
+    assert [g.epochs for g in instance.configurations] == [3, 7]
+    assert instance.error_target is None
+    again = CiftInstance.from_document(instance.to_document())
+    assert again == instance
+    assert again.content_hash == instance.content_hash
+
+
+def test_cift_defaults(profile):
+    instance = cift(profile, epochs=2)
+    (only,) = instance.configurations
+    assert (only.model, only.compression, only.source, only.fraction, only.epochs) == (
+        "my-net",
+        "none",
+        "board",
+        1.0,
+        2,
+    )
+
+
+def test_mepra_round_trip(profile):
+    instance = mepra(profile, exits="column", total=100)
+    # The head is the last layer's branch, so three blocks make two layers.
+    assert [layer.branch_flops for layer in instance.profiles[0].layers] == [1e6, 1e7]
+    assert instance.exit_set.tolist() == [0b11, 0b10, 0b11]
+    # Equal rows are stored once.
+    assert instance.exit_row.tolist() == [0, 0, 1]
+    again = MepraInstance.from_document(instance.to_document())
+    assert again.content_hash == instance.content_hash
+
+
+@pytest.mark.parametrize("exits", ["all", "free"])
+def test_mepra_exits(profile, exits, tmp_path):
+    text = (DATA / "devices.csv").read_text().splitlines()
+    plain = tmp_path / "devices.csv"
+    plain.write_text("\n".join(line.rpartition(",")[0] for line in text))
+    instance = mepra_from_csv(
+        "ward",
+        [profile],
+        plain,
+        edge_capacity_flop_per_s=1e12,
+        bandwidth_bit_per_s=1e7,
+        exits=exits,
+        total=100,
+    )
+    assert instance.exits == ("free" if exits == "free" else "fixed")
+    if exits == "all":
+        assert instance.exit_set.tolist() == [0b11] * 3
+
+
+def test_spreadsheets_byte_order_mark_and_line_ends(tmp_path):
+    path = tmp_path / "blocks.csv"
+    text = (DATA / "blocks.csv").read_text().replace("\n", "\r\n")
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode() + b"\r\n,,,,\r\n")
+    assert len(profile_from_csv(path, "n", 1).blocks) == 3
+
+
+# File, then what its error must name: place, and a part of what is allowed or the remedy.
+PROFILES = {
+    "negative.csv": ("negative.csv line 2, column flops", "-1", ">= 0"),
+    "twice.csv": ("twice.csv line 3, column name", "conv1", "line 2 has it"),
+    "nan.csv": ("nan.csv line 2, column flops", "nan", "decimal number"),
+    "underscore.csv": ("underscore.csv line 2, column flops", "1_000", "decimal number"),
+    "huge.csv": ("huge.csv line 2, column flops", "1e999", "finite"),
+    "empty_cell.csv": ("empty_cell.csv line 2, column flops", "''", "fill in"),
+    "short_line.csv": ("short_line.csv line 2", "3 cells", "4 cells"),
+    "semicolons.csv": ("semicolons.csv line 1", "name;flops", "separate columns by commas"),
+    "no_activation.csv": ("no_activation.csv line 1", "", "activation_bytes"),
+    "two_activations.csv": ("two_activations.csv line 1", "and", "remove one"),
+    "column_twice.csv": ("column_twice.csv line 1", "flops", "each column once"),
+    "unknown_column.csv": ("unknown_column.csv line 1", "colour", "columns name, param_bytes"),
+    "header_alone.csv": ("header_alone.csv", "a header alone", "at least one line"),
+    "empty.csv": ("empty.csv", "no line", "header"),
+    "open_quote.csv": ("open_quote.csv line", "", "quotes in pairs"),
+    "latin1.csv": ("latin1.csv", "byte 43", "UTF-8"),
+    "unsafe_name.csv": ("unsafe_name.csv line 2, column name", "../up", "letters, digits"),
+}
+NODES = {
+    "nodes_order.csv": ("line 2, column speeds_flop_per_s", "2e9;1e9", "ascending"),
+    "nodes_interval.csv": ("line 2, column speeds_flop_per_s", "2e9..1e9", "swap"),
+    "nodes_tier.csv": ("line 2, column tier", "fog", "end, edge, cloud"),
+    "nodes_no_source.csv": ("nodes_no_source.csv", "no end node", "tier end"),
+    "nodes_half_sample.csv": ("line 2, column samples", "1.5", "an integer"),
+}
+LINKS = {
+    "links_unknown.csv": ("line 2, column head", "nowhere", "a node of nodes.csv"),
+    "links_rate.csv": ("line 2, column rate_bit_per_s", "0", "> 0"),
+    "links_cycle.csv": ("line 2", "->", "without a cycle"),
+}
+DEVICES = {
+    "devices_speed.csv": ("line 2, column speed_flop_per_s", "0", "> 0"),
+    "devices_sum.csv": ("line 2, columns fraction_1 to fraction_2", "1.1", "add up to 1"),
+    "devices_columns.csv": ("line 1", "fraction_1", "fraction_2"),
+    "devices_beyond.csv": ("line 2, column fraction_3", "0", "nothing beyond layer 2"),
+    "devices_exits.csv": ("line 2, column exits", "1", "2 among them"),
+    "devices_profile.csv": ("line 2, column profile", "other", "my-net"),
+}
+
+
+def test_every_bad_file_is_tried():
+    assert {path.name for path in BAD.iterdir()} == {*PROFILES, *NODES, *LINKS, *DEVICES}
+
+
+@pytest.mark.parametrize("name", [*PROFILES, *NODES, *LINKS, *DEVICES])
+def test_bad_files(profile, name):
+    if name in PROFILES:
+        call = partial(profile_from_csv, BAD / name, "my-net", 1)
+    elif name in NODES:
+        call = partial(cift, profile, nodes=f"bad/{name}")
+    elif name in LINKS:
+        call = partial(cift, profile, links=f"bad/{name}")
+    else:
+        exits = "column" if "exits" in name else "all"
+        call = partial(mepra, profile, f"bad/{name}", exits=exits)
+    with pytest.raises(InputError) as caught:
+        call()
+    where, value, advice = (PROFILES | NODES | LINKS | DEVICES)[name]
+    error = caught.value
+    assert where in error.field
+    assert value in str(error)
+    assert advice in str(error)
+    assert "\n" not in str(error)
+
+
+def test_a_missing_file_and_a_missing_profile():
+    with pytest.raises(InputError, match="No such file"):
+        profile_from_csv(DATA / "nothing.csv", "n", 1)
+    with pytest.raises(InputError, match="resnet18-imagenet"):
+        read_profile("resnet1800")
+    assert read_profile("resnet18-imagenet").name == "resnet18-imagenet"
+
+
+def test_a_large_file_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("instances.csv_tables.LARGEST_FILE_BYTES", 100)
+    with pytest.raises(InputError, match="at most 100 bytes"):
+        read_table(DATA / "blocks.csv", ("name",))
+    monkeypatch.undo()
+    monkeypatch.setattr("instances.csv_tables.MOST_ROWS", 2)
+    with pytest.raises(InputError, match="more than 2 lines"):
+        profile_from_csv(DATA / "blocks.csv", "n", 1)
+
+
+@given(st.text(max_size=200))
+@settings(max_examples=200, deadline=None)
+def test_any_text_gives_a_profile_or_one_line(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("any") / "blocks.csv"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    said = ""
+    try:
+        profile_from_csv(path, "n", 1)
+    except InputError as error:
+        said = str(error)
+    assert "\n" not in said
