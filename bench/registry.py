@@ -76,6 +76,13 @@ METHODS: tuple[Entry, ...] = (
         "certified Lagrangian bound, repair, branch and bound over devices",
     ),
     Entry(
+        "scip-minlp",
+        "mepra",
+        "exact",
+        "formulations.mepra_scip:METHOD",
+        "the natural model with shares in SCIP, a global solver",
+    ),
+    Entry(
         "highs-flow",
         "cift",
         "exact",

@@ -43,10 +43,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from formulations.mepra_incumbent import Incumbent
-from formulations.mepra_layerwise import WalkedOption, walked_options
+from formulations.mepra_layerwise import (
+    WalkedOption,
+    descent,
+    plan_of,
+    root_of,
+    walked_options,
+)
 from instances.interface import (
     Budget,
     OnProgress,
@@ -58,13 +62,12 @@ from instances.interface import (
     read_options,
 )
 from instances.mepra import MepraInstance
-from instances.mepra_plan import MepraPlan, shares_from_weights
+from instances.mepra_plan import MepraPlan
 
 __all__ = ["METHOD", "MepraCpsat"]
 
 _MOST_DEVICES = 5000
 _ROUNDING = 1e-11  # relative; covers the rounding of every figure here
-_Pick = list[WalkedOption]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +109,6 @@ class _Scaled:
         return floors + 1e-10 * (self.base + (self.most / self.scale) ** 2)
 
 
-def _root(instance: MepraInstance, option: WalkedOption) -> float:
-    return math.sqrt(
-        instance.weight_time_per_s * option.edge_flop / instance.edge_capacity_flop_per_s
-    )
-
-
 def _scaled(
     instance: MepraInstance,
     options: list[list[WalkedOption]],
@@ -123,7 +120,7 @@ def _scaled(
     base = math.fsum(least)
     room = max(objective * (1 + 1e-9) - base, 1e-9 * objective)
     kept = [
-        [o for o in mine if o.own_cost - a + _root(instance, o) ** 2 <= room]
+        [o for o in mine if o.own_cost - a + root_of(instance, o) ** 2 <= room]
         for mine, a in zip(options, least, strict=True)
     ]
     # R * R < 2^60 and, with devices at most at `room` each, the objective too. Within that no
@@ -137,7 +134,7 @@ def _scaled(
     down = 1 - _ROUNDING
     return _Scaled(
         kept,
-        [[math.floor(scale * _root(instance, o) * down) for o in mine] for mine in kept],
+        [[math.floor(scale * root_of(instance, o) * down) for o in mine] for mine in kept],
         [
             [
                 max(0, math.floor(scale * scale / divisor * (o.own_cost - a - _ROUNDING * a)))
@@ -150,34 +147,6 @@ def _scaled(
         divisor,
         base,
     )
-
-
-def _plan(instance: MepraInstance, picked: _Pick) -> MepraPlan:
-    """Return the plan of one option a device, with shares in proportion to the roots."""
-    return MepraPlan(
-        np.array([o.split for o in picked]),
-        shares_from_weights(np.sqrt([o.edge_flop for o in picked])),
-        np.array([o.exit_set for o in picked]) if instance.exits == "free" else None,
-    )
-
-
-def _descent(instance: MepraInstance, options: list[list[WalkedOption]]) -> _Pick:
-    """Return options from which no device alone can improve, from all on the device."""
-    picked = [mine[0] for mine in options]
-    total = sum(_root(instance, o) for o in picked)
-    for _ in range(50):
-        changed = False
-        for i, mine in enumerate(options):
-            others = total - _root(instance, picked[i])
-            best = min(mine, key=lambda o: o.own_cost + (others + _root(instance, o)) ** 2)
-            if best is not picked[i]:
-                gain = picked[i].own_cost + total**2
-                total_new = others + _root(instance, best)
-                if best.own_cost + total_new**2 < gain * (1 - 1e-12):
-                    picked[i], total, changed = best, total_new, True
-        if not changed:
-            break
-    return picked
 
 
 class MepraCpsat:
@@ -212,8 +181,8 @@ class MepraCpsat:
         if best.remaining_s == 0:
             return best.result(Termination.TIME)
         table = walked_options(instance)
-        hint = _descent(instance, table)
-        best.offer(_plan(instance, hint))
+        hint = descent(instance, table)
+        best.offer(plan_of(instance, hint))
         if best.objective == 0:
             return best.result()
         return _search(best, _scaled(instance, table, best.objective, budget.relative_gap), seed)
@@ -271,7 +240,7 @@ def _search(best: Incumbent, scaled: _Scaled, seed: int) -> Result:
             next(o for o, b in zip(mine, row, strict=True) if value(b))
             for mine, row in zip(scaled.options, x, strict=True)
         ]
-        best.offer(_plan(best.instance, picked))
+        best.offer(plan_of(best.instance, picked))
 
     class _OnSolution(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
         def on_solution_callback(self) -> None:

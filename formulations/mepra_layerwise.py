@@ -14,11 +14,16 @@ one state that are no better in any figure go. With exits fixed each layer has o
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from instances.mepra import MepraInstance
+import numpy as np
 
-__all__ = ["WalkedOption", "walked_options"]
+from instances.mepra import MepraInstance
+from instances.mepra_plan import MepraPlan, shares_from_weights
+
+__all__ = ["WalkedOption", "descent", "plan_of", "root_of", "walked_options"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +124,35 @@ def walked_options(instance: MepraInstance) -> list[list[WalkedOption]]:
                 front.append(option)
         found.append(front)
     return found
+
+
+def root_of(instance: MepraInstance, option: WalkedOption) -> float:
+    """Return r = sqrt(w_T W / C) of an option: the best shares are proportional to it."""
+    seconds = option.edge_flop / instance.edge_capacity_flop_per_s
+    return math.sqrt(instance.weight_time_per_s * seconds)
+
+
+def plan_of(instance: MepraInstance, picked: Sequence[WalkedOption]) -> MepraPlan:
+    """Return the plan of one option a device, with the best shares."""
+    return MepraPlan(
+        np.array([o.split for o in picked]),
+        shares_from_weights(np.sqrt([o.edge_flop for o in picked])),
+        np.array([o.exit_set for o in picked]) if instance.exits == "free" else None,
+    )
+
+
+def descent(instance: MepraInstance, options: list[list[WalkedOption]]) -> list[WalkedOption]:
+    """Return options from which no device alone can improve (at most 50 rounds)."""
+    picked = [mine[0] for mine in options]
+    total = sum(root_of(instance, o) for o in picked)
+    for _ in range(50):
+        changed = False
+        for i, mine in enumerate(options):
+            others = total - root_of(instance, picked[i])
+            costs = [o.own_cost + (others + root_of(instance, o)) ** 2 for o in mine]
+            k = min(range(len(mine)), key=costs.__getitem__)
+            if costs[k] < (picked[i].own_cost + total**2) * (1 - 1e-12):
+                picked[i], total, changed = mine[k], others + root_of(instance, mine[k]), True
+        if not changed:
+            break
+    return picked
