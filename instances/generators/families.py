@@ -222,6 +222,12 @@ _LIST = (
         "instances.generators.mepra:build_partition",
     ),
     _mepra(
+        "lattice",
+        "every choice ties in the relaxation, none is near the best that it promises",
+        MepraKnobs(devices=50, models=("vgg16-imagenet",)),
+        "instances.generators.mepra:build_lattice",
+    ),
+    _mepra(
         "large",
         "100 000 devices",
         MepraKnobs(

@@ -16,7 +16,7 @@ from instances.profiles import Layer, MultiExitProfile, load_profile
 from instances.sources.mepra import exits_at_quarters, place_exits
 from instances.sources.tables import printed_devices
 
-__all__ = ["build_mepra", "build_partition"]
+__all__ = ["build_lattice", "build_mepra", "build_partition"]
 
 _TOTAL = 1000
 _REFERENCE = "vgg16-imagenet"
@@ -170,4 +170,49 @@ def build_partition(
         exit_set=np.ones(n, dtype=np.int64),
         description=description,
         assumptions=("Made up: the reduction from PARTITION that shows MEPRA to be NP-hard.",),
+    )
+
+
+def build_lattice(
+    family: str, seed: int, knobs: MepraKnobs, name: str, description: str
+) -> MepraInstance:
+    """Return an instance whose relaxation cannot tell subsets apart, and no subset is near best.
+
+    As in `build_partition` a device adds r_i on the edge, or costs ``2 theta r_i`` s alone, so
+    that the cost of the set on the edge, with R the sum of its r_i, is
+    ``(R - theta)^2 + constant``. Here r_i = 10 k_i + u_i with k_i in 1..3 and small u_i: every R
+    modulo 10 lies in [0, 4.5], and theta modulo 10 between 4.5 and 10. A proof has to show that no
+    subset comes nearer to theta than that, while each gives the relaxation the same bound.
+    One may read r_i as the side of an image: work grows with its square.
+    """
+    draws = draws_for(family, seed, "roots")
+    n = knobs.devices
+    slack = 0.3 + 0.15 * draws.unit()
+    top = draws.integer(3, 7)
+    # Multiples of 2^-20, so that squares are exact doubles.
+    noise = int(slack * 10 * 2 / n * 2**20)
+    roots = [10.0 * draws.integer(1, top) + draws.integer(0, noise) * 2.0**-20 for _ in range(n)]
+    half = int(math.fsum(roots) / 20.0) * 10.0
+    theta = half + 10.0 * (slack + (1.0 - slack) / 2.0)
+    profiles = tuple(
+        MultiExitProfile(f"side-{k}", 0.0, (Layer("all", root * root, 0.0, 0.0),))
+        for k, root in enumerate(roots, start=1)
+    )
+    every = np.arange(n)
+    return MepraInstance(
+        name=name,
+        edge_capacity_flop_per_s=1.0,
+        bandwidth_bit_per_s=1.0,
+        weight_time_per_s=1.0,
+        weight_energy_per_j=0.0,
+        profiles=profiles,
+        exit_fractions=ExitFractions.of([[1.0]]),
+        speed_flop_per_s=np.array([root / (2.0 * theta) for root in roots]),
+        power_w=np.zeros(n),
+        transmit_power_w=np.zeros(n),
+        profile=every,
+        exit_row=np.zeros(n, dtype=np.int64),
+        exit_set=np.ones(n, dtype=np.int64),
+        description=description,
+        assumptions=("Made up: costs in exact proportion to roots that lie near a lattice.",),
     )

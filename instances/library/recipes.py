@@ -109,6 +109,7 @@ TINY: tuple[Recipe, ...] = (
         fractions="drawn",
     ),
     _recipe("mepra-tiny-partition", "mepra-partition", 8, devices=10),
+    _recipe("mepra-tiny-lattice", "mepra-lattice", 9, devices=12),
 )
 
 # The article's sweep in short, and one of each kind of variant.
@@ -157,6 +158,7 @@ LARGE: tuple[Recipe, ...] = (
     _recipe("mepra-large-free-1000000", "mepra-large", 205, devices=1_000_000, exits="free"),
     _recipe("mepra-large-dense-100000", "mepra-large", 206, devices=100_000, exits="all"),
     _recipe("mepra-large-alike-100000", "mepra-ties", 207, devices=100_000),
+    _recipe("mepra-large-lattice", "mepra-lattice", 208, devices=150),
     _recipe("cift-large-alike", "cift-ties", 211, stages=16, width=8),
     _recipe("cift-large-llm", "cift-llm", 212, stages=16, width=8, hosts=8, levels=8),
     _recipe("cift-large-tight", "cift-tight", 213, stages=12, width=12, levels=8),

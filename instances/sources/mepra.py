@@ -64,7 +64,7 @@ def _assumptions(settings: SourceSettings, network: MultiExitProfile) -> tuple[s
         "inference task a device, costs added over devices.",
         f"Backbone: {settings.backbone}; 13 fractions fit VGG-16's convolutions, pooling goes "
         "with the convolution before it.",
-        f"Input: {network.input_bits:g} bits a task"
+        f"Input: {network.input_bits:.15g} bits a task"
         + (", the profile's raw 8-bit input." if settings.input_bits is None else ", chosen."),
         f"Features: {settings.feature_bits_per_element:g} bits an element of a feature map"
         + (

@@ -54,6 +54,7 @@ HASHES = {
     "mepra-fleet": "b72763d9cae3dba3381b27eb1cc680b6302efcaee12f812091de8014a37ef6e0",
     "mepra-free": "5297c6ee09e3e5ef1fbfb76a61b5d066867ce751d53f8373b468da34a3f725f6",
     "mepra-partition": "79b5b612929e4b92deb8349d3a45972f5bb6740c97f1a1e0e9d674515751ae01",
+    "mepra-lattice": "e7aecb6ace157f1e309295ee4588b1f57fc82a4a5a183879b34718ef9b4b85e6",
     "mepra-large": "e7e162ef463ae04551f98babbf90a4ee79d5095d27f8638f977eab841640f977",
 }
 
@@ -330,6 +331,19 @@ def test_partition_costs_are_squares_of_the_distance_to_half():
         plan = MepraPlan(1 - on, shares_from_weights(numbers * on))
         expected = (numbers @ on - whole / 2) ** 2 + 0.75 * whole**2
         assert evaluate(instance, plan).objective == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_subset_of_a_lattice_comes_near_what_the_relaxation_promises(seed):
+    instance = generate("mepra-lattice", seed, devices=12)
+    roots = np.sqrt([p.layers[0].flops for p in instance.profiles])
+    thetas = roots / instance.speed_flop_per_s / 2
+    assert np.allclose(thetas, thetas[0], rtol=1e-14)
+    sums = np.zeros(1)
+    for root in roots:
+        sums = np.concatenate([sums, sums + root])
+    # Sums lie in [0, 4.5] modulo 10, theta between.
+    assert np.abs(sums - thetas[0]).min() > 2.5
 
 
 @given(st.integers(0, 10**6), st.sampled_from(["printed", "drawn"]))

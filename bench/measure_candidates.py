@@ -1,0 +1,131 @@
+"""Measure the candidates for `standard-v1`: optimum, hosts or splits at it, what a MILP proves.
+
+Run ``python -m bench.measure_candidates --out DIR`` (about an hour on one core). Each candidate
+is appended to ``DIR/candidates.jsonl`` when done, so a run that was broken off goes on where it
+stopped. ``--table`` writes the committed table from which `instances.library.standard` selects;
+that module imports no solver, so what depends on solvers reaches it as data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.registry import load
+from instances.cift import CiftInstance
+from instances.cift_plan import CiftPlan
+from instances.documents import write_json
+from instances.interface import Budget, OptionValue, Result, SolutionStatus
+from instances.library.candidates import candidates, generate_candidate
+from instances.library.features import features
+from instances.library.recipes import Recipe
+from instances.mepra import MepraInstance
+from instances.mepra_plan import MepraPlan
+from instances.tolerances import gap
+
+if TYPE_CHECKING:
+    from instances.interface import Instance, Plan
+
+__all__ = ["main", "measure"]
+
+MILP_SECONDS = 10.0
+REFERENCE_SECONDS = 60.0
+TABLE = Path(__file__).parent.parent / "instances" / "data" / "library" / "candidates.json.gz"
+# The fastest MILP of each problem, and the method that proves most optima.
+MILP = {"cift": "highs-flow", "mepra": "highs-tangent"}
+REFERENCE = {"cift": "jqodi-exact", "mepra": "lagrangian"}
+_PROVED = (SolutionStatus.OPTIMAL, SolutionStatus.INFEASIBLE)
+
+
+def _solve(
+    name: str, instance: Instance, seconds: float, options: dict[str, OptionValue]
+) -> tuple[Result, float]:
+    method = load(name, instance.problem)
+    began = time.perf_counter()
+    result = method.solve(instance, Budget(time_limit_s=seconds), 0, options)
+    return result, time.perf_counter() - began
+
+
+def _shape(instance: Instance, plan: Plan | None) -> dict[str, object]:
+    """Return how many nodes host, or what share of splits cuts inside the network."""
+    if isinstance(instance, CiftInstance) and isinstance(plan, CiftPlan):
+        return {"hosts": sum(stop.blocks > 0 for stop in plan.stops)}
+    if isinstance(instance, MepraInstance) and isinstance(plan, MepraPlan):
+        layers = instance.layers[instance.profile]
+        inside = (plan.splits > 0) & (plan.splits < layers)
+        one = bool(np.all(plan.splits == 0)) or bool(np.all(plan.splits == layers))
+        return {"interior": round(float(inside.mean()), 4), "one_node": one}
+    return {}
+
+
+def measure(recipe: Recipe) -> dict[str, object]:
+    """Return the row of one candidate."""
+    instance = generate_candidate(recipe)
+    continuous = isinstance(instance, CiftInstance) and instance.has_continuous_speeds
+    row: dict[str, object] = {
+        "name": recipe.name,
+        "problem": instance.problem,
+        "content_hash": instance.content_hash,
+        "features": features(instance),
+        "continuous": continuous,
+    }
+    plan: Plan | None = None
+    if continuous:
+        # No MILP at hand takes intervals; a plan within 0.2 % tells how many hosts it takes.
+        result, _ = _solve("jqodi", instance, REFERENCE_SECONDS, {"epsilon": 0.002})
+        row |= {"milp_status": "unsupported", "milp_seconds": None, "milp_gap": None}
+    else:
+        milp, seconds = _solve(MILP[instance.problem], instance, MILP_SECONDS, {})
+        proved = milp.status in _PROVED and seconds <= MILP_SECONDS
+        row |= {
+            "milp_status": str(milp.status) if proved else "unproven",
+            "milp_seconds": round(seconds, 2),
+            "milp_gap": gap(milp.objective, milp.bound),
+        }
+        plan = milp.plan
+        result = milp
+        if not proved or instance.problem == "cift":
+            result, _ = _solve(REFERENCE[instance.problem], instance, REFERENCE_SECONDS, {})
+    row |= {
+        "status": str(result.status),
+        "objective": result.objective,
+        "reference_gap": gap(result.objective, result.bound),
+    }
+    return row | _shape(instance, result.plan if result.plan is not None else plan)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure what is not measured yet, then write the table if asked."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder of candidates.jsonl")
+    parser.add_argument("--table", action="store_true", help="write the committed table")
+    options = parser.parse_args(arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
+    path = options.out / "candidates.jsonl"
+    done = {}
+    if path.exists():
+        for line in path.read_text(encoding="ascii").splitlines():
+            if line.endswith("}"):  # a line cut short is measured again
+                row = json.loads(line)
+                done[row["name"]] = row
+    recipes = list(candidates())
+    with path.open("a", encoding="ascii") as stream:
+        for k, recipe in enumerate(recipes, start=1):
+            if recipe.name in done:
+                continue
+            row = done[recipe.name] = measure(recipe)
+            stream.write(json.dumps(row) + "\n")
+            stream.flush()
+            sys.stderr.write(f"{k}/{len(recipes)} {recipe.name} {row['milp_status']}\n")
+    if options.table:
+        write_json(TABLE, [done[recipe.name] for recipe in recipes])
+
+
+if __name__ == "__main__":
+    main()

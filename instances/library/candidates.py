@@ -1,0 +1,165 @@
+"""Candidates for `standard-v1`: a wide random design over the generators' knobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from instances.generators.draws import Draws, draws_for
+from instances.library.recipes import Recipe
+
+if TYPE_CHECKING:
+    from instances.interface import Instance
+
+__all__ = ["candidates", "generate_candidate"]
+
+CIFT, CIFT_LONG, MEPRA = 560, 60, 300
+_FIRST_SEED = 10_000
+_TRANSFORMERS = (
+    "vit-b16-imagenet",
+    "bert-base-128",
+    "gpt2-small-128",
+    "gpt2-medium-128",
+    "gpt2-large-128",
+)
+_NETWORKS = (
+    "alexnet-imagenet",
+    "vgg16-imagenet",
+    "resnet18-imagenet",
+    "resnet50-imagenet",
+    "mobilenetv2-imagenet",
+    "alexnet-cifar10",
+    "vgg16-cifar10",
+    "resnet18-cifar10",
+    "resnet50-cifar10",
+    "mobilenetv2-cifar10",
+)
+_MULTI_EXIT = (
+    "vgg16-imagenet",
+    "resnet18-imagenet",
+    "resnet50-imagenet",
+    "mobilenetv2-imagenet",
+    "alexnet-imagenet",
+    "vit-b16-imagenet",
+)
+
+
+def _cift(draws: Draws) -> dict[str, object]:
+    # Half of the draws from where MILPs were found to work hard: transformers, whose blocks are
+    # alike, on nodes that are alike.
+    alike = draws.chance(0.5)
+    stages = draws.choice((3, 4, 5, 6, 8, 10, 12))
+    width = draws.choice((1, 2, 3, 4, 6, 8) if stages <= 6 else (1, 2, 3, 4))
+    heterogeneity = draws.choice((0.02, 0.05, 0.1, 0.3) if alike else (0.3, 1.0, 1.0))
+    pool = _TRANSFORMERS if alike else _NETWORKS + _TRANSFORMERS
+    kind = draws.unit()
+    infeasible = "no"
+    if kind < 0.08:
+        infeasible = draws.choice(
+            ("deadlines-together", "deadlines-together", "deadlines-together", "deadline", "memory")
+        )
+    return {
+        "stages": stages,
+        "width": width,
+        "sources": draws.choice((1, 2, 3, 4)),
+        "clouds": draws.choice((1, 2)),
+        "levels": draws.choice((2, 3, 4, 5, 8)),
+        "hosts": min(draws.choice((1, 1, 2, 3, 4, 5, 6, 8)), stages),
+        "tightness": draws.choice((0.2, 0.4, 0.6, 0.8, 0.95)),
+        "heterogeneity": heterogeneity,
+        "digits": 3 if heterogeneity == 1.0 else 6,
+        "skip_links": draws.choice((0.0, 0.1, 0.3)),
+        "lateral_links": draws.choice((0.0, 0.0, 0.2)),
+        "relays": draws.choice((0.0, 0.0, 0.0, 0.3)),
+        "models": tuple(draws.sample(pool, draws.choice((1, 1, 2, 3)))),
+        "compressions": draws.choice((1, 2, 3, 5, 7)),
+        "fractions": draws.choice((1, 1, 2, 3)),
+        "hardware": draws.choice(("fin", "data-sheet")),
+        "access": draws.choice(("wifi", "lte", "5g", "wired")),
+        "bandwidth": draws.choice((0.1, 1.0, 1.0, 10.0)),
+        "bit_energy": draws.choice((0.1, 1.0, 1.0, 10.0)),
+        "deadlines": draws.choice(("both", "both", "both", "inference", "fine-tuning", "none")),
+        "speeds": "continuous" if 0.08 <= kind < 0.2 else "listed",
+        "infeasible": infeasible,
+    }
+
+
+def _cift_long(draws: Draws) -> dict[str, object]:
+    # Long paths of many hosts with many levels, alike, and not too tight: where MILPs fail most.
+    stages = draws.integer(8, 16)
+    return {
+        "stages": stages,
+        "width": draws.integer(2, 5),
+        "sources": draws.choice((1, 2)),
+        "levels": draws.integer(4, 12),
+        "hosts": draws.integer(6, stages - 2),
+        "tightness": draws.choice((0.3, 0.4, 0.5, 0.6)),
+        "heterogeneity": draws.choice((0.02, 0.05, 0.1)),
+        "digits": 6,
+        "skip_links": draws.choice((0.0, 0.1)),
+        "models": (draws.choice(_TRANSFORMERS),),
+        "compressions": draws.choice((1, 1, 3)),
+        "hardware": draws.choice(("fin", "fin", "data-sheet")),
+        "access": draws.choice(("wifi", "5g", "wired")),
+        "bit_energy": draws.choice((0.1, 1.0, 10.0)),
+    }
+
+
+def _mepra(draws: Draws) -> dict[str, object]:
+    heterogeneity = draws.choice((0.0, 0.1, 0.5, 1.0, 1.0))
+    size = draws.unit()
+    if size < 0.45:
+        devices = draws.integer(2, 30)
+    elif size < 0.75:
+        devices = draws.integer(31, 500)
+    elif size < 0.92:
+        devices = draws.integer(501, 5000)
+    else:
+        devices = draws.integer(12_000, 25_000)
+    return {
+        "devices": devices,
+        "models": tuple(draws.sample(_MULTI_EXIT, draws.choice((1, 1, 2, 3)))),
+        "exits": draws.choice(("all", "quarters", "quarters", "last", "free")),
+        "fractions": draws.choice(("printed", "drawn")),
+        "rows": draws.choice((1, 4, 12)),
+        "feature_bits": draws.choice((0.25, 0.5, 1.0, 2.0, 8.0, 32.0)),
+        "access": draws.choice(("wifi", "lte", "5g")),
+        "edge_share": draws.choice(((0.05, 0.5), (0.5, 5.0), (0.5, 5.0), (5.0, 50.0))),
+        "weight_energy": draws.choice(((0.0, 0.0), (0.1, 1.0), (0.1, 1.0), (1.0, 10.0))),
+        "heterogeneity": heterogeneity,
+        "digits": 3 if heterogeneity == 1.0 else 6,
+    }
+
+
+def candidates() -> Iterator[Recipe]:
+    """Yield the recipes of all candidates, in a fixed order.
+
+    CIFT's are turned from `cift-tiers`, MEPRA's from `mepra-fleet`; the last of MEPRA's are
+    PARTITION and lattice problems.
+    """
+    for axis, family, count, knobs in (
+        ("cift", "cift-tiers", CIFT, _cift),
+        ("cift-long", "cift-tiers", CIFT_LONG, _cift_long),
+        ("mepra", "mepra-fleet", MEPRA, _mepra),
+    ):
+        for k in range(count):
+            seed = _FIRST_SEED + k
+            turned = knobs(draws_for("standard-v1", seed, axis))
+            problem, _, kind = axis.partition("-")
+            name = "-".join(part for part in (problem, "candidate", kind, str(k)) if part)
+            yield Recipe(name, family, seed, MappingProxyType(turned))
+    for k, devices in enumerate((12, 20, 30, 40, 60, 100, 200, 400)):
+        name, seed = f"mepra-candidate-partition-{k}", _FIRST_SEED + k
+        yield Recipe(name, "mepra-partition", seed, MappingProxyType({"devices": devices}))
+    for k, devices in enumerate((16, 20, 24, 30, 35, 40, 45, 50, 55, 60, 65, 70, 80, 90, 100, 110)):
+        name, seed = f"mepra-candidate-lattice-{k}", _FIRST_SEED + k
+        yield Recipe(name, "mepra-lattice", seed, MappingProxyType({"devices": devices}))
+
+
+def generate_candidate(recipe: Recipe, name: str | None = None) -> Instance:
+    """Return the instance of a candidate, under a name of its own or that of the recipe."""
+    from instances.generators import generate
+
+    title = recipe.name if name is None else name
+    return generate(recipe.family, recipe.seed, name=title, **recipe.knobs)
