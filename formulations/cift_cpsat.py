@@ -355,7 +355,7 @@ class CiftCpsat:
             return best.result(Termination.TIME)
         choices = offers(instance)
         if not choices:
-            return best.result(Termination.SOLVED, exhausted=True)
+            return best.result(Termination.SOLVED, exhausted=math.inf)
         return _search(best, choices, seed)
 
 
@@ -388,7 +388,7 @@ def _search(best: Incumbent, choices: list[Offer], seed: int) -> Result:
         status = _run(best, choices, model, scales, error, seed, rejected, counts)
         best.statistics |= counts
         if status == cp_model.INFEASIBLE:
-            return best.result(Termination.SOLVED, exhausted=True)
+            return best.result(Termination.SOLVED, exhausted=math.inf)
         if status != cp_model.OPTIMAL or best.closed:
             break
         if len(rejected) == before and error <= budget.relative_gap * best.objective / 2:

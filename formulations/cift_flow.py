@@ -22,8 +22,9 @@ Objective
 ``min sum_a energy_a x_a``. The flow rows are totally unimodular: without a deadline the
 relaxation is integral, with deadlines its optimum is the Lagrangian bound of the deadlines.
 
-Before HiGHS starts, shortest paths drop arcs on no path within a deadline, then those on no
-path cheaper than a plan known already (`formulations.cift_flow_reduction`).
+Before HiGHS starts, shortest paths drop arcs on no path within a deadline
+(`formulations.cift_flow_reduction`), then, with the deadlines priced, those on no path cheaper
+than a plan known already (`formulations.cift_flow_lagrangian`).
 
 What is claimed
 ---------------
@@ -41,7 +42,8 @@ import numpy as np
 import numpy.typing as npt
 
 from formulations.cift_flow_graph import FlowGraph, build_graph
-from formulations.cift_flow_reduction import Sweeps, first_paths, limits, reduced, within
+from formulations.cift_flow_lagrangian import priced
+from formulations.cift_flow_reduction import limits, reduced
 from formulations.cift_incumbent import Incumbent
 from formulations.highs_tools import OBJECTIVE_SCALE, Outcome, SparseModel, load, solve
 from instances.cift import CiftInstance
@@ -61,8 +63,6 @@ __all__ = ["METHOD", "CiftFlow", "flow_model"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-
-_ROUND = 1e-12  # relative error of a sum of doubles along a path, with room
 
 
 def flow_model(graph: FlowGraph, arcs: Ints, scale: float) -> SparseModel:
@@ -122,27 +122,24 @@ class CiftFlow:
     ) -> Result:
         """Solve to ``budget.relative_gap``; see `instances.interface.Method.solve`."""
         chosen = read_options(self.name, self.options, options)
-        recorder = Recorder(on_progress)
-        best = Incumbent(instance, budget, recorder)
+        best = Incumbent(instance, budget, Recorder(on_progress))
         if warm_start is not None:
             best.offer(warm_start)
-        if recorder.remaining_s(budget) == 0:
+        if best.remaining_s == 0:
             return best.result(Termination.TIME)
         graph = build_graph(instance)
-        arcs = np.arange(len(graph.arcs))
+        arcs, cutoff = np.arange(len(graph.arcs)), math.inf
         best.statistics |= {"arcs": len(arcs), "states": graph.states}
         if chosen["reduction"]:
             arcs = reduced(graph)
-            for path in first_paths(graph, arcs):
-                best.offer(graph.plan(path))
+            best.statistics["arcs_in_time"] = len(arcs)
+            arcs, cutoff = priced(graph, arcs, best, budget.relative_gap / 2)
+        best.statistics |= {"root_bound": best.bound, "build_s": best.recorder.elapsed_s}
         if not len(arcs):
-            return best.result(Termination.SOLVED, exhausted=True)
-        least = Sweeps(graph, arcs).from_root(graph.arcs.energy_j[arcs])[graph.goal]
-        best.raise_bound(float(least) * (1 - _ROUND))
-        if chosen["reduction"] and best.plan is not None:
-            arcs = within(graph, arcs, graph.arcs.energy_j, best.objective * (1 + _ROUND))
-        best.statistics["build_s"] = recorder.elapsed_s
-        return _branch_and_bound(best, graph, arcs, seed)
+            return best.result(Termination.SOLVED, exhausted=cutoff)
+        if best.closed:
+            return best.result(Termination.SOLVED)
+        return _branch_and_bound(best, graph, arcs, cutoff, seed)
 
 
 def _scale(best: Incumbent, graph: FlowGraph, arcs: Ints) -> float:
@@ -168,22 +165,19 @@ def _walk(graph: FlowGraph, arcs: Ints, flow: Floats) -> Ints:
     return np.array(path)
 
 
-def _start(best: Incumbent, graph: FlowGraph, arcs: Ints) -> Floats | None:
-    """Return the best plan as a flow over `arcs`, None when it does not fit them."""
-    path = graph.path(best.plan) if best.plan is not None else None
-    if path is None or not np.isin(path, arcs).all():
-        return None
-    return np.isin(arcs, path).astype(np.float64)
-
-
-def _branch_and_bound(best: Incumbent, graph: FlowGraph, arcs: Ints, seed: int) -> Result:
+def _branch_and_bound(
+    best: Incumbent, graph: FlowGraph, arcs: Ints, cutoff: float, seed: int
+) -> Result:
     """Solve the MILP, again after each path that only the solver's tolerance admits."""
-    budget, recorder = best.budget, best.recorder
+    known = graph.path(best.plan) if best.plan is not None else None
+    if known is not None:
+        arcs = np.union1d(arcs, known)
     scale = _scale(best, graph, arcs)
     model = flow_model(graph, arcs, scale)
-    began = recorder.elapsed_s
-    highs = load(model, threads=budget.threads, seed=seed)
-    best.statistics |= model.size | {"load_s": recorder.elapsed_s - began}
+    began = best.recorder.elapsed_s
+    highs = load(model, threads=best.budget.threads, seed=seed)
+    best.statistics |= model.size | {"load_s": best.recorder.elapsed_s - began}
+    start = None if known is None else np.isin(arcs, known).astype(np.float64)
     rejected: list[Ints] = []
 
     def found(flow: Floats) -> None:
@@ -191,25 +185,28 @@ def _branch_and_bound(best: Incumbent, graph: FlowGraph, arcs: Ints, seed: int) 
         if not best.offer(graph.plan(path)):
             rejected.append(path)
 
+    def bounded(bound: float) -> None:
+        best.raise_bound(min(bound / scale, cutoff))
+
     nodes = rounds = 0
     ended = Termination.SOLVED
-    exhausted = False
+    exhausted: float | None = None
     while True:
         outcome: Outcome = solve(
             highs,
-            time_limit_s=recorder.remaining_s(budget),
-            relative_gap=budget.relative_gap,
+            time_limit_s=best.remaining_s,
+            relative_gap=best.budget.relative_gap,
             support=3 * len(best.instance.nodes),
-            start=_start(best, graph, arcs),
+            start=start,
             on_solution=found,
-            on_bound=lambda bound: best.raise_bound(bound / scale),
+            on_bound=bounded,
         )
         rounds += 1
         nodes += outcome.nodes
         if outcome.values is not None:
             found(outcome.values)
         if outcome.bound is not None:
-            best.raise_bound(outcome.bound / scale)
+            bounded(outcome.bound)
         if outcome.ended == "solved" and rejected:
             for path in rejected:
                 columns = np.searchsorted(arcs, np.sort(path)).astype(np.int32)
@@ -217,11 +214,15 @@ def _branch_and_bound(best: Incumbent, graph: FlowGraph, arcs: Ints, seed: int) 
             rejected.clear()
             continue
         if outcome.ended == "infeasible":
-            exhausted = True
+            exhausted = cutoff
         elif outcome.ended != "solved":
             ended = Termination.TIME if outcome.ended == "time" else Termination.CRASHED
         break
-    best.statistics |= {"nodes": nodes, "rounds": rounds, "solve_s": recorder.elapsed_s - began}
+    best.statistics |= {
+        "nodes": nodes,
+        "rounds": rounds,
+        "solve_s": best.recorder.elapsed_s - began,
+    }
     return best.result(ended, exhausted=exhausted)
 
 

@@ -1,8 +1,8 @@
-"""Shortest paths in the time-energy graph: bounds for every arc, first plans, fewer arcs.
+"""Shortest paths in the time-energy graph: a bound for every arc, and fewer arcs.
 
 With d+(s) and d-(s) the least weight of a path from the root to s and from s to the goal, no
 path through an arc (s, t) of weight w weighs less than d+(s) + w + d-(t). So an arc goes when
-that exceeds a deadline in seconds, or a known plan's energy in joules.
+that exceeds a deadline.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from formulations.cift_flow_graph import FlowGraph
 from instances.tolerances import TOLERANCES
 
-__all__ = ["LOOSE", "Sweeps", "first_paths", "limits", "reduced", "within"]
+__all__ = ["LOOSE", "Sweeps", "limits", "reduced", "within"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -34,9 +34,10 @@ class Sweeps:
         into = graph.stage[self.head]  # ascending: the graph sorts its arcs so
         self._forward = np.split(np.arange(len(arcs)), np.flatnonzero(np.diff(into)) + 1)
         out = graph.stage[self.tail]
-        self._by_tail = np.lexsort((self.tail, -out))
-        drops = np.flatnonzero(np.diff(out[self._by_tail])) + 1
-        self._backward = np.split(self._by_tail, drops)
+        by_tail = np.lexsort((self.tail, -out))
+        drops = np.flatnonzero(np.diff(out[by_tail])) + 1
+        self._backward = np.split(by_tail, drops)
+        self._arrive = self._leave = np.empty(0, dtype=np.int64)
 
     def from_root(self, weight: Floats) -> Floats:
         """Return the least weight of a path from the root to each state."""
@@ -58,22 +59,60 @@ class Sweeps:
         """Return the least weight of a path through each arc, infinite where there is none."""
         return self.from_root(weight)[self.tail] + weight + self.to_goal(weight)[self.head]
 
-    def shortest(self, weight: Floats) -> Ints | None:
-        """Return a path of least weight as positions in the graph's arcs, None without one."""
-        rest = self.to_goal(weight)
-        if not np.isfinite(rest[self.graph.root]):
-            return None
-        tails = self.tail[self._by_tail]
-        order = np.argsort(tails, kind="stable")
-        grouped = self._by_tail[order]
-        first = np.searchsorted(tails[order], np.arange(self.graph.states + 1))
-        path, state = [], self.graph.root
-        while state != self.graph.goal:
-            leaving = grouped[first[state] : first[state + 1]]
-            best = leaving[np.argmin(weight[leaving] + rest[self.head[leaving]])]
-            path.append(self.arcs[best])
-            state = self.head[best]
-        return np.array(path)
+    def _into(self, weight: Floats, least: Floats) -> Ints:
+        """Return for each state an arc by which a shortest path arrives, -1 for none."""
+        tight = np.flatnonzero(least[self.tail] + weight <= least[self.head])
+        arc = np.full(self.graph.states, -1, dtype=np.int64)
+        arc[self.head[tight]] = tight
+        return arc
+
+    def _out_of(self, weight: Floats, least: Floats) -> Ints:
+        """Return for each state an arc by which a shortest path leaves, -1 for none."""
+        tight = np.flatnonzero(weight + least[self.head] <= least[self.tail])
+        arc = np.full(self.graph.states, -1, dtype=np.int64)
+        arc[self.tail[tight]] = tight
+        return arc
+
+    def best_through(self, weight: Floats, columns: Floats) -> tuple[Floats, Floats]:
+        """Return the least weight of a path through each arc, and that path's own figures.
+
+        Parameters
+        ----------
+        weight
+            Shape (arcs,).
+        columns
+            Shape (figures, arcs): what else to sum along those paths.
+
+        Returns
+        -------
+        least
+            Shape (arcs,), infinite where there is no path.
+        figures
+            Shape (figures, arcs).
+        """
+        before, after = self.from_root(weight), self.to_goal(weight)
+        self._arrive, self._leave = self._into(weight, before), self._out_of(weight, after)
+        spent = np.zeros((len(columns), self.graph.states))
+        for group in self._forward:
+            used = group[self._arrive[self.head[group]] == group]
+            spent[:, self.head[used]] = spent[:, self.tail[used]] + columns[:, used]
+        due = np.zeros((len(columns), self.graph.states))
+        for group in self._backward:
+            used = group[self._leave[self.tail[group]] == group]
+            due[:, self.tail[used]] = columns[:, used] + due[:, self.head[used]]
+        return (
+            before[self.tail] + weight + after[self.head],
+            spent[:, self.tail] + columns + due[:, self.head],
+        )
+
+    def path_through(self, arc: int) -> Ints:
+        """Return the path of the last `best_through` through one of its arcs."""
+        path = [arc]
+        while (state := self.tail[path[0]]) != self.graph.root:
+            path.insert(0, int(self._arrive[state]))
+        while (state := self.head[path[-1]]) != self.graph.goal:
+            path.append(int(self._leave[state]))
+        return self.arcs[path]
 
 
 def limits(graph: FlowGraph) -> list[tuple[Floats, float]]:
@@ -113,25 +152,3 @@ def reduced(graph: FlowGraph) -> Ints:
         if len(kept) > 0.9 * len(arcs):
             break
     return kept
-
-
-def first_paths(graph: FlowGraph, arcs: Ints) -> list[Ints]:
-    """Return paths that may keep every deadline, the cheapest ones first.
-
-    Shortest paths for energy plus a rising price on the deadlines, and for the deadlines
-    alone.
-    """
-    sweeps = Sweeps(graph, arcs)
-    energy = graph.arcs.energy_j[arcs]
-    least = sweeps.from_root(energy)[graph.goal]
-    if not np.isfinite(least):
-        return []
-    pressures = [seconds[arcs] / limit for seconds, limit in limits(graph) if limit > 0]
-    if not pressures:
-        path = sweeps.shortest(energy)
-        return [] if path is None else [path]
-    total = np.sum(pressures, axis=0)
-    weights = [energy + least * price * total for price in (0.0, 0.1, 0.3, 1.0, 3.0, 10.0)]
-    weights += [total, *pressures]
-    found = [sweeps.shortest(weight) for weight in weights]
-    return [path for path in found if path is not None]

@@ -64,10 +64,19 @@ class Incumbent:
         self.bound = max(self.bound, min(bound, self.objective))
         self.recorder.note(bound=self.bound)
 
-    def result(self, termination: Termination, *, exhausted: bool = False) -> Result:
-        """Return the result; `exhausted` says that no better plan exists."""
+    def result(self, termination: Termination, *, exhausted: float | None = None) -> Result:
+        """Return the result.
+
+        Parameters
+        ----------
+        termination
+            Why the run ends.
+        exhausted
+            A figure below which no plan costs, the best one included if infinite; None while
+            plans may be left.
+        """
         if self.plan is None:
-            if exhausted:
+            if exhausted is not None:
                 return proven_infeasible(self.recorder, self.statistics)
             return nothing_found(
                 self.recorder,
@@ -75,8 +84,8 @@ class Incumbent:
                 termination=termination,
                 statistics=self.statistics,
             )
-        if exhausted:
-            self.raise_bound(self.objective)
+        if exhausted is not None:
+            self.raise_bound(exhausted)
         return conclude(
             self.instance,
             self.plan,

@@ -66,8 +66,14 @@ def test_every_path_is_a_plan_and_back() -> None:
     rng = np.random.default_rng(0)
     sweeps = Sweeps(graph, np.arange(len(graph.arcs)))
     for _ in range(30):
-        path = sweeps.shortest(rng.random(len(graph.arcs)))
-        assert path is not None
+        weight = rng.random(len(graph.arcs))
+        least, figures = sweeps.best_through(weight, graph.arcs.energy_j[None, :])
+        # A relay in the last node leads nowhere.
+        arc = int(rng.choice(np.flatnonzero(np.isfinite(least))))
+        path = sweeps.path_through(arc)
+        assert arc in path
+        assert weight[path].sum() == pytest.approx(least[arc], rel=1e-12)
+        assert graph.arcs.energy_j[path].sum() == pytest.approx(figures[0, arc], rel=1e-12)
         plan = graph.plan(path)
         figures = evaluate(instance, plan)
         assert figures.objective == pytest.approx(graph.arcs.energy_j[path].sum(), rel=1e-12)
