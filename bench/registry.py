@@ -83,6 +83,13 @@ METHODS: tuple[Entry, ...] = (
         "the natural model with shares in SCIP, a global solver",
     ),
     Entry(
+        "highs-perspective",
+        "mepra",
+        "exact",
+        "formulations.mepra_perspective:METHOD",
+        "the conic form with shares, cones cut by planes, MILPs in HiGHS",
+    ),
+    Entry(
         "highs-flow",
         "cift",
         "exact",

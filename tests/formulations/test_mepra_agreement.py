@@ -17,7 +17,7 @@ from instances.mepra import ExitFractions, MepraInstance, exit_set_bits
 from instances.profiles import Layer, MultiExitProfile
 from instances.tolerances import not_above
 
-METHODS = ("highs-tangent", "cpsat", "lagrangian", "scip-minlp")
+METHODS = ("highs-tangent", "cpsat", "lagrangian", "scip-minlp", "highs-perspective")
 
 
 def options_of(case: MepraInstance, i: int) -> list[tuple[float, float]]:
