@@ -39,6 +39,9 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("bench.commands.run:run", "Benchmarking"),
     "status": ("bench.commands.status:status", "Benchmarking"),
     "report": ("bench.commands.report:report", "Benchmarking"),
+    "compare": ("bench.commands.stores:compare", "Benchmarking"),
+    "merge": ("bench.commands.stores:merge", "Benchmarking"),
+    "export": ("bench.commands.stores:export", "Benchmarking"),
     "completion": ("bench.commands.completion:completion", "Shell"),
 }
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import click
 
-__all__ = ["Cell", "echo_json", "echo_table", "figure", "json_option", "note"]
+__all__ = ["Cell", "check_writable", "echo_json", "echo_table", "figure", "json_option", "note"]
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON for programs instead of text."
@@ -83,3 +85,20 @@ def echo_table(
             for key, cell, width in zip(columns, line, widths, strict=True)
         ]
         click.echo("  ".join(parts).rstrip())
+
+
+def check_writable(option: str, path: Path) -> None:
+    """Raise unless a file can be made at `path`, so that long work is not done in vain.
+
+    Raises
+    ------
+    InputError
+        When it is a folder, or lies below something that is none or is closed.
+    """
+    from instances.errors import InputError
+
+    above = path.absolute().parent
+    while not above.exists() and above != above.parent:
+        above = above.parent
+    if path.is_dir() or not above.is_dir() or not os.access(above, os.W_OK):
+        raise InputError(option, str(path), "a file in a folder that can be written", "choose one")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.commands.arguments import InstanceName, MethodName, open_instance, read_assignments
-from bench.commands.output import echo_json, figure, json_option, note
+from bench.commands.output import check_writable, echo_json, figure, json_option, note
 from bench.commands.selection import read_bytes_limit
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ def solve(
     from instances.errors import InputError
     from instances.judge import check
 
+    if seed < 0:
+        raise InputError("--seed", seed, "an integer >= 0", "give 0")
     problem_instance = open_instance(instance)
     given: dict[str, object] = dict(read_assignments("--option", assignments))
     if epsilon is not None and "epsilon" in given:
@@ -103,6 +105,8 @@ def solve(
         _check_method(problem_instance, method, given, epsilon)
     if epsilon is not None:
         given["epsilon"] = epsilon
+    if out is not None:
+        check_writable("--out", out)
     start = None if warm_start is None else _read_start(warm_start, problem_instance)
     with progress(time_limit) as on_progress:
         result = solve_once(

@@ -1,0 +1,403 @@
+"""The command line in one process: output, exit codes, and errors that leave nothing behind."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bench.cli import COMMANDS, cli
+from bench.registry import METHODS
+from instances.judge import read_instance
+from instances.library import names, sets
+
+CSV = Path(__file__).parents[1] / "data" / "csv"
+
+
+@pytest.fixture
+def splitopt(tmp_path, monkeypatch):
+    """Return a function that runs the command line in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments, code=0):
+        result = CliRunner().invoke(cli, [str(a) for a in arguments], prog_name="splitopt")
+        assert result.exit_code == code, result.output
+        return result
+
+    return call
+
+
+@pytest.fixture
+def instance(splitopt):
+    """A generated CIFT instance in a file."""
+    splitopt("generate", "cift-tiers", "--seed", "1", "--out", "a.json")
+    return "a.json"
+
+
+def error_line(result):
+    """Return what stderr says; it must be one line, and stdout empty."""
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("splitopt: error: ")
+    return result.stderr
+
+
+# -- help, lists ---------------------------------------------------------------------------
+
+
+def commands():
+    return [(name,) for name in COMMANDS if name != "import"] + [
+        ("import", part) for part in ("profile", "instance", "devices")
+    ]
+
+
+def test_help_lists_every_command(splitopt):
+    text = splitopt("--help").stdout
+    for name in COMMANDS:
+        assert f"  {name} " in text
+    assert "Exit codes" in text
+
+
+@pytest.mark.parametrize("command", commands(), ids=" ".join)
+def test_every_help_has_an_example(splitopt, command):
+    text = splitopt(*command, "--help").stdout
+    assert "Example" in text
+    assert f"splitopt {' '.join(command)}" in text
+
+
+def test_list(splitopt):
+    rows = json.loads(splitopt("list", "--json").stdout)
+    assert [row["set"] for row in rows] == list(sets())
+    for row in rows:
+        assert row["instances"] == row["cift"] + row["mepra"] == len(names(row["set"]))
+    tiny = json.loads(splitopt("list", "tiny", "--problem", "cift", "--json").stdout)
+    assert {row["problem"] for row in tiny} == {"cift"}
+    assert [row["name"] for row in tiny] == [n for n in names("tiny") if n.startswith("cift")]
+    assert tiny[0]["name"] in splitopt("list", "tiny").stdout
+    assert "one of" in error_line(splitopt("list", "nothing", code=2))
+
+
+def test_methods(splitopt):
+    rows = json.loads(splitopt("methods", "--json").stdout)
+    assert [(row["name"], row["problem"]) for row in rows] == [
+        (entry.name, entry.problem) for entry in METHODS
+    ]
+    exact = json.loads(splitopt("methods", "--problem", "cift", "--kind", "exact", "--json").stdout)
+    assert {(row["problem"], row["kind"]) for row in exact} == {("cift", "exact")}
+    (one, _) = json.loads(splitopt("methods", "random", "--json").stdout)
+    assert one["options"][0]["name"] == "samples"
+    assert "samples" in splitopt("methods", "random").stdout
+    assert "no options" in splitopt("methods", "single-cut").stdout
+    error_line(splitopt("methods", "nothing", code=2))
+
+
+# -- generate ------------------------------------------------------------------------------
+
+
+def test_generate_to_a_file_and_to_stdout(splitopt, instance):
+    text = splitopt("generate", "cift-tiers", "--seed", "1").stdout
+    assert json.loads(text) == json.loads(Path(instance).read_text())
+    document = json.loads(
+        splitopt("generate", "cift-tiers", "--seed", "1", "--out", "b.json.gz", "--json").stdout
+    )
+    assert document["content_hash"] == read_instance(Path("b.json.gz")).content_hash
+
+
+def test_knobs_of_every_type(splitopt):
+    turned = ["stages=4", "tightness=0.25", "deadlines=none", "samples=20,30", "blocks=none"]
+    arguments = [part for knob in turned for part in ("--knob", knob)]
+    splitopt("generate", "cift-chain", *arguments, "--out", "k.json")
+    made = read_instance(Path("k.json"))
+    assert made.deadlines == 0
+    assert all(20 <= node.samples <= 30 for node in made.nodes if node.tier == "end")
+    shown = json.loads(splitopt("generate", "cift-chain", "--knobs", "--json").stdout)
+    assert shown["knobs"]["deadlines"] == "both"
+    assert "cift-chain" in splitopt("generate").stdout
+
+
+@pytest.mark.parametrize(
+    ("knob", "says"),
+    [
+        ("stages=x", "knob stages: got 'x'; allowed: a whole number"),
+        ("stages", "--knob: got 'stages'; allowed: name=value"),
+        ("nothing=1", "knob nothing: got '1'; allowed: knobs of cift-tiers"),
+        ("stages=999", "stages: got 999"),
+        ("samples=__import__('os')", "knob samples"),
+    ],
+)
+def test_bad_knobs_write_nothing(splitopt, knob, says):
+    result = splitopt("generate", "cift-tiers", "--knob", knob, "--out", "x.json", code=2)
+    assert says in error_line(result)
+    assert list(Path.cwd().iterdir()) == []
+
+
+# -- show, check ---------------------------------------------------------------------------
+
+
+def test_show(splitopt, instance):
+    text = splitopt("show", instance).stdout
+    for word in ("cift-tiers-s1", "end-1", "cloud-1", "deadlines", "epochs"):
+        assert word in text
+    document = json.loads(splitopt("show", instance, "--json").stdout)
+    assert document["instance"] == json.loads(Path(instance).read_text())
+    splitopt("solve", instance, "-m", "single-cut", "--out", "p.json")
+    assert "total" in splitopt("show", instance, "--plan", "p.json").stdout
+    judged = json.loads(splitopt("show", instance, "--plan", "p.json", "--json").stdout)
+    assert judged["violations"] == []
+    assert judged["evaluation"]["stages"]
+
+
+def test_show_mepra(splitopt):
+    splitopt("solve", "mepra-image-10mbps", "-m", "even-shares", "--out", "p.json")
+    text = splitopt("show", "mepra-image-10mbps", "--plan", "p.json").stdout
+    assert "5 devices" in text
+    assert "cost" in text
+    judged = json.loads(splitopt("show", "mepra-image-10mbps", "--plan", "p.json", "--json").stdout)
+    assert len(judged["evaluation"]["device_cost"]) == 5
+
+
+def test_check(splitopt, instance):
+    found = json.loads(splitopt("solve", instance, "-m", "single-cut", "--json").stdout)
+    Path("result.json").write_text(json.dumps(found))
+    good = json.loads(splitopt("check", instance, "result.json", "--json").stdout)
+    assert (good["feasible"], good["violations"]) == (True, [])
+    assert good["objective"] == found["objective"]
+    assert "feasible" in splitopt("check", instance, "result.json").stdout
+
+    # At half the speeds there are no such levels, and times double.
+    plan = found["plan"]
+    for stop in plan["stops"]:
+        if stop["blocks"]:
+            stop["inference_speed_flop_per_s"] /= 2
+    Path("slow.json").write_text(json.dumps(plan))
+    bad = json.loads(splitopt("check", instance, "slow.json", "--json", code=1).stdout)
+    assert not bad["feasible"]
+    assert "speed" in {violation["constraint"] for violation in bad["violations"]}
+    assert "infeasible" in splitopt("check", instance, "slow.json", code=1).stdout
+
+    plan["stops"] = plan["stops"][:1]
+    Path("short.json").write_text(json.dumps(plan))
+    cut = json.loads(splitopt("check", instance, "short.json", "--json", code=1).stdout)
+    assert cut["objective"] is None
+    assert "a plan of cift" in error_line(_check_other_problem(splitopt, instance))
+
+
+def _check_other_problem(splitopt, instance):
+    splitopt("solve", "mepra-image-10mbps", "-m", "edge-only", "--out", "other.json")
+    return splitopt("check", instance, "other.json", code=2)
+
+
+# -- solve ---------------------------------------------------------------------------------
+
+KEYS = [
+    "instance",
+    "method",
+    "termination",
+    "solution_status",
+    "objective",
+    "bound",
+    "guarantee",
+    "violations",
+    "runtime_s",
+    "plan",
+]
+
+
+def test_solve_json_is_one_object(splitopt):
+    result = splitopt("solve", "mepra-image-10mbps", "--method", "highs-tangent", "--json")
+    found = json.loads(result.stdout)
+    assert list(found) == KEYS
+    assert found["instance"] == "mepra-image-10mbps"
+    assert (found["termination"], found["solution_status"]) == ("solved", "optimal")
+    assert found["bound"] <= found["objective"] * (1 + 1e-6)
+    assert found["guarantee"]["kind"] == "exact"
+    assert found["violations"] == []
+    assert result.stderr == ""
+
+
+def test_solve_infeasible_is_no_error(splitopt):
+    splitopt("generate", "cift-infeasible", "--knob", "blocks=4", "--out", "i.json")
+    result = splitopt("solve", "i.json", "-m", "highs-flow", "--json", "--out", "p.json")
+    found = json.loads(result.stdout)
+    assert found["solution_status"] == "infeasible"
+    assert (found["plan"], found["objective"]) == (None, None)
+    assert not Path("p.json").exists()
+    assert "no plan found" in result.stderr
+
+
+def test_solve_seed_options_and_warm_start(splitopt, instance):
+    first, again, other = (
+        json.loads(
+            splitopt(
+                "solve", instance, "-m", "random", "--seed", s, "-o", "samples=50", "--json"
+            ).stdout
+        )
+        for s in (3, 3, 4)
+    )
+    assert first["plan"] == again["plan"] != other["plan"]
+    splitopt("solve", instance, "-m", "single-cut", "--out", "p.json")
+    splitopt("solve", instance, "-m", "highs-flow", "--warm-start", "p.json", "--json")
+    text = splitopt("solve", instance, "-m", "single-cut").stdout
+    for word in ("status", "feasible", "objective", " J"):
+        assert word in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["nothing.json", "-m", "random"], "nothing.json"),
+        (["mepra-imag-10mbps", "-m", "random"], "mepra-image-10mbps"),
+        (["a.json", "-m", "nothing"], "methods for cift"),
+        (["a.json", "-m", "random", "--epsilon", "0.1"], "random has none"),
+        (["a.json", "-m", "random", "-o", "samples=0"], "option samples"),
+        (["a.json", "-m", "random", "-o", "color=red"], "options of random: samples"),
+        (["a.json", "-m", "random", "-o", "samples=1", "-o", "samples=2"], "each name once"),
+        (["a.json", "-m", "random", "--time-limit", "-1"], "time_limit_s"),
+        (["a.json", "-m", "random", "--time-limit", "nan"], "time_limit_s"),
+        (["a.json", "-m", "random", "--seed", "-1"], "seed"),
+        (["a.json", "-m", "random", "--threads", "0"], "threads"),
+        (["a.json", "-m", "random", "--gap", "2"], "gap"),
+        (["a.json", "-m", "random", "--memory-limit", "much"], "--memory-limit"),
+        (["a.json", "-m", "random", "--warm-start", "a.json"], "format"),
+    ],
+)
+def test_bad_input_is_one_line(splitopt, instance, arguments, says):
+    before = sorted(Path.cwd().iterdir())
+    result = splitopt("solve", *arguments, "--out", "plan.json", "--json", code=2)
+    assert says in error_line(result)
+    assert sorted(Path.cwd().iterdir()) == before
+
+
+@pytest.mark.parametrize("arguments", [["solve"], ["nothing"], ["solve", "a.json", "--sped", "1"]])
+def test_usage_errors(splitopt, arguments):
+    result = splitopt(*arguments, code=2)
+    assert "Usage: splitopt" in result.stderr
+    assert result.stdout == ""
+
+
+def test_an_unsupported_instance_says_why(splitopt):
+    splitopt("generate", "cift-continuous", "--out", "c.json")
+    result = splitopt("solve", "c.json", "-m", "highs-flow", code=2)
+    assert "speeds" in error_line(result)
+
+
+def test_unexpected_errors_are_one_line_and_code_1(splitopt, instance, monkeypatch):
+    def broken(path):
+        raise RuntimeError("two\nlines")
+
+    monkeypatch.setattr("instances.judge.read_instance", broken)
+    result = splitopt("show", instance, code=1)
+    assert result.stderr.startswith("splitopt: unexpected error: RuntimeError: two lines")
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" in splitopt("--debug", "show", instance, code=1).stderr
+
+
+# -- run, status, report and what follows ------------------------------------------------------
+
+
+def test_run_status_report(splitopt, instance):
+    run = ["run", instance, "mepra-image-10mbps", "-m", "single-cut,even-shares,random"]
+    run += ["-o", "random.samples=20", "--seeds", "0..1", "--time-limit", "5", "--out", "r"]
+    plan = json.loads(splitopt(*run, "--dry-run", "--json").stdout)
+    # Single-cut and even-shares serve one problem each, random both.
+    assert (plan["runs"], plan["done"], plan["left"]) == (8, 0, 8)
+    assert not Path("r").exists()
+    assert "8 runs" in splitopt(*run, "--dry-run").stdout
+    done = json.loads(splitopt(*run, "--json").stdout)
+    assert (done["planned"], done["done_now"], done["contradictions"]) == (8, 8, [])
+    assert done["verdicts"] == {"right": 8}
+    again = splitopt(*run).stdout
+    assert "0 runs" in again
+    assert "8 done before" in again
+    state = json.loads(splitopt("status", "r", "--json").stdout)
+    assert (state["runs"], state["in_progress"], state["instances"]) == (8, 0, 2)
+    assert "8 runs recorded" in splitopt("status", "r").stdout
+    text = splitopt("report", "r").stdout
+    assert "single-cut" in text
+    assert Path(text.splitlines()[-1].removeprefix("report: ")).is_file()
+    assert json.loads(splitopt("merge", "r", "--out", "m", "--json").stdout)["added"] == 8
+    assert json.loads(splitopt("export", "m", "m.csv", "--json").stdout)["rows"] == 8
+    assert "no difference" in splitopt("compare", "r", "m").stdout
+    json.loads(splitopt("compare", "r", "m", "--json").stdout)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["quik", "-m", "random"], "quik"),
+        (["tiny", "-m", "randum"], "did you mean random"),
+        (["tiny", "-m", ","], "at least one method"),
+        (["tiny", "-m", "random", "--seeds", "a"], "--seeds"),
+        (["tiny", "-m", "random", "--seeds", "4..1"], "--seeds"),
+        (["tiny", "-m", "random", "-o", "samples=4"], "METHOD.NAME=VALUE"),
+        (["tiny", "-m", "random", "-o", "random.samples=0"], "samples"),
+        (["tiny", "-m", "random", "--retry", "never"], "--retry"),
+        (["tiny", "-m", "random", "--jobs", "0"], "jobs"),
+    ],
+)
+def test_run_refuses_bad_input(splitopt, arguments, says):
+    assert says in error_line(splitopt("run", *arguments, "--out", "r", code=2))
+
+
+@pytest.mark.parametrize("command", [["status"], ["report"], ["export"], ["merge"], ["compare"]])
+def test_a_folder_without_results(splitopt, command):
+    more = {"export": ["x.csv"], "merge": ["--out", "y"], "compare": ["z"]}.get(command[0], [])
+    assert "run` wrote" in error_line(splitopt(*command, "nothing", *more, code=2))
+    assert list(Path.cwd().iterdir()) == []
+
+
+# -- import --------------------------------------------------------------------------------
+
+
+def test_import_profile_instance_and_devices(splitopt):
+    splitopt(
+        *("import", "profile", CSV / "blocks.csv", "--name", "my-net", "--input-bits", "1e6"),
+        *("--head-blocks", "1", "--out", "net.json"),
+    )
+    splitopt(
+        *("import", "instance", "--name", "lab", "--profile", "net.json", "--requests", "9"),
+        *("--nodes", CSV / "nodes.csv", "--links", CSV / "links.csv", "--epochs", "1"),
+        *("--inference-deadline", "0.5", "--out", "lab.json"),
+    )
+    found = json.loads(splitopt("solve", "lab.json", "-m", "single-cut", "--json").stdout)
+    assert found["solution_status"] == "feasible"
+    splitopt(
+        *("import", "devices", CSV / "devices.csv", "--name", "ward", "--profile", "net.json"),
+        *("--edge-capacity", "1e12", "--bandwidth", "1e7", "--total", "100"),
+        *("--exits", "column", "--out", "ward.json"),
+    )
+    assert read_instance(Path("ward.json")).devices == 3
+    # Without --out the document is on stdout and nothing else is.
+    result = splitopt(
+        *("import", "profile", CSV / "blocks.csv", "--name", "my-net", "--input-bits", "1e6")
+    )
+    assert json.loads(result.stdout)["name"] == "my-net"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["profile", CSV / "bad" / "nan.csv", "--input-bits", "1"], "line 2, column flops"),
+        (["profile", CSV / "blocks.csv", "--input-bits", "-1"], "input_bits"),
+        (["profile", CSV / "blocks_timed.csv", "--input-bits", "1"], "--measured-speed"),
+        (
+            [
+                *("instance", "--profile", "alexnet-cifar10", "--nodes", CSV / "nodes.csv"),
+                *("--links", CSV / "links.csv", "--requests", "-1"),
+            ],
+            "requests",
+        ),
+        (
+            [
+                *("devices", CSV / "devices.csv", "--profile", "alexnet-cifar10"),
+                *("--edge-capacity", "1e9", "--bandwidth", "1e6", "--exits", "column"),
+            ],
+            "fraction_3",
+        ),
+    ],
+)
+def test_import_errors_write_nothing(splitopt, arguments, says):
+    kind, *rest = arguments
+    result = splitopt("import", kind, *rest, "--name", "x", "--out", "x.json", code=2)
+    assert says in error_line(result)
+    assert list(Path.cwd().iterdir()) == []

@@ -1,0 +1,170 @@
+"""The command line as a process of its own: start-up, pipes, signals, completion."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SPLITOPT = Path(sys.executable).with_name("splitopt")
+HEAVY = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "matplotlib",
+    "numba",
+    "highspy",
+    "ortools",
+    "pyomo",
+    "pyscipopt",
+    "torch",
+    "jax",
+    "rich",
+    "psutil",
+)
+
+
+def run(*arguments, **more):
+    return subprocess.run(
+        [SPLITOPT, *map(str, arguments)], capture_output=True, text=True, timeout=120, **more
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["list"], ["list", "--all", "--json"], ["methods", "--json"], ["solve", "--help"]],
+    ids=" ".join,
+)
+def test_quick_answers_import_nothing_heavy(arguments):
+    """What makes start-up slow is imports; a clock in a test would say more of the machine."""
+    code = (
+        "import sys\n"
+        "from bench.cli import cli\n"
+        "try:\n    cli(sys.argv[1:], prog_name='splitopt')\n"
+        "except SystemExit as stop:\n    assert not stop.code, stop.code\n"
+        f"print(sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0
+    assert done.stderr.strip() == "[]"
+
+
+def test_solve_through_pipes(tmp_path):
+    done = run("solve", "mepra-image-10mbps", "-m", "highs-tangent", "--json", cwd=tmp_path)
+    assert done.returncode == 0
+    # One object and nothing else, whatever the solver prints.
+    assert json.loads(done.stdout)["solution_status"] == "optimal"
+    (tmp_path / "result.json").write_text(done.stdout)
+    assert run("check", "mepra-image-10mbps", "result.json", cwd=tmp_path).returncode == 0
+
+
+def test_bad_input_in_a_process(tmp_path):
+    (tmp_path / "broken.json").write_text('{"format": "splitopt-cift", ')
+    done = run("solve", "broken.json", "-m", "random", "--out", "p.json", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("splitopt: error: broken.json: got 'line 1 column")
+    assert done.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["broken.json"]
+
+
+def test_a_reader_that_stops_reading():
+    """As in ``splitopt list --all | head -1``: no traceback."""
+    with subprocess.Popen(
+        [SPLITOPT, "list", "--all"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
+
+
+def test_a_plan_that_cannot_be_written_is_told_before_solving(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = run("solve", "mepra-image-10mbps", "-m", "random", "--out", "file/p", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("splitopt: error: --out: ")
+
+
+SLEEPER = """
+import time
+from instances.interface import Support
+
+class Sleeper:
+    name = "sleeper"
+    problem = "mepra"
+    options = ()
+
+    def supports(self, instance):
+        return Support()
+
+    def solve(self, instance, budget, seed, options, warm_start=None, on_progress=None):
+        open({started!r}, "w").close()
+        time.sleep(60)
+
+METHOD = Sleeper()
+"""
+
+
+@pytest.mark.parametrize("command", ["solve", "run"])
+def test_ctrl_c_ends_at_once(tmp_path, command):
+    started = tmp_path / "started"
+    (tmp_path / "sleeper.py").write_text(SLEEPER.format(started=str(started)))
+    more = ["--out", "results"] if command == "run" else []
+    with subprocess.Popen(
+        [
+            *(SPLITOPT, command, "mepra-image-10mbps"),
+            *("-m", "sleeper", "--plugin", "sleeper:METHOD", *more),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    ) as process:
+        for _ in range(600):
+            if started.exists() or process.poll() is not None:
+                break
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert "interrupted" in err
+    assert "Traceback" not in err
+
+
+def complete(words):
+    """Return what bash would offer, given the words so far."""
+    done = subprocess.run(
+        [SPLITOPT],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ
+        | {
+            "_SPLITOPT_COMPLETE": "bash_complete",
+            "COMP_WORDS": " ".join(words),
+            "COMP_CWORD": str(len(words) - 1),
+        },
+    )
+    return [line.partition(",")[2] for line in done.stdout.splitlines()]
+
+
+def test_completion_of_commands_instances_and_methods():
+    assert "solve" in complete(["splitopt", "so"])
+    assert "mepra-image-10mbps" in complete(["splitopt", "solve", "mepra-image-1"])
+    assert complete(["splitopt", "solve", "x", "--method", "even"]) == ["even-shares"]
+    assert "random,even-shares" in complete(["splitopt", "run", "x", "-m", "random,even"])
+    assert "quick" in complete(["splitopt", "run", "qui"])
+    assert "cift-chain" in complete(["splitopt", "generate", "cift-ch"])
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(shell):
+    done = run("completion", shell)
+    assert done.returncode == 0
+    assert "_SPLITOPT_COMPLETE" in done.stdout
