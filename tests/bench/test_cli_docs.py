@@ -1,0 +1,35 @@
+"""Every command line in docs/commands.md runs, and every command is there."""
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from bench.cli import COMMANDS, cli
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "commands.md"
+
+
+def test_the_lines_of_the_page_run(tmp_path, monkeypatch):
+    for path in (ROOT / "tests" / "data" / "csv").glob("*.csv"):
+        shutil.copy(path, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    lines = re.findall(r"^\$ splitopt (.*)$", PAGE.read_text(), re.MULTILINE)
+    used = set()
+    for line in lines:
+        arguments = shlex.split(line)
+        result = CliRunner().invoke(cli, arguments, prog_name="splitopt")
+        assert result.exit_code == 0, f"{line}\n{result.output}"
+        used.add(arguments[0])
+    assert used == set(COMMANDS)
+
+
+def test_the_files_of_the_page_are_those_of_the_tests():
+    """What the page prints of a CSV file is the file."""
+    texts = re.findall(r"```text\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    files = {p.read_text() for p in (ROOT / "tests" / "data" / "csv").glob("*.csv")}
+    assert len(texts) == 4
+    assert set(texts) <= files
