@@ -303,6 +303,15 @@ class Configuration:
 
 
 Part = TypeVar("Part")
+_GROUPS = (
+    "nodes",
+    "links",
+    "models",
+    "compressions",
+    "configurations",
+    "curves",
+    "assumptions",
+)
 
 
 def _read_list(
@@ -367,6 +376,8 @@ class CiftInstance:
     def __post_init__(self) -> None:
         fields.name("name", self.name)
         fields.text("description", self.description)
+        for group in _GROUPS:
+            object.__setattr__(self, group, tuple(getattr(self, group)))
         for index, line in enumerate(self.assumptions):
             fields.text(f"assumptions[{index}]", line)
         object.__setattr__(self, "requests", fields.integer("requests", self.requests, minimum=0))
@@ -423,15 +434,26 @@ class CiftInstance:
                 waiting[link.head] -= 1
                 if waiting[link.head] == 0:
                     ready.append(link.head)
-        if len(order) < len(self.nodes):
-            for index, link in enumerate(self.links):
-                if waiting[link.tail] > 0 and waiting[link.head] > 0:
-                    raise InputError(
-                        f"links[{index}]",
-                        f"{link.tail} -> {link.head}",
-                        "links without a cycle",
-                        "remove a link of the cycle",
-                    )
+        if len(order) == len(self.nodes):
+            return
+        # Each node that is left has a link from another one: going back runs into the cycle.
+        back = {
+            link.head: (index, link)
+            for index, link in enumerate(self.links)
+            if waiting[link.tail] > 0 and waiting[link.head] > 0
+        }
+        node = next(iter(back))
+        met: set[str] = set()
+        while node not in met:
+            met.add(node)
+            node = back[node][1].tail
+        index, link = back[node]
+        raise InputError(
+            f"links[{index}]",
+            f"{link.tail} -> {link.head}",
+            "links without a cycle",
+            "remove a link of the cycle",
+        )
 
     def _check_curves(self) -> None:
         seen: set[tuple[str, str]] = set()

@@ -75,29 +75,25 @@ def parse_json(data: bytes, source: str) -> object:
         if isinstance(error, InputError):
             raise
         # An integer with thousands of digits.
-        raise InputError(source, str(error), "numbers below 1e300", "shorten it") from None
+        raise InputError(source, str(error), "numbers up to 1e50", "shorten it") from None
 
 
 def read_json(path: Path) -> object:
     """Return the JSON value in the file at `path` (gzip-compressed where it ends in .gz)."""
     source = path.name
     try:
-        if path.stat().st_size > LARGEST_FILE_BYTES:
-            raise InputError(
-                source,
-                f"{path.stat().st_size} bytes",
-                f"at most {LARGEST_FILE_BYTES} bytes",
-                "split it",
-            )
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(
-            "file", str(path), "a file that can be read", error.strerror or "check the path"
-        ) from None
+        with path.open("rb") as stream:
+            data = stream.read(LARGEST_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        # ValueError: a path with a null byte.
+        remedy = getattr(error, "strerror", None) or "check the path"
+        raise InputError("file", str(path), "a file that can be read", remedy) from None
+    if len(data) > LARGEST_FILE_BYTES:
+        raise InputError(source, "more", f"at most {LARGEST_FILE_BYTES} bytes", "split it")
     if path.suffix == ".gz":
         try:
-            with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
-                data = stream.read(LARGEST_FILE_BYTES + 1)
+            with gzip.GzipFile(fileobj=io.BytesIO(data)) as unpacked:
+                data = unpacked.read(LARGEST_FILE_BYTES + 1)
         except (OSError, EOFError, zlib.error):
             raise InputError(
                 source, "damaged gzip data", "a whole gzip file", "copy it again"

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import reprlib
+
 __all__ = ["InputError"]
 
 _SHOWN = 80
+_LINE = 400
+
+# Looks at a few entries and levels only, so that a huge or deep value costs nothing.
+_brief = reprlib.Repr()
+_brief.maxlevel = 3
+_brief.maxstring = _brief.maxother = _brief.maxlong = _SHOWN
 
 
 def _show(value: object) -> str:
     """Return `value` for one line of text: escaped, shortened."""
-    text = ascii(value)
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+    try:
+        text = _brief.repr(value)
+    except ValueError:
+        # Python writes no integer of more than some thousand digits.
+        text = f"a huge {type(value).__name__}"
+    text = text.encode("ascii", "backslashreplace").decode("ascii")
+    return _line(text, _SHOWN)
+
+
+def _line(text: str, most: int = _LINE) -> str:
+    """Return `text` in one line of at most `most` characters that can be printed."""
+    text = text if len(text) <= most else text[: most - 3] + "..."
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class InputError(ValueError):
@@ -33,7 +54,10 @@ class InputError(ValueError):
         self.value = value
         self.allowed = allowed
         self.remedy = remedy
-        super().__init__(f"{field}: got {_show(value)}; allowed: {allowed}; remedy: {remedy}")
+        super().__init__(
+            f"{_line(field)}: got {_show(value)}; allowed: {_line(allowed)}; "
+            f"remedy: {_line(remedy)}"
+        )
 
     def within(self, prefix: str) -> InputError:
         """Return the same error seen from the outer field `prefix`."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Interval", "rational", "sum_rational"]
+__all__ = ["Interval", "rational", "sum_at_most_one", "sum_rational"]
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 
 def rational(value: float) -> Fraction:
@@ -26,18 +26,29 @@ def rational(value: float) -> Fraction:
 
 def sum_rational(values: Floats) -> Fraction:
     """Return the exact sum of the decimals behind an array of doubles, shape (n,)."""
-    # One common power of ten: integer additions instead of a gcd an entry.
-    parts = [Decimal(repr(v)).as_tuple() for v in values.tolist()]
-    lowest = min((int(p.exponent) for p in parts), default=0)
-    lowest = min(lowest, 0)
-    total = 0
-    for part in parts:
-        digits = 0
-        for digit in part.digits:
-            digits = 10 * digits + digit
-        scaled = digits * 10 ** (int(part.exponent) - lowest)
-        total += -scaled if part.sign else scaled
-    return Fraction(total, 10**-lowest)
+    # Digits added up by power of ten: integer additions instead of a gcd an entry.
+    by_exponent: dict[int, int] = {}
+    for value in values.tolist():
+        mantissa, _, exponent = repr(value).partition("e")
+        whole, _, decimals = mantissa.partition(".")
+        power = (int(exponent) if exponent else 0) - len(decimals)
+        by_exponent[power] = by_exponent.get(power, 0) + int(whole + decimals)
+    lowest = min(by_exponent, default=0)
+    total = sum(digits * 10 ** (power - lowest) for power, digits in by_exponent.items())
+    return Fraction(total) * Fraction(10) ** lowest
+
+
+def sum_at_most_one(values: Floats) -> bool:
+    """Return whether decimals >= 0 behind an array of doubles, shape (n,), sum to <= 1, exactly.
+
+    A decimal is within half a unit in the last place of its double, so the sum of the decimals
+    is within 2^-53 of the sum of the doubles relatively, and `math.fsum` is that sum correctly
+    rounded: unless it is within 2^-51 of one, it decides.
+    """
+    rounded = math.fsum(values.tolist())
+    if abs(rounded - 1.0) > 2.0**-51:
+        return rounded < 1.0
+    return sum_rational(values) <= 1
 
 
 def _down(values: Floats) -> Floats:
@@ -46,6 +57,23 @@ def _down(values: Floats) -> Floats:
 
 def _up(values: Floats) -> Floats:
     return np.nextafter(values, np.inf)
+
+
+def _is_zero(interval: Interval) -> Bools:
+    return np.asarray((interval.low == 0) & (interval.high == 0))
+
+
+def _around_ends(ends: Floats, zero: Bools, positive: Bools) -> Interval:
+    """Return what holds the products or quotients of the ends, shape (2 or 4, ...).
+
+    Where an operand is exactly `zero` so is the result; another 0.0 may be an underflow. Where
+    both are `positive` (or zero) the low end needs not fall below zero. NaN stands for zero or
+    infinity times an end that overflowed: the other ends cover it.
+    """
+    ends = np.where(np.isnan(ends), 0.0, ends)
+    low, high = _down(ends.min(axis=0)), _up(ends.max(axis=0))
+    low = np.where(positive, np.maximum(low, 0.0), low)
+    return Interval(np.where(zero, 0.0, low), np.where(zero, 0.0, high))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +104,26 @@ class Interval:
         return Interval(_down(self.low - other.high), _up(self.high - other.low))
 
     def __mul__(self, other: Interval) -> Interval:
-        ends = np.stack(
-            [
-                self.low * other.low,
-                self.low * other.high,
-                self.high * other.low,
-                self.high * other.high,
-            ]
-        )
-        # A product with an exact zero is exactly zero.
-        low, high = ends.min(axis=0), ends.max(axis=0)
-        return Interval(np.where(low == 0, low, _down(low)), np.where(high == 0, high, _up(high)))
+        if bool(np.all(self.low >= 0)) and bool(np.all(other.low >= 0)):
+            ends = np.stack([self.low * other.low, self.high * other.high])
+        else:
+            ends = np.stack(
+                [
+                    self.low * other.low,
+                    self.low * other.high,
+                    self.high * other.low,
+                    self.high * other.high,
+                ]
+            )
+        none = _is_zero(self) | _is_zero(other)
+        return _around_ends(ends, none, (self.low >= 0) & (other.low >= 0))
 
     def __truediv__(self, other: Interval) -> Interval:
         if bool(np.any((other.low <= 0) & (other.high >= 0))):
             raise ZeroDivisionError("the divisor may be zero")
+        if bool(np.all(self.low >= 0)) and bool(np.all(other.low > 0)):
+            ends = np.stack([self.low / other.high, self.high / other.low])
+            return _around_ends(ends, _is_zero(self), np.ones(ends.shape[1:], dtype=bool))
         ends = np.stack(
             [
                 self.low / other.low,
@@ -99,8 +132,7 @@ class Interval:
                 self.high / other.high,
             ]
         )
-        low, high = ends.min(axis=0), ends.max(axis=0)
-        return Interval(np.where(low == 0, low, _down(low)), np.where(high == 0, high, _up(high)))
+        return _around_ends(ends, _is_zero(self), (self.low >= 0) & (other.low > 0))
 
     def sqrt(self) -> Interval:
         """Return the square roots; negative parts are cut at zero."""

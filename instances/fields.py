@@ -11,7 +11,10 @@ from instances.errors import InputError
 __all__ = ["integer", "mapping", "name", "names_differ", "number", "one_of", "sequence", "text"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,119}")
-_LARGEST = 1e300
+# No product or quotient of a handful of such numbers leaves the range of doubles.
+LARGEST = 1e50
+SMALLEST = 1e-50
+_MAGNITUDE = f"that is 0 or of a magnitude from {SMALLEST:g} to {LARGEST:g}"
 _TEXT_LIMIT = 4000
 
 
@@ -35,23 +38,31 @@ def number(
     maximum: float | None = None,
     remedy: str = "correct the figure",
 ) -> float:
-    """Return a finite float within the range."""
-    allowed = f"a finite number {_range(minimum, above, maximum)}".rstrip()
-    wrong = InputError(field, value, allowed, remedy)
+    """Return a finite float within the range.
+
+    It must be 0 or of a magnitude from 1e-50 to 1e50.
+    """
+
+    def wrong(allowed: str) -> InputError:
+        allowed = f"a finite number {allowed or _range(minimum, above, maximum)}".rstrip()
+        return InputError(field, value, allowed, remedy)
+
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise wrong
+        raise wrong("")
     try:
         result = float(value)
     except OverflowError:
-        raise wrong from None
-    if not math.isfinite(result) or abs(result) > _LARGEST:
-        raise wrong
+        raise wrong(_MAGNITUDE) from None
+    if not math.isfinite(result):
+        raise wrong("")
     if minimum is not None and result < minimum:
-        raise wrong
+        raise wrong("")
     if above is not None and result <= above:
-        raise wrong
+        raise wrong("")
     if maximum is not None and result > maximum:
-        raise wrong
+        raise wrong("")
+    if result != 0.0 and not SMALLEST <= abs(result) <= LARGEST:
+        raise wrong(_MAGNITUDE)
     return result + 0.0  # a negative zero becomes zero
 
 
@@ -65,14 +76,15 @@ def integer(
 ) -> int:
     """Return an int within the range; a float is taken when it is whole."""
     top = 2**53 if maximum is None else maximum
-    allowed = f"an integer {_range(minimum, None, top)}".rstrip()
-    wrong = InputError(field, value, allowed, remedy)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise wrong
-    if isinstance(value, float) and not value.is_integer():
-        raise wrong
-    if (minimum is not None and value < minimum) or value > top or value < -(2**53):
-        raise wrong
+    bottom = -(2**53) if minimum is None else minimum
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or (isinstance(value, float) and not value.is_integer())
+        or not bottom <= value <= top
+    ):
+        allowed = f"an integer from {bottom} to {top}"
+        raise InputError(field, value, allowed, remedy)
     return int(value)
 
 

@@ -328,7 +328,7 @@ class Option:
             raise wrong from None
         if isinstance(value, float) and number != value:
             raise wrong
-        if not math.isfinite(number):
+        if isinstance(number, float) and not math.isfinite(number):
             raise wrong
         if self.minimum is not None and number < self.minimum:
             raise wrong

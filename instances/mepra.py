@@ -18,7 +18,7 @@ from instances import fields
 from instances.cift import Scalar, read_lines, read_origin
 from instances.documents import content_hash
 from instances.errors import InputError
-from instances.profiles import MultiExitProfile, read_version
+from instances.profiles import MOST_LAYERS, MultiExitProfile, read_version
 from instances.tolerances import TOLERANCES
 
 __all__ = [
@@ -63,7 +63,7 @@ def read_exit_sets(document: Mapping[str, object], prefix: str = "") -> Integers
     ):
         where = f"{prefix}exit_sets[{index}]"
         exits = [
-            fields.integer(f"{where}[{k}]", j, minimum=1, maximum=62)
+            fields.integer(f"{where}[{k}]", j, minimum=1, maximum=MOST_LAYERS)
             for k, j in enumerate(fields.sequence(where, row, minimum=1))
         ]
         if sorted(set(exits)) != exits:
@@ -93,24 +93,43 @@ def column(where: str, value: object, *, integer: bool = False) -> Floats:
         kinds = set(map(type, value))
         if not kinds <= {int, float}:
             for index, entry in enumerate(value):
-                if type(entry) not in (int, float):
+                if isinstance(entry, bool) or not isinstance(entry, int | float | np.integer):
                     raise InputError(f"{where}[{index}]", entry, "a number", "correct the figure")
         try:
             array = np.array(value, dtype=np.float64)
         except OverflowError:
-            raise InputError(where, "a huge integer", "numbers below 1e300", "correct it") from None
+            index = next(i for i, x in enumerate(value) if isinstance(x, int) and abs(x) > 2**1000)
+            raise InputError(
+                f"{where}[{index}]", value[index], "a finite number", "correct the figure"
+            ) from None
     if array.ndim != 1 or array.dtype.kind not in "fiu":
-        raise InputError(where, f"{array.ndim}-dimensional data", "a flat list", "flatten it")
+        raise InputError(
+            where, f"{array.ndim}-dimensional {array.dtype}", "a flat list of numbers", "flatten it"
+        )
     array = np.array(array, dtype=np.float64)
     bad = ~np.isfinite(array)
     if integer:
-        bad |= array != np.rint(array)
+        bad |= (array != np.rint(array)) | (np.abs(array) > 2.0**53)
     if bool(bad.any()):
         index = int(np.argmax(bad))
-        allowed = "a whole number" if integer else "a finite number"
+        allowed = "a whole number below 2^53" if integer else "a finite number"
         raise InputError(f"{where}[{index}]", float(array[index]), allowed, "correct the figure")
+    array += 0.0  # a negative zero becomes zero
     array.flags.writeable = False
     return array
+
+
+def bits_column(where: str, value: object) -> Integers:
+    """Return a column of exit sets as a read-only int64 array."""
+    array = np.asarray(value)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise InputError(
+            where,
+            f"{array.ndim}-dimensional {array.dtype}",
+            "a flat array of integers",
+            "give bits",
+        )
+    return _frozen(array)
 
 
 def _within(where: str, choice: Floats | Integers, count: int) -> None:
@@ -123,13 +142,15 @@ def _within(where: str, choice: Floats | Integers, count: int) -> None:
 
 
 def _positive(where: str, values: Floats, *, zero: bool) -> None:
-    bad = values < 0 if zero else values <= 0
+    bad = ~((values >= fields.SMALLEST) & (values <= fields.LARGEST))
+    if zero:
+        bad &= values != 0
     if bool(bad.any()):
-        index = int(np.argmax(bad))
+        position = np.unravel_index(int(np.argmax(bad)), values.shape)
         raise InputError(
-            f"{where}[{index}]",
-            float(values[index]),
-            "a number >= 0" if zero else "a number > 0",
+            where + "".join(f"[{index}]" for index in position),
+            float(values[position]),
+            ("0 or " if zero else "") + f"a number from {fields.SMALLEST:g} to {fields.LARGEST:g}",
             "correct the figure",
         )
 
@@ -163,23 +184,43 @@ class ExitFractions:
     ) -> ExitFractions:
         """Return checked fractions from lists of figures."""
         lengths = np.array([len(row) for row in rows], dtype=np.int64)
-        if len(rows) == 0 or int(lengths.min()) == 0:
-            raise InputError("rows", list(rows)[:1], "rows of at least one figure", "add figures")
+        if len(rows) == 0:
+            raise InputError("rows", [], "at least one row", "add the fractions")
+        bad = (lengths < 1) | (lengths > MOST_LAYERS)
+        if bool(bad.any()):
+            k = int(np.argmax(bad))
+            raise InputError(
+                f"rows[{k}]",
+                f"{len(rows[k])} figures",
+                f"1 to {MOST_LAYERS} figures, one a layer",
+                "give one a layer",
+            )
+        try:
+            flat = column("rows", [figure for row in rows for figure in row])
+        except InputError:
+            # Once more, row by row, to name the place.
+            for index, row in enumerate(rows):
+                column(f"rows[{index}]", row)
+            raise
         padded = np.zeros((len(rows), int(lengths.max())))
-        for index, row in enumerate(rows):
-            padded[index, : len(row)] = column(f"rows[{index}]", row)
+        padded[np.arange(padded.shape[1]) < lengths[:, None]] = flat
         return ExitFractions(padded, lengths, total, reading)
 
     def __post_init__(self) -> None:
         fields.one_of("reading", self.reading, READINGS)
         object.__setattr__(self, "total", fields.number("total", self.total, above=0))
-        rows = np.array(self.rows, dtype=np.float64)
-        bad = ~(rows >= 0) | ~np.isfinite(rows)
-        if bool(bad.any()):
-            k, j = (int(i[0]) for i in np.nonzero(bad))
+        rows = np.array(self.rows, dtype=np.float64) + 0.0
+        lengths = _frozen(self.lengths)
+        if rows.ndim != 2 or lengths.shape != rows.shape[:1]:
             raise InputError(
-                f"rows[{k}][{j}]", float(rows[k, j]), "a number >= 0", "correct the figure"
+                "rows",
+                f"an array of shape {rows.shape}",
+                "one row a length",
+                "use ExitFractions.of",
             )
+        _positive("rows", rows, zero=True)
+        if bool(rows[np.arange(rows.shape[1]) >= lengths[:, None]].any()):
+            raise InputError("rows", "figures", "zeros behind a row's end", "use ExitFractions.of")
         sums = rows.sum(axis=1)
         if self.reading == "as-given":
             off = np.abs(sums - self.total) > TOLERANCES.fractions * max(1.0, self.total)
@@ -192,8 +233,6 @@ class ExitFractions:
             raise InputError(f"rows[{k}]", f"a sum of {float(sums[k])!r}", allowed, remedy)
         rows.flags.writeable = False
         object.__setattr__(self, "rows", rows)
-        lengths = np.array(self.lengths, dtype=np.int64)
-        lengths.flags.writeable = False
         object.__setattr__(self, "lengths", lengths)
 
     @cached_property
@@ -279,6 +318,8 @@ class MepraInstance:
     def __post_init__(self) -> None:
         fields.name("name", self.name)
         fields.text("description", self.description)
+        for group in ("profiles", "assumptions"):
+            object.__setattr__(self, group, tuple(getattr(self, group)))
         for index, line in enumerate(self.assumptions):
             fields.text(f"assumptions[{index}]", line)
         for scalar in ("edge_capacity_flop_per_s", "bandwidth_bit_per_s"):
@@ -310,9 +351,9 @@ class MepraInstance:
             object.__setattr__(self, name, _frozen(choice))
         if self.exit_set is not None:
             # Bits above 2^53 would not survive a float column.
-            bits = np.array(self.exit_set, dtype=np.int64)
+            bits = bits_column("devices.exit_set", self.exit_set)
             counts.add(len(bits))
-            object.__setattr__(self, "exit_set", _frozen(bits))
+            object.__setattr__(self, "exit_set", bits)
         if len(counts) != 1:
             raise InputError(
                 "devices", f"columns of {sorted(counts)} entries", "columns of one length", "pad it"

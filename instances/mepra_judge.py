@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from instances.errors import InputError
-from instances.exact import Interval, rational, sum_rational
+from instances.exact import Interval, rational, sum_at_most_one, sum_rational
 from instances.mepra import ExitFractions, MepraInstance, exit_set_of
 from instances.mepra_plan import MepraPlan
 from instances.violations import Violation
@@ -239,13 +239,17 @@ def _structure(instance: MepraInstance, plan: MepraPlan) -> list[Violation]:
     return broken
 
 
-def _edge_work(instance: MepraInstance, plan: MepraPlan) -> npt.NDArray[np.bool_]:
-    """Return which devices leave work to the edge, shape (n,)."""
+def _starved(instance: MepraInstance, plan: MepraPlan) -> npt.NDArray[np.bool_]:
+    """Return which devices leave work to the edge and have no share of it, shape (n,)."""
+    without: npt.NDArray[np.bool_] = plan.shares == 0
+    if not bool(without.any()):
+        return without
     busy = np.zeros(instance.devices, dtype=bool)
     for devices in _chunks(instance):
-        # Sums of products of numbers >= 0 are zero in floating point only when they are zero
-        # (underflow would need factors below 1e-150).
+        # Sums of products of numbers >= 0 are zero in floating point only when they are zero:
+        # an instance's numbers are too large for underflow.
         busy[devices] = _parts(instance, plan, devices, _Doubles()).edge > 0
+    busy &= without
     return busy
 
 
@@ -257,27 +261,23 @@ def _share_violations(instance: MepraInstance, plan: MepraPlan) -> list[Violatio
         )
     if broken:
         return broken
-    starved = _edge_work(instance, plan) & (plan.shares == 0)
-    for i in np.nonzero(starved)[0].tolist():
+    for i in np.nonzero(_starved(instance, plan))[0].tolist():
         broken.append(
             Violation(
                 "share", f"device {i}", 0.0, None, "a device with edge work needs a share > 0"
             )
         )
-    # Away from one the rounded sum decides; near one only the exact sum does.
-    rounded = math.fsum(plan.shares.tolist())
-    if rounded > 1 - 1e-9:
+    if not sum_at_most_one(plan.shares):
         total = sum_rational(plan.shares)
-        if total > 1:
-            broken.append(
-                Violation(
-                    "share-sum",
-                    "plan",
-                    float(total),
-                    1.0,
-                    f"the shares exceed one by {float(total - 1):.3g}",
-                )
+        broken.append(
+            Violation(
+                "share-sum",
+                "plan",
+                float(total),
+                1.0,
+                f"the shares exceed one by {float(total - 1):.3g}",
             )
+        )
     return broken
 
 
@@ -296,8 +296,7 @@ def _require(instance: MepraInstance, plan: MepraPlan) -> None:
         if bool((plan.shares < 0).any()):
             broken = _share_violations(instance, plan)
         else:
-            starved = _edge_work(instance, plan) & (plan.shares == 0)
-            if bool(starved.any()):
+            if bool(_starved(instance, plan).any()):
                 broken = [v for v in _share_violations(instance, plan) if v.constraint == "share"]
     if broken:
         first = broken[0]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
 from instances import fields
 from instances.errors import InputError
-from instances.exact import sum_rational
-from instances.mepra import column, read_exit_sets, write_exit_sets
+from instances.exact import sum_at_most_one
+from instances.mepra import bits_column, column, read_exit_sets, write_exit_sets
 from instances.profiles import read_version
 
 __all__ = ["MepraPlan", "shares_from_weights"]
@@ -39,7 +38,7 @@ def shares_from_weights(weights: npt.ArrayLike) -> Floats:
     # Rounding errors of n quotients and a sum stay far below these margins.
     for margin in (0.0, 1e-15, 1e-14, 1e-13, 1e-12, 1e-11):
         candidate = shares * (1.0 - margin)
-        if sum_rational(candidate) <= Fraction(1):
+        if sum_at_most_one(candidate):
             return candidate
     raise AssertionError("rounding errors of a sum are below 1e-11")
 
@@ -69,8 +68,7 @@ class MepraPlan:
         object.__setattr__(self, "shares", column("shares", self.shares))
         lengths = {len(self.splits), len(self.shares)}
         if self.exit_set is not None:
-            bits = np.array(self.exit_set, dtype=np.int64)
-            bits.flags.writeable = False
+            bits = bits_column("exit_set", self.exit_set)
             object.__setattr__(self, "exit_set", bits)
             lengths.add(len(bits))
         if len(lengths) != 1:
