@@ -174,6 +174,13 @@ METHODS: tuple[Entry, ...] = (
         "the best of many random splits, square-root shares",
     ),
     Entry(
+        "highs-assignment",
+        "cift",
+        "exact",
+        "formulations.cift_assignment:METHOD",
+        "blocks assigned to nodes, a small MILP in HiGHS; listed speeds",
+    ),
+    Entry(
         "cpsat",
         "cift",
         "exact",

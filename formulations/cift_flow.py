@@ -30,7 +30,8 @@ What is claimed
 ---------------
 The deadline rows hold to a tolerance, so the bound is one for slightly relaxed deadlines and
 hence for the true ones. A path that `check` rejects for the sake of that tolerance is cut off
-by ``sum_{a on it} x_a <= (arcs on it) - 1`` and the model is solved again.
+by ``sum_{a on it} x_a <= (arcs on it) - 1`` and the model is solved again
+(`formulations.cift_milp`).
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ from formulations.cift_flow_graph import FlowGraph, build_graph
 from formulations.cift_flow_lagrangian import priced
 from formulations.cift_flow_reduction import limits, reduced
 from formulations.cift_incumbent import Incumbent
-from formulations.highs_tools import OBJECTIVE_SCALE, Outcome, SparseModel, load, solve
+from formulations.cift_milp import objective_scale, prove
+from formulations.highs_tools import SparseModel
 from instances.cift import CiftInstance
 from instances.cift_plan import CiftPlan
 from instances.interface import (
@@ -142,19 +144,6 @@ class CiftFlow:
         return _branch_and_bound(best, graph, arcs, cutoff, seed)
 
 
-def _scale(best: Incumbent, graph: FlowGraph, arcs: Ints) -> float:
-    """Return a factor that brings the optimum to about `OBJECTIVE_SCALE`."""
-    costs = graph.arcs.energy_j[arcs]
-    positive = costs[costs > 0]
-    guesses = [best.objective, best.bound]
-    if len(positive):
-        guesses.append(float(np.median(positive)))
-    for energy in guesses:
-        if 0 < energy < math.inf:
-            return OBJECTIVE_SCALE / energy
-    return 1.0
-
-
 def _walk(graph: FlowGraph, arcs: Ints, flow: Floats) -> Ints:
     """Return the path that a unit flow over `arcs` takes, as positions in the graph's arcs."""
     leaving = {int(graph.arcs.tail[arc]): int(arc) for arc in arcs[flow > 0.5]}
@@ -168,62 +157,27 @@ def _walk(graph: FlowGraph, arcs: Ints, flow: Floats) -> Ints:
 def _branch_and_bound(
     best: Incumbent, graph: FlowGraph, arcs: Ints, cutoff: float, seed: int
 ) -> Result:
-    """Solve the MILP, again after each path that only the solver's tolerance admits."""
+    """Solve the MILP over `arcs` and those of the best plan."""
     known = graph.path(best.plan) if best.plan is not None else None
     if known is not None:
         arcs = np.union1d(arcs, known)
-    scale = _scale(best, graph, arcs)
-    model = flow_model(graph, arcs, scale)
-    began = best.recorder.elapsed_s
-    highs = load(model, threads=best.budget.threads, seed=seed)
-    best.statistics |= model.size | {"load_s": best.recorder.elapsed_s - began}
-    start = None if known is None else np.isin(arcs, known).astype(np.float64)
-    rejected: list[Ints] = []
+    costs = graph.arcs.energy_j[arcs]
+    scale = objective_scale(best, float(np.median(costs[costs > 0])) if costs.any() else 0.0)
 
-    def found(flow: Floats) -> None:
+    def read(flow: Floats) -> tuple[CiftPlan, Ints]:
         path = _walk(graph, arcs, flow)
-        if not best.offer(graph.plan(path)):
-            rejected.append(path)
+        return graph.plan(path), np.searchsorted(arcs, path)
 
-    def bounded(bound: float) -> None:
-        best.raise_bound(min(bound / scale, cutoff))
-
-    nodes = rounds = 0
-    ended = Termination.SOLVED
-    exhausted: float | None = None
-    while True:
-        outcome: Outcome = solve(
-            highs,
-            time_limit_s=best.remaining_s,
-            relative_gap=best.budget.relative_gap,
-            support=3 * len(best.instance.nodes),
-            start=start,
-            on_solution=found,
-            on_bound=bounded,
-        )
-        rounds += 1
-        nodes += outcome.nodes
-        if outcome.values is not None:
-            found(outcome.values)
-        if outcome.bound is not None:
-            bounded(outcome.bound)
-        if outcome.ended == "solved" and rejected:
-            for path in rejected:
-                columns = np.searchsorted(arcs, np.sort(path)).astype(np.int32)
-                highs.addRow(-np.inf, len(path) - 1.0, len(path), columns, np.ones(len(path)))
-            rejected.clear()
-            continue
-        if outcome.ended == "infeasible":
-            exhausted = cutoff
-        elif outcome.ended != "solved":
-            ended = Termination.TIME if outcome.ended == "time" else Termination.CRASHED
-        break
-    best.statistics |= {
-        "nodes": nodes,
-        "rounds": rounds,
-        "solve_s": best.recorder.elapsed_s - began,
-    }
-    return best.result(ended, exhausted=exhausted)
+    return prove(
+        best,
+        flow_model(graph, arcs, scale),
+        scale=scale,
+        read=read,
+        support=3 * len(best.instance.nodes),
+        seed=seed,
+        start=None if known is None else np.isin(arcs, known).astype(np.float64),
+        cutoff=cutoff,
+    )
 
 
 METHOD = CiftFlow()

@@ -23,7 +23,7 @@ from instances.judge import check, evaluate
 from instances.profiles import Block, Profile
 from instances.tolerances import not_above, values_agree
 
-LISTED = ("highs-flow", "cpsat")
+LISTED = ("highs-flow", "highs-assignment", "cpsat")
 CONTINUOUS: tuple[str, ...] = ()
 
 # One model of two blocks: 10 and 20 FLOP, 4 and 6 bytes, 8 bits in, 2 bits between.

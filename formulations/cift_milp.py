@@ -1,0 +1,127 @@
+"""Run a MILP of CIFT to a proof: incumbents to the judge, what it rejects cut off."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from formulations.cift_incumbent import Incumbent
+from formulations.highs_tools import OBJECTIVE_SCALE, SparseModel, load, solve
+from instances.cift_plan import CiftPlan
+from instances.interface import Result, Termination
+
+__all__ = ["objective_scale", "prove"]
+
+_COARSE = 10.0  # factor between scales from which solving again is worth it
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+def objective_scale(best: Incumbent, guess_j: float) -> float:
+    """Return a factor that brings the optimum to about `OBJECTIVE_SCALE`.
+
+    Parameters
+    ----------
+    guess_j
+        Used where neither a plan nor a positive bound is known.
+    """
+    for energy in (best.objective, best.bound, guess_j):
+        if 0 < energy < math.inf:
+            return OBJECTIVE_SCALE / energy
+    return 1.0
+
+
+def prove(
+    best: Incumbent,
+    model: SparseModel,
+    *,
+    scale: float,
+    read: Callable[[Floats], tuple[CiftPlan, Ints]],
+    support: int,
+    seed: int,
+    start: Floats | None = None,
+    cutoff: float = math.inf,
+) -> Result:
+    """Solve `model` and return the result; `best` is kept up to date.
+
+    HiGHS keeps rows to a tolerance. A plan that `check` rejects for its sake is cut off by
+    ``sum of its columns <= their number - 1`` and the model is solved again, so neither a
+    bound nor a proof of infeasibility rests on the tolerance.
+
+    Parameters
+    ----------
+    model
+        Its objective is energy times `scale`; scaled anew when the optimum turns out to be far
+        from `OBJECTIVE_SCALE`.
+    read
+        From columns to the plan and the 0-1 columns that stand for it.
+    support
+        The most columns that are not zero in a solution.
+    start
+        Columns of a feasible plan.
+    cutoff
+        The bound on what the model leaves out, J.
+    """
+    began = best.recorder.elapsed_s
+    highs = load(model, threads=best.budget.threads, seed=seed)
+    best.statistics |= model.size | {"load_s": best.recorder.elapsed_s - began}
+    rejected: list[Ints] = []
+    energy_j = model.cost / scale
+
+    def found(values: Floats) -> None:
+        plan, columns = read(values)
+        if not best.offer(plan):
+            rejected.append(np.sort(columns))
+
+    def bounded(bound: float) -> None:
+        # `scale` is the one in force at the time.
+        best.raise_bound(min(bound / scale, cutoff))
+
+    nodes = rounds = 0
+    while True:
+        outcome = solve(
+            highs,
+            time_limit_s=best.remaining_s,
+            relative_gap=best.budget.relative_gap,
+            support=support,
+            integer=bool(model.integer.any()),
+            start=start,
+            on_solution=found,
+            on_bound=bounded,
+        )
+        rounds += 1
+        nodes += outcome.nodes
+        best.statistics |= {
+            "nodes": nodes,
+            "rounds": rounds,
+            "solve_s": best.recorder.elapsed_s - began,
+        }
+        if outcome.values is not None:
+            found(outcome.values)
+        if outcome.bound is not None:
+            bounded(outcome.bound)
+        if outcome.ended == "infeasible":
+            return best.result(Termination.SOLVED, exhausted=cutoff)
+        if outcome.ended == "time":
+            return best.result(Termination.TIME)
+        if outcome.ended == "failed":
+            return best.result(Termination.CRASHED)
+        if not rejected:
+            better = objective_scale(best, 1.0)
+            if best.closed or better < _COARSE * scale:
+                return best.result(Termination.SOLVED)
+            # The first guess was far off: the optimum drowns in the solver's tolerances.
+            start, scale = outcome.values, better
+            every = np.arange(len(energy_j), dtype=np.int32)
+            highs.changeColsCost(len(every), every, energy_j * scale)
+            continue
+        for columns in {tuple(path.tolist()) for path in rejected}:
+            count = len(columns)
+            highs.addRow(
+                -np.inf, count - 1.0, count, np.array(columns, dtype=np.int32), np.ones(count)
+            )
+        rejected.clear()
