@@ -89,12 +89,12 @@ def plan_speeds(net: Any, chain: Any, load: Any, stops: Any, room: Any) -> Any:
         if stops[k, 2] > stops[k, 1]:
             nodes[h], works[h], place[h] = stops[k, 0], chain.work[stops[k, 1], stops[k, 2]], k
             h += 1
-    part, speed = phase_speeds(net, nodes, works, load.requests, 1.0, room[0] - latency)
+    part, speed, _ = phase_speeds(net, nodes, works, load.requests, 1.0, room[0] - latency)
     energy += part
     if energy < np.inf:
         serve[place] = speed
     if energy < np.inf and load.compute > 0.0:
-        part, speed = phase_speeds(net, nodes, works, load.compute, load.compute, room[1] - time)
+        part, speed, _ = phase_speeds(net, nodes, works, load.compute, load.compute, room[1] - time)
         energy += part
         tune[place] = speed
     return energy, serve, tune

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -165,7 +166,9 @@ class Instance:
         self.names = [node.name for node in self.nodes]
         self.place = {name: n for n, name in enumerate(self.names)}
         self._chains: dict[tuple[str, str], Chain] = {}
+        self._params: dict[str, Floats] = {}
         self._tables: dict[tuple[str, str, bool], Ints] = {}
+        self._memory = np.array([node.memory_bytes for node in self.nodes], dtype=np.float64)
 
     @cached_property
     def network(self) -> Network:
@@ -203,6 +206,14 @@ class Instance:
             np.repeat(kappa, sizes) * speed * speed + np.repeat(rho, sizes) / speed,
         )
 
+    @cached_property
+    def limit(self) -> Floats:
+        """Deadlines with the suite's tolerance in them, infinite where absent."""
+        data = self.data
+        deadlines = (data.inference_deadline_s, data.fine_tuning_deadline_s)
+        grown = [math.inf if d is None else d * (1.0 + TOLERANCES.deadline) for d in deadlines]
+        return np.array(grown)
+
     def chain(self, model: str, compression: str) -> Chain:
         """Return a model at a compression level."""
         key = (model, compression)
@@ -221,35 +232,48 @@ class Instance:
             )
         return self._chains[key]
 
+    def _held(self, model: str) -> Floats:
+        """Return ``[i, j]``: bytes of blocks i + 1 .. j + 1 uncompressed, -inf for j < i."""
+        if model not in self._params:
+            profile = self.data.models[self.data.model_index[model]]
+            params = np.array([block.param_bytes for block in profile.blocks], dtype=np.float64)
+            L = len(params)
+            held = np.cumsum(np.triu(np.broadcast_to(params, (L, L))), axis=1)
+            held[np.tri(L, k=-1, dtype=np.bool_)] = -math.inf
+            self._params[model] = held
+        return self._params[model]
+
     def table(self, model: str, compression: str, trained: bool) -> Ints:
         """Return `Load.last` of a model at a compression level, trained or only served."""
         key = (model, compression, trained)
         if key not in self._tables:
-            profile = self.data.models[self.data.model_index[model]]
             level = self.data.compressions[self.data.compression_index[compression]]
-            factor = rational(level.param_factor)
-            if trained:
-                factor *= rational(self.data.training.memory_factor)
-            params = [rational(block.param_bytes) for block in profile.blocks]
-            L = len(params)
-            held = np.cumsum(
-                np.triu(np.broadcast_to(np.array([float(p) for p in params]), (L, L))), axis=1
-            ) * float(factor)
-            last = np.zeros((len(self.nodes), L), dtype=np.int64)
-            for n, node in enumerate(self.nodes):
-                # Row i holds zeros before column i, which always fit.
-                last[n] = (held <= node.memory_bytes).sum(axis=1)
-                near = np.abs(held - node.memory_bytes) <= _NEAR * node.memory_bytes
-                for i in np.flatnonzero(np.triu(near).any(axis=1)).tolist():
-                    last[n, i] = self._exact_last(params, i, rational(node.memory_bytes) / factor)
+            factor = level.param_factor * (self.data.training.memory_factor if trained else 1.0)
+            held = self._held(model) * factor
+            # Rows of `held` ascend: a search in each instead of N L^2 comparisons.
+            last = np.empty((len(self.nodes), len(held)), dtype=np.int64)
+            most = np.empty_like(last)
+            for i, row in enumerate(held):
+                last[:, i] = np.searchsorted(row, self._memory * (1.0 - _NEAR), side="right")
+                most[:, i] = np.searchsorted(row, self._memory * (1.0 + _NEAR), side="right")
+            for n, i in np.argwhere(most > last).tolist():
+                last[n, i] = self._exact_last(key, n, i)
             self._tables[key] = last
         return self._tables[key]
 
-    @staticmethod
-    def _exact_last(params: list[Any], i: int, room: Any) -> int:
-        j, total = i, 0
-        while j < len(params) and total + params[j] <= room:
-            total += params[j]
+    def _exact_last(self, key: tuple[str, str, bool], n: int, i: int) -> int:
+        """Return an entry of the table by rationals."""
+        model, compression, trained = key
+        factor = rational(
+            self.data.compressions[self.data.compression_index[compression]].param_factor
+        )
+        if trained:
+            factor *= rational(self.data.training.memory_factor)
+        room = rational(self.nodes[n].memory_bytes) / factor
+        blocks = self.data.models[self.data.model_index[model]].blocks
+        j, total = i, Fraction(0)
+        while j < len(blocks) and total + rational(blocks[j].param_bytes) <= room:
+            total += rational(blocks[j].param_bytes)
             j += 1
         return j
 
@@ -258,12 +282,6 @@ class Instance:
         g = self.data.configurations[position]
         passes = self.data.sample_passes(g)
         training = self.data.training
-        limit = np.array(
-            [
-                math.inf if limit is None else limit * (1.0 + TOLERANCES.deadline)
-                for limit in (self.data.inference_deadline_s, self.data.fine_tuning_deadline_s)
-            ]
-        )
         load = Load(
             float(self.data.requests),
             training.compute_factor * passes,
@@ -271,7 +289,7 @@ class Instance:
             float(training.batch_size),
             self.place[g.source],
             self.table(g.model, g.compression, passes > 0),
-            limit,
+            self.limit,
         )
         return Case(position, g, self.chain(g.model, g.compression), load)
 

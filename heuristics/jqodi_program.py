@@ -84,22 +84,16 @@ class Program:
         self.step = step
         self._levels: tuple[Any, Any] | None = None
 
-    def graph(self, case: Case, l1: float, l2: float, threshold: float) -> Graph:
-        """Return the graph without arcs on no path within the deadlines and below `threshold`.
+    def measures(
+        self, case: Case, l1: float, l2: float, threshold: float
+    ) -> tuple[tuple[Any, ...], float]:
+        """Return what no path of interest exceeds: energy at multipliers, then the times.
 
-        Parameters
-        ----------
-        l1, l2
-            Multipliers of T_inf and T_ft at which paths are bounded.
+        The first is the Lagrangian with what the deadlines pay back still in it; that is returned
+        as well.
         """
-        from heuristics.jqodi_graph import bounds_of, write_arcs
-        from heuristics.jqodi_levels import phase_levels
+        from heuristics.jqodi_graph import bounds_of
 
-        if self._levels is None:
-            self._levels = (
-                phase_levels(self.instance, self.step, serving=True),
-                phase_levels(self.instance, self.step, serving=False),
-            )
         net, chain, load = self.instance.network, case.chain, case.load
         credit = sum(
             multiplier * float(tau)
@@ -112,8 +106,21 @@ class Program:
         for k, prices in enumerate(((0.0, 1.0, 0.0), (0.0, 0.0, 1.0))):
             if math.isfinite(load.limit[k]):
                 measures.append(bounds_of(net, chain, load, *prices, float(load.limit[k]), False))
+        return tuple(measures), credit
+
+    def graph(self, case: Case, measures: tuple[Any, ...]) -> Graph:
+        """Return the graph without arcs on no path within all measures."""
+        from heuristics.jqodi_graph import write_arcs
+        from heuristics.jqodi_levels import phase_levels
+
+        if self._levels is None:
+            self._levels = (
+                phase_levels(self.instance, self.step, serving=True),
+                phase_levels(self.instance, self.step, serving=False),
+            )
         serve, tune = self._levels
-        arcs, root, goal = write_arcs(net, chain, load, serve, tune, tuple(measures))
+        net = self.instance.network
+        arcs, root, goal = write_arcs(net, case.chain, case.load, serve, tune, measures)
         return Graph(case, arcs, int(root), int(goal), serve, tune)
 
 

@@ -27,7 +27,7 @@ import numpy as np
 
 from heuristics.jqodi_network import Case, Instance
 from heuristics.jqodi_program import Graph, Outcome, Program, Rules
-from instances.cift_judge import evaluate_cift
+from instances.cift_judge import CiftEvaluation, evaluate_cift
 from instances.cift_plan import CiftPlan, Stop
 from instances.interface import Budget, Recorder, Statistic, Termination
 from instances.judge import check
@@ -36,6 +36,7 @@ __all__ = ["EXACT_RATIO", "Search"]
 
 EXACT_RATIO = 1.0 + 1e-9
 _ROUNDS = 60
+_STEPS = 300_000
 _DEADLINE_NAMES = ("inference-deadline", "fine-tuning-deadline")
 _REASONS = {
     "place": "no host, or chain of hosts, has the memory for the blocks",
@@ -78,7 +79,17 @@ class Search:
         self._why: set[str] = set()
         self._program = Program(self.instance, self.rules.step)
         self._counts = dict.fromkeys(
-            ("configurations", "cut_by_times", "searched", "priced_paths", "arcs", "labels"), 0
+            (
+                "configurations",
+                "cut_by_times",
+                "priced_paths",
+                "steps",
+                "placements",
+                "searched",
+                "arcs",
+                "labels",
+            ),
+            0,
         )
         self._label_bound = 0.0
         deadline = [
@@ -87,6 +98,7 @@ class Search:
         ]
         # A little inside the tolerance: what is found this way passes the check.
         inside = [math.inf if d is None else d * (1.0 + 0.9e-9) for d in deadline]
+        self._inside = np.array(inside)
         if self.rules.deadlines == "relaxed":
             inside[0] *= 1.0 + self.rules.epsilon
         self._accept = np.array(inside)
@@ -98,20 +110,20 @@ class Search:
         """Energy at or above which nothing is of interest."""
         return self.energy / self.rules.ratio
 
-    def _admits(self, plan: CiftPlan) -> bool:
-        if self.rules.deadlines == "strict":
-            return not check(self.instance.data, plan)
-        found = evaluate_cift(self.instance.data, plan)
-        return bool(
-            found.inference_latency_s <= self._accept[0] * (1.0 + 1e-10)
-            and found.fine_tuning_time_s <= self._accept[1] * (1.0 + 1e-10)
-        )
+    def _admits(self, plan: CiftPlan, found: CiftEvaluation) -> bool:
+        """Tell whether a plan made here keeps what must be kept; on the edge rationals decide."""
+        if found.inference_latency_s <= self._accept[0] * (
+            1.0 + 1e-11
+        ) and found.fine_tuning_time_s <= self._accept[1] * (1.0 + 1e-11):
+            return True
+        return self.rules.deadlines == "strict" and not check(self.instance.data, plan)
 
     def offer(self, plan: CiftPlan) -> bool:
         """Take a plan that keeps what must be kept, if it is better; tell whether it keeps it."""
-        if not self._admits(plan):
+        found = evaluate_cift(self.instance.data, plan)
+        if not self._admits(plan, found):
             return False
-        energy = evaluate_cift(self.instance.data, plan).objective
+        energy = found.objective
         if energy < self.energy:
             self.plan, self.energy = plan, energy
             if self.rules.deadlines == "strict" or not check(self.instance.data, plan):
@@ -236,6 +248,35 @@ class Search:
         parts = [_REASONS[key] for key in _REASONS if key in self._why]
         return "every configuration fails, for one of: " + "; ".join(parts)
 
+    def _enumerate(self, state: _State, measures: tuple[Any, ...], credit: float) -> bool:
+        """Try to solve a configuration placement by placement; tell whether that is done."""
+        from heuristics.jqodi_placements import enumerate_placements
+
+        case = state.case
+        found = enumerate_placements(
+            self.instance.network,
+            case.chain,
+            case.load,
+            self._inside,
+            measures,
+            credit,
+            self.rules.ratio,
+            self.energy,
+            _STEPS,
+        )
+        self._counts["steps"] += found.steps
+        self._counts["placements"] += found.leaves
+        if found.energy < self.energy and not self.offer(
+            self._plan(case, found.stops, found.serve, found.tune)
+        ):
+            return False  # within the tolerance only by rounding: for the labels to decide
+        if not found.complete:
+            return False
+        if found.bound == math.inf:
+            self._why.add("together")
+        self._closed = min(self._closed, max(state.bound, found.bound))
+        return True
+
     # -- labels ----------------------------------------------------------------------------
 
     def _label(self, state: _State) -> None:
@@ -243,7 +284,10 @@ class Search:
         case, rules = state.case, self.rules
         # What is left out of the graph costs this much at least.
         threshold = self.threshold if rules.reduction else math.inf
-        graph = self._program.graph(case, state.l1, state.l2, threshold)
+        measures, credit = self._program.measures(case, state.l1, state.l2, threshold)
+        if rules.reduction and self._enumerate(state, measures, credit):
+            return
+        graph = self._program.graph(case, measures)
         self._counts["searched"] += 1
         self._counts["arcs"] += graph.size
         least = math.inf
@@ -280,7 +324,8 @@ class Search:
         The least T_ft within the inference deadline, exactly: a run over one resource. It is needed
         only where trimming left nothing within a tightened deadline.
         """
-        graph = self._program.graph(case, 0.0, 0.0, math.inf)
+        measures, _ = self._program.measures(case, 0.0, 0.0, math.inf)
+        graph = self._program.graph(case, measures)
         left = self.recorder.remaining_s(self.budget)
         found = graph.run(self.rules, 1.0, None, left, self.budget, times_only=True)
         self._note(found)
@@ -299,7 +344,5 @@ class Search:
             net = self.instance.network
             energy, *speeds = plan_speeds(net, case.chain, case.load, rows, self._accept)
             if energy < evaluate_cift(self.instance.data, plan).objective:
-                better = self._plan(case, rows, *speeds)
-                if self._admits(better):
-                    return better
+                return self._plan(case, rows, *speeds)
         return plan

@@ -2,9 +2,9 @@ r"""Speeds at a fixed placement: the two phases decouple, and each has one multi
 
 One phase of hosts k with w_k FLOP minimises ``A sum w_k e(f_k)`` subject to
 ``C sum w_k / f_k <= room``. At the price l of a second each host chooses alone the speed least in
-``A e(f) + l C / f``; the time spent falls as l rises, so bisection finds the least l that keeps the
-room. Continuous speeds are then optimal. Listed ones leave a rest of the room, which hosts use one
-at a time by the step down that saves most: feasible, cheaper, and not always optimal.
+``A e(f) + l C / f``; the time spent falls as l rises, and a search on the line finds the least l
+that keeps the room. Continuous speeds are then optimal. Listed ones leave a rest of the room, which
+hosts use one at a time by the step down that saves most: feasible, cheaper, not always optimal.
 """
 
 from __future__ import annotations
@@ -22,18 +22,24 @@ __all__ = ["phase_speeds"]
 @kernel
 def _at(
     net: Any, nodes: Any, works: Any, fixed: Any, a: float, c: float, price: float, speed: Any
-) -> float:
-    """Set the speeds of hosts that are not fixed to the best at `price`; return the time of all."""
-    time = 0.0
+) -> Any:
+    """Set the speeds of hosts that are not fixed to the best at `price`; return (time, energy)."""
+    time, energy = 0.0, 0.0
     for k in range(nodes.size):
-        if not fixed[k]:
-            _, _, _, speed[k] = cheapest(net, nodes[k], a, price * c)
-        time += c * works[k] / speed[k]
-    return time
+        n = nodes[k]
+        if fixed[k]:
+            f = speed[k]
+            joule = net.kappa[n] * f * f + net.rho[n] / f
+        else:
+            _, _, joule, f = cheapest(net, n, a, price * c)
+            speed[k] = f
+        time += c * works[k] / f
+        energy += a * works[k] * joule
+    return time, energy
 
 
 @kernel
-def _bisect(
+def _settle(
     net: Any,
     nodes: Any,
     works: Any,
@@ -43,18 +49,42 @@ def _bisect(
     room: float,
     high: float,
     speed: Any,
-) -> None:
-    """Set speeds at the least price that keeps the room; `high` is one that does."""
+) -> float:
+    """Set speeds at the least price that keeps the room and return it; `high` is one that does.
+
+    The Lagrangian is concave in the price: where its tangents at both ends meet it is tried next,
+    which ends after a few steps on listed speeds; every third step halves the interval.
+    """
     low = 0.0
-    for _ in range(200):
+    time_low, energy_low = _at(net, nodes, works, fixed, a, c, low, speed)
+    time_high, energy_high = _at(net, nodes, works, fixed, a, c, high, speed)
+    for step in range(150):
         middle = 0.5 * (low + high)
+        if step % 3 < 2 and time_low > time_high:
+            middle = (energy_high - energy_low) / (time_low - time_high)
         if not low < middle < high:
-            break
-        if _at(net, nodes, works, fixed, a, c, middle, speed) <= room:
-            high = middle
+            middle = 0.5 * (low + high)
+            if not low < middle < high:
+                break
+        time, energy = _at(net, nodes, works, fixed, a, c, middle, speed)
+        if step % 3 < 2:
+            # The Lagrangian touches its tangents here: no other price does better.
+            below = energy_high + middle * (time_high - room)
+            if energy + middle * (time - room) >= below - 1e-14 * (energy + middle * room):
+                if time <= room:
+                    high = middle
+                else:
+                    _at(net, nodes, works, fixed, a, c, high, speed)
+                    return middle
+                break
+        if time <= room:
+            high, time_high, energy_high = middle, time, energy
         else:
-            low = middle
+            low, time_low, energy_low = middle, time, energy
+        if high - low <= 1e-15 * high:
+            break
     _at(net, nodes, works, fixed, a, c, high, speed)
+    return high
 
 
 @kernel
@@ -84,7 +114,7 @@ def _step_down(
 
 @kernel
 def phase_speeds(net: Any, nodes: Any, works: Any, a: float, c: float, room: float) -> Any:
-    """Return (energy, speeds) of one phase; energy is infinite where the room is too small.
+    """Return (energy, speeds, price of a second); energy is infinite where the room is too small.
 
     Parameters
     ----------
@@ -98,19 +128,20 @@ def phase_speeds(net: Any, nodes: Any, works: Any, a: float, c: float, room: flo
     hosts = nodes.size
     speed = np.empty(hosts)
     fixed = np.zeros(hosts, np.bool_)
-    if _at(net, nodes, works, fixed, a, c, 0.0, speed) > room:
+    price = 0.0
+    if _at(net, nodes, works, fixed, a, c, 0.0, speed)[0] > room:
         least = 0.0
         for k in range(hosts):
             least += c * works[k] / net.high[nodes[k]]
         if not least <= room:
-            return np.inf, speed
+            return np.inf, speed, 0.0
         high = 1.0
         for k in range(hosts):
             n = nodes[k]
             top = net.high[n]
             high = max(high, a * top * (net.kappa[n] * top * top + net.rho[n] / top) / c)
         for _ in range(2000):
-            if _at(net, nodes, works, fixed, a, c, high, speed) <= room:
+            if _at(net, nodes, works, fixed, a, c, high, speed)[0] <= room:
                 break
             high *= 4.0
             if high == np.inf:
@@ -118,7 +149,7 @@ def phase_speeds(net: Any, nodes: Any, works: Any, a: float, c: float, room: flo
                     speed[k] = net.high[nodes[k]]
                 break
         if high < np.inf:
-            _bisect(net, nodes, works, fixed, a, c, room, high, speed)
+            price = _settle(net, nodes, works, fixed, a, c, room, high, speed)
         time = 0.0
         for k in range(hosts):
             time += c * works[k] / speed[k]
@@ -128,9 +159,9 @@ def phase_speeds(net: Any, nodes: Any, works: Any, a: float, c: float, room: flo
             fixed[k] = net.listed[nodes[k]]
             mixed |= fixed[k]
         if mixed and not fixed.all() and high < np.inf:
-            _bisect(net, nodes, works, fixed, a, c, room, high, speed)
+            _settle(net, nodes, works, fixed, a, c, room, high, speed)
     energy = 0.0
     for k in range(hosts):
         n, f = nodes[k], speed[k]
         energy += a * works[k] * (net.kappa[n] * f * f + net.rho[n] / f)
-    return energy, speed
+    return energy, speed, price

@@ -46,7 +46,8 @@ def warm_up() -> float:
             Search(Instance(instance), rules, Budget(), Recorder()).go()
     both = instance.replace(inference_deadline_s=5.0, fine_tuning_deadline_s=9.0)
     for epsilon in (0.0, 0.1):
-        rules = Rules(epsilon, max(1.0 + epsilon, EXACT_RATIO), 0.0, "strict", False)
-        Search(Instance(both), rules, Budget(), Recorder()).go()
+        for reduction in (True, False):
+            rules = Rules(epsilon, max(1.0 + epsilon, EXACT_RATIO), 0.0, "strict", reduction)
+            Search(Instance(both), rules, Budget(), Recorder()).go()
     _ready = True
     return perf_counter() - began

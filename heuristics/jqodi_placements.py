@@ -1,0 +1,214 @@
+r"""Placements one by one, where few are left: at each, the two phases decouple.
+
+Depth first over the time-energy graph, without speeds: a prefix goes when it cannot be completed
+within a deadline, or not below the threshold by the Lagrangian of the dual bound::
+
+    value of the prefix + least value of a completion  >  limit
+
+A placement that is complete has a bound of its own, the sum of its hops and of the Lagrangian
+bounds of its two phases, each at its own best multiplier; where that is below the threshold both
+phases are solved (`heuristics.jqodi_phase`). When the search ends within its quota of steps the
+configuration is solved, for two strict deadlines and for continuous speeds as well; else the labels
+take over.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from heuristics.jqodi_phase import phase_bound, phase_optimum
+from heuristics.jqodi_speeds import phase_speeds
+from heuristics.labels.jit import kernel
+
+__all__ = ["Enumerated", "enumerate_placements"]
+
+_MOST_LABELS = 20_000
+_LEAF = 20  # steps a placement counts for
+
+
+class Enumerated(NamedTuple):
+    """What `enumerate_placements` finds.
+
+    ``complete`` tells that all was searched; every plan of the configuration then costs ``bound``
+    at least. The rest as in `heuristics.jqodi_dual.Dual`.
+    """
+
+    complete: bool
+    bound: float
+    steps: int
+    leaves: int
+    energy: float
+    stops: Any
+    serve: Any
+    tune: Any
+
+
+@kernel
+def _leaf(net: Any, chain: Any, load: Any, accept: Any, stops: Any, threshold: float) -> Any:
+    """Return (energy, bound, serving speeds, fine-tuning speeds) of a placement.
+
+    Continuous speeds keep `accept`, a little inside the deadlines, to stay feasible when rounded.
+    """
+    size = stops.shape[0]
+    hosts = 0
+    energy, latency, time = 0.0, 0.0, 0.0
+    for k in range(size):
+        if stops[k, 2] > stops[k, 1]:
+            hosts += 1
+        if k + 1 < size:
+            bits = chain.bits[stops[k, 2]]
+            e = net.first[stops[k, 0]]
+            while net.head[e] != stops[k + 1, 0]:
+                e += 1
+            wire = bits / net.rate[e]
+            energy += (load.requests + load.communication) * net.bit_energy[e] * bits
+            latency += wire + net.delay[e]
+            time += load.communication * (wire + net.delay[e] / load.batch)
+    nodes, works, place = np.empty(hosts, np.int64), np.empty(hosts), np.empty(hosts, np.int64)
+    h = 0
+    for k in range(size):
+        if stops[k, 2] > stops[k, 1]:
+            nodes[h], works[h], place[h] = stops[k, 0], chain.work[stops[k, 1], stops[k, 2]], k
+            h += 1
+    serve, tune = np.full(size, np.nan), np.full(size, np.nan)
+    R, c = load.requests, load.compute
+    room1, room2 = load.limit[0] - latency, load.limit[1] - time
+    e1, speed1, price1 = phase_speeds(net, nodes, works, R, 1.0, accept[0] - latency)
+    if e1 == np.inf:
+        # Not even the highest speeds will do; within the last rounding of it nobody can tell.
+        late = not (works / net.high[nodes]).sum() <= room1 * (1.0 + 1e-12)
+        return np.inf, np.inf if late else 0.0, serve, tune
+    b1 = min(phase_bound(net, nodes, works, R, 1.0, room1, price1), e1)
+    e2, b2, price2 = 0.0, 0.0, 0.0
+    speed2 = speed1
+    if c > 0.0:
+        e2, speed2, price2 = phase_speeds(net, nodes, works, c, c, accept[1] - time)
+        if e2 == np.inf:
+            late = not c * (works / net.high[nodes]).sum() <= room2 * (1.0 + 1e-12)
+            return np.inf, np.inf if late else 0.0, serve, tune
+        b2 = min(phase_bound(net, nodes, works, c, c, room2, price2), e2)
+    if energy + b1 + b2 < threshold:
+        left = threshold - energy - b2
+        e1, b1, _ = phase_optimum(
+            net, nodes, works, R, 1.0, room1, e1, speed1, price1, b1, left, _MOST_LABELS
+        )
+        if c > 0.0:
+            left = threshold - energy - b1
+            e2, b2, _ = phase_optimum(
+                net, nodes, works, c, c, room2, e2, speed2, price2, b2, left, _MOST_LABELS
+            )
+            tune[place] = speed2
+    elif c > 0.0:
+        tune[place] = speed2
+    serve[place] = speed1
+    return energy + e1 + e2, energy + b1 + b2, serve, tune
+
+
+@kernel
+def enumerate_placements(
+    net: Any,
+    chain: Any,
+    load: Any,
+    accept: Any,
+    measures: Any,
+    credit: float,
+    ratio: float,
+    incumbent: float,
+    quota: int,
+) -> Any:
+    """Search all placements that may lead below the threshold ``incumbent / ratio``.
+
+    Parameters
+    ----------
+    accept
+        Times that plans met may take, shape (2,).
+    measures
+        Tuple of `heuristics.jqodi_graph.Limits`, the first for energy at multipliers that are paid
+        back by `credit`.
+    quota
+        Steps to make at most.
+    """
+    N, L = load.last.shape
+    K = len(measures)
+    price, limit = np.empty((K, N)), np.empty(K)
+    alpha, beta = np.empty((K, net.head.size)), np.empty((K, net.head.size))
+    to_arrived, to_placed = np.empty((N, L, K)), np.empty((N, L + 1, K))
+    r = 0
+    for at in measures:
+        price[r] = at.serve + at.tune
+        alpha[r], beta[r] = at.alpha, at.beta
+        to_arrived[:, :, r], to_placed[:, :, r] = at.to_arrived, at.to_placed
+        limit[r] = at.limit
+        r += 1  # noqa: SIM113 - the compiler wants a tuple walked plainly
+    # Frames: node, blocks on arrival, blocks after, link tried; values on arrival and after.
+    node, start = np.zeros(N + 1, np.int64), np.zeros(N + 1, np.int64)
+    stop, link = np.zeros(N + 1, np.int64), np.zeros(N + 1, np.int64)
+    arrived, placed = np.zeros((N + 1, K)), np.zeros((N + 1, K))
+    energy, best = incumbent, np.empty((0, 3), np.int64)
+    serve, tune = np.empty(0), np.empty(0)
+    cut = energy / ratio
+    unsolved = np.inf
+    steps, leaves = 0, 0
+    depth = 0
+    node[0], start[0], stop[0] = load.source, 0, -1
+    link[0] = 0
+    fresh = True  # the top frame wants its next segment
+    while depth >= 0:
+        steps += 1
+        if steps > quota:
+            return Enumerated(False, 0.0, steps, leaves, energy, best, serve, tune)
+        n, i = node[depth], start[depth]
+        if fresh:
+            j = stop[depth] + 1
+            if j > max(load.last[n, i], i):
+                depth -= 1
+                fresh = False
+                continue
+            stop[depth] = j
+            w = chain.work[i, j]
+            good = True
+            for k in range(K):
+                x = arrived[depth, k] + w * price[k, n]
+                placed[depth, k] = x
+                if not x + to_placed[n, j, k] <= limit[k]:
+                    good = False
+                    break
+            if not good:
+                continue
+            if j < L:
+                link[depth] = net.first[n]
+                fresh = False
+                continue
+            leaves += 1
+            steps += _LEAF
+            stops = np.empty((depth + 1, 3), np.int64)
+            for d in range(depth + 1):
+                stops[d, 0], stops[d, 1], stops[d, 2] = node[d], start[d], stop[d]
+            found, bound, f_serve, f_tune = _leaf(net, chain, load, accept, stops, cut)
+            if found < energy:
+                energy, best, serve, tune = found, stops, f_serve, f_tune
+                cut = energy / ratio
+                limit[0] = min(limit[0], (cut + credit) * (1.0 + 1e-12))
+            if bound < found:
+                unsolved = min(unsolved, bound)
+            continue
+        e, j = link[depth], stop[depth]
+        if j >= L or e >= net.first[n + 1]:
+            fresh = True
+            continue
+        link[depth] = e + 1
+        m = net.head[e]
+        good = True
+        for k in range(K):
+            x = placed[depth, k] + (alpha[k, e] * chain.bits[j] + beta[k, e])
+            arrived[depth + 1, k] = x
+            if not x + to_arrived[m, j, k] <= limit[k]:
+                good = False
+                break
+        if good:
+            depth += 1
+            node[depth], start[depth], stop[depth] = m, j, j - 1
+            fresh = True
+    return Enumerated(True, min(cut, unsolved), steps, leaves, energy, best, serve, tune)
