@@ -70,7 +70,7 @@ __all__ = ["METHOD", "CiftCpsat"]
 
 _TARGET = 2.0**34  # about where the scaled optimum and deadlines lie
 _MOST = 2.0**60  # sums of coefficients stay below
-_ROUNDS = 8
+_FINER = 5  # how often the scale is refined
 
 Literal = Any
 
@@ -90,13 +90,22 @@ class _Model:
 
 
 @dataclass(frozen=True, slots=True)
+class _Deadline:
+    """Q, the limit in seconds rounded up, and the limit scaled."""
+
+    scale: float
+    seconds: float
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Scales:
-    """K, and Q of each deadline with the scaled limit (None without a deadline)."""
+    """K, and the scale of each deadline (None without one)."""
 
     energy: float
     dearest_j: float
-    latency: tuple[float, int] | None
-    time: tuple[float, int] | None
+    latency: _Deadline | None
+    time: _Deadline | None
 
 
 def _scales(instance: CiftInstance, choices: list[Offer], best: Incumbent) -> _Scales:
@@ -112,7 +121,7 @@ def _scales(instance: CiftInstance, choices: list[Offer], best: Incumbent) -> _S
         guess = max(energies, default=1.0) or 1.0
     total = math.fsum(e for e in energies if e <= dearest)
     energy = min(_TARGET / guess, _MOST / total if total > 0 else math.inf)
-    limits: list[tuple[float, int] | None] = []
+    limits: list[_Deadline | None] = []
     for deadline in (instance.inference_deadline_s, instance.fine_tuning_deadline_s):
         if deadline is None:
             limits.append(None)
@@ -121,7 +130,7 @@ def _scales(instance: CiftInstance, choices: list[Offer], best: Incumbent) -> _S
         # No term above the limit is left, so the number of terms bounds the sum.
         most = min(_TARGET, _MOST / max(1, len(energies)))
         scale = most / allowed if allowed > 0 else 1.0
-        limits.append((scale, math.floor(allowed * scale * (1 + 2.0**-48))))
+        limits.append(_Deadline(scale, allowed, math.floor(allowed * scale * (1 + 2.0**-48))))
     return _Scales(energy, dearest, *limits)
 
 
@@ -166,7 +175,7 @@ def _build(instance: CiftInstance, choices: list[Offer], scales: _Scales) -> _Mo
     _one_level(model, model.tune)
     for terms, limit in ((model.latency, scales.latency), (model.time, scales.time)):
         if limit is not None and terms:
-            cp.add(_sum(terms) <= limit[1])
+            cp.add(_sum(terms) <= limit.limit)
     # Objective.
     cp.minimize(_sum(model.energy))
     return model
@@ -182,19 +191,18 @@ def _serve_or_tune(
     model: _Model,
     scales: _Scales,
     run: BlockRun,
-    limit: tuple[float, int] | None,
+    deadline: _Deadline | None,
     row: list[tuple[Literal, int]],
 ) -> Literal | None:
     """Return a literal for one block at one level, None where it alone is too much."""
     if run.energy_j > scales.dearest_j:
         return None
-    seconds = 0 if limit is None else down(run.seconds, limit[0])
-    if limit is not None and seconds > limit[1]:
+    if deadline is not None and run.seconds > deadline.seconds:
         return None
     literal = model.cp.new_bool_var("")
     model.energy.append((literal, down(run.energy_j, scales.energy)))
-    if seconds:
-        row.append((literal, seconds))
+    if deadline is not None:
+        row.append((literal, down(run.seconds, deadline.scale)))
     return literal
 
 
@@ -202,16 +210,17 @@ def _hop(model: _Model, scales: _Scales, hop: Hop) -> Literal | None:
     """Return a literal for one hop, None where it alone is too much."""
     if hop.energy_j > scales.dearest_j:
         return None
-    figures = []
-    for seconds, limit in ((hop.latency_s, scales.latency), (hop.time_s, scales.time)):
-        figures.append(0 if limit is None else down(seconds, limit[0]))
-        if limit is not None and figures[-1] > limit[1]:
-            return None
+    phases = (
+        (hop.latency_s, scales.latency, model.latency),
+        (hop.time_s, scales.time, model.time),
+    )
+    if any(deadline and seconds > deadline.seconds for seconds, deadline, _ in phases):
+        return None
     literal = model.cp.new_bool_var("")
     model.energy.append((literal, down(hop.energy_j, scales.energy)))
-    for row, value in zip((model.latency, model.time), figures, strict=True):
-        if value:
-            row.append((literal, value))
+    for seconds, deadline, row in phases:
+        if deadline is not None:
+            row.append((literal, down(seconds, deadline.scale)))
     return literal
 
 
@@ -368,7 +377,8 @@ def _search(best: Incumbent, choices: list[Offer], seed: int) -> Result:
     rejected: list[CiftPlan] = []
     counts = {"rounds": 0, "branches": 0, "conflicts": 0}
     status = cp_model.UNKNOWN
-    for _ in range(_ROUNDS):
+    coarse = 0
+    while True:
         counts["rounds"] += 1
         scales = _scales(instance, choices, best)
         error = terms / scales.energy
@@ -385,14 +395,16 @@ def _search(best: Incumbent, choices: list[Offer], seed: int) -> Result:
         }
         best.statistics.setdefault("build_s", best.recorder.elapsed_s)
         before = len(rejected)
-        status = _run(best, choices, model, scales, error, seed, rejected, counts)
+        status = _run(best, choices, model, scales, seed, rejected, counts)
         best.statistics |= counts
         if status == cp_model.INFEASIBLE:
             return best.result(Termination.SOLVED, exhausted=math.inf)
         if status != cp_model.OPTIMAL or best.closed:
             break
-        if len(rejected) == before and error <= budget.relative_gap * best.objective / 2:
-            break
+        if len(rejected) == before:
+            coarse += 1
+            if coarse > _FINER or error <= budget.relative_gap * best.objective / 2:
+                break
     ended = {cp_model.OPTIMAL: Termination.SOLVED, cp_model.MODEL_INVALID: Termination.CRASHED}
     return best.result(ended.get(status, Termination.TIME))
 
@@ -415,7 +427,6 @@ def _run(
     choices: list[Offer],
     model: _Model,
     scales: _Scales,
-    error: float,
     seed: int,
     rejected: list[CiftPlan],
     counts: dict[str, int],

@@ -165,8 +165,9 @@ HAND = {
         ),
         10.0,
     ),
-    # A deadline of nothing, with nothing to do in no time.
     "deadline-zero": (case(inference_deadline_s=0.0), None),
+    # Nothing to train and no time to train in: met.
+    "deadline-zero-met": (case(fine_tuning_deadline_s=0.0), 10.0),
 }
 
 
