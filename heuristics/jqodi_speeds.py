@@ -55,6 +55,9 @@ def _settle(
     The Lagrangian is concave in the price: where its tangents at both ends meet it is tried next,
     which ends after a few steps on listed speeds; every third step halves the interval.
     """
+    steps_only = True
+    for k in range(nodes.size):
+        steps_only &= net.listed[nodes[k]] or fixed[k]
     low = 0.0
     time_low, energy_low = _at(net, nodes, works, fixed, a, c, low, speed)
     time_high, energy_high = _at(net, nodes, works, fixed, a, c, high, speed)
@@ -67,7 +70,7 @@ def _settle(
             if not low < middle < high:
                 break
         time, energy = _at(net, nodes, works, fixed, a, c, middle, speed)
-        if step % 3 < 2:
+        if steps_only and step % 3 < 2:
             # The Lagrangian touches its tangents here: no other price does better.
             below = energy_high + middle * (time_high - room)
             if energy + middle * (time - room) >= below - 1e-14 * (energy + middle * room):

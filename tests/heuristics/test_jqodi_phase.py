@@ -1,4 +1,4 @@
-"""Speeds of one phase at a fixed placement: bounds and optima against enumeration and closed form."""
+"""Speeds of one phase at a fixed placement, against enumeration and closed forms."""
 
 from __future__ import annotations
 
