@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["candidates", "generate_candidate"]
 
-CIFT, CIFT_LONG, MEPRA = 560, 60, 300
+CIFT, CIFT_ALIKE, MEPRA = 560, 180, 300
 _FIRST_SEED = 10_000
 _TRANSFORMERS = (
     "vit-b16-imagenet",
@@ -85,24 +85,23 @@ def _cift(draws: Draws) -> dict[str, object]:
     }
 
 
-def _cift_long(draws: Draws) -> dict[str, object]:
-    # Long paths of many hosts with many levels, alike, and not too tight: where MILPs fail most.
-    stages = draws.integer(8, 16)
+def _cift_alike(draws: Draws) -> dict[str, object]:
+    # Around the family `cift-ties`, where branching fails: equal blocks on equal nodes, few
+    # speeds, many hosts, so that no reduced cost tells plans apart.
+    hosts = draws.choice((8, 10, 14, 18, 24))
     return {
-        "stages": stages,
-        "width": draws.integer(2, 5),
-        "sources": draws.choice((1, 2)),
-        "levels": draws.integer(4, 12),
-        "hosts": draws.integer(6, stages - 2),
-        "tightness": draws.choice((0.3, 0.4, 0.5, 0.6)),
-        "heterogeneity": draws.choice((0.02, 0.05, 0.1)),
-        "digits": 6,
-        "skip_links": draws.choice((0.0, 0.1)),
-        "models": (draws.choice(_TRANSFORMERS),),
-        "compressions": draws.choice((1, 1, 3)),
-        "hardware": draws.choice(("fin", "fin", "data-sheet")),
-        "access": draws.choice(("wifi", "5g", "wired")),
-        "bit_energy": draws.choice((0.1, 1.0, 10.0)),
+        "stages": hosts + draws.integer(3, 6),
+        "width": draws.choice((1, 2, 2, 3)),
+        "levels": draws.choice((2, 3, 3, 4)),
+        "hosts": hosts,
+        "tightness": draws.choice((0.2, 0.3, 0.4, 0.5)),
+        "heterogeneity": draws.choice((0.0, 0.005, 0.01, 0.02, 0.03)),
+        "skip_links": draws.choice((0.0, 0.1, 0.5)),
+        "models": (draws.choice((*_TRANSFORMERS, "gpt2-large-128", "gpt2-large-128")),),
+        "hardware": draws.choice(("fin", "data-sheet", "data-sheet", "data-sheet")),
+        "access": draws.choice(("wifi", "lte", "5g", "wired")),
+        "bandwidth": draws.choice((0.3, 1.0, 1.0, 1.0, 3.0)),
+        "bit_energy": draws.choice((0.3, 1.0, 1.0, 3.0)),
     }
 
 
@@ -135,12 +134,12 @@ def _mepra(draws: Draws) -> dict[str, object]:
 def candidates() -> Iterator[Recipe]:
     """Yield the recipes of all candidates, in a fixed order.
 
-    CIFT's are turned from `cift-tiers`, MEPRA's from `mepra-fleet`; the last of MEPRA's are
-    PARTITION and lattice problems.
+    CIFT's are turned from `cift-tiers` and `cift-ties`, MEPRA's from `mepra-fleet`; the last of
+    MEPRA's are PARTITION and lattice problems.
     """
     for axis, family, count, knobs in (
         ("cift", "cift-tiers", CIFT, _cift),
-        ("cift-long", "cift-tiers", CIFT_LONG, _cift_long),
+        ("cift-alike", "cift-ties", CIFT_ALIKE, _cift_alike),
         ("mepra", "mepra-fleet", MEPRA, _mepra),
     ):
         for k in range(count):

@@ -139,7 +139,7 @@ QUICK: tuple[Recipe, ...] = (
     _recipe("cift-quick-llm", "cift-llm", 106, models=("gpt2-small-128",), hosts=4),
     _recipe("cift-quick-rising", "cift-rising", 107, stages=4, hosts=2),
     _recipe("cift-quick-tight", "cift-tight", 108, width=2, models=("vit-b16-imagenet",)),
-    _recipe("cift-quick-alike", "cift-ties", 109, models=("bert-base-128",), hosts=4, width=2),
+    _recipe("cift-quick-alike", "cift-ties", 109, models=("bert-base-128",), stages=7, hosts=4),
     _recipe("cift-quick-continuous", "cift-continuous", 110),
     _recipe("cift-quick-loose", "cift-loose", 111),
     _recipe("cift-quick-infeasible", "cift-infeasible", 112),
@@ -159,7 +159,7 @@ LARGE: tuple[Recipe, ...] = (
     _recipe("mepra-large-dense-100000", "mepra-large", 206, devices=100_000, exits="all"),
     _recipe("mepra-large-alike-100000", "mepra-ties", 207, devices=100_000),
     _recipe("mepra-large-lattice", "mepra-lattice", 208, devices=150),
-    _recipe("cift-large-alike", "cift-ties", 211, stages=16, width=8),
+    _recipe("cift-large-alike", "cift-ties", 211, stages=30, hosts=24),
     _recipe("cift-large-llm", "cift-llm", 212, stages=16, width=8, hosts=8, levels=8),
     _recipe("cift-large-tight", "cift-tight", 213, stages=12, width=12, levels=8),
     _recipe(

@@ -48,7 +48,7 @@ NAMES = [family.name for family in families()]
 HASHES = {
     "cift-tiers": "e89cc977fa06cfab6ff71ecb84588995193a15f0ab08ddcec04cd84bdea33545",
     "cift-menu": "7528a041f3801a5d8fe350eb3fd57dad49fec75de7b3b47a0c828e225d97058b",
-    "cift-ties": "616682ac276b3450af3df678de8105007cd387266fadc296aa6ba0ebc481777f",
+    "cift-ties": "0cb1281c00559097d3114220c7e94768c0331b907e7bcde3db1c697d705dc294",
     "cift-continuous": "f2a6ab23aabf85cdefc750e50397325a381bae2751ae228cd47e256da6f1297a",
     "cift-infeasible": "ad6808eda736896c6a2811cd7cb502d41679a64523e68016d92e3e7bad394241",
     "mepra-fleet": "b72763d9cae3dba3381b27eb1cc680b6302efcaee12f812091de8014a37ef6e0",
