@@ -28,29 +28,30 @@ def warm_up() -> float:
     began = perf_counter()
     from heuristics.labels.solve import Options, solve
 
-    options = Options(None, None, 1 << 26, False, 0, True)
-    two = np.array([[1.0, 5.0], [4.0, 1.0], [2.0, 2.0], [1.0, 4.0], [1.0, 1.0], [3.0, 1.0]])
-    cost = np.array([1.0, 4.0, 2.0, 3.5, 1.25, 2.0])
-    acyclic = ([0, 0, 1, 1, 2, 0], [1, 2, 2, 3, 3, 3])
-    cyclic = ([0, 1, 2, 0, 2, 1], [1, 2, 1, 2, 3, 3])
-    for tail, head in (acyclic, cyclic):
-        for epsilon in (0.0, 0.1):
+    plain = Options(None, None, 1 << 26, False, 0, True)
+    whole = Options(None, None, 1 << 26, True, 64, True)
+    # A chain of choices that no multiplier settles, with arcs back for the best-first kernel.
+    tail, head = [0, 0, 1, 1, 2, 2], [1, 1, 2, 2, 3, 3]
+    cost = [1.5, 4.0, 1.0, 7.0, 2.0, 3.0]
+    use = [[4.0, 2.0], [1.0, 3.0], [6.0, 1.0], [1.0, 1.5], [3.0, 1.0], [1.0, 2.0]]
+    for back in (0, 1):
+        for epsilon in (0.0, 1e-3):
             for k in (1, 2):
-                problem = Problem(
-                    4,
-                    np.array(tail, np.int32),
-                    np.array(head, np.int32),
-                    cost,
-                    np.ascontiguousarray(two[:, :k]),
-                    0,
-                    3,
-                    np.array([4.0, 7.0])[:k],
-                    epsilon,
-                    0,
-                    "relaxed",
-                )
-                solve(problem, Options(**{**vars(options), "front": True, "record": 8}))
-                solve(problem, options)
+                for options in (whole, plain):
+                    problem = Problem(
+                        4,
+                        np.array(tail + [2] * back, np.int32),
+                        np.array(head + [1] * back, np.int32),
+                        np.array(cost + [0.1] * back),
+                        np.array(use + [[0.1, 0.1]] * back)[:, :k].copy(),
+                        0,
+                        3,
+                        np.array([9.5, 8.0])[:k],
+                        epsilon,
+                        0,
+                        "relaxed",
+                    )
+                    solve(problem, options)
     _ready = True
     return perf_counter() - began
 

@@ -1,7 +1,7 @@
 """What each node knows of the labels popped there, for labels that arrive in order of cost.
 
-One number a node does for K = 1 (the least resource so far), a staircase for K = 2, the chain of all
-labels for K >= 3. Staircases of all nodes share one array: node v's is
+One number a node does for K = 1 (the least resource so far), a staircase for K = 2, the chain of
+all labels for K >= 3. Staircases of all nodes share one array: node v's is
 ``stairs[at[v] : at[v] + height[v]]``, resource 0 ascending and resource 1 strictly descending, and
 moves to twice the room at the array's end when its ``space[v]`` is full.
 """

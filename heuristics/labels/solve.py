@@ -226,6 +226,10 @@ class _Run:
         spent = perf_counter() - self.began
         self.stats.setdefault("presolve_s", spent)
         self.stats["total_s"] = spent
+        if self.epsilon > 0.0:
+            # No label was made when the search never began.
+            self.stats.setdefault("label_bound", 0.0)
+            self.stats.setdefault("label_bound_made", 0.0)
         reason = ""
         if not found:
             reason = f"no path found: {termination}"

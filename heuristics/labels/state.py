@@ -193,7 +193,7 @@ def verdict(
 def promising(
     v: int, c: float, r: Any, i: int, tree_c: Any, tree_r: Any, accept: Any, values: Any
 ) -> int:
-    """Return a tree that seems to complete the label (c, ``r[i]``) better than the incumbent, or -1."""
+    """Return a tree that seems to complete label (c, ``r[i]``) below the incumbent, or -1."""
     for t in range(tree_c.shape[0]):
         if not c + tree_c[t, v] < values[BOUND]:
             continue
