@@ -57,6 +57,7 @@ class RandomSplits:
         if recorder.remaining_s(budget) == 0.0:
             return nothing_found(recorder, termination=Termination.TIME)
         base, root, exits = _tables(instance)
+        edge_price = instance.weight_time_per_s / instance.edge_capacity_flop_per_s
         everyone = np.arange(instance.devices)
         layers = instance.layers[instance.profile]
         best, drawn = math.inf, 0
@@ -65,7 +66,7 @@ class RandomSplits:
             drawn += 1
             splits = rng.integers(layers + 1)
             load = float(root[everyone, splits].sum())
-            cost = float(base[everyone, splits].sum()) + load * load
+            cost = float(base[everyone, splits].sum()) + edge_price * load * load
             if cost < best:
                 best, chosen = cost, splits
                 recorder.note(best)
@@ -85,7 +86,10 @@ class RandomSplits:
 
 
 def _tables(instance: MepraInstance) -> tuple[Floats, Floats, Integers | None]:
-    """Return by device and split: base cost, sqrt(w_T edge work / C), and exits where free."""
+    """Return by device and split: base cost, sqrt(edge work), and exits where free.
+
+    Without a factor, since shares must be above 0 where there is edge work even if time is free.
+    """
     shape = (instance.devices, int(instance.layers.max()) + 1)
     base, root = np.empty(shape), np.empty(shape)
     exits = np.zeros(shape, dtype=np.int64) if instance.exit_set is None else None
@@ -95,7 +99,7 @@ def _tables(instance: MepraInstance) -> tuple[Floats, Floats, Integers | None]:
             assert instance.exit_set is not None
             costs = split_costs(devices, instance.exit_set[rows])
             base[rows] = costs.base
-            root[rows] = np.sqrt(devices.edge_price * costs.edge_flop)
+            root[rows] = np.sqrt(costs.edge_flop)
             continue
         for s in range(shape[1]):
             split = np.full(devices.count, s, dtype=np.int64)
@@ -103,7 +107,7 @@ def _tables(instance: MepraInstance) -> tuple[Floats, Floats, Integers | None]:
             costs = split_costs(devices, sets)
             exits[rows, s] = sets
             base[rows, s] = costs.base[:, s]
-            root[rows, s] = np.sqrt(devices.edge_price * costs.edge_flop[:, s])
+            root[rows, s] = np.sqrt(costs.edge_flop[:, s])
     return base, root, exits
 
 
