@@ -22,13 +22,14 @@ class Route(NamedTuple):
 
 
 class Network:
-    """The links of an instance in an order in which none leads back."""
+    """The links of an instance; `order` lists the nodes so that none leads back."""
 
     def __init__(self, instance: CiftInstance) -> None:
         self._instance = instance
-        self._position = {name: k for k, name in enumerate(self._order())}
+        self.order = tuple(self._sorted())
+        self._position = {name: k for k, name in enumerate(self.order)}
 
-    def _order(self) -> list[str]:
+    def _sorted(self) -> list[str]:
         entering = {node.name: 0 for node in self._instance.nodes}
         for link in self._instance.links:
             entering[link.head] += 1

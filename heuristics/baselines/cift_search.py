@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 from heuristics.baselines.cift_data import SLACK, Chain, excess, ranked_chains
@@ -16,10 +16,20 @@ from heuristics.baselines.cift_speeds import (
 )
 from instances.cift import CiftInstance
 from instances.cift_plan import CiftPlan, Stop
-from instances.interface import Budget, Recorder, Result, Termination
+from instances.interface import Budget, Recorder, Result, Statistic, Termination
 from instances.outcome import conclude, nothing_found
 
-__all__ = ["Placement", "Placements", "Segment", "exhaust", "make_plan", "settle", "violation"]
+__all__ = [
+    "Placement",
+    "Placements",
+    "Segment",
+    "conclude_placement",
+    "exhaust",
+    "make_plan",
+    "settle",
+    "top_latency",
+    "violation",
+]
 
 
 class Segment(NamedTuple):
@@ -115,6 +125,32 @@ def violation(instance: CiftInstance, placement: Placement) -> tuple[float, _Set
     tuning = fastest_schedule(hosts, passes, passes)
     worst = max(worst, excess(route.time_s + tuning.time_s, instance.fine_tuning_deadline_s))
     return worst, _Settled(energy + tuning.energy_j, serving, tuning)
+
+
+def top_latency(instance: CiftInstance, placement: Placement) -> float:
+    """Return T_inf with every host at its top speed."""
+    hosts = _hosts(instance, placement)
+    return placement.route.latency_s + fastest_schedule(hosts, 1.0, 1.0).time_s
+
+
+def conclude_placement(
+    instance: CiftInstance,
+    placement: Placement,
+    recorder: Recorder,
+    budget: Budget,
+    termination: Termination,
+    statistics: Mapping[str, Statistic],
+) -> Result:
+    """Return the result of a placement with the cheapest speeds, the fastest where none fit."""
+    settled = settle(instance, placement) or violation(instance, placement)[1]
+    return conclude(
+        instance,
+        _plan(placement, settled),
+        recorder,
+        budget,
+        termination=termination,
+        statistics=statistics,
+    )
 
 
 def make_plan(

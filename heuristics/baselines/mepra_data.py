@@ -15,8 +15,10 @@ Devices come in chunks, so that a million of them fit in memory.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -71,6 +73,15 @@ class Devices:
     def most(self) -> int:
         """Layers L of the longest network."""
         return int(self.flops.shape[1])
+
+    def repeated(self, times: int) -> Devices:
+        """Return so many copies of the devices, one after the other."""
+        columns: dict[str, Any] = {
+            column.name: np.concatenate([getattr(self, column.name)] * times)
+            for column in dataclasses.fields(self)
+            if column.name not in ("rows", "edge_price")
+        }
+        return dataclasses.replace(self, **columns)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
