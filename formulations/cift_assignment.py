@@ -102,9 +102,6 @@ def _solve(best: Incumbent, assignment: AssignmentModel, seed: int) -> Result:
         taken = (assignment.raised(plan) > 0) & assignment.binary & (values > 0.5)
         return plan, np.flatnonzero(taken)
 
-    start = None
-    if best.plan is not None:
-        start = assignment.values(best.plan)
     return prove(
         best,
         assignment.sparse(scale),
@@ -112,7 +109,7 @@ def _solve(best: Incumbent, assignment: AssignmentModel, seed: int) -> Result:
         read=read,
         support=assignment.support,
         seed=seed,
-        start=start,
+        start=lambda: None if best.plan is None else assignment.values(best.plan),
     )
 
 

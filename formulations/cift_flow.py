@@ -22,9 +22,9 @@ Objective
 ``min sum_a energy_a x_a``. The flow rows are totally unimodular: without a deadline the
 relaxation is integral, with deadlines its optimum is the Lagrangian bound of the deadlines.
 
-Before HiGHS starts, shortest paths drop arcs on no path within a deadline
-(`formulations.cift_flow_reduction`), then, with the deadlines priced, those on no path cheaper
-than a plan known already (`formulations.cift_flow_lagrangian`).
+Before HiGHS starts, shortest paths drop arcs on no path within a deadline, then, with the
+deadlines priced, those on no path cheaper than a plan known already
+(`formulations.cift_pricing`).
 
 What is claimed
 ---------------
@@ -43,10 +43,9 @@ import numpy as np
 import numpy.typing as npt
 
 from formulations.cift_flow_graph import FlowGraph, build_graph
-from formulations.cift_flow_lagrangian import priced
-from formulations.cift_flow_reduction import limits, reduced
 from formulations.cift_incumbent import Incumbent
 from formulations.cift_milp import objective_scale, prove
+from formulations.cift_pricing import climb, within
 from formulations.highs_tools import SparseModel
 from instances.cift import CiftInstance
 from instances.cift_plan import CiftPlan
@@ -79,11 +78,11 @@ def flow_model(graph: FlowGraph, arcs: Ints, scale: float) -> SparseModel:
     supply = (states == graph.root).astype(np.float64) - (states == graph.goal)
     lower, upper = [supply], [supply]
     height = len(states)
-    for seconds, limit in limits(graph):
+    for seconds, limit in graph.limits:
         row.append(np.full(n, height))
-        value.append(seconds[arcs] / limit if limit > 0 else np.zeros(n))
+        value.append(seconds[arcs] / (limit if limit > 0 else 1.0))
         lower.append(np.array([-np.inf]))
-        upper.append(np.array([1.0]))
+        upper.append(np.array([1.0 if limit > 0 else 0.0]))
         height += 1
     return SparseModel(
         # Objective.
@@ -97,6 +96,16 @@ def flow_model(graph: FlowGraph, arcs: Ints, scale: float) -> SparseModel:
         column=np.tile(np.arange(n), len(row)),
         value=np.concatenate(value),
     )
+
+
+def _in_time(graph: FlowGraph, arcs: Ints) -> Ints:
+    """Return the arcs that lie on a path within each deadline, taken one at a time."""
+    for seconds, limit in graph.limits:
+        if limit > 0:
+            arcs = within(graph, arcs, seconds[arcs] / limit)
+        else:
+            arcs = within(graph, arcs, np.where(seconds[arcs] > 0, np.inf, 0.0))
+    return arcs
 
 
 class CiftFlow:
@@ -133,9 +142,9 @@ class CiftFlow:
         arcs, cutoff = np.arange(len(graph.arcs)), math.inf
         best.statistics |= {"arcs": len(arcs), "states": graph.states}
         if chosen["reduction"]:
-            arcs = reduced(graph)
+            arcs = _in_time(graph, arcs)
             best.statistics["arcs_in_time"] = len(arcs)
-            arcs, cutoff = priced(graph, arcs, best, budget.relative_gap / 2)
+            arcs, cutoff, _ = climb(graph, arcs, best, budget.relative_gap / 2)
         best.statistics |= {"root_bound": best.bound, "build_s": best.recorder.elapsed_s}
         if not len(arcs):
             return best.result(Termination.SOLVED, exhausted=cutoff)
@@ -175,7 +184,7 @@ def _branch_and_bound(
         read=read,
         support=3 * len(best.instance.nodes),
         seed=seed,
-        start=None if known is None else np.isin(arcs, known).astype(np.float64),
+        start=lambda: None if known is None else np.isin(arcs, known).astype(np.float64),
         cutoff=cutoff,
     )
 

@@ -41,6 +41,9 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
+from formulations.cift_incumbent import Incumbent
+from formulations.cift_pricing import LOOSE
+from formulations.cift_sweeps import GOAL, ROOT, Sweeps
 from instances.cift import CiftInstance, Configuration, SpeedInterval
 from instances.cift_plan import CiftPlan, Stop
 from instances.exact import rational
@@ -98,7 +101,7 @@ class FlowGraph:
     Attributes
     ----------
     arcs
-        All arcs, sorted by the stage of their head.
+        All arcs.
     states
         Number of states; the root is state 0, the goal state 1.
     stage
@@ -110,8 +113,35 @@ class FlowGraph:
     states: int
     stage: Ints
 
-    root = 0
-    goal = 1
+    root = ROOT
+    goal = GOAL
+
+    @property
+    def limits(self) -> list[tuple[Floats, float]]:
+        """The deadlines there are: the seconds of every arc, and the limit as it is kept."""
+        pairs = (
+            (self.arcs.latency_s, self.instance.inference_deadline_s),
+            (self.arcs.time_s, self.instance.fine_tuning_deadline_s),
+        )
+        return [(seconds, limit * LOOSE) for seconds, limit in pairs if limit is not None]
+
+    @property
+    def deadlines(self) -> int:
+        """How many deadlines can be priced: those above zero."""
+        return sum(limit > 0 for _, limit in self.limits)
+
+    def sweeps(self, arcs: Ints) -> Sweeps:
+        """Return the shortest paths over some arcs."""
+        return Sweeps(self.arcs.tail[arcs], self.arcs.head[arcs], self.stage)
+
+    def figures(self, arcs: Ints, prices: Floats) -> Floats:
+        """Return energy and shares of each deadline, whatever the prices."""
+        shares = [seconds[arcs] / limit for seconds, limit in self.limits if limit > 0]
+        return np.vstack([self.arcs.energy_j[arcs], *shares])
+
+    def offer(self, best: Incumbent, path: Ints, prices: Floats) -> None:
+        """Offer the plan of a path."""
+        best.offer(self.plan(path))
 
     def plan(self, path: Ints) -> CiftPlan:
         """Return the plan that the arcs of a path, in order, stand for."""
@@ -391,7 +421,6 @@ class _Builder:
         for first, count, value in self.stages:
             stage[first : first + count] = value
         stage[FlowGraph.goal] = 3 * len(self.rank) + 1
-        arcs = arcs.take(np.argsort(stage[arcs.head], kind="stable"))
         return FlowGraph(self.instance, arcs, self.next_state, stage)
 
 

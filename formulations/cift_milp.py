@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +14,22 @@ from formulations.highs_tools import OBJECTIVE_SCALE, SparseModel, load, solve
 from instances.cift_plan import CiftPlan
 from instances.interface import Result, Termination
 
-__all__ = ["objective_scale", "prove"]
+__all__ = ["Row", "objective_scale", "prove"]
 
 _COARSE = 10.0  # factor between scales from which solving again is worth it
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """``lower <= values . x[columns] <= upper``."""
+
+    lower: float
+    upper: float
+    columns: npt.NDArray[np.int32]
+    values: Floats
 
 
 def objective_scale(best: Incumbent, guess_j: float) -> float:
@@ -43,7 +54,8 @@ def prove(
     read: Callable[[Floats], tuple[CiftPlan, Ints]],
     support: int,
     seed: int,
-    start: Floats | None = None,
+    start: Callable[[], Floats | None],
+    refine: Callable[[], list[Row]] = list,
     cutoff: float = math.inf,
 ) -> Result:
     """Solve `model` and return the result; `best` is kept up to date.
@@ -62,7 +74,10 @@ def prove(
     support
         The most columns that are not zero in a solution.
     start
-        Columns of a feasible plan.
+        Gives the columns of the best plan, None where it does not fit the model.
+    refine
+        Called when the model is solved and the gap is not closed: rows that tighten it (valid
+        for all plans), none to end.
     cutoff
         The bound on what the model leaves out, J.
     """
@@ -89,7 +104,7 @@ def prove(
             relative_gap=best.budget.relative_gap,
             support=support,
             integer=bool(model.integer.any()),
-            start=start,
+            start=start(),
             on_solution=found,
             on_bound=bounded,
         )
@@ -112,12 +127,16 @@ def prove(
             return best.result(Termination.CRASHED)
         if not rejected:
             better = objective_scale(best, 1.0)
-            if best.closed or better < _COARSE * scale:
+            rows = [] if best.closed else refine()
+            for row in rows:
+                highs.addRow(row.lower, row.upper, len(row.columns), row.columns, row.values)
+            if not best.closed and better > _COARSE * scale:
+                # The first guess was far off: the optimum drowns in the solver's tolerances.
+                scale = better
+                every = np.arange(len(energy_j), dtype=np.int32)
+                highs.changeColsCost(len(every), every, energy_j * scale)
+            elif not rows:
                 return best.result(Termination.SOLVED)
-            # The first guess was far off: the optimum drowns in the solver's tolerances.
-            start, scale = outcome.values, better
-            every = np.arange(len(energy_j), dtype=np.int32)
-            highs.changeColsCost(len(every), every, energy_j * scale)
             continue
         for columns in {tuple(path.tolist()) for path in rejected}:
             count = len(columns)

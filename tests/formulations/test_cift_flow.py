@@ -9,7 +9,7 @@ import pytest
 
 from formulations.cift_flow import METHOD, flow_model
 from formulations.cift_flow_graph import build_graph
-from formulations.cift_flow_reduction import Sweeps, reduced
+from formulations.cift_pricing import within
 from instances.cift import CiftInstance, Compression, Configuration, Link, Node
 from instances.interface import Budget, Progress, SolutionStatus
 from instances.judge import evaluate
@@ -64,7 +64,7 @@ def test_every_path_is_a_plan_and_back() -> None:
     instance = ladder(inference_deadline_s=99.0, fine_tuning_deadline_s=999.0)
     graph = build_graph(instance)
     rng = np.random.default_rng(0)
-    sweeps = Sweeps(graph, np.arange(len(graph.arcs)))
+    sweeps = graph.sweeps(np.arange(len(graph.arcs)))
     for _ in range(30):
         weight = rng.random(len(graph.arcs))
         least, figures = sweeps.best_through(weight, graph.arcs.energy_j[None, :])
@@ -90,7 +90,8 @@ def test_reduction_keeps_what_meets_the_deadline() -> None:
     # 40 FLOP at speed 2 take 20 s, the hop 1 s more: at 20 s the end alone is left.
     instance = ladder(inference_deadline_s=20.0)
     graph = build_graph(instance)
-    kept = graph.arcs.take(reduced(graph))
+    share = graph.arcs.latency_s / graph.limits[0][1]
+    kept = graph.arcs.take(within(graph, np.arange(len(graph.arcs)), share))
     assert len(kept) == 1
     assert kept.inference_speed.tolist() == [2.0]
 

@@ -1,6 +1,7 @@
 """Deadlines priced into the objective: a bound, good plans, and most arcs ruled out.
 
-For prices lambda_k >= 0 (J) on deadlines tau_k, every path p within the deadlines has
+Plans are paths in a graph. For prices lambda_k >= 0 (J) on deadlines tau_k, every path p within
+the deadlines has
 
     E(p) >= L(lambda) = min over all paths p' of E(p') + sum_k lambda_k (T_k(p') / tau_k - 1)
 
@@ -8,29 +9,68 @@ so L bounds the optimum, and the same minimum over the paths through an arc boun
 that uses the arc: above a known plan's energy the arc goes (Beasley and Christofides 1989). L is
 concave and piecewise linear; Kelley's cutting planes climb it: each shortest path p gives the
 plane E(p) + sum_k lambda_k (T_k(p) / tau_k - 1), and the next prices maximise the least plane.
-At the end L is the optimum of the flow MILP's relaxation. On the way the best path through each
-arc is valued; those within the deadlines are plans.
+At the end L is the optimum of the relaxed unit-flow problem. On the way the best path through
+each arc is valued; those within the deadlines are plans.
+
+This is the climbing alone. What an arc costs is for the model that calls it to say.
 """
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
 
-from formulations.cift_flow_graph import FlowGraph
-from formulations.cift_flow_reduction import Sweeps, limits
 from formulations.cift_incumbent import Incumbent
+from formulations.cift_sweeps import Sweeps
 from formulations.highs_tools import SparseModel, load
+from instances.tolerances import TOLERANCES
 
-__all__ = ["priced"]
+__all__ = ["LOOSE", "Routes", "climb", "within"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+
+# Deadlines as the judge takes them, and room for the rounding of sums of doubles.
+LOOSE = (1 + TOLERANCES.deadline) * (1 + 1e-12)
 
 _ROUNDS = 60
 _CLOSE = 1e-7  # relative distance of L from its planes at which climbing ends
 _SLACK = 1e-11  # relative error of sums of doubles, with room
 _FARTHEST = 1e6  # prices stay below this many times a plan's energy
+
+
+class Routes(Protocol):
+    """A graph whose paths are plans."""
+
+    @property
+    def deadlines(self) -> int:
+        """How many deadlines are priced."""
+
+    def sweeps(self, arcs: Ints) -> Sweeps:
+        """Return the shortest paths over some arcs."""
+
+    def figures(self, arcs: Ints, prices: Floats) -> Floats:
+        """Return energy (J) and shares of each deadline, shape (1 + deadlines, arcs).
+
+        What an arc leaves open (a speed, say) is chosen for the least energy plus
+        ``prices @ shares``.
+        """
+
+    def offer(self, best: Incumbent, path: Ints, prices: Floats) -> None:
+        """Offer the plan of a path, given by its arcs."""
+
+
+def within(routes: Routes, arcs: Ints, share: Floats) -> Ints:
+    """Return the arcs on a path whose shares of a deadline sum to at most one.
+
+    Parameters
+    ----------
+    share
+        The least share of the deadline each arc can take, shape (arcs,).
+    """
+    return arcs[routes.sweeps(arcs).through(share) <= 1.0] if len(arcs) else arcs
 
 
 class _Planes:
@@ -71,47 +111,31 @@ class _Planes:
         return float(values[0]) * self._reference, values[1:] * self._reference
 
 
-def _reference(best: Incumbent, energy: float) -> float:
-    """Return a positive energy to measure prices in."""
-    for figure in (best.objective, energy):
-        if 0 < figure < np.inf:
-            return figure
-    return 1.0
+def climb(
+    routes: Routes, arcs: Ints, best: Incumbent, cutoff_gap: float
+) -> tuple[Ints, float, Floats]:
+    """Climb the bound; return the arcs left, the cutoff used and the last prices.
 
-
-def priced(graph: FlowGraph, arcs: Ints, best: Incumbent, cutoff_gap: float) -> tuple[Ints, float]:
-    """Return the arcs that a plan better than the best one may use, and that plan's cutoff.
-
-    Plans found go to `best`, and the bound too.
-
-    Parameters
-    ----------
-    arcs
-        Positions in the graph's arcs.
-    cutoff_gap
-        Arcs go when every plan through them costs at least ``1 - cutoff_gap`` of the best
-        plan's energy. The cutoff returned is the least such figure used (infinite: none).
+    Plans found go to `best`, and the bound too. Arcs go when every plan through them costs at
+    least ``1 - cutoff_gap`` of the best plan's energy. The cutoff is the least such figure
+    (infinite: none).
     """
-    rows = [(seconds / limit, limit) for seconds, limit in limits(graph) if limit > 0]
-    cutoff = np.inf
-    if not len(arcs):
-        return arcs, cutoff
-    energy_j = graph.arcs.energy_j
-    prices = np.zeros(len(rows))
+    prices, cutoff = np.zeros(routes.deadlines), np.inf
     planes: _Planes | None = None
     for _ in range(_ROUNDS):
         if best.remaining_s == 0 or not len(arcs):
             break
-        sweeps = Sweeps(graph, arcs)
-        energy = energy_j[arcs]
-        shares = np.array([share[arcs] for share, _ in rows]).reshape(len(rows), len(arcs))
-        weight = energy + prices @ shares
-        least, figures = sweeps.best_through(weight, np.vstack([energy, shares]))
-        _offer_best(graph, sweeps, best, least, figures)
+        sweeps, columns = routes.sweeps(arcs), routes.figures(arcs, prices)
+        least, figures = sweeps.best_through(columns[0] + prices @ columns[1:], columns)
         # The shortest path of all is the shortest one through any of its arcs.
         shortest = int(np.argmin(least))
         if not np.isfinite(least[shortest]):
-            return arcs[:0], cutoff
+            return arcs[:0], cutoff, prices
+        # The cheapest of the paths through single arcs that keep every deadline.
+        kept = np.isfinite(least) & (figures[1:] <= 1.0).all(axis=0)
+        cheapest = int(np.argmin(np.where(kept, figures[0], np.inf)))
+        if kept[cheapest] and figures[0, cheapest] < best.objective * (1 - _SLACK):
+            routes.offer(best, arcs[sweeps.path_through(cheapest)], prices)
         total = float(prices.sum())
         slack = _SLACK * (float(least[shortest]) + total)
         height = float(least[shortest]) - total - slack
@@ -120,24 +144,15 @@ def priced(graph: FlowGraph, arcs: Ints, best: Incumbent, cutoff_gap: float) -> 
             limit = best.objective * (1 - cutoff_gap)
             cutoff = min(cutoff, limit)
             arcs = arcs[least - total - slack <= limit]
-        if not rows:
+        if not routes.deadlines:
             break
         if planes is None:
-            planes = _Planes(len(rows), _reference(best, float(figures[0, shortest])))
+            energy = float(figures[0, shortest])
+            guesses = [e for e in (best.objective, energy, 1.0) if 0 < e < np.inf]
+            planes = _Planes(routes.deadlines, guesses[0])
         planes.add(float(figures[0, shortest]), figures[1:, shortest] - 1.0)
-        top, prices = planes.highest()
+        top, prices_next = planes.highest()
         if top - height <= _CLOSE * abs(top):
             break
-    return arcs, cutoff
-
-
-def _offer_best(
-    graph: FlowGraph, sweeps: Sweeps, best: Incumbent, least: Floats, figures: Floats
-) -> None:
-    """Offer the cheapest of the paths through single arcs that keep every deadline."""
-    kept = np.isfinite(least) & (figures[1:] <= 1.0).all(axis=0)
-    if not kept.any():
-        return
-    candidate = int(np.argmin(np.where(kept, figures[0], np.inf)))
-    if figures[0, candidate] < best.objective * (1 - _SLACK):
-        best.offer(graph.plan(sweeps.path_through(candidate)))
+        prices = prices_next
+    return arcs, cutoff, prices
