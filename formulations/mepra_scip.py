@@ -33,10 +33,11 @@ Scaling and what the tolerance can cost
 SCIP lets each constraint be violated by a feasibility tolerance f. Costs are scaled so that the
 known plan's is `_SCALE`; t_i and alpha_i are measured in units of T_i and s_i so that
 constraint i reads t' alpha' >= b / B_i with B_i its largest b. A device may so be let off up to
-f B_i of its b, which lowers its root from sqrt(b) to sqrt(b - f B_i); the sum of roots falls by
-at most e, the sum over devices of the largest such fall, and the cost by at most 2 R e, with
-R^2 at most the known plan's cost. Rows let off f change the sum of shares by n f relatively.
-The bound is lowered by both.
+3 f B_i of its b (f each by this constraint, by its sum of z, and by z that are not quite whole),
+which lowers its root from sqrt(b) to sqrt(b - 3 f B_i); the sum of roots falls by at most e, the
+sum over devices of the largest such fall, and the cost by at most 2 R e, with R^2 at most the
+known plan's cost. Own costs and the sum of shares may be off by 4 f relatively. The bound is
+lowered by all that, the `tolerance_error`: some 1e-8, more where devices have options of small b.
 """
 
 from __future__ import annotations
@@ -161,9 +162,11 @@ class _Model:
         edge = (self.unit_t[i] * self.t[i] for i in self.busy)
         model.setObjective(pyscipopt.quicksum(own) + pyscipopt.quicksum(edge), "minimize")
         self.model = model
+        self.off = self.let_off()
         best.statistics |= {
             "rows": model.getNConss(),
             "columns": model.getNVars(),
+            "tolerance_error": self.off,
             "build_s": best.recorder.elapsed_s,
         }
 
@@ -172,16 +175,15 @@ class _Model:
         fall = 0.0
         for i in self.busy:
             top = max(self.roots[i])
-            shaved = _FEASIBILITY * top * top
+            shaved = 3 * _FEASIBILITY * top * top
             fall += max(r - math.sqrt(max(0.0, r * r - shaved)) for r in self.roots[i])
-        rows = 2 * _FEASIBILITY * (len(self.z) + 2)
-        return 2 * math.sqrt(_SCALE) * fall / _SCALE + rows
+        return 2 * math.sqrt(_SCALE) * fall / _SCALE + 4 * _FEASIBILITY
 
     def raise_bound(self, bound: float) -> None:
         """Take SCIP's bound, lowered by what its tolerances may have added."""
         if bound < self.model.infinity():
             bound = min(bound / self.scale, self.best.objective)
-            self.best.raise_bound(bound - self.best.objective * self.let_off())
+            self.best.raise_bound(bound - self.best.objective * self.off)
 
     def take(self, solution: Any) -> None:
         """Offer the plan of one of SCIP's solutions, with the best shares."""

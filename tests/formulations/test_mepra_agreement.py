@@ -17,7 +17,7 @@ from instances.mepra import ExitFractions, MepraInstance, exit_set_bits
 from instances.profiles import Layer, MultiExitProfile
 from instances.tolerances import not_above
 
-METHODS = ("highs-tangent", "cpsat", "lagrangian", "scip-minlp", "highs-perspective")
+METHODS = ("highs-tangent", "highs-perspective", "cpsat", "scip-minlp", "lagrangian")
 
 
 def options_of(case: MepraInstance, i: int) -> list[tuple[float, float]]:
@@ -130,10 +130,18 @@ def assert_solved(name: str, case: MepraInstance, best: float) -> None:
 
 
 @pytest.mark.parametrize("name", METHODS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(case=cases())
 def test_method_finds_the_optimum(name: str, case: MepraInstance) -> None:
     assert_solved(name, case, optimum(case))
+
+
+@settings(max_examples=40, deadline=None)
+@given(case=cases())
+def test_brute_force_finds_the_same(case: MepraInstance) -> None:
+    method = load("brute-force", "mepra")
+    if method.supports(case):
+        assert_solved("brute-force", case, optimum(case))
 
 
 def one_device(**changes: object) -> MepraInstance:
