@@ -16,7 +16,7 @@ from instances.mepra_plan import MepraPlan
 from instances.outcome import conclude, nothing_found
 from instances.tolerances import gap
 
-__all__ = ["Incumbent", "best_responses", "cheapest_at", "fixed_point"]
+__all__ = ["Incumbent", "best_responses"]
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -44,8 +44,9 @@ class Incumbent:
 
     def offer(self, plan: MepraPlan) -> bool:
         """Take a plan if it is feasible and better; return whether it was taken."""
-        if check(self.instance, plan):
-            return False
+        return not check(self.instance, plan) and self._take(plan)
+
+    def _take(self, plan: MepraPlan) -> bool:
         objective = evaluate(self.instance, plan).objective
         if objective >= self.objective:
             return False
@@ -54,10 +55,13 @@ class Incumbent:
         return True
 
     def offer_choice(self, table: OptionTable, choice: Integers) -> bool:
-        """Take one option a device (positions, shape (n,)) if that is better."""
+        """Take one option a device (positions, shape (n,)) if that is better.
+
+        Such a plan is feasible by construction; `conclude` checks the last one anyway.
+        """
         if table.cost(choice) >= self.objective:
             return False
-        return self.offer(table.plan(self.instance, choice))
+        return self._take(table.plan(self.instance, choice))
 
     def raise_bound(self, bound: float) -> None:
         """Take a valid bound if it is better."""
@@ -101,30 +105,6 @@ class Incumbent:
             termination=termination,
             statistics=self.statistics,
         )
-
-
-def cheapest_at(table: OptionTable, multiplier: float) -> Integers:
-    """Return for each device the first option that minimises a + 2 multiplier r, shape (n,)."""
-    price = table.own_cost + 2 * multiplier * table.root
-    least = np.minimum.reduceat(price, table.start[:-1])
-    hits = np.nonzero(price == np.repeat(least, np.diff(table.start)))[0]
-    return hits[np.searchsorted(hits, table.start[:-1])].astype(np.int64)
-
-
-def fixed_point(table: OptionTable) -> float:
-    """Return a multiplier at which devices that choose alone use about R = multiplier.
-
-    With R(m) = sum of r over `cheapest_at(table, m)`, which falls with m, the figure is where
-    R(m) crosses m: the best multiplier of the Lagrangian bound (to a few roundings).
-    """
-    low, high = 0.0, float(np.maximum.reduceat(table.root, table.start[:-1]).sum())
-    while high - low > 4 * np.spacing(high):
-        middle = (low + high) / 2
-        if float(table.root[cheapest_at(table, middle)].sum()) > middle:
-            low = middle
-        else:
-            high = middle
-    return high
 
 
 def best_responses(table: OptionTable, choice: Integers, rounds: int = 1000) -> Integers:

@@ -12,7 +12,7 @@ max_i (range of r_i)^2 / 4: with n devices of a kind about 1 / n^2 of the cost.
 
 Method
 ------
-1. lambda by bisection; devices whose choice is the same at both ends leave.
+1. lambda by bisection (`formulations.mepra_relaxation`).
 2. The devices' choices at lambda are a plan; single changes repair it.
 3. Options whose penalty a + 2 lambda r - min exceeds what separates L from the plan's cost
    cannot be in a better plan; devices with one option left leave.
@@ -33,7 +33,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +40,7 @@ import numpy.typing as npt
 from formulations.mepra_branching import Core, search
 from formulations.mepra_incumbent import Incumbent
 from formulations.mepra_options import OptionTable, option_table
+from formulations.mepra_relaxation import relax
 from instances.interface import (
     Budget,
     OnProgress,
@@ -54,77 +54,10 @@ from instances.interface import (
 from instances.mepra import MepraInstance
 from instances.mepra_plan import MepraPlan
 
-__all__ = ["METHOD", "MepraLagrangian", "Relaxation", "relax"]
+__all__ = ["METHOD", "MepraLagrangian"]
 
-Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 _U = 2.0**-53
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Relaxation:
-    """The Lagrangian bound of an option table.
-
-    Attributes
-    ----------
-    multiplier
-        lambda.
-    default
-        Each device's choice at lambda: positions in the table, shape (n,).
-    value
-        L(lambda) as computed.
-    error
-        Most by which `value` exceeds the exact L(lambda) of the table's figures.
-    """
-
-    multiplier: float
-    default: Integers
-    value: float
-    error: float
-
-
-def _first_least(price: Floats, start: Integers) -> Integers:
-    """Return the position of the first least price of each device."""
-    least = np.minimum.reduceat(price, start[:-1])
-    hits = np.flatnonzero(price == np.repeat(least, np.diff(start)))
-    return hits[np.searchsorted(hits, start[:-1])]
-
-
-def relax(table: OptionTable) -> Relaxation:
-    """Return the best Lagrangian bound, to the spacing of doubles.
-
-    Bisection keeps R(low) > low and R(high) <= high. R falls in lambda, so a device with the
-    same root at both ends has it in between, and leaves.
-    """
-    start, own, root = table.start, table.own_cost, table.root
-    settled = 0.0
-    low, high = 0.0, math.fsum(np.maximum.reduceat(root, start[:-1]).tolist())
-    at_low = root[_first_least(own, start)]
-    at_high = root[_first_least(own + 2 * high * root, start)]
-    while high - low > 2 * np.spacing(high):
-        same = at_low == at_high
-        if bool(same.any()):
-            settled += float(at_low[same].sum())
-            keep = np.repeat(~same, np.diff(start))
-            counts = np.diff(start)[~same]
-            own, root = own[keep], root[keep]
-            start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-            at_low, at_high = at_low[~same], at_high[~same]
-        if not len(at_low):
-            break
-        middle = (low + high) / 2
-        at_middle = root[_first_least(own + 2 * middle * root, start)]
-        if settled + float(at_middle.sum()) > middle:
-            low, at_low = middle, at_middle
-        else:
-            high, at_high = middle, at_middle
-    # Without devices left R is constant between the ends, and the best lambda is R itself.
-    multiplier = min(max(settled, low), high) if not len(at_low) else high
-    price = table.own_cost + 2 * multiplier * table.root
-    default = _first_least(price, table.start)
-    total = math.fsum(price[default].tolist())
-    square = multiplier * multiplier
-    return Relaxation(multiplier, default, total - square, 4 * _U * (total + square))
 
 
 class MepraLagrangian:

@@ -39,8 +39,9 @@ import numpy as np
 import numpy.typing as npt
 
 from formulations.highs_tools import OBJECTIVE_SCALE, SparseModel, load, solve
-from formulations.mepra_incumbent import Incumbent, best_responses, cheapest_at, fixed_point
+from formulations.mepra_incumbent import Incumbent, best_responses
 from formulations.mepra_options import OptionTable, option_table
+from formulations.mepra_relaxation import relax
 from instances.interface import (
     Budget,
     OnProgress,
@@ -161,15 +162,15 @@ class MepraTangent:
         if best.remaining_s == 0:
             return best.result(Termination.TIME)
         table = option_table(instance)
-        relaxed = fixed_point(table)
+        relaxed = relax(table)
         choice = None if best.plan is None else table.choice_of(best.plan)
         if choice is None:
-            choice = cheapest_at(table, relaxed)
+            choice = relaxed.default
         choice = best_responses(table, choice, rounds=100)
         best.offer_choice(table, choice)
         if best.objective == 0:
             return best.result()
-        return _rounds(best, table, choice, relaxed, seed, int(chosen["max_rounds"]))
+        return _rounds(best, table, choice, relaxed.multiplier, seed, int(chosen["max_rounds"]))
 
 
 def _rounds(
@@ -194,8 +195,8 @@ def _rounds(
     kept = _worth_having(table, best.objective)
     column = np.full(len(table.own_cost), -1)
     column[kept] = np.arange(len(kept))
-    rho = np.append(relaxed * np.array(_FIRST_TANGENTS), table.root[choice].sum())
-    tangents = np.unique(rho * np.sqrt(scale))
+    points = np.append(relaxed * np.array(_FIRST_TANGENTS), table.root[choice].sum())
+    tangents = np.unique(points * np.sqrt(scale))
     model = tangent_model(table, kept, tangents, scale)
     highs = load(model, threads=best.budget.threads, seed=seed)
     best.statistics |= model.size | {"build_s": best.recorder.elapsed_s, "nodes": 0}

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from formulations.mepra_branching import Core, search
-from formulations.mepra_lagrangian import METHOD, relax
+from formulations.mepra_lagrangian import METHOD
 from formulations.mepra_options import OptionTable, option_table
+from formulations.mepra_relaxation import relax
 from instances.interface import Budget, SolutionStatus, Termination
 from instances.judge import certify
 from instances.mepra import ExitFractions, MepraInstance
