@@ -160,6 +160,20 @@ METHODS: tuple[Entry, ...] = (
         "the best of many random plans",
     ),
     Entry(
+        "jqodi",
+        "mepra",
+        "approximation",
+        "heuristics.jqodi_mepra:APPROXIMATE",
+        "the program over devices within a factor 1 + epsilon, with bounds",
+    ),
+    Entry(
+        "jqodi-exact",
+        "mepra",
+        "exact",
+        "heuristics.jqodi_mepra:EXACT_PROGRAM",
+        "the program over devices without trimming",
+    ),
+    Entry(
         "device-only",
         "mepra",
         "heuristic",
@@ -235,6 +249,13 @@ METHODS: tuple[Entry, ...] = (
         "exact",
         "formulations.cift_assignment:METHOD",
         "blocks assigned to nodes, a small MILP in HiGHS; listed speeds",
+    ),
+    Entry(
+        "highs-oa",
+        "cift",
+        "exact",
+        "formulations.cift_outer:METHOD",
+        "outer approximation by MILPs in HiGHS; listed and continuous speeds",
     ),
     Entry(
         "cpsat",

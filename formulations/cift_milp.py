@@ -51,7 +51,7 @@ def prove(
     model: SparseModel,
     *,
     scale: float,
-    read: Callable[[Floats], tuple[CiftPlan, Ints]],
+    read: Callable[[Floats], tuple[CiftPlan | None, Ints]],
     support: int,
     seed: int,
     start: Callable[[], Floats | None],
@@ -70,7 +70,8 @@ def prove(
         Its objective is energy times `scale`; scaled anew when the optimum turns out to be far
         from `OBJECTIVE_SCALE`.
     read
-        From columns to the plan and the 0-1 columns that stand for it.
+        From columns to the plan (None: no plan has these) and the 0-1 columns that stand for
+        it.
     support
         The most columns that are not zero in a solution.
     start
@@ -89,7 +90,7 @@ def prove(
 
     def found(values: Floats) -> None:
         plan, columns = read(values)
-        if not best.offer(plan):
+        if plan is None or not best.offer(plan):
             rejected.append(np.sort(columns))
 
     def bounded(bound: float) -> None:

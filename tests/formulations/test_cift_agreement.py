@@ -24,7 +24,7 @@ from instances.profiles import Block, Profile
 from instances.tolerances import not_above, values_agree
 
 LISTED = ("highs-flow", "highs-assignment", "cpsat")
-CONTINUOUS: tuple[str, ...] = ()
+CONTINUOUS = ("highs-oa",)
 
 # One model of two blocks: 10 and 20 FLOP, 4 and 6 bytes, 8 bits in, 2 bits between.
 CHAIN = Profile("chain", 8, (Block("b1", 10, 4, 2), Block("b2", 20, 6, 1)))
@@ -285,10 +285,19 @@ def drawn(seed: int, *, continuous: bool = False) -> CiftInstance:
     return with_deadlines(draw(rng, continuous=continuous), rng)
 
 
-@pytest.mark.parametrize("method", LISTED)
+@pytest.mark.parametrize("method", [*LISTED, *CONTINUOUS])
 @pytest.mark.parametrize("seed", range(80))
 def test_agrees_with_enumeration(method: str, seed: int) -> None:
-    instance = drawn(seed)
+    agree(method, drawn(seed))
+
+
+@pytest.mark.parametrize("method", CONTINUOUS)
+@pytest.mark.parametrize("seed", range(80))
+def test_agrees_with_enumeration_on_continuous_speeds(method: str, seed: int) -> None:
+    agree(method, drawn(seed, continuous=True))
+
+
+def agree(method: str, instance: CiftInstance) -> None:
     truth = solve("brute-force", instance)
     found = solve(method, instance)
     assert found.status == truth.status
