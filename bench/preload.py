@@ -13,39 +13,42 @@ import functools
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 __all__ = ["needed_modules", "preload", "solver_family"]
 
-_OURS = ("instances", "formulations", "heuristics")
+# `instances` imports no solver, and comes along by itself.
+_OURS = ("formulations", "heuristics")
 _SOLVERS = ("highspy", "ortools", "pyscipopt")
 # Packages that start no thread when imported, so that forking afterwards is safe. JAX and
 # PyTorch do start some: a run imports those itself.
 _SAFE = (*_SOLVERS, "numba", "numpy", "pyomo", "scipy")
 
 
-def _source(name: str) -> str | None:
-    """Return the source of one of our modules, None where the name is no module."""
-    try:
-        spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError):
-        return None
-    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
-        return None
-    return Path(spec.origin).read_text(encoding="utf-8")
+@functools.cache
+def _imports(name: str) -> tuple[str, ...] | None:
+    """Return the names that one of our modules imports anywhere, inside functions too.
 
-
-def _imports(source: str) -> Iterator[str]:
-    """Return the names that a source imports anywhere, inside functions too."""
-    for node in ast.walk(ast.parse(source)):
+    None where the name is no module.
+    """
+    top, *rest = name.split(".")
+    spec = importlib.util.find_spec(top)
+    if spec is None or spec.origin is None:
+        return None
+    # Below the top a look for the module's file: asking for its spec would import its parents.
+    path = Path(spec.origin).parent.joinpath(*rest)
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    if not path.is_file():
+        return None
+    found: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            yield node.module
             # `from ortools.sat.python import cp_model` names a module in the second half.
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found += (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+    return tuple(dict.fromkeys(found))
 
 
 @functools.cache
@@ -61,12 +64,11 @@ def needed_modules(target: str) -> tuple[str, ...]:
         top = name.partition(".")[0]
         if name in seen or top not in (*_OURS, *_SAFE):
             continue
-        source = _source(name) if top in _OURS else None
-        if top in _OURS and source is None:
+        imports = _imports(name) if top in _OURS else ()
+        if imports is None:
             continue
         seen[name] = None
-        if source is not None:
-            waiting += _imports(source)
+        waiting += imports
     return tuple(sorted(seen))
 
 

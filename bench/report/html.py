@@ -66,9 +66,14 @@ class Cell:
     key: float | str | None = None
     class_: str | None = None
 
+    @property
+    def numeric(self) -> bool:
+        """Whether it is a figure."""
+        return isinstance(self.key, int | float)
+
     def markup(self, header: bool) -> Markup:
         """Return the cell's element."""
-        numeric = isinstance(self.key, int | float)
+        numeric = self.numeric
         classes = " ".join(filter(None, [self.class_, "number" if numeric else None])) or None
         name = "th" if header else "td"
         return tag(
@@ -91,17 +96,20 @@ def sortable_table(
 
     Without a script it is a plain table. The first column names the row.
     """
-    head = tag(
-        "tr",
-        [
-            tag("th", tag("button", title, type="button"), scope="col", aria_sort="none")
-            for title in header
-        ],
-    )
-    body = []
-    for line in lines:
-        cells = [cell if isinstance(cell, Cell) else Cell(cell) for cell in line]
-        body.append(tag("tr", [cell.markup(k == 0) for k, cell in enumerate(cells)]))
+    table_cells = [
+        [cell if isinstance(cell, Cell) else Cell(cell) for cell in line] for line in lines
+    ]
+    titles = []
+    for k, title in enumerate(header):
+        # A heading stands over its figures.
+        numeric = bool(lines) and all(cells[k].numeric for cells in table_cells)
+        button = tag("button", title, type="button")
+        class_ = "number" if numeric else None
+        titles.append(tag("th", button, scope="col", aria_sort="none", class_=class_))
+    head = tag("tr", titles)
+    body = [
+        tag("tr", [cell.markup(k == 0) for k, cell in enumerate(cells)]) for cells in table_cells
+    ]
     table = tag(
         "table",
         tag("caption", caption),

@@ -163,8 +163,8 @@ def epsilon_chart(data: ReportData, problem: str) -> Chart | None:
         if reference.proven and gap is not None and math.isfinite(gap):
             found[row.method][float(epsilon)].append(max(0.0, gap))
     epsilons = [e for by in found.values() for e in by]
-    if not epsilons:
-        return None
+    if len(set(epsilons)) < 2:
+        return None  # one epsilon makes no curve
     worst = {m: sorted((e, max(gaps)) for e, gaps in by.items()) for m, by in found.items()}
     y = Scale.over([_GAP_FLOOR, *epsilons], log=True)
     chart = Chart(

@@ -174,7 +174,7 @@ def run_table(
             _number(row.solve_time_s, time_text),
             _number(row.cpu_time_s, time_text),
             _number(row.peak_memory_bytes, lambda v: memory_text(None if v is None else int(v))),
-            row.verdict_reason or row.detail or "",
+            Cell(row.verdict_reason or row.detail or "", None, "remark"),
         ]
         lines.append(line)
     header = [
