@@ -10,6 +10,7 @@ import os
 import tempfile
 import zlib
 from pathlib import Path
+from typing import IO
 
 from instances.errors import InputError
 
@@ -78,12 +79,26 @@ def parse_json(data: bytes, source: str) -> object:
         raise InputError(source, str(error), "numbers up to 1e50", "shorten it") from None
 
 
+def _drain(stream: IO[bytes] | gzip.GzipFile) -> bytes:
+    """Return what `stream` holds, and no more than shows that it is too much.
+
+    In pieces: a read of the whole limit would set aside as much at once.
+    """
+    pieces = bytearray()
+    while len(pieces) <= LARGEST_FILE_BYTES:
+        piece = stream.read(1 << 20)
+        if not piece:
+            break
+        pieces += piece
+    return bytes(pieces)
+
+
 def read_json(path: Path) -> object:
     """Return the JSON value in the file at `path` (gzip-compressed where it ends in .gz)."""
     source = path.name
     try:
         with path.open("rb") as stream:
-            data = stream.read(LARGEST_FILE_BYTES + 1)
+            data = _drain(stream)
     except (OSError, ValueError) as error:
         # ValueError: a path with a null byte.
         remedy = getattr(error, "strerror", None) or "check the path"
@@ -93,7 +108,7 @@ def read_json(path: Path) -> object:
     if path.suffix == ".gz":
         try:
             with gzip.GzipFile(fileobj=io.BytesIO(data)) as unpacked:
-                data = unpacked.read(LARGEST_FILE_BYTES + 1)
+                data = _drain(unpacked)
         except (OSError, EOFError, zlib.error):
             raise InputError(
                 source, "damaged gzip data", "a whole gzip file", "copy it again"
