@@ -16,26 +16,23 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench import wire
 from bench.environment import thread_variables
 from bench.process_tree import tree_memory_bytes
+from bench.streams import Capture, Lines, Outcome, Watch
 from instances.errors import InputError
 from instances.interface import Progress
 
-__all__ = ["Outcome", "Watch", "Zygote", "ZygoteLostError"]
+__all__ = ["Zygote", "ZygoteLostError"]
 
 # A run that has not begun to solve by then is killed: its instance or imports hang.
 SETUP_LIMIT_S = 120.0
 # After its result a process has this long to end.
 _EXIT_LIMIT_S = 10.0
-# A plan for a million devices takes about 30 MB.
-_LARGEST_RESULT_BYTES = 256 << 20
 _MOST_POINTS = 10_000
 _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from bench.zygote import main; main()"
@@ -44,120 +41,6 @@ _BOOT = (
 
 class ZygoteLostError(RuntimeError):
     """The process that runs are forked from died; the run in progress is lost."""
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """What the runner watches while a run lasts.
-
-    Attributes
-    ----------
-    kill_after_s
-        Seconds after the start of the solve at which it is killed; None for never.
-    memory_limit_bytes
-        Bytes of the whole process tree; None for no limit.
-    output_limit_bytes
-        Bytes of stdout, and of stderr, that are kept.
-    stop
-        When set the run is killed and its outcome thrown away.
-    on_point
-        Called with each improvement as it arrives.
-    """
-
-    kill_after_s: float | None = None
-    memory_limit_bytes: int | None = None
-    output_limit_bytes: int = 64 << 10
-    stop: threading.Event = field(default_factory=threading.Event)
-    on_point: Callable[[Progress], None] | None = None
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What came back from a run, unjudged.
-
-    Attributes
-    ----------
-    message
-        The last message of the run but points: ``result``, ``description``, ``unsupported``,
-        ``memory``, ``input`` or ``error``; None when it ended without one.
-    killed_for
-        ``time``, ``memory``, ``setup``, ``result``, ``exit`` or ``stop`` when the runner
-        killed it, with the reason in words in `killed_because`.
-    exit_status
-        As `os.wait4` gives it; None when the run was never started.
-    """
-
-    message: dict[str, Any] | None = None
-    points: list[tuple[float, float | None, float | None]] = field(default_factory=list)
-    killed_for: str | None = None
-    killed_because: str | None = None
-    failed: str | None = None
-    exit_status: int | None = None
-    started: bool = False
-    solve_wall_s: float | None = None
-    wall_time_s: float = 0.0
-    cpu_time_s: float | None = None
-    peak_memory_bytes: int | None = None
-    enforced: dict[str, str] = field(default_factory=dict)
-    not_enforced: dict[str, str] = field(default_factory=dict)
-    stdout: bytes = b""
-    stdout_bytes: int = 0
-    stderr: bytes = b""
-    stderr_bytes: int = 0
-
-
-class _Capture:
-    """The head and the tail of a stream, up to a cap."""
-
-    def __init__(self, cap: int) -> None:
-        self._half = max(1, cap // 2)
-        self._head = bytearray()
-        self._tail = bytearray()
-        self.total = 0
-
-    def add(self, data: bytes) -> None:
-        self.total += len(data)
-        room = self._half - len(self._head)
-        if room > 0:
-            self._head += data[:room]
-            data = data[room:]
-        if len(data) >= self._half:
-            self._tail[:] = data[-self._half :]
-        elif data:
-            self._tail = (self._tail + data)[-self._half :]
-
-    def kept(self) -> bytes:
-        left_out = self.total - len(self._head) - len(self._tail)
-        middle = f"\n[... {left_out} bytes left out ...]\n".encode() if left_out else b""
-        return bytes(self._head) + middle + bytes(self._tail)
-
-
-class _Lines:
-    """Messages of a run, a line each."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self._held = 0
-
-    def add(self, data: bytes) -> list[dict[str, Any]]:
-        """Return the messages that are complete now."""
-        if b"\n" not in data:
-            self._parts.append(data)
-            self._held += len(data)
-            if self._held > _LARGEST_RESULT_BYTES:
-                raise OverflowError(f"a result of more than {_LARGEST_RESULT_BYTES} bytes")
-            return []
-        *lines, rest = (b"".join(self._parts) + data).split(b"\n")
-        self._parts, self._held = [rest], len(rest)
-        found = []
-        for line in lines:
-            try:
-                message = json.loads(line, parse_constant=lambda name: None)
-            except (ValueError, RecursionError):
-                message = {"kind": "error", "type": "MalformedMessage", "message": "no JSON"}
-            if isinstance(message, dict):
-                found.append(message)
-        return found
 
 
 class Zygote:
@@ -278,9 +161,9 @@ class _Run:
         self._zygote = zygote
         self._watch = watch
         self._outcome = Outcome()
-        self._lines = _Lines()
-        self._output = _Capture(watch.output_limit_bytes)
-        self._errors = _Capture(watch.output_limit_bytes)
+        self._lines = Lines()
+        self._output = Capture(watch.output_limit_bytes)
+        self._errors = Capture(watch.output_limit_bytes)
         self._begin = time.monotonic()
         self._deadline: float | None = self._begin + SETUP_LIMIT_S
         self._stage = "setup"

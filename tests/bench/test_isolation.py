@@ -13,7 +13,7 @@ import pytest
 
 from bench import wire
 from bench.cores import assigned_cores
-from bench.isolation import Watch, Zygote, _Capture
+from bench.isolation import Zygote
 from bench.plugins import Catalogue
 from bench.preload import needed_modules, preload, solver_family
 from bench.process_tree import tree_memory_bytes
@@ -21,6 +21,7 @@ from bench.record import classify
 from bench.registry import METHODS
 from bench.requests import builtin_targets, request_of
 from bench.rows import Limits, PlannedRun
+from bench.streams import Capture, Watch
 from instances.errors import InputError
 from instances.interface import Termination
 from instances.judge import read_instance
@@ -126,12 +127,12 @@ def test_the_memory_of_children_counts():
 
 
 def test_output_keeps_head_and_tail():
-    capture = _Capture(10)
+    capture = Capture(10)
     for part in (b"abcd", b"efgh", b"ijklmnop", b"qr"):
         capture.add(part)
     assert capture.total == 18
     assert capture.kept() == b"abcde\n[... 8 bytes left out ...]\nnopqr"
-    short = _Capture(10)
+    short = Capture(10)
     short.add(b"abcdefgh")
     assert short.kept() == b"abcdefgh"
 
