@@ -15,7 +15,6 @@ from heuristics.labels.state import Bounds
 __all__ = ["Incumbent", "Reduced", "hops", "total"]
 
 UNIT = 2.0**-53
-_ROUNDS = 25
 
 
 def total(values: NDArray[np.float64]) -> Any:
@@ -199,7 +198,13 @@ class Reduced:
         _, most = passes.node_extremes(self.n, self.graph.head, self.graph.cost)
         return float(most.sum()) * (1.0 + self.mixed_slack)
 
-    def dual(self, incumbent: Incumbent, ratio: float) -> tuple[float, NDArray[np.float64]]:
+    def dual(
+        self,
+        incumbent: Incumbent,
+        ratio: float,
+        rounds: int,
+        stop: NDArray[np.int64],
+    ) -> tuple[float, NDArray[np.float64]]:
         """Return (bound, multipliers) of the Lagrangian dual; its paths go to the incumbent."""
         if not np.all(self.limits < np.inf):
             return -np.inf, np.zeros(self.K)
@@ -207,16 +212,19 @@ class Reduced:
         def oracle(multiplier: NDArray[np.float64]) -> tuple[float, float, NDArray[np.float64]]:
             dist, via, cost, res = self.backward(1.0, multiplier)
             incumbent.offer(self.path(via, True))
+            self.known.append((float(cost[self.source]), res[self.source]))
             return float(dist[self.source]), float(cost[self.source]), res[self.source]
 
         top = min(incumbent.cost, self.ceiling())
         bound, multiplier = lagrange.maximise(
             oracle,
-            self.known,
+            list(self.known),
             self.limits,
             top,
-            _ROUNDS,
-            lambda value: incumbent.cost <= ratio * self.settle(value, multiplier=None),
+            rounds,
+            lambda value: (
+                stop[0] != 0 or incumbent.cost <= ratio * self.settle(value, multiplier=None)
+            ),
         )
         return bound, multiplier
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Timer
 from time import perf_counter
 from typing import Any
@@ -24,6 +24,11 @@ from heuristics.labels.result import (
 )
 
 __all__ = ["Options", "solve"]
+
+# Rounds of the dual between cuts.
+_ROUNDS = (5, 5, 5, 10)
+# An exact search is scouted at this epsilon when incumbent / bound exceeds _WIDE.
+_SCOUT, _SCOUT_LABELS, _WIDE = 0.02, 1_000_000, 1.01
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,9 @@ class _Run:
         self.accept_all = accept if relaxed and self.K > 1 else p.limits.copy()
         self.incumbent = Incumbent(p.cost, p.res, self.accept_all)
         self.bound = 0.0
+        # The least bound of what arcs were dropped for their cost.
+        self.dropped = np.inf
+        self.scouted: dict[str, Any] = {}
         self.stats: dict[str, Any] = {"nodes": p.n, "arcs": int(p.tail.size)}
         self.front: Front | None = None
         self.log: LabelLog | None = None
@@ -122,24 +130,62 @@ class _Run:
         return self._search(g, ratio, multiplier)
 
     def _reduce(self, g: Reduced, ratio: float) -> NDArray[np.float64]:
-        """Find a dual bound and drop arcs too dear for an improvement; return the multipliers."""
-        value, multiplier = g.dual(self.incumbent, ratio)
-        if np.isfinite(value):
-            self.bound = max(self.bound, g.settle(value, multiplier))
-            self.stats["lagrangian_bound"] = self.bound
-        if self.incumbent.cost <= self.bound * ratio or not np.isfinite(self.incumbent.cost):
-            self.dropped = np.inf
-            return multiplier
-        self.dropped = g.cut_costs(self.incumbent, ratio, multiplier)
+        """Find a dual bound and drop arcs too dear for an improvement; return the multipliers.
+
+        A few rounds of the dual and a first cut come before the many: most graphs shrink so much
+        that the rest is free.
+        """
+        multiplier = np.zeros(self.K)
+        best = -np.inf
+        for rounds in _ROUNDS:
+            value, found = g.dual(self.incumbent, ratio, rounds, self.stop)
+            if value > best:
+                best, multiplier = value, found
+                self.bound = max(self.bound, min(g.settle(value, found), self.dropped))
+                self.stats["lagrangian_bound"] = self.bound
+            closed = self.incumbent.cost <= self.bound * ratio
+            if closed or self.stop[0] or not np.isfinite(self.incumbent.cost):
+                continue
+            self.dropped = min(self.dropped, g.cut_costs(self.incumbent, ratio, found))
+            if g.n == 0:
+                break
         return multiplier
+
+    def _scout(self, plan: search.Plan, ratio: float) -> bool:
+        """Before an exact search with a wide gap, search trimmed; tell whether that settled it."""
+        g = plan.reduced
+        cap = _SCOUT_LABELS
+        if plan.label_limit is not None:
+            cap = min(cap, max(plan.label_limit // 4, 1))
+        before = self.incumbent.cost
+        found = search.run(
+            replace(
+                plan,
+                epsilon=_SCOUT,
+                ratio=1.0 + _SCOUT * (1.0 - 1e-9),
+                kept=True,
+                label_limit=cap,
+                record=0,
+            )
+        )
+        self.scouted = found.stats
+        if plan.label_limit is not None:
+            plan.label_limit = max(plan.label_limit - found.stats["labels_made"], 1)
+        self.bound = max(self.bound, min(found.least, self.incumbent.cost, self.dropped))
+        plan.bound = self.bound
+        finished = found.termination is Termination.FINISHED
+        if finished and found.least == np.inf and not np.isfinite(self.incumbent.cost):
+            return True
+        if self.incumbent.cost < before and not self.stop[0]:
+            self.dropped = min(self.dropped, g.cut_costs(self.incumbent, ratio, plan.multiplier))
+        return g.n == 0 or g.m == 0
 
     def _search(self, g: Reduced, ratio: float, multiplier: NDArray[np.float64]) -> PathResult:
         """Run the labels and draw the conclusion."""
-        dropped = getattr(self, "dropped", np.inf)
         self.stats["presolve_s"] = perf_counter() - self.began
         if g.n == 0 or g.m == 0:
             # Every path that is left out costs `dropped` at least.
-            return self._conclude(dropped, Termination.FINISHED)
+            return self._conclude(self.dropped, Termination.FINISHED)
         began = perf_counter()
         plan = search.Plan(
             reduced=g,
@@ -158,8 +204,16 @@ class _Run:
             front=self.options.front,
             record=self.options.record,
         )
+        wide = not self.incumbent.cost <= _WIDE * self.bound
+        exact = self.epsilon == 0.0 and not self.options.front
+        if exact and wide and not self.stop[0] and self._scout(plan, ratio):
+            self.stats.update(self.scouted)
+            return self._conclude(self.dropped, Termination.FINISHED)
         found = search.run(plan)
         self.stats.update(found.stats)
+        for name, value in self.scouted.items():
+            if name.startswith("labels_") or name == "rounds":
+                self.stats[name] += value
         self.stats["search_s"] = perf_counter() - began
         p = self.problem
         if found.front is not None:
@@ -184,7 +238,7 @@ class _Run:
                 found.log.fate.astype(np.int64),
                 found.log_complete,
             )
-        return self._conclude(min(found.least, dropped), found.termination)
+        return self._conclude(min(found.least, self.dropped), found.termination)
 
     def _conclude(self, least: float, termination: Termination) -> PathResult:
         """Turn the least bound of all that was discarded or left open into the result."""
