@@ -42,7 +42,9 @@ def promised(instance: CiftInstance, epsilon: float, deadlines: str) -> Guarante
     )
 
 
-def certified(energy: float | None, bound: float | None) -> tuple[float | None, str]:
+def certified(
+    energy: float | None, bound: float | None, name: str = "E"
+) -> tuple[float | None, str]:
     """Return (ratio, line): how far above the optimum the plan is at most, by the bound found."""
     if energy is None or bound is None:
         return None, "nothing: no plan"
@@ -50,4 +52,4 @@ def certified(energy: float | None, bound: float | None) -> tuple[float | None, 
         return 1.0, "the plan is optimal"
     if bound <= 0:
         return None, "nothing: the bound is 0"
-    return energy / bound, f"E <= {energy / bound:.9g} OPT by the bound found"
+    return energy / bound, f"{name} <= {energy / bound:.9g} OPT by the bound found"

@@ -1,0 +1,122 @@
+r"""JQODI on MEPRA: the label program over devices, exact or within a factor 1 + epsilon.
+
+With the best shares the cost is ``sum_i A_i + (sum_i r_i)^2`` (`heuristics.jqodi_mepra_options`).
+Stage = device, label = (A, R). The Lagrangian gives a bound, a plan and reduced costs
+(`heuristics.jqodi_mepra_dual`); where the bound does not reach the ratio asked for, labels decide
+over the devices whose choice is still open (`heuristics.jqodi_mepra_labels`). The exact program can
+grow exponentially; its memory is bounded, and it then ends with its plan and its bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from heuristics.jqodi_guarantee import INTERRUPTED, certified
+from heuristics.jqodi_mepra_search import EXACT_RATIO, MepraSearch
+from instances.interface import (
+    EXACT,
+    Budget,
+    Guarantee,
+    OnProgress,
+    Option,
+    Recorder,
+    Result,
+    Support,
+    Termination,
+    read_options,
+)
+from instances.judge import check
+from instances.mepra import MepraInstance
+from instances.mepra_plan import MepraPlan
+from instances.outcome import conclude, nothing_found
+
+__all__ = ["APPROXIMATE", "EXACT_PROGRAM", "JqodiMepra"]
+
+_REDUCTION = Option(
+    "reduction",
+    True,
+    "let the Lagrangian end the run and cut options and labels; without, labels alone",
+)
+_EPSILON = Option("epsilon", 0.01, "relative error allowed", minimum=1e-6)
+
+
+class JqodiMepra:
+    """The label program on MEPRA.
+
+    Parameters
+    ----------
+    exact
+        Whether it is run without trimming.
+    """
+
+    def __init__(self, *, exact: bool) -> None:
+        self.exact = exact
+        self.name = "jqodi-exact" if exact else "jqodi"
+        self.options: tuple[Option, ...] = (_REDUCTION,) if exact else (_EPSILON, _REDUCTION)
+
+    def supports(self, instance: MepraInstance) -> Support:
+        """Take every instance."""
+        return Support()
+
+    def prepare(self) -> None:
+        """Load the compiled kernels."""
+        from heuristics.jqodi_mepra_warm import warm_up
+
+        warm_up()
+
+    def solve(
+        self,
+        instance: MepraInstance,
+        budget: Budget,
+        seed: int,
+        options: Mapping[str, object],
+        warm_start: MepraPlan | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Result:
+        """Solve within epsilon, or to the budget's gap; see `instances.interface.Method.solve`."""
+        chosen = read_options(self.name, self.options, options)
+        epsilon = 0.0 if self.exact else float(chosen["epsilon"])
+        search = MepraSearch(
+            instance,
+            1.0 + epsilon if epsilon else max(EXACT_RATIO, 1.0 + 0.9 * budget.relative_gap),
+            epsilon > 0,
+            bool(chosen["reduction"]),
+            budget,
+            Recorder(on_progress),
+        )
+        if warm_start is not None and not check(instance, warm_start):
+            search.offer(warm_start)
+        search.go()
+        if search.plan is None:
+            return nothing_found(
+                search.recorder,
+                bound=search.bound,
+                termination=search.termination,
+                statistics=search.statistics,
+            )
+        guarantee = INTERRUPTED
+        if search.termination is Termination.SOLVED:
+            guarantee = EXACT
+            if epsilon:
+                factor = 1.0 + epsilon
+                guarantee = Guarantee("approximation", factor, f"cost <= {factor:g} OPT")
+        ratio, line = certified(search.cost, search.bound, "cost")
+        search.statistics |= {
+            "guaranteed": guarantee.statement,
+            "certified": line,
+            "certified_ratio": ratio,
+        }
+        return conclude(
+            instance,
+            search.plan,
+            search.recorder,
+            budget,
+            bound=search.bound,
+            termination=search.termination,
+            guarantee=guarantee,
+            statistics=search.statistics,
+        )
+
+
+APPROXIMATE = JqodiMepra(exact=False)
+EXACT_PROGRAM = JqodiMepra(exact=True)
