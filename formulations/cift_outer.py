@@ -129,6 +129,31 @@ def _first_tangents(model: OuterModel, prices: Floats, step: float) -> list[Row]
     return rows
 
 
+def _tangents_at(model: OuterModel, plan: CiftPlan) -> list[Row]:
+    """Return tangents at a plan's speeds, and elsewhere at the speeds of the same price.
+
+    In a phase all hosts inside their intervals have the same price of time,
+    ``2 kappa f^3 - rho``; at that price the other nodes would run at speeds of their own.
+    """
+    rows: list[Row] = []
+    prices: dict[int, float] = {}
+    for stop in plan.hosts:
+        n = model.graph.instance.node_index[stop.node]
+        speeds = (stop.inference_speed_flop_per_s, stop.fine_tuning_speed_flop_per_s)
+        for phase, speed in zip((SERVE, TUNE), speeds, strict=True):
+            if speed is None:
+                continue
+            rows += model.touch(phase, n, speed)
+            engine = model.graph.engines[phase][n]
+            if engine.low < speed < engine.high:
+                node = engine.node
+                prices[phase] = 2 * node.kappa_j_s2_per_flop3 * speed**3 - node.busy_power_w
+    for phase, n in list(model.tangents):
+        if phase in prices:
+            rows += model.touch(phase, n, model.graph.engines[phase][n].speed(prices[phase]))
+    return rows
+
+
 def _rounds(
     best: Incumbent,
     graph: Placements,
@@ -149,12 +174,8 @@ def _rounds(
         if free is not None:
             best.offer(free)
         plan = graph.plan(arcs[path], {key[:2]: key[2] for key in levels})
-        for stop in plan.stops if plan is not None else ():
-            n = graph.instance.node_index[stop.node]
-            speeds = (stop.inference_speed_flop_per_s, stop.fine_tuning_speed_flop_per_s)
-            for phase, speed in zip((SERVE, TUNE), speeds, strict=True):
-                if speed is not None:
-                    fresh.extend(model.touch(phase, n, speed))
+        if plan is not None:
+            fresh.extend(_tangents_at(model, plan))
         return plan, np.append(path, np.array(list(levels.values()), dtype=np.int64))
 
     def refine() -> list[Row]:
