@@ -258,6 +258,13 @@ METHODS: tuple[Entry, ...] = (
         "outer approximation by MILPs in HiGHS; listed and continuous speeds",
     ),
     Entry(
+        "scip-minlp",
+        "cift",
+        "exact",
+        "formulations.cift_scip:METHOD",
+        "the natural nonlinear model in SCIP; listed and continuous speeds",
+    ),
+    Entry(
         "cpsat",
         "cift",
         "exact",

@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from formulations.highs_tools import SparseModel
+from formulations.highs_tools import WIDE, SparseModel
 from instances.cift import CiftInstance, Node, SpeedInterval
 from instances.cift_plan import CiftPlan, Stop
 from instances.exact import rational
@@ -344,7 +344,7 @@ def _memory(model: AssignmentModel, k: int) -> None:
         if sum((choice.held[b] for b in hosted), Fraction(0)) <= room:
             continue
         terms = [(model.x[k, b, n], float(choice.held[b] / room)) for b in hosted]
-        model.row([*terms, (model.y[k], -1.0)], -math.inf, 0.0)
+        model.row([*terms, (model.y[k], -WIDE)], -math.inf, 0.0)
 
 
 def _shares(model: AssignmentModel, k: int) -> None:
@@ -386,4 +386,4 @@ def _deadline(model: AssignmentModel, seconds: list[tuple[int, float]], limit: f
             model.rule_out(column)
         elif value > 0:
             kept.append((column, value / limit))
-    model.row(kept, -math.inf, 1.0)
+    model.row(kept, -math.inf, WIDE)

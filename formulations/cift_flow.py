@@ -46,7 +46,7 @@ from formulations.cift_flow_graph import FlowGraph, build_graph
 from formulations.cift_incumbent import Incumbent
 from formulations.cift_milp import objective_scale, prove
 from formulations.cift_pricing import climb, within
-from formulations.highs_tools import SparseModel
+from formulations.highs_tools import WIDE, SparseModel
 from instances.cift import CiftInstance
 from instances.cift_plan import CiftPlan
 from instances.interface import (
@@ -82,7 +82,7 @@ def flow_model(graph: FlowGraph, arcs: Ints, scale: float) -> SparseModel:
         row.append(np.full(n, height))
         value.append(seconds[arcs] / (limit if limit > 0 else 1.0))
         lower.append(np.array([-np.inf]))
-        upper.append(np.array([1.0 if limit > 0 else 0.0]))
+        upper.append(np.array([WIDE if limit > 0 else 0.0]))
         height += 1
     return SparseModel(
         # Objective.

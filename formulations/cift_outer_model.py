@@ -12,7 +12,7 @@ from formulations.cift_milp import Row
 from formulations.cift_outer_graph import SERVE, TUNE, Placements
 from formulations.cift_outer_speeds import Engine, joules_per_flop
 from formulations.cift_sweeps import GOAL, ROOT
-from formulations.highs_tools import SparseModel
+from formulations.highs_tools import WIDE, SparseModel
 from instances.cift_plan import CiftPlan
 
 __all__ = ["OuterModel"]
@@ -185,7 +185,7 @@ class OuterModel:
             limit = self.graph.limits[phase]
             terms = {p: s / limit for p, s in enumerate(self._clock[phase].tolist()) if s > 0}
             terms |= {column: seconds / limit for column, seconds in self._timed[phase]}
-            self._row(-np.inf, 1.0, terms)
+            self._row(-np.inf, WIDE, terms)
 
     def touch(self, phase: int, n: int, speed: float) -> list[Row]:
         """Return the tangents at a speed of a node, unless they are there already."""

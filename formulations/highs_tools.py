@@ -7,7 +7,9 @@ what it solves is a slight relaxation: its bound stays a bound, its solutions mu
 Its dual bound rests on reduced costs that may be wrong by `COST_TOLERANCE` each; a solution
 with at most H columns at one can so lie H times that below the bound. Nodes are pruned within
 `relative_gap` of the incumbent, yet the reported bound may then equal the incumbent. `solve`
-takes both off; callers scale the objective to about `OBJECTIVE_SCALE`, so that the first is
+takes both off. A limit on seconds or bytes, scaled to one, is written as `WIDE`, so that no
+feasible plan lies within the tolerance of it; the judge rejects what then passes wrongly.
+Callers scale the objective to about `OBJECTIVE_SCALE`, so that the first is
 some 1e-10 relative.
 """
 
@@ -22,8 +24,17 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["COST_TOLERANCE", "OBJECTIVE_SCALE", "ROW_TOLERANCE", "Ended", "SparseModel", "load"]
-__all__ += ["Outcome", "solve"]
+__all__ = [
+    "COST_TOLERANCE",
+    "OBJECTIVE_SCALE",
+    "ROW_TOLERANCE",
+    "WIDE",
+    "Ended",
+    "Outcome",
+    "SparseModel",
+    "load",
+    "solve",
+]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -31,6 +42,7 @@ Bools = npt.NDArray[np.bool_]
 
 ROW_TOLERANCE = 1e-9
 COST_TOLERANCE = 1e-7
+WIDE = 1 + 10 * ROW_TOLERANCE
 OBJECTIVE_SCALE = 1e3
 
 Ended = Literal["solved", "infeasible", "time", "failed"]

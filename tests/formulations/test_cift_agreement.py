@@ -24,7 +24,7 @@ from instances.profiles import Block, Profile
 from instances.tolerances import not_above, values_agree
 
 LISTED = ("highs-flow", "highs-assignment", "cpsat")
-CONTINUOUS = ("highs-oa",)
+CONTINUOUS = ("highs-oa", "scip-minlp")
 
 # One model of two blocks: 10 and 20 FLOP, 4 and 6 bytes, 8 bits in, 2 bits between.
 CHAIN = Profile("chain", 8, (Block("b1", 10, 4, 2), Block("b2", 20, 6, 1)))
