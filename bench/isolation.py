@@ -146,12 +146,7 @@ class Zygote:
             When the zygote died; start another one.
         """
         self._get_ready()
-        scratch = tempfile.mkdtemp(prefix="splitopt-run-") if request["op"] == "solve" else None
-        try:
-            return _Run(self, watch).go({**request, "scratch": scratch})
-        finally:
-            if scratch is not None:
-                shutil.rmtree(scratch, ignore_errors=True)
+        return _Run(self, watch).go(dict(request))
 
 
 class _Run:
@@ -186,7 +181,11 @@ class _Run:
                 outcome.failed = str(reply["failed"])
             else:
                 self._pid = int(reply["pid"])
-                self._supervise(readers)
+                try:
+                    self._supervise(readers)
+                finally:
+                    if reply["scratch"] is not None:
+                        shutil.rmtree(reply["scratch"], ignore_errors=True)
         finally:
             for reader in readers:
                 os.close(reader)

@@ -13,9 +13,11 @@ import faulthandler
 import gc
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -95,13 +97,17 @@ class Zygote:
 
     def _fork(self, request: dict[str, Any], descriptors: list[int]) -> None:
         try:
-            instance = self._load(request) if request["op"] == "solve" else None
+            instance = scratch = None
+            if request["op"] == "solve":
+                instance = self._load(request)
+                scratch = tempfile.mkdtemp(prefix="splitopt-run-")
         except Exception as error:
             for descriptor in descriptors:
                 os.close(descriptor)
             wire.send(self._control, {"failed": " ".join(str(error).split())[:2000]})
             return
         zygote = os.getpid()
+        request["scratch"] = scratch
         pid = os.fork()
         if pid == 0:
             code = 70
@@ -111,24 +117,27 @@ class Zygote:
             finally:
                 # No handlers at exit, no destructors: what they do is no part of the run.
                 os._exit(code)
-        for descriptor in descriptors:
-            os.close(descriptor)
-        wire.send(self._control, {"pid": pid})
-        self._wait(pid)
+        try:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            # The runner removes the folder too, should this process die.
+            wire.send(self._control, {"pid": pid, "scratch": scratch})
+            self._wait(pid)
+        finally:
+            _sweep()
+            if scratch is not None:
+                shutil.rmtree(scratch, ignore_errors=True)
 
     def _wait(self, pid: int) -> None:
-        alone = False
         while True:
             readable, _, _ = select.select([self._control, self._wake], [], [], 1.0)
             if self._wake in readable:
                 with contextlib.suppress(BlockingIOError):
                     self._wake.recv(4096)
             if self._control in readable:
-                alone = wire.receive(self._control) is None
+                if wire.receive(self._control) is None:
+                    raise ConnectionError("the runner is gone")
                 _kill(pid)
-                if alone:
-                    _sweep()
-                    os._exit(0)
             done, status, usage = os.wait4(pid, os.WNOHANG)
             if done:
                 break
@@ -203,4 +212,6 @@ def main() -> None:
     control.set_inheritable(False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the runner's to handle
     wire.send(control, {"hello": os.getpid()})
-    Zygote(control).serve()
+    # When the runner dies the socket says so, in a read or in a write.
+    with contextlib.suppress(ConnectionError):
+        Zygote(control).serve()

@@ -178,7 +178,8 @@ def test_native_solvers_of_different_methods_never_share_a_process():
     families = {solver_family(entry.target) for entry in METHODS}
     assert {("highspy",), ("ortools",), ()} <= families
     for family in families:
-        assert len(family) <= 1, "a method uses two native solvers: is that meant?"
+        # OR-Tools carries a HiGHS of its own, of another version.
+        assert not {"highspy", "ortools"} <= set(family)
     for entry in METHODS:
         assert entry.target.partition(":")[0] in needed_modules(entry.target)
 

@@ -59,9 +59,14 @@ def methods_of(out):
         return [(row.method, row.seed) for row in store.rows()]
 
 
-def test_kill_9_of_the_runner_loses_only_what_was_in_progress(tmp_path, rogues, instance_file):
+def test_kill_9_of_the_runner_loses_only_what_was_in_progress(
+    tmp_path, rogues, instance_file, monkeypatch
+):
     path = instance_file()
     selection = {"seeds": [0, 1, 2, 3, 4, 5], "options": {"honest": {"pause": 0.3}}, "jobs": 2}
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
     process = start(tmp_path, [path], ["honest"], **selection)
     events_until(process, "finished", 2)
     family = psutil.Process(process.pid).children(recursive=True)
@@ -71,6 +76,7 @@ def test_kill_9_of_the_runner_loses_only_what_was_in_progress(tmp_path, rogues, 
     process.stdout.close()
     # Its processes end with it.
     wait_until(lambda: gone(family))
+    assert not list(scratch.glob("splitopt-run-*"))
     kept = methods_of(tmp_path)
     assert 2 <= len(kept) < 6
     # Started again it does the rest, at once: the claims of the dead are free.
