@@ -50,6 +50,15 @@ class Honest:
         return conclude(instance, device_only(instance), recorder, budget)
 
 
+class Follower(Honest):
+    """Gives back the plan it is started from."""
+
+    name = "follower"
+
+    def solve(self, instance, budget, seed, options, warm_start=None, on_progress=None):
+        return conclude(instance, warm_start, Recorder(on_progress), budget)
+
+
 class Picky(Honest):
     name = "picky"
 
@@ -224,6 +233,7 @@ METHODS = [
     kind()
     for kind in (
         Honest,
+        Follower,
         Picky,
         Sleeper,
         Stubborn,
