@@ -333,15 +333,19 @@ class Search:
             self.offer(self._polished(graph, found.path))
         return found.infeasible
 
+    def plan_of(self, graph: Graph, path: Any) -> CiftPlan:
+        """Return the plan of a path."""
+        return self._plan(graph.case, *graph.decode(path))
+
     def _polished(self, graph: Graph, path: Any) -> CiftPlan:
         """Return the plan of a path, speeds changed where that saves energy."""
         case = graph.case
-        rows, serve, tune = graph.decode(path)
-        plan = self._plan(case, rows, serve, tune)
+        plan = self.plan_of(graph, path)
         if self.rules.epsilon:
             from heuristics.jqodi_dual import plan_speeds
 
             net = self.instance.network
+            rows, _, _ = graph.decode(path)
             energy, *speeds = plan_speeds(net, case.chain, case.load, rows, self._accept)
             if energy < evaluate_cift(self.instance.data, plan).objective:
                 return self._plan(case, rows, *speeds)
