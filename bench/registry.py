@@ -271,6 +271,27 @@ METHODS: tuple[Entry, ...] = (
         "formulations.cift_cpsat:METHOD",
         "blocks, hops and levels as booleans in CP-SAT, scaling error stated; listed speeds",
     ),
+    Entry(
+        "pyomo-flow",
+        "cift",
+        "exact",
+        "formulations.pyomo_cift:PYOMO_FLOW",
+        "the flow MILP as a Pyomo model, solved by HiGHS; listed speeds",
+    ),
+    Entry(
+        "gdp-bigm",
+        "cift",
+        "exact",
+        "formulations.pyomo_cift:GDP_BIGM",
+        "one disjunct a configuration, relaxed by big-M, MILP in HiGHS; listed speeds",
+    ),
+    Entry(
+        "gdp-hull",
+        "cift",
+        "exact",
+        "formulations.pyomo_cift:GDP_HULL",
+        "one disjunct a configuration, by its hull, MILP in HiGHS; listed speeds",
+    ),
 )
 
 
