@@ -42,8 +42,8 @@ strict resource, has
 for every label it would stand for. At t this says c <= lo_c + eps max(LB, lo_c).
 
 *Claim.* If P keeps the limits, then at its end or where its stand-in was discarded for cost there
-is a label with lo_c <= c(P) that uses no more of the strict resource. Induction over the nodes of P:
-the stand-in of a prefix is extended like the prefix and its lo stays below the prefix's sums; a
+is a label with lo_c <= c(P) that uses no more of the strict resource. Induction over the nodes of
+P: the stand-in of a prefix is extended like the prefix and its lo stays below the prefix's sums; a
 discard hands lo to a label that is no worse in the strict resource. It is never LIMITED, since
 lo + least use <= r(P) <= L. Hence, with UB the cost found,
 

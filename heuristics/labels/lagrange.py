@@ -12,10 +12,12 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["maximise"]
+__all__ = ["TINY", "maximise"]
 
 Vector = NDArray[np.float64]
 _PIVOTS = 200
+# Limits too small to divide by get no multiplier; uses are cut at _FAR times the limit.
+TINY, _FAR = 1e-250, 1e15
 
 
 def _solve(costs: Vector, columns: NDArray[np.float64], basis: list[int], rhs: Vector) -> Vector:
@@ -66,7 +68,7 @@ def maximise(
     enough
         Tells from the bound whether to stop.
     """
-    active = np.nonzero(limits > 0.0)[0]
+    active = np.nonzero(limits > TINY)[0]
     scale = limits[active]
     k = active.size
     best, best_multiplier = -np.inf, np.zeros(limits.size)
@@ -84,7 +86,7 @@ def maximise(
 
     def add(cost: float, use: Vector) -> None:
         nonlocal columns, costs
-        column = np.append(use[active] / scale - 1.0, 1.0)
+        column = np.append(np.minimum(use[active] / scale, _FAR) - 1.0, 1.0)
         columns = np.column_stack([columns, column])
         costs = np.append(costs, cost)
 

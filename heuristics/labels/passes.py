@@ -16,6 +16,7 @@ from heuristics.labels.jit import kernel
 __all__ = [
     "backward",
     "forward",
+    "longest_cost",
     "longest_steps",
     "node_extremes",
     "slack_mask",
@@ -358,6 +359,17 @@ def longest_steps(n: int, graph: Any, merging_only: bool) -> Any:
                 best = max(best, steps[w] + add)
         steps[v] = best
     return steps
+
+
+@kernel
+def longest_cost(n: int, graph: Any) -> float:
+    """Return the cost of the dearest path through an acyclic graph, 0 without any."""
+    dear = np.full(n, -np.inf)
+    dear[0] = 0.0
+    for v in range(1, n):
+        for e in range(graph.start[v], graph.start[v + 1]):
+            dear[v] = max(dear[v], dear[graph.tail[e]] + graph.cost[e])
+    return float(max(dear[n - 1], 0.0))
 
 
 @kernel

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from heuristics.labels import graph as graphs
 from heuristics.labels import lagrange, passes
+from heuristics.labels.lagrange import TINY
 from heuristics.labels.state import Bounds
 
 __all__ = ["Incumbent", "Reduced", "hops", "total"]
@@ -195,8 +196,13 @@ class Reduced:
 
     def ceiling(self) -> float:
         """Return an upper bound on the cost of any simple path."""
-        _, most = passes.node_extremes(self.n, self.graph.head, self.graph.cost)
-        return float(most.sum()) * (1.0 + self.mixed_slack)
+        if self.acyclic:
+            most = passes.longest_cost(self.n, self.graph)
+        else:
+            # One arc into each node that a path can have.
+            _, into = passes.node_extremes(self.n, self.graph.head, self.graph.cost)
+            most = float(np.sort(into)[-hops(self, np.inf) :].sum())
+        return float(most * (1.0 + self.mixed_slack))
 
     def dual(
         self,
@@ -215,7 +221,8 @@ class Reduced:
             self.known.append((float(cost[self.source]), res[self.source]))
             return float(dist[self.source]), float(cost[self.source]), res[self.source]
 
-        top = min(incumbent.cost, self.ceiling())
+        # Above the dearest path: a bound that gets there proves that nothing keeps the limits.
+        top = min(incumbent.cost, 1.01 * self.ceiling() + 1e-9)
         bound, multiplier = lagrange.maximise(
             oracle,
             list(self.known),
@@ -312,7 +319,7 @@ class Reduced:
             credit = float(multiplier @ np.where(multiplier > 0.0, self.limits, 0.0))
             dual, via_d, cost_d, res_d = self.backward(1.0, multiplier)
         if self.K > 1:
-            usable = (self.limits > 0.0) & (self.limits < np.inf)
+            usable = (self.limits > TINY) & (self.limits < np.inf)
             w = np.where(usable, 1.0 / np.where(usable, self.limits, 1.0), 0.0)
             _, via_r, cost_r, res_r = self.backward(0.0, w)
         return Bounds(

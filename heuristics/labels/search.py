@@ -65,7 +65,13 @@ class _Search:
         # Rounding takes its share of epsilon first.
         self.epsilon = plan.epsilon * (1.0 - 1e-9) - 64.0 * g.mixed_slack
         self.trim = self.epsilon > 0.0
-        self.ceiling = g.ceiling() if plan.front else min(g.ceiling(), plan.incumbent.cost)
+        self.ceiling = g.ceiling()
+        if not g.acyclic:
+            # A label and its completion may share nodes, each of which is entered twice then.
+            _, into = passes.node_extremes(g.n, g.graph.head, g.graph.cost)
+            self.ceiling = 2.0 * float(into.sum())
+        if not plan.front:
+            self.ceiling = min(self.ceiling, plan.incumbent.cost)
         positive = g.graph.cost[g.graph.cost > 0.0]
         self.smallest = float(positive.min()) if positive.size else 1.0
         start = float(self.bounds.rest_c[g.source])

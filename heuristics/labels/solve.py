@@ -124,7 +124,10 @@ class _Run:
         ratio = 1.0 + self.epsilon * (1.0 - 1e-9) if o.stop_early else 1.0
         multiplier = none
         if not o.front:
+            top = g.ceiling()
             multiplier = self._reduce(g, ratio)
+            if self.bound > top and not self._kept():
+                return self._none("a Lagrangian bound exceeds the cost of every path")
             if self.incumbent.cost <= self.bound * (ratio if self.epsilon else 1.0):
                 return self._finish(Termination.FINISHED, self.bound)
         return self._search(g, ratio, multiplier)

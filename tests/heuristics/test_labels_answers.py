@@ -374,3 +374,16 @@ def test_front_within_epsilon_needs_finite_limits_on_what_is_relaxed():
         constrained_shortest_path(
             TAIL, HEAD, COST, [[1, 1]] * 4, 0, 3, [8, math.inf], 0.1, front=True
         )
+
+
+def test_a_lagrangian_bound_above_every_path_proves_that_limits_clash():
+    # Each layer offers (1, 9) or (9, 1): either limit can be kept, but use adds up to 10 a layer.
+    layers = 12
+    tail = np.repeat(np.arange(layers), 2)
+    use = np.tile([[1.0, 9.0], [9.0, 1.0]], (layers, 1))
+    cost = np.tile([1.0, 2.0], layers)
+    result = constrained_shortest_path(tail, tail + 1, cost, use, 0, layers, [55, 55], 0.1)
+    assert result.termination == Termination.INFEASIBLE
+    assert result.forbidding == ()
+    assert result.reason == "a Lagrangian bound exceeds the cost of every path"
+    assert result.statistics.labels_made == 0
