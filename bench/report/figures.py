@@ -6,9 +6,10 @@ from pathlib import Path
 
 from bench.report.data import load
 from bench.report.plots import profile_chart, quality_chart, time_quality_chart
+from bench.report.svg import Chart
 from instances.documents import write_bytes
 
-__all__ = ["write_figures"]
+__all__ = ["write_chart", "write_figures"]
 
 # The report's colours, here in the file itself: an image in a README has no page around it.
 _STYLE = """
@@ -30,6 +31,12 @@ text { fill: var(--ink); font: 12px system-ui, sans-serif; }
 .d1 .line { stroke-dasharray: 7 3; } .d2 .line { stroke-dasharray: 2 3; }
 .d3 .line { stroke-dasharray: 9 3 2 3; }
 """
+
+
+def write_chart(chart: Chart, path: Path) -> None:
+    """Write one chart as an SVG file that stands alone, the names of its lines in it."""
+    chart.name_lines()
+    write_bytes(path, (chart.drawing(_STYLE) + "\n").encode())
 
 
 def write_figures(out: Path, folder: Path) -> list[Path]:

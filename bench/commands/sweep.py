@@ -1,0 +1,166 @@
+"""``splitopt sweep``: the trade-off of energy against a deadline, in one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from bench.commands.arguments import InstanceName, open_instance
+from bench.commands.output import check_writable, echo_json, echo_table, json_option, note
+
+if TYPE_CHECKING:
+    from heuristics.jqodi_front import Axis, EnergyFront, FrontPoint
+    from instances.cift import CiftInstance
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  splitopt sweep cift-quick-tiers
+  splitopt sweep cift-quick-mesh --epsilon 0.01 --plot front.svg
+  splitopt sweep my.json --axis fine-tuning --json
+\b
+Energy is the least within a deadline; each row is a step: from this deadline on, this plan. The
+instance's own value of the deadline swept is left out of account, the other one is kept.
+"""
+)
+@click.argument("instance", type=InstanceName())
+@click.option(
+    "--axis",
+    type=click.Choice(["inference", "fine-tuning"]),
+    default="inference",
+    show_default=True,
+    help="The deadline to sweep.",
+)
+@click.option(
+    "--epsilon",
+    type=float,
+    default=0.0,
+    show_default=True,
+    metavar="E",
+    help="Relative error allowed; 0 gives every step (listed speeds).",
+)
+@click.option(
+    "--time-limit", type=float, default=60.0, show_default=True, metavar="S", help="Seconds."
+)
+@click.option("--most", type=int, default=30, show_default=True, help="Rows of the table.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw the front (SVG)."
+)
+@json_option
+def sweep(
+    instance: str,
+    axis: str,
+    epsilon: float,
+    time_limit: float,
+    most: int,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
+    """Show how much energy a deadline costs, from the tightest to one that costs nothing."""
+    from instances.errors import InputError
+
+    problem_instance = open_instance(instance)
+    if problem_instance.problem != "cift":
+        raise InputError("instance", instance, "an instance of CIFT", "MEPRA has no deadlines")
+    if most < 2:
+        raise InputError("--most", most, "a number >= 2", "leave it out for 30")
+    if not time_limit > 0:
+        raise InputError("--time-limit", time_limit, "seconds > 0", "leave it out for 60")
+    if plot is not None:
+        check_writable("--plot", plot)
+    from heuristics.jqodi_front import energy_front
+
+    cift = cast("CiftInstance", problem_instance)
+    front = energy_front(cift, cast("Axis", axis), epsilon, time_limit)
+    if plot is not None:
+        _draw(cift, front, plot)
+    if as_json:
+        echo_json({"instance": cift.name, **front.to_document()})
+        return
+    _tell(cift, front, most)
+    if plot is not None:
+        note(f"plot: {plot}")
+
+
+def _hosts(point: FrontPoint) -> str:
+    return " > ".join(f"{stop.node} {stop.blocks}" for stop in point.plan.hosts)
+
+
+def _thinned(points: tuple[FrontPoint, ...], most: int) -> list[FrontPoint]:
+    """Return at most so many points, spread evenly, both ends among them."""
+    if len(points) <= most:
+        return list(points)
+    return [points[round(k * (len(points) - 1) / (most - 1))] for k in range(most)]
+
+
+def _tell(instance: CiftInstance, front: EnergyFront, most: int) -> None:
+    if not front.points:
+        click.echo("no plan, whatever the deadline" if front.complete else "no plan in that time")
+        return
+    kind = "every step" if front.epsilon == 0 else f"within {front.epsilon:g}"
+    if not front.complete:
+        kind = "a part of the steps: the time was up"
+    rows = [
+        {
+            "deadline": point.deadline_s,
+            "energy": point.energy_j,
+            "more": 100.0 * (point.energy_j / front.points[-1].energy_j - 1.0)
+            if front.points[-1].energy_j > 0
+            else None,
+            "model": f"{point.plan.model}, {point.plan.compression}",
+            "hosts": _hosts(point),
+        }
+        for point in _thinned(front.points, most)
+    ]
+    echo_table(
+        {
+            "deadline": f"{front.axis} s",
+            "energy": "energy J",
+            "more": "% above least",
+            "model": "network",
+            "hosts": "hosts and blocks",
+        },
+        rows,
+        f"{instance.name}: energy against the {front.axis} deadline",
+    )
+    click.echo(
+        f"{len(front.points)} steps ({kind}), {front.labels} labels, {front.runtime_s:.2f} s"
+    )
+
+
+def _draw(instance: CiftInstance, front: EnergyFront, path: Path) -> None:
+    """Write the front as a chart, with the instance's own deadline as a wall."""
+    from bench.report.figures import write_chart
+    from bench.report.svg import Chart, Scale
+
+    own = (
+        instance.inference_deadline_s
+        if front.axis == "inference"
+        else instance.fine_tuning_deadline_s
+    )
+    times = [point.deadline_s for point in front.points]
+    energies = [point.energy_j for point in front.points]
+    shown = times + ([own] if own is not None else [])
+    x, y = Scale.over(shown, unit="s"), Scale.over(energies, unit="J")
+    chart = Chart(
+        f"{instance.name}: energy against the {front.axis} deadline",
+        "The least energy within a deadline, and the deadline the instance has.",
+        x,
+        y,
+        f"{front.axis} deadline (s)",
+        "energy (J)",
+    )
+    corners: list[tuple[float, float]] = []
+    for time, energy in zip(times, energies, strict=True):
+        if corners:
+            corners.append((time, corners[-1][1]))
+        corners.append((time, energy))
+    if corners:
+        corners.append((x.high, corners[-1][1]))
+    chart.line("least energy", corners)
+    if own is not None:
+        chart.line("deadline", [(own, y.low), (own, y.high)])
+    write_chart(chart, path)
