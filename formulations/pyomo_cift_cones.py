@@ -45,21 +45,22 @@ class Cones:
         m.s = pyo.Var(m.C, bounds=(0, 1))
         m.e = pyo.Var(m.C, bounds=(0, 1))
 
-        @m.Constraint(m.C)
         def fastest(m: Any, g: int, p: str, n: int) -> Any:
             return m.w[g, p, n] <= m.t[g, p, n]
 
-        @m.Constraint(m.C)
         def slowest(m: Any, g: int, p: str, n: int) -> Any:
             return m.t[g, p, n] <= ratio[n] * m.w[g, p, n]
 
-        @m.Constraint(m.C)
         def lower_cone(m: Any, g: int, p: str, n: int) -> Any:
             return m.w[g, p, n] ** 2 <= m.s[g, p, n] * m.t[g, p, n]
 
-        @m.Constraint(m.C)
         def upper_cone(m: Any, g: int, p: str, n: int) -> Any:
             return m.s[g, p, n] ** 2 <= m.e[g, p, n] * m.w[g, p, n]
+
+        m.fastest = pyo.Constraint(m.C, rule=fastest)
+        m.slowest = pyo.Constraint(m.C, rule=slowest)
+        m.lower_cone = pyo.Constraint(m.C, rule=lower_cone)
+        m.upper_cone = pyo.Constraint(m.C, rule=upper_cone)
 
     def terms(
         self, g: Chain, total: float, phases: Sequence[str]

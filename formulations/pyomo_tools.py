@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -78,15 +80,17 @@ def write_model(model: Any, path: Path, kind: str) -> dict[str, int]:
 
     LP and MPS files carry the names of the model (``hop(0_2_1_3)``), NL files none.
     """
-    import tempfile
-
     if kind not in WRITERS:
         raise ValueError(f"{kind} is none of {WRITERS}")
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / f"model.{kind}"
         labels = {} if kind == "nl" else {"symbolic_solver_labels": True}
         model.write(str(draft), io_options=labels)
-        write_bytes(path, draft.read_bytes())
+        data = draft.read_bytes()
+        if kind == "lp":
+            # Readers disagree on blanks around ^ 2 (SCIP takes none): a product is read by all.
+            data = re.sub(rb"^([+-]\S+) (\S+) \^ 2$", rb"\1 \2 * \2", data, flags=re.MULTILINE)
+        write_bytes(path, data)
     rows = model.component_data_objects(pyo.Constraint, active=True, descend_into=True)
     variables = list(model.component_data_objects(pyo.Var, descend_into=True))
     return {
