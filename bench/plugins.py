@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from bench.isolation import Zygote, ZygoteLostError
+from bench.isolation.client import Zygote, ZygoteLostError
+from bench.isolation.streams import Outcome, Watch
 from bench.record import classify
 from bench.registry import METHODS, Entry, Kind, Problem
-from bench.streams import Outcome, Watch
 from instances import fields
 from instances.errors import InputError
 from instances.interface import OptionValue

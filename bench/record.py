@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from bench.isolation.streams import Outcome
 from bench.rows import PlannedRun, Row
 from bench.store import BestKnown
-from bench.streams import Outcome
 from bench.verdict import Claims, Judgement, judge, read_claims
 from instances.interface import SolutionStatus, Termination
 from instances.tolerances import gap

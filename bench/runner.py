@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.crosscheck import Contradiction, cross_check
-from bench.isolation import Zygote
+from bench.isolation.client import Zygote
 from bench.plan_runs import RunPlan, Skipped, plan_runs
 from bench.plugins import Catalogue
 from bench.record import now_text

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.isolation import Zygote, ZygoteLostError
+from bench.isolation.client import Zygote, ZygoteLostError
+from bench.isolation.requests import builtin_targets, request_of
+from bench.isolation.streams import Watch
 from bench.plugins import Catalogue
 from bench.record import Circumstances, make_row
 from bench.registry import find
-from bench.requests import builtin_targets, request_of
 from bench.rows import Limits, PlannedRun, default_grace_s
 from bench.sources import load_instance, resolve
-from bench.streams import Watch
 from instances.errors import InputError
 from instances.interface import (
     Guarantee,

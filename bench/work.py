@@ -13,17 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from bench.cores import assigned_cores
 from bench.environment import describe
-from bench.isolation import Zygote, ZygoteLostError
+from bench.isolation.client import Zygote, ZygoteLostError
+from bench.isolation.cores import assigned_cores
+from bench.isolation.preload import solver_family
+from bench.isolation.requests import builtin_targets, request_of
+from bench.isolation.streams import Outcome, Watch
 from bench.plan_runs import RunPlan
-from bench.preload import solver_family
 from bench.record import Circumstances, make_row
-from bench.requests import builtin_targets, request_of
 from bench.rows import PlannedRun, Row
 from bench.sources import load_instance
 from bench.store import LEASE_S, Claim, Store
-from bench.streams import Outcome, Watch
 from instances.errors import InputError
 
 if TYPE_CHECKING:

@@ -316,7 +316,7 @@ def test_run_status_report(splitopt, instance):
     assert "single-cut" in text
     assert Path(text.splitlines()[-1].removeprefix("report: ")).is_file()
     assert json.loads(splitopt("merge", "r", "--out", "m", "--json").stdout)["added"] == 8
-    assert json.loads(splitopt("export", "m", "m.csv", "--json").stdout)["rows"] == 8
+    assert json.loads(splitopt("export-runs", "m", "m.csv", "--json").stdout)["rows"] == 8
     assert "no difference" in splitopt("compare", "r", "m").stdout
     json.loads(splitopt("compare", "r", "m", "--json").stdout)
 
@@ -339,9 +339,11 @@ def test_run_refuses_bad_input(splitopt, arguments, says):
     assert says in error_line(splitopt("run", *arguments, "--out", "r", code=2))
 
 
-@pytest.mark.parametrize("command", [["status"], ["report"], ["export"], ["merge"], ["compare"]])
+@pytest.mark.parametrize(
+    "command", [["status"], ["report"], ["export-runs"], ["merge"], ["compare"]]
+)
 def test_a_folder_without_results(splitopt, command):
-    more = {"export": ["x.csv"], "merge": ["--out", "y"], "compare": ["z"]}.get(command[0], [])
+    more = {"export-runs": ["x.csv"], "merge": ["--out", "y"], "compare": ["z"]}.get(command[0], [])
     assert "run` wrote" in error_line(splitopt(*command, "nothing", *more, code=2))
     assert list(Path.cwd().iterdir()) == []
 

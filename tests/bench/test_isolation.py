@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from bench import wire
-from bench.cores import assigned_cores
-from bench.isolation import Zygote
+from bench.isolation import wire
+from bench.isolation.client import Zygote
+from bench.isolation.cores import assigned_cores
+from bench.isolation.preload import needed_modules, preload, solver_family
+from bench.isolation.process_tree import tree_memory_bytes
+from bench.isolation.requests import builtin_targets, request_of
+from bench.isolation.streams import Capture, Watch
 from bench.plugins import Catalogue
-from bench.preload import needed_modules, preload, solver_family
-from bench.process_tree import tree_memory_bytes
 from bench.record import classify
 from bench.registry import METHODS
-from bench.requests import builtin_targets, request_of
 from bench.rows import Limits, PlannedRun
-from bench.streams import Capture, Watch
 from instances.errors import InputError
 from instances.interface import Termination
 from instances.judge import read_instance
@@ -164,7 +164,7 @@ def test_preloading_imports_what_a_method_imports_late():
 
 def test_what_a_method_needs_is_found_without_importing_a_solver():
     code = (
-        "import sys; from bench.preload import solver_family;"
+        "import sys; from bench.isolation.preload import solver_family;"
         "print(solver_family('formulations.mepra_cpsat:METHOD'));"
         "print(sorted({'ortools', 'highspy', 'scipy'} & set(sys.modules)))"
     )

@@ -22,8 +22,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench import child, wire
-from bench.confine import become_subreaper, confine, die_with_parent
+from bench.isolation import child, wire
+from bench.isolation.confine import become_subreaper, confine, die_with_parent
 from bench.sources import load_instance
 from instances.errors import InputError
 from instances.judge import instance_from_document
@@ -71,7 +71,7 @@ class Zygote:
             if message["op"] in ("solve", "probe"):
                 self._fork(message, descriptors)
             elif message["op"] == "preload":
-                from bench.preload import preload
+                from bench.isolation.preload import preload
 
                 names = preload(message["targets"])
                 # What is there now is shared with every run: keep the collector from touching it.

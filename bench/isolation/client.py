@@ -20,10 +20,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench import wire
 from bench.environment import thread_variables
-from bench.process_tree import tree_memory_bytes
-from bench.streams import Capture, Lines, Outcome, Watch
+from bench.isolation import wire
+from bench.isolation.process_tree import tree_memory_bytes
+from bench.isolation.streams import Capture, Lines, Outcome, Watch
 from instances.errors import InputError
 from instances.interface import Progress
 
@@ -35,7 +35,8 @@ SETUP_LIMIT_S = 120.0
 _EXIT_LIMIT_S = 10.0
 _MOST_POINTS = 10_000
 _BOOT = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from bench.zygote import main; main()"
+    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
+    "from bench.isolation.zygote import main; main()"
 )
 
 

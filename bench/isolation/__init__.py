@@ -1,0 +1,1 @@
+"""One process a run: forked from a warm parent, confined, watched and killed from outside."""
