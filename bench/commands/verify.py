@@ -1,0 +1,245 @@
+"""``splitopt verify``: hold JQODI's guarantee against proven optima."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.commands.arguments import SetOrInstance, open_instance
+from bench.commands.output import echo_json, echo_table, json_option, note
+from bench.commands.selection import select_instances
+
+if TYPE_CHECKING:
+    from bench.verification import Verdict
+    from instances.interface import Instance
+
+FAILED = 1
+_SMALL: dict[str, dict[str, Any]] = {
+    "cift": {"blocks": 6, "levels": 3, "compressions": 2},
+    "mepra": {"devices": 5, "layers": 5},
+}
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  splitopt verify
+  splitopt verify --set tiny --epsilon 1,0.1 --seeds 5
+  splitopt verify --set cift-quick-tiers --time-limit 60 --out verified
+\b
+For every instance with a proven optimum and every epsilon: bound <= optimum <= value <=
+(1 + epsilon) x optimum, or the stated form for two deadlines, and deadlines by the judge.
+Optima come from exact methods other than the label program. Exit code 1: something is violated.
+"""
+)
+@click.option(
+    "--set",
+    "references",
+    multiple=True,
+    type=SetOrInstance(),
+    default=("quick",),
+    show_default=True,
+    metavar="SET|INSTANCE",
+    help="What to verify on; may be repeated.",
+)
+@click.option(
+    "--epsilon", "epsilons", default="1,0.5,0.1,0.01", show_default=True, help="With commas."
+)
+@click.option(
+    "--seeds",
+    type=int,
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Also verify on N small generated instances of each family.",
+)
+@click.option(
+    "--time-limit",
+    type=float,
+    default=10.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds a run, of the method and of each reference.",
+)
+@click.option(
+    "--labels/--no-labels",
+    default=True,
+    show_default=True,
+    help="Run the label program alone too, without what bounds cut.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write every verdict (verify.json) and charts into DIR.",
+)
+@json_option
+@click.pass_context
+def verify(
+    ctx: click.Context,
+    references: tuple[str, ...],
+    epsilons: str,
+    seeds: int,
+    time_limit: float,
+    labels: bool,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Check that JQODI keeps what it guarantees, on instances whose optimum is proven."""
+    from bench.verification import truth_of, verify_instance
+    from instances.errors import InputError
+
+    wanted = _read_epsilons(epsilons)
+    if not time_limit > 0:
+        raise InputError("--time-limit", time_limit, "seconds > 0", "leave it out for 10")
+    if seeds < 0:
+        raise InputError("--seeds", seeds, "a number >= 0", "leave it out for none")
+    names = select_instances(references)
+    drawn = _drawn(seeds)
+    verdicts: list[Verdict] = []
+    unproven: list[str] = []
+    with _progress(len(names) + len(drawn)) as tell:
+        for make in [*(_opener(name) for name in names), *drawn]:
+            instance = make()
+            tell(instance.name)
+            truth = truth_of(instance, time_limit)
+            if not truth.proven:
+                unproven.append(instance.name)
+                continue
+            verdicts += verify_instance(
+                instance, wanted, truth=truth, time_limit_s=time_limit, labels=labels
+            )
+    broken = [v for v in verdicts if v.violations]
+    written = _write(out, verdicts, unproven) if out is not None else []
+    if as_json:
+        echo_json(_document(verdicts, unproven))
+    else:
+        _tell(verdicts, unproven)
+        for path in written:
+            note(f"written: {path}")
+    for one in broken:
+        for line in one.violations:
+            note(
+                f"splitopt: violation: {one.instance}, {one.form}, epsilon {one.epsilon:g}: {line}"
+            )
+    if broken:
+        ctx.exit(FAILED)
+
+
+def _read_epsilons(text: str) -> tuple[float, ...]:
+    from instances.errors import InputError
+
+    found = []
+    for part in text.split(","):
+        try:
+            value = float(part)
+        except ValueError:
+            value = -1.0
+        if not 1e-6 <= value < float("inf"):
+            raise InputError("--epsilon", part.strip(), "numbers >= 1e-6", "such as 1,0.1,0.01")
+        found.append(value)
+    return tuple(dict.fromkeys(sorted(found, reverse=True)))
+
+
+def _opener(name: str) -> Callable[[], Instance]:
+    return lambda: open_instance(name)
+
+
+def _drawn(seeds: int) -> list[Callable[[], Instance]]:
+    """Return makers of small instances of each family."""
+    if not seeds:
+        return []
+    from instances.errors import InputError
+    from instances.generators import Family, families, generate
+
+    def maker(family: Family, seed: int) -> Callable[[], Instance]:
+        def make() -> Instance:
+            try:
+                return generate(family.name, seed, **_SMALL[family.problem])
+            except InputError:  # a family that has its own size
+                return generate(family.name, seed, devices=5)
+
+        return make
+
+    return [maker(family, seed) for family in families() for seed in range(seeds)]
+
+
+def _document(verdicts: Sequence[Verdict], unproven: Sequence[str]) -> dict[str, object]:
+    from bench.verification_figures import exponents, summary
+
+    return {
+        "violations": sum(bool(v.violations) for v in verdicts),
+        "instances": len({v.instance for v in verdicts}),
+        "unproven": list(unproven),
+        "summary": summary(verdicts),
+        "exponents": exponents(verdicts),
+        "runs": [v.to_document() for v in verdicts],
+    }
+
+
+def _write(out: Path, verdicts: Sequence[Verdict], unproven: Sequence[str]) -> list[Path]:
+    from bench.verification_figures import write_charts
+    from instances.documents import write_json
+
+    path = out / "verify.json"
+    write_json(path, _document(verdicts, unproven))
+    return [path, *write_charts(verdicts, out)]
+
+
+def _tell(verdicts: Sequence[Verdict], unproven: Sequence[str]) -> None:
+    from bench.verification_figures import COLUMNS, exponents, summary
+
+    echo_table(COLUMNS, summary(verdicts))
+    click.echo("")
+    echo_table(
+        {
+            "problem": "problem",
+            "form": "form",
+            "labels_epsilon": "labels ~ (1/epsilon)^",
+            "time_epsilon": "time ~ (1/epsilon)^",
+            "labels_size": "labels ~ size^",
+            "time_size": "time ~ size^",
+        },
+        exponents(verdicts),
+    )
+    count = len({v.instance for v in verdicts})
+    broken = sum(bool(v.violations) for v in verdicts)
+    click.echo(
+        f"\n{count} instances with a proven optimum, {len(verdicts)} runs, {broken} violated"
+    )
+    if unproven:
+        shown = ", ".join(unproven[:5]) + (", ..." if len(unproven) > 5 else "")
+        click.echo(f"{len(unproven)} without a proof in that time: {shown}")
+
+
+@contextlib.contextmanager
+def _progress(total: int) -> Iterator[Callable[[str], None]]:
+    """Yield what to call with the name of each instance; a bar on a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda name: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    with Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[what]}", markup=False),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        task = bar.add_task("instances", total=total, what="")
+        count = 0
+
+        def tell(name: str) -> None:
+            nonlocal count
+            bar.update(task, completed=count, what=name)
+            count += 1
+
+        yield tell

@@ -1,0 +1,312 @@
+"""Hold JQODI's guarantee against proven optima.
+
+For an instance with a proven optimum OPT (or a proof that there is no plan) and each epsilon, each
+form of the method is run and must satisfy, within the suite's tolerances::
+
+    bound <= OPT <= value          value <= (1 + epsilon) REF          deadlines kept as promised
+
+REF is OPT, or, where the run's guarantee says so, the optimum of the instance with tightened
+deadlines. Relaxed forms may go below OPT, since they may exceed a deadline. References come from
+exact methods that share nothing with the label kernel.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from bench.registry import find, load
+from instances.cift import CiftInstance
+from instances.interface import Budget, Result, SolutionStatus, Termination
+from instances.judge import check
+from instances.tolerances import TOLERANCES, not_above
+
+if TYPE_CHECKING:
+    from instances.interface import Instance
+
+__all__ = ["REFERENCES", "Form", "Truth", "Verdict", "forms_of", "truth_of", "verify_instance"]
+
+METHOD = "jqodi"
+#: Exact methods that share nothing with the label kernel, the likely fastest first.
+REFERENCES: Mapping[str, tuple[str, ...]] = {
+    "cift": ("highs-flow", "highs-oa", "highs-assignment", "cpsat", "brute-force"),
+    "mepra": ("lagrangian", "highs-tangent", "brute-force"),
+}
+_COLUMN = {"inference": "inference_deadline_s", "fine-tuning": "fine_tuning_deadline_s"}
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What is proven of an instance.
+
+    Attributes
+    ----------
+    optimum
+        None when the instance is infeasible, or when nothing is proven.
+    proven
+        Whether `optimum`, None included, is proven.
+    method
+        Which method proved it.
+    time_s
+        What that took.
+    """
+
+    optimum: float | None
+    proven: bool
+    method: str | None
+    time_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One way to run the method.
+
+    Attributes
+    ----------
+    name
+        ``default``; ``labels`` (no reduction: the label program alone); with two deadlines also
+        ``relaxed`` and ``relaxed labels``.
+    options
+        Options besides epsilon.
+    """
+
+    name: str
+    options: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One run held against the truth.
+
+    Attributes
+    ----------
+    size
+        Configurations times links and blocks, or devices times layers: a rough size.
+    ratio, certified_ratio
+        value / REF, and value / bound; None where unknown.
+    guaranteed
+        The factor promised; None when the run was interrupted or found nothing.
+    labels, label_bound
+        Labels made and the polynomial bound on those kept, where the run states them.
+    violations
+        What is broken; empty when all holds.
+    """
+
+    instance: str
+    problem: str
+    size: int
+    deadlines: int
+    form: str
+    epsilon: float
+    status: str
+    termination: str
+    optimum: float | None
+    value: float | None
+    bound: float | None
+    ratio: float | None
+    certified_ratio: float | None
+    guaranteed: float | None
+    labels: int | None
+    label_bound: float | None
+    time_s: float
+    violations: tuple[str, ...]
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the verdict as plain data."""
+        return {**asdict(self), "violations": list(self.violations)}
+
+
+def forms_of(instance: Instance, *, labels: bool) -> tuple[Form, ...]:
+    """Return the forms in which the method is run on an instance."""
+    forms = [Form("default", {})]
+    if labels:
+        forms.append(Form("labels", {"reduction": False}))
+    if _deadlines(instance) == 2:
+        forms.append(Form("relaxed", {"deadlines": "relaxed"}))
+        if labels:
+            forms.append(Form("relaxed labels", {"deadlines": "relaxed", "reduction": False}))
+    return tuple(forms)
+
+
+def truth_of(instance: Instance, time_limit_s: float) -> Truth:
+    """Return what the reference methods prove of an instance, each within the time limit."""
+    began = time.perf_counter()
+    for name in REFERENCES[instance.problem]:
+        method = load(name, instance.problem)
+        if not method.supports(instance):
+            continue
+        found = method.solve(instance, Budget(time_limit_s), 0, {})
+        spent = time.perf_counter() - began
+        if found.status is SolutionStatus.OPTIMAL:
+            return Truth(found.objective, True, name, spent)
+        if found.status is SolutionStatus.INFEASIBLE:
+            return Truth(None, True, name, spent)
+    return Truth(None, False, None, time.perf_counter() - began)
+
+
+def _deadlines(instance: Instance) -> int:
+    return instance.deadlines if isinstance(instance, CiftInstance) else 0
+
+
+def _size(instance: Instance) -> int:
+    if isinstance(instance, CiftInstance):
+        blocks = max((len(model.blocks) for model in instance.models), default=0)
+        return len(instance.configurations) * (len(instance.links) + len(instance.nodes)) * blocks
+    return int(instance.devices * instance.layers.max())
+
+
+def _tightened(instance: CiftInstance, factors: Mapping[str, float]) -> CiftInstance:
+    changes = {
+        _COLUMN[name]: getattr(instance, _COLUMN[name]) / factor for name, factor in factors.items()
+    }
+    return instance.replace(**changes)
+
+
+def _broken_deadlines(instance: Instance, found: Result) -> list[str]:
+    """Return what the plan breaks beyond what its guarantee allows."""
+    if found.plan is None:
+        return []
+    relaxed = found.guarantee.relaxed_deadlines if found.guarantee is not None else {}
+    if relaxed:
+        # The factor itself is met in floating point: once more the tolerance.
+        factors = {name: 1 / (factor * (1 + 1e-9)) for name, factor in relaxed.items()}
+        instance = _tightened(instance, factors)  # type: ignore[arg-type]
+    return [f"{v.constraint} at {v.where}: {v.statement}" for v in check(instance, found.plan)]
+
+
+def _violations(
+    instance: Instance, found: Result, truth: Truth, reference: float | None
+) -> Iterator[str]:
+    guarantee = found.guarantee
+    may_exceed = guarantee is not None and bool(guarantee.relaxed_deadlines)
+    if truth.optimum is None:
+        if found.status in (SolutionStatus.OPTIMAL, SolutionStatus.FEASIBLE):
+            yield "a plan is claimed where none is feasible"
+        return
+    if found.status is SolutionStatus.INFEASIBLE:
+        yield f"claimed infeasible; {truth.method} has a plan of {truth.optimum:g}"
+        return
+    if found.bound is not None and not not_above(found.bound, truth.optimum, TOLERANCES.bound):
+        yield f"bound {found.bound!r} above the optimum {truth.optimum!r}"
+    yield from _broken_deadlines(instance, found)
+    value = found.objective
+    if (
+        value is not None
+        and not may_exceed
+        and not not_above(truth.optimum, value, TOLERANCES.agreement)
+    ):
+        yield f"value {value!r} below the optimum {truth.optimum!r}"
+    if found.termination is not Termination.SOLVED:
+        return
+    if value is None:
+        if reference is not None:
+            yield f"no plan, though one of {reference:g} keeps what the guarantee refers to"
+        return
+    if guarantee is None or guarantee.factor is None:
+        yield "a run that ended in order without a guarantee"
+    elif reference is not None and not not_above(
+        value, guarantee.factor * reference, TOLERANCES.bound
+    ):
+        yield f"value {value!r} above {guarantee.factor:g} x {reference!r}"
+
+
+def verify_instance(
+    instance: Instance,
+    epsilons: Sequence[float],
+    *,
+    truth: Truth,
+    time_limit_s: float,
+    labels: bool = True,
+    on_run: Callable[[Verdict], None] | None = None,
+) -> list[Verdict]:
+    """Run every form at every epsilon on an instance and hold it against the truth.
+
+    Parameters
+    ----------
+    truth
+        Must be proven.
+    time_limit_s
+        Seconds a run, of the method and of each further reference.
+    labels
+        Whether the label program is also run alone.
+    """
+    find(METHOD, instance.problem)
+    method = load(METHOD, instance.problem)
+    verdicts = []
+    for form in forms_of(instance, labels=labels):
+        for epsilon in epsilons:
+            began = time.perf_counter()
+            found = method.solve(
+                instance, Budget(time_limit_s), 0, {**form.options, "epsilon": epsilon}
+            )
+            spent = time.perf_counter() - began
+            reference = _reference(instance, found, epsilon, truth, time_limit_s)
+            verdict = _judge(instance, found, form, epsilon, truth, reference, spent)
+            verdicts.append(verdict)
+            if on_run is not None:
+                on_run(verdict)
+    return verdicts
+
+
+def _reference(
+    instance: Instance, found: Result, epsilon: float, truth: Truth, time_limit_s: float
+) -> float | None:
+    """Return what the guarantee holds the value against, None when that is unknown or not there.
+
+    The optimum is below every tightened one: where the value is good against it, no other is
+    needed.
+    """
+    guarantee = found.guarantee
+    factors = {} if guarantee is None else guarantee.reference_deadlines
+    if found.plan is None and _deadlines(instance) == 2:
+        # Nothing found: in order only where nothing keeps the tightened deadlines either.
+        factors = {"inference": 1.0 + epsilon}
+    if truth.optimum is None or not factors:
+        return truth.optimum
+    if found.objective is not None and found.objective <= (1.0 + epsilon) * truth.optimum:
+        return truth.optimum
+    return truth_of(_tightened(instance, factors), time_limit_s).optimum  # type: ignore[arg-type]
+
+
+def _ratio(value: float | None, other: float | None) -> float | None:
+    if value is None or other is None:
+        return None
+    if value == other:
+        return 1.0
+    return value / other if other > 0 else None
+
+
+def _judge(
+    instance: Instance,
+    found: Result,
+    form: Form,
+    epsilon: float,
+    truth: Truth,
+    reference: float | None,
+    spent: float,
+) -> Verdict:
+    labels, label_bound = found.statistics.get("labels"), found.statistics.get("label_bound")
+    factor = None if found.guarantee is None else found.guarantee.factor
+    return Verdict(
+        instance=instance.name,
+        problem=instance.problem,
+        size=_size(instance),
+        deadlines=_deadlines(instance),
+        form=form.name,
+        epsilon=epsilon,
+        status=str(found.status),
+        termination=str(found.termination),
+        optimum=truth.optimum,
+        value=found.objective,
+        bound=found.bound if found.bound is None or math.isfinite(found.bound) else None,
+        ratio=_ratio(found.objective, truth.optimum),
+        certified_ratio=_ratio(found.objective, found.bound),
+        guaranteed=factor,
+        labels=labels if isinstance(labels, int) else None,
+        label_bound=float(label_bound) if isinstance(label_bound, int | float) else None,
+        time_s=spent,
+        violations=tuple(_violations(instance, found, truth, reference)),
+    )
