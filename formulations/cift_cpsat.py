@@ -453,6 +453,9 @@ def _run(
     solver.parameters.num_workers = best.budget.threads
     solver.parameters.random_seed = seed % 2**31
     solver.parameters.relative_gap_limit = best.budget.relative_gap / 2
+    # OR-Tools 9.15 loses solutions where it matches at-most-ones with linear rows in presolve
+    # and then proves a wrong optimum (google/or-tools issues 5274 and 5293); this skips it.
+    solver.parameters.presolve_inclusion_work_limit = 0
     solver.best_bound_callback = bound
     status = solver.solve(model.cp, _OnSolution())
     counts["branches"] += solver.num_branches

@@ -286,13 +286,20 @@ def drawn(seed: int, *, continuous: bool = False) -> CiftInstance:
 
 
 @pytest.mark.parametrize("method", [*LISTED, *CONTINUOUS])
-@pytest.mark.parametrize("seed", range(80))
+@pytest.mark.parametrize("seed", range(50))
 def test_agrees_with_enumeration(method: str, seed: int) -> None:
     agree(method, drawn(seed))
 
 
+def test_cpsat_keeps_what_its_presolve_once_lost() -> None:
+    # OR-Tools 9.15.6755 with default settings proves 300.03 J here; 284.27 J is feasible.
+    instance = drawn(2083)
+    agree("cpsat", instance)
+    assert solve("cpsat", instance).objective == pytest.approx(284.274408, rel=1e-9)
+
+
 @pytest.mark.parametrize("method", CONTINUOUS)
-@pytest.mark.parametrize("seed", range(80))
+@pytest.mark.parametrize("seed", range(50))
 def test_agrees_with_enumeration_on_continuous_speeds(method: str, seed: int) -> None:
     agree(method, drawn(seed, continuous=True))
 
