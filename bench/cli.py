@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "methods": ("bench.commands.methods:methods", "Solving"),
     "solve": ("bench.commands.solve:solve", "Solving"),
     "check": ("bench.commands.check:check", "Solving"),
+    "export": ("bench.commands.export_model:export", "Solving"),
     "sweep": ("bench.commands.sweep:sweep", "Solving"),
     "run": ("bench.commands.run:run", "Benchmarking"),
     "status": ("bench.commands.status:status", "Benchmarking"),
@@ -43,7 +44,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "verify": ("bench.commands.verify:verify", "Benchmarking"),
     "compare": ("bench.commands.stores:compare", "Benchmarking"),
     "merge": ("bench.commands.stores:merge", "Benchmarking"),
-    "export": ("bench.commands.stores:export", "Benchmarking"),
+    "export-runs": ("bench.commands.stores:export", "Benchmarking"),
     "completion": ("bench.commands.completion:completion", "Shell"),
 }
 

@@ -1,4 +1,4 @@
-"""``splitopt compare``, ``merge`` and ``export``: folders of results as a whole."""
+"""``splitopt compare``, ``merge`` and ``export-runs``: folders of results as a whole."""
 
 from __future__ import annotations
 
@@ -56,11 +56,12 @@ def merge(sources: tuple[Path, ...], out: Path, as_json: bool) -> None:
 
 
 @click.command(
+    "export-runs",
     epilog="""\b
 Examples:
-  splitopt export results/quick rows.csv
-  splitopt export results/quick rows.parquet     # with trajectories and plans; needs pyarrow
-"""
+  splitopt export-runs results/quick rows.csv
+  splitopt export-runs results/quick rows.parquet     # with trajectories and plans; needs pyarrow
+""",
 )
 @click.argument("directory", metavar="DIR", type=_FOLDER)
 @click.argument("file", metavar="FILE", type=_FOLDER)

@@ -1,0 +1,78 @@
+"""``splitopt export``: an instance as a model file, for any solver."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bench.commands.arguments import InstanceName, open_instance
+from bench.commands.output import echo_json, json_option
+
+# Listed here so that --help needs no Pyomo; a test holds them to the formulations' own lists.
+FORMULATIONS = {
+    "cift": ("flow", "assignment", "gdp-bigm", "gdp-hull"),
+    "mepra": ("natural", "conic", "tangent"),
+}
+FORMATS = ("mps", "lp", "nl")
+
+
+@click.command(
+    epilog="""\b
+Formulations:
+  CIFT   flow, assignment       MILPs; listed speeds
+         gdp-bigm, gdp-hull     MILPs for listed speeds, else with rotated cones
+  MEPRA  natural                with shares, bilinear: for a global solver
+         conic                  second-order cones; exits listed if free
+         tangent                a MILP and a relaxation: its optimum is a lower bound
+\b
+Examples:
+  splitopt export cift-tiny-both --formulation flow --format mps --out flow.mps
+  splitopt export mepra-image-10mbps --formulation conic --format lp --out conic.lp
+\b
+docs/formulations.md says what each is. Results are exported by `splitopt export-runs`.
+"""
+)
+@click.argument("instance", type=InstanceName())
+@click.option(
+    "--formulation",
+    "-f",
+    required=True,
+    metavar="NAME",
+    help="flow, assignment, gdp-bigm, gdp-hull; natural, conic, tangent.",
+)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(FORMATS),
+    help="Taken from the name of the file where it is left out.",
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE")
+@json_option
+def export(instance: str, formulation: str, kind: str | None, out: Path, as_json: bool) -> None:
+    """Write INSTANCE as a mathematical program to a file that solvers read."""
+    from instances.errors import InputError
+
+    if kind is None:
+        kind = out.suffix.removeprefix(".")
+        if kind not in FORMATS:
+            raise InputError(
+                "--out", out.name, "a name that ends in .mps, .lp or .nl", "or give --format"
+            )
+    found = open_instance(instance)
+    known = FORMULATIONS[found.problem]
+    if formulation not in known:
+        raise InputError(
+            "--formulation",
+            formulation,
+            f"formulations of {found.problem}: " + ", ".join(known),
+            "choose one of these",
+        )
+    from bench.exporting import write
+
+    size = write(found, formulation, kind, out)
+    if as_json:
+        echo_json({"instance": found.name, "formulation": formulation, "file": str(out), **size})
+    else:
+        rows, columns, integers = (size[key] for key in ("rows", "columns", "integers"))
+        click.echo(f"{out}: {rows} rows, {columns} columns, {integers} of them integer")

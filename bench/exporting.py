@@ -1,0 +1,37 @@
+"""Write an instance in one of its Pyomo formulations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from instances.cift import CiftInstance
+
+if TYPE_CHECKING:
+    from instances.interface import Instance
+
+__all__ = ["build", "write"]
+
+
+def build(instance: Instance, formulation: str) -> Any:
+    """Return the Pyomo model of an instance in a formulation of its problem.
+
+    Raises
+    ------
+    InputError
+        Where the formulation does not take the instance.
+    """
+    if isinstance(instance, CiftInstance):
+        from formulations import pyomo_cift
+
+        return pyomo_cift.model(instance, formulation)
+    from formulations import pyomo_mepra
+
+    return pyomo_mepra.model(instance, formulation)
+
+
+def write(instance: Instance, formulation: str, kind: str, path: Path) -> dict[str, int]:
+    """Write an instance to `path` (mps, lp or nl) in one step; return the model's size."""
+    from formulations.pyomo_tools import write_model
+
+    return write_model(build(instance, formulation), path, kind)

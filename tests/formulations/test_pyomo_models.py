@@ -1,0 +1,271 @@
+"""The Pyomo models against enumeration, as files read back by solvers and as plans."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+
+import numpy as np
+import pytest
+
+from bench.commands.export_model import FORMULATIONS
+from bench.registry import load
+from formulations import pyomo_cift, pyomo_mepra
+from formulations.highs_tools import load as load_highs
+from formulations.highs_tools import solve as solve_highs
+from formulations.pyomo_tools import compiled, raise_values, write_model
+from instances.cift import CiftInstance, Compression, Configuration, Link, Node, SpeedInterval
+from instances.errors import InputError
+from instances.generators import generate
+from instances.interface import Budget, SolutionStatus
+from instances.judge import check, evaluate
+from instances.library.recipes import TINY
+from instances.mepra import ExitFractions, MepraInstance
+from instances.profiles import Block, Layer, MultiExitProfile, Profile
+
+LISTED = ("cift-tiny-both", "cift-tiny-fine-tuning")
+# SCIP keeps rows to 1e-6, of costs near one.
+SCIP_TOLERANCE = 2e-5
+
+
+@functools.cache
+def tiny(name: str):
+    recipe = next(r for r in TINY if r.name == name)
+    return generate(recipe.family, recipe.seed, name=recipe.name, **recipe.knobs)
+
+
+@functools.cache
+def wards(exits: str) -> MepraInstance:
+    """Two devices of three layers; an edge about ten times as fast as they are."""
+    network = MultiExitProfile(
+        "net",
+        2e6,
+        (Layer("l1", 4e8, 1e6, 8e5), Layer("l2", 9e8, 2e6, 3e5), Layer("l3", 2e9, 1e6, 1e4)),
+    )
+    return MepraInstance(
+        f"wards-{exits}",
+        1.2e10,
+        1e7,
+        1.0,
+        0.1,
+        (network,),
+        ExitFractions.of([[30, 20, 50], [10, 60, 30]], 100),
+        np.array([1e9, 2e9]),
+        np.array([4.0, 3.0]),
+        np.array([1.0, 0.8]),
+        np.array([0, 0]),
+        np.array([0, 1]),
+        None if exits == "free" else np.array([0b101, 0b110]),
+    )
+
+
+@functools.cache
+def two_nodes() -> CiftInstance:
+    """One chain of two blocks, an end and an edge node of any speed, two compressions."""
+    return CiftInstance(
+        "two-nodes",
+        (
+            Node("end", "end", SpeedInterval(1e8, 1e9), 1e-27, 0.5, 1e9, 10),
+            Node("edge", "edge", SpeedInterval(1e9, 1e10), 1e-29, 2.0, 1e9),
+        ),
+        (Link("end", "edge", 1e7, 0.01, 1e-7),),
+        (Profile("chain", 1e6, (Block("b1", 1e8, 1e6, 2e5), Block("b2", 4e8, 1e6, 1e3))),),
+        (Compression("none", 1, 1, 1), Compression("half", 0.5, 0.5, 0.5)),
+        (
+            Configuration("chain", "none", "end", 1.0, 1),
+            Configuration("chain", "half", "end", 1.0, 4),
+        ),
+        100,
+        inference_deadline_s=0.4,
+    )
+
+
+def optimum(instance) -> float:
+    result = load("brute-force", instance.problem).solve(instance, Budget(), 0, {})
+    assert result.status is SolutionStatus.OPTIMAL
+    return result.objective
+
+
+def by_highs(path) -> float:
+    import highspy
+
+    highs = highspy.Highs()
+    highs.setOptionValue("output_flag", False)
+    highs.setOptionValue("mip_rel_gap", 1e-9)
+    assert highs.readModel(str(path)) == highspy.HighsStatus.kOk
+    highs.run()
+    assert highs.getModelStatus() == highspy.HighsModelStatus.kOptimal
+    return highs.getInfo().objective_function_value
+
+
+def by_scip(path) -> float:
+    import pyscipopt
+
+    scip = pyscipopt.Model()
+    scip.hideOutput()
+    scip.setParam("limits/gap", 1e-6)
+    scip.readProblem(str(path))
+    scip.optimize()
+    assert scip.getStatus() in ("optimal", "gaplimit")
+    return scip.getObjVal()
+
+
+@pytest.mark.parametrize("formulation", pyomo_cift.FORMULATIONS)
+@pytest.mark.parametrize("name", LISTED)
+def test_cift_files_have_the_optimum(tmp_path, name, formulation):
+    instance = tiny(name)
+    model = pyomo_cift.model(instance, formulation)
+    for kind in ("mps", "lp"):
+        path = tmp_path / f"model.{kind}"
+        write_model(model, path, kind)
+        assert by_highs(path) == pytest.approx(optimum(instance), rel=1e-6)
+        assert by_scip(path) == pytest.approx(optimum(instance), rel=2e-6)
+
+
+@pytest.mark.parametrize("kind", ["lp", "mps", "nl"])
+@pytest.mark.parametrize("formulation", ["gdp-bigm", "gdp-hull"])
+def test_cift_cones_have_the_optimum(tmp_path, formulation, kind):
+    """Continuous speeds: rotated cones, read as quadratic rows."""
+    instance = two_nodes()
+    path = tmp_path / f"model.{kind}"
+    write_model(pyomo_cift.model(instance, formulation), path, kind)
+    assert by_scip(path) == pytest.approx(optimum(instance), rel=SCIP_TOLERANCE)
+
+
+@pytest.mark.parametrize("exits", ["fixed", "free"])
+@pytest.mark.parametrize("formulation", ["natural", "conic"])
+def test_mepra_files_have_the_optimum(tmp_path, formulation, exits):
+    instance = wards(exits)
+    model = pyomo_mepra.model(instance, formulation)
+    # SCIP takes seconds for the natural model: a format each.
+    kinds = {"natural fixed": ("mps",), "natural free": ("lp",)}
+    for kind in kinds.get(f"{formulation} {exits}", ("lp", "mps", "nl")):
+        path = tmp_path / f"model.{kind}"
+        write_model(model, path, kind)
+        assert by_scip(path) == pytest.approx(optimum(instance), rel=SCIP_TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    "instance",
+    [wards("fixed"), wards("free"), tiny("mepra-tiny-dense"), tiny("mepra-tiny-partition")],
+    ids=lambda instance: instance.name,
+)
+def test_tangents_bound_from_below_as_closely_as_they_say(tmp_path, instance):
+    best = optimum(instance)
+    model = pyomo_mepra.model(instance, "tangent")
+    path = tmp_path / "model.mps"
+    write_model(model, path, "mps")
+    value = by_highs(path)
+    assert value <= best * (1 + 1e-9)
+    # R^2 is part of the cost, so what is missing is at most its share (STEP / 2)^2.
+    assert value >= best * (1 - (pyomo_mepra.STEP / 2) ** 2 - 1e-9)
+    assert by_scip(path) == pytest.approx(value, rel=1e-6)
+
+
+@pytest.mark.parametrize("formulation", pyomo_cift.FORMULATIONS)
+def test_a_solution_is_read_back_as_a_plan(formulation):
+    instance = tiny("cift-tiny-both")
+    model = pyomo_cift.model(instance, formulation)
+    arrays, columns = compiled(model)
+    values = solve_highs(load_highs(arrays), time_limit_s=20, relative_gap=1e-7, support=50).values
+    raise_values(model, columns, values)
+    plan = pyomo_cift.plan_of(model, instance, formulation)
+    assert check(instance, plan) == []
+    assert evaluate(instance, plan).objective == pytest.approx(optimum(instance), rel=1e-6)
+
+
+def test_plans_of_mepra_are_read_back():
+    """All on the device, then all at the edge, by hand: the values say which steps."""
+    instance = wards("free")
+    for formulation in ("natural", "conic"):
+        model = pyomo_mepra.model(instance, formulation)
+        for split in (3, 0):
+            for data in model.x.values():
+                data.set_value(0)
+            for i in range(2):
+                if formulation == "conic":
+                    found = [k for k, o in enumerate(model.options[i]) if o.split == split]
+                else:
+                    # One step from the input to the last exit: no exit before it.
+                    found = [
+                        k
+                        for k, s in enumerate(model.steps[i])
+                        if (s.tail, s.head[0], s.split) == ((0, 0), 3, split)
+                    ]
+                if found:
+                    model.x[i, found[0]].set_value(1)
+                else:
+                    break
+            else:
+                plan = pyomo_mepra.plan_of(model, instance)
+                assert plan.splits.tolist() == [split, split]
+                assert check(instance, plan) == []
+
+
+def test_the_hull_bounds_no_worse_than_big_m():
+    """Relaxed roots in order: big-M, hull and assignment, flow."""
+    instance = tiny("cift-tiny-both")
+    roots = {}
+    for formulation in ("gdp-bigm", "gdp-hull", "assignment", "flow"):
+        arrays, _ = compiled(pyomo_cift.model(instance, formulation))
+        arrays.integer[:] = False
+        roots[formulation] = solve_highs(
+            load_highs(arrays), time_limit_s=20, relative_gap=0, support=0, integer=False
+        ).objective
+    best = optimum(instance)
+    assert roots["gdp-bigm"] < roots["gdp-hull"] <= best * (1 + 1e-9)
+    assert roots["gdp-hull"] == pytest.approx(roots["assignment"], rel=0.05)
+    assert roots["assignment"] <= roots["flow"] * (1 + 1e-9)
+    assert roots["flow"] <= best * (1 + 1e-9)
+
+
+def test_what_a_formulation_does_not_take_is_refused():
+    for formulation in ("flow", "assignment"):
+        with pytest.raises(InputError, match="gdp-hull"):
+            pyomo_cift.model(two_nodes(), formulation)
+    with pytest.raises(InputError, match="at least one configuration"):
+        pyomo_cift.model(two_nodes().replace(configurations=()), "gdp-hull")
+
+
+def test_names_in_files_are_plain_and_short(tmp_path):
+    """The usual limit of LP readers is 255 characters; operators and blanks end a name."""
+    for formulation in pyomo_cift.FORMULATIONS:
+        path = tmp_path / "model.mps"
+        write_model(pyomo_cift.model(tiny("cift-tiny-both"), formulation), path, "mps")
+        names = {word for line in path.read_text().split("\n")[3:] for word in line.split()}
+        assert max(map(len, names)) <= 255
+        assert all(re.fullmatch(r"[A-Za-z0-9_().+-]+", word) for word in names)
+
+
+def test_the_command_knows_every_formulation():
+    assert FORMULATIONS == {
+        "cift": pyomo_cift.FORMULATIONS,
+        "mepra": pyomo_mepra.FORMULATIONS,
+    }
+
+
+def test_export_writes_whole_files_or_none(tmp_path, monkeypatch):
+    from click.testing import CliRunner
+
+    from bench.cli import cli
+
+    monkeypatch.chdir(tmp_path)
+
+    def export(*arguments: str):
+        return CliRunner().invoke(cli, ["export", *arguments], prog_name="splitopt")
+
+    done = export("cift-tiny-both", "-f", "flow", "--out", "flow.lp", "--json")
+    assert json.loads(done.stdout)["columns"] > 0
+    assert by_highs("flow.lp") == pytest.approx(optimum(tiny("cift-tiny-both")), rel=1e-6)
+    for arguments, says in (
+        (["cift-tiny-both", "-f", "conic", "--out", "x.lp"], "assignment"),
+        (["cift-tiny-both", "-f", "flow", "--out", "x.txt"], ".mps"),
+        (["cift-tiny-continuous", "-f", "flow", "--out", "x.lp"], "gdp-hull"),
+        (["no-such", "-f", "flow", "--out", "x.lp"], "no-such"),
+    ):
+        failed = export(*arguments)
+        assert failed.exit_code == 2
+        assert says in failed.stderr
+        assert failed.stderr.count("\n") == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["flow.lp"]
