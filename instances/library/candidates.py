@@ -88,20 +88,26 @@ def _cift(draws: Draws) -> dict[str, object]:
 def _cift_alike(draws: Draws) -> dict[str, object]:
     # Around the family `cift-ties`, where branching fails: equal blocks on equal nodes, few
     # speeds, many hosts, so that no reduced cost tells plans apart.
-    hosts = draws.choice((8, 10, 14, 18, 24))
+    hosts = draws.choice((8, 11, 14, 18, 22))
     return {
-        "stages": hosts + draws.integer(3, 6),
-        "width": draws.choice((1, 2, 2, 3)),
-        "levels": draws.choice((2, 3, 3, 4)),
+        "stages": hosts + draws.integer(2, 8),
+        "width": draws.choice((1, 2, 2, 3, 4)),
+        "clouds": draws.choice((1, 2)),
+        "levels": draws.choice((3, 3, 3, 4, 5)),
         "hosts": hosts,
-        "tightness": draws.choice((0.2, 0.3, 0.4, 0.5)),
+        "tightness": draws.choice((0.2, 0.3, 0.4, 0.5, 0.6)),
         "heterogeneity": draws.choice((0.0, 0.005, 0.01, 0.02, 0.03)),
         "skip_links": draws.choice((0.0, 0.1, 0.5)),
-        "models": (draws.choice((*_TRANSFORMERS, "gpt2-large-128", "gpt2-large-128")),),
-        "hardware": draws.choice(("fin", "data-sheet", "data-sheet", "data-sheet")),
+        "models": (
+            draws.choice(
+                ("gpt2-large-128", "gpt2-large-128", "gpt2-medium-128", "vit-b16-imagenet")
+            ),
+        ),
+        "hardware": draws.choice(("fin", *("data-sheet",) * 7)),
         "access": draws.choice(("wifi", "lte", "5g", "wired")),
-        "bandwidth": draws.choice((0.3, 1.0, 1.0, 1.0, 3.0)),
+        "bandwidth": draws.choice((0.3, 1.0, 1.0, 3.0)),
         "bit_energy": draws.choice((0.3, 1.0, 1.0, 3.0)),
+        "requests": draws.choice(((100, 10_000), (100, 10_000), (10_000, 100_000))),
     }
 
 
