@@ -44,8 +44,8 @@ the disjunct in both transformations, and no small constant perturbs the hull.
 Transformations
 ---------------
 ``gdp-bigm`` relaxes a row of a disjunct by a constant times (1 - y_g); ``gdp-hull`` gives each g
-its own copy of the shared variables, within y_g times their bounds, and leads to the rows of the
-assignment model.
+its own copy of the shared variables, within y_g times their bounds. That leads to the rows of the
+assignment model, but with the deadlines of each configuration apart, hence tighter.
 """
 
 from __future__ import annotations

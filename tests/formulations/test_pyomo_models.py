@@ -203,8 +203,8 @@ def test_plans_of_mepra_are_read_back():
                 assert check(instance, plan) == []
 
 
-def test_the_hull_bounds_no_worse_than_big_m():
-    """Relaxed roots in order: big-M, hull and assignment, flow."""
+def test_relaxations_are_as_strong_as_the_page_says():
+    """Relaxed roots: big-M below hull, assignment below hull and flow, all below the optimum."""
     instance = tiny("cift-tiny-both")
     roots = {}
     for formulation in ("gdp-bigm", "gdp-hull", "assignment", "flow"):
@@ -215,7 +215,8 @@ def test_the_hull_bounds_no_worse_than_big_m():
         ).objective
     best = optimum(instance)
     assert roots["gdp-bigm"] < roots["gdp-hull"] <= best * (1 + 1e-9)
-    assert roots["gdp-hull"] == pytest.approx(roots["assignment"], rel=0.05)
+    # The hull keeps each configuration's deadlines apart, the assignment adds them up.
+    assert roots["assignment"] <= roots["gdp-hull"] * (1 + 1e-9)
     assert roots["assignment"] <= roots["flow"] * (1 + 1e-9)
     assert roots["flow"] <= best * (1 + 1e-9)
 
