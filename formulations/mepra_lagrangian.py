@@ -109,8 +109,7 @@ class _Run:
         self.relaxation = relax(table)
         self.certify(0.0, 0)
         default = self.relaxation.default
-        self.penalty = table.own_cost + 2 * self.relaxation.multiplier * table.root
-        self.penalty -= np.repeat(self.penalty[default], np.diff(table.start))
+        self.penalty = self.relaxation.penalty(table)
         self.choice = default.copy()
         best.statistics |= {
             "multiplier": self.relaxation.multiplier,

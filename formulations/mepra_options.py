@@ -50,7 +50,7 @@ __all__ = ["OptionTable", "option_table"]
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-_CHUNK = 1 << 15
+_CHUNK = 1 << 22  # options worked on together
 _EPS = float(np.finfo(np.float64).eps)
 
 
@@ -199,10 +199,12 @@ def _relative_error(instance: MepraInstance) -> float:
 
 def _chunks(instance: MepraInstance) -> Iterator[tuple[int, Integers]]:
     """Yield (profile, devices that run it), few devices at a time."""
-    for network in range(len(instance.profiles)):
-        devices = np.nonzero(instance.profile == network)[0].astype(np.int64)
-        for begin in range(0, len(devices), _CHUNK):
-            yield network, devices[begin : begin + _CHUNK]
+    for network, layers in enumerate(instance.layers.tolist()):
+        devices = np.flatnonzero(instance.profile == network).astype(np.int64)
+        options = (layers + 1) * (layers + 2) // 2 if instance.exit_set is None else layers + 1
+        count = max(1, min(1 << 15, _CHUNK // options))
+        for begin in range(0, len(devices), count):
+            yield network, devices[begin : begin + count]
 
 
 def _points_of(
@@ -374,34 +376,38 @@ def _lower_left_hull(a: Floats, w: Floats) -> npt.NDArray[np.bool_]:
 
     Notes
     -----
-    Andrew's monotone chain with one stack a row, all rows at once. The top t of a stack goes
-    when it lies on or above the segment from its predecessor q to the new point p:
+    Andrew's monotone chain with one stack a row, all rows at once, columns in turn. The top t of
+    a stack goes when it lies on or above the segment from its predecessor q to the new point p:
     (a_q - a_t)(w_p - w_q) <= (a_q - a_p)(w_t - w_q). Each side carries three roundings; a point
     that could lie below stays.
     """
     rows, width = a.shape
-    stack = np.zeros((rows, width), dtype=np.int64)
-    size = np.zeros(rows, dtype=np.int64)
+    stack = np.zeros((width, rows), dtype=np.int16)
+    size = np.zeros(rows, dtype=np.int16)
     certain = 1.0 - 8 * _EPS
+    # A vertex costs less than every point before it.
+    wins = np.isfinite(a)
+    wins[:, 1:] &= a[:, 1:] < np.minimum.accumulate(a, axis=1)[:, :-1]
     for j in range(width):
-        top = stack[np.arange(rows), size - 1]
-        wins = (size == 0) | (a[np.arange(rows), top] > a[:, j])
-        r = np.nonzero(wins & np.isfinite(a[:, j]))[0]
-        equal = (size[r] > 0) & (w[r, stack[r, size[r] - 1]] == w[r, j])
+        r = np.flatnonzero(wins[:, j])
+        a_p, w_p = a[r, j], w[r, j]
+        top = stack[size[r] - 1, r]
+        equal = (size[r] > 0) & (w[r, top] == w_p)
         size[r] -= equal  # the same edge work at a higher cost
-        todo = r[size[r] >= 2]
+        todo = np.flatnonzero(size[r] >= 2)
         while len(todo):
-            t, q = stack[todo, size[todo] - 1], stack[todo, size[todo] - 2]
-            a_q, w_q = a[todo, q], w[todo, q]
-            above = (a_q - a[todo, t]) * (w[todo, j] - w_q) <= certain * (
-                (a_q - a[todo, j]) * (w[todo, t] - w_q)
+            row = r[todo]
+            t, q = stack[size[row] - 1, row], stack[size[row] - 2, row]
+            a_q, w_q = a[row, q], w[row, q]
+            above = (a_q - a[row, t]) * (w_p[todo] - w_q) <= certain * (
+                (a_q - a_p[todo]) * (w[row, t] - w_q)
             )
             todo = todo[above]
-            size[todo] -= 1
-            todo = todo[size[todo] >= 2]
-        stack[r, size[r]] = j
+            size[r[todo]] -= 1
+            todo = todo[size[r[todo]] >= 2]
+        stack[size[r], r] = j
         size[r] += 1
     kept = np.zeros((rows, width), dtype=bool)
-    row, position = np.nonzero(np.arange(width) < size[:, None])
-    kept[row, stack[row, position]] = True
+    place, row = np.nonzero(np.arange(width)[:, None] < size)
+    kept[row, stack[place, row]] = True
     return kept

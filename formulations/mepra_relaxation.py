@@ -48,6 +48,15 @@ class Relaxation:
     value: float
     error: float
 
+    def penalty(self, table: OptionTable) -> Floats:
+        """Return a + 2 lambda r minus the device's least, of each option of the table.
+
+        A plan with an option costs at least L plus its penalty.
+        """
+        price: Floats = table.own_cost + 2 * self.multiplier * table.root
+        price -= np.repeat(price[self.default], np.diff(table.start))
+        return price
+
 
 def _first_least(price: Floats, start: Integers) -> Integers:
     """Return the position of the first least price of each device."""
@@ -59,15 +68,17 @@ def _first_least(price: Floats, start: Integers) -> Integers:
 def relax(table: OptionTable) -> Relaxation:
     """Return the best Lagrangian bound, to the spacing of doubles.
 
+    Below 1e-18 of the largest R the multiplier is taken as 0, lest its square underflow.
     Bisection keeps R(low) > low and R(high) <= high. R falls in lambda, so a device with the
     same root at both ends has it in between, and leaves.
     """
     start, own, root = table.start, table.own_cost, table.root
     settled = 0.0
     low, high = 0.0, math.fsum(np.maximum.reduceat(root, start[:-1]).tolist())
+    tiny = 1e-18 * high
     at_low = root[_first_least(own, start)]
     at_high = root[_first_least(own + 2 * high * root, start)]
-    while high - low > 2 * np.spacing(high):
+    while high - low > 2 * np.spacing(high) and high > tiny:
         same = at_low == at_high
         if bool(same.any()):
             settled += float(at_low[same].sum())
@@ -86,6 +97,8 @@ def relax(table: OptionTable) -> Relaxation:
             high, at_high = middle, at_middle
     # Without devices left R is constant between the ends, and the best lambda is R itself.
     multiplier = min(max(settled, low), high) if not len(at_low) else high
+    if multiplier <= tiny:
+        multiplier = 0.0
     price = table.own_cost + 2 * multiplier * table.root
     default = _first_least(price, table.start)
     total = math.fsum(price[default].tolist())

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from formulations.mepra_branching import Core, search
@@ -34,6 +34,7 @@ pairs = st.tuples(st.integers(0, 60), st.integers(0, 12)).map(lambda p: (float(p
 
 
 @settings(max_examples=100, deadline=None)
+@example([[(0.0, 1.0), (0.0, 0.0)]])  # the best multiplier is 0
 @given(st.lists(st.lists(pairs, min_size=1, max_size=4), min_size=1, max_size=4))
 def test_relaxation_is_the_best_multiplier_of_all(options: list[list[tuple[float, float]]]) -> None:
     table = table_of(options)

@@ -242,3 +242,51 @@ def test_profiles_of_different_depth_keep_their_devices_apart() -> None:
         assert whole.own_cost[mine].tolist() == alone.own_cost.tolist()
         assert whole.edge_work_flop[mine].tolist() == alone.edge_work_flop.tolist()
         assert whole.split[mine].tolist() == alone.split.tolist()
+
+
+def least_at_price(case: MepraInstance, price: float) -> float:
+    """Return the least A + price * W of a device with free exits, split by split, exit by exit."""
+    network = case.profiles[0]
+    depth = len(network.layers)
+    p = case.exit_fractions.normalised[0]
+    tail = [1.0, *(float(p[e:].sum()) for e in range(1, depth + 1))]
+    w_t, w_e = case.weight_time_per_s, case.weight_energy_per_j
+    here = (w_t + w_e * float(case.power_w[0])) / float(case.speed_flop_per_s[0])
+    sending = (w_t + w_e * float(case.transmit_power_w[0])) / case.bandwidth_bit_per_s
+    best = float("inf")
+    for split in range(depth + 1):
+        cost = {0: 0.0}  # by last enabled exit
+        for j, layer in enumerate(network.layers, start=1):
+            flop = here if j <= split else price
+            if j == split + 1:
+                bits = network.layers[split - 1].activation_bits if split else network.input_bits
+                cost = {e: c + sending * bits * tail[e] for e, c in cost.items()}
+            cost = {e: c + flop * tail[e] * layer.flops for e, c in cost.items()}
+            left = min(c + flop * tail[e] * layer.branch_flops for e, c in cost.items())
+            cost = {**cost, j: left}
+        best = min(best, cost[depth])
+    return best
+
+
+def test_sixty_two_layers_with_free_exits() -> None:
+    # 63 * 2^61 options; 2016 pairs of split and last exit; a few dozen hull vertices.
+    rng = np.random.default_rng(0)
+    depth = 62
+    layers = [
+        (float(f), float(g), float(a))
+        for f, g, a in zip(
+            rng.integers(1, 100, depth),
+            rng.integers(0, 30, depth),
+            rng.integers(1, 60, depth) * np.linspace(3, 0.1, depth).round(2),
+            strict=True,
+        )
+    ]
+    fractions = rng.integers(0, 5, depth).astype(float).tolist()
+    case = instance_of(
+        layers, [fractions], input_bits=300.0, reading="proportional", bandwidth=20.0
+    )
+    table = option_table(case)
+    assert len(table.own_cost) > 3
+    for price in (0.0, 0.01, 0.05, 0.1, 0.3, 1.0, 10.0):
+        found = float((table.own_cost + price * table.edge_work_flop).min())
+        assert found == pytest.approx(least_at_price(case, price), rel=1e-12)
