@@ -35,6 +35,8 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _UNIT = 2.0**-53
+_SORTED = 20_000
+_ODD = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -156,11 +158,16 @@ def _points(
 def _groups(instance: MepraInstance, kind: Ints) -> tuple[Ints, Ints]:
     """Return the group of each device and one device of each group; groups only where they pay."""
     n = instance.devices
-    everyone = np.arange(n)
-    sample = everyone[:: max(1, n // 2000)]
-    if n > 20_000 and len(np.unique(instance.speed_flop_per_s[sample])) > 0.9 * len(sample):
-        return everyone, everyone
     columns = (kind, instance.speed_flop_per_s, instance.power_w, instance.transmit_power_w)
+    if n > _SORTED:
+        # One sort of hashes tells whether sorting by all columns is worth its time.
+        mixed = np.zeros(n, dtype=np.uint64)
+        for column, odd in zip(columns, _ODD, strict=True):
+            mixed ^= np.ascontiguousarray(column).view(np.uint64) * np.uint64(odd)
+            mixed ^= mixed >> np.uint64(29)
+        mixed.sort()
+        if np.count_nonzero(np.diff(mixed)) > n // 2:
+            return np.arange(n), np.arange(n)
     order = np.lexsort(columns)
     new = np.zeros(n, dtype=np.bool_)
     new[0] = True

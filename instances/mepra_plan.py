@@ -20,6 +20,8 @@ VERSION = 1
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
+_MANY = 10_000
+
 
 def shares_from_weights(weights: npt.ArrayLike) -> Floats:
     """Return shares proportional to `weights` that sum to at most one as rationals.
@@ -35,8 +37,10 @@ def shares_from_weights(weights: npt.ArrayLike) -> Floats:
         return np.zeros_like(array)
     array = array / top
     shares: Floats = array / array.sum()
-    # Rounding errors of n quotients and a sum stay far below these margins.
-    for margin in (0.0, 1e-15, 1e-14, 1e-13, 1e-12, 1e-11):
+    # Rounding errors of n quotients and a sum stay far below these margins. Of many shares the
+    # exact sum takes seconds: a margin that rounding cannot hide is decided without it.
+    margins = (1e-15, 1e-14, 1e-13, 1e-12, 1e-11)
+    for margin in margins if len(array) > _MANY else (0.0, *margins):
         candidate = shares * (1.0 - margin)
         if sum_at_most_one(candidate):
             return candidate
