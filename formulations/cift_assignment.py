@@ -89,6 +89,7 @@ class CiftAssignment:
         if not instance.configurations:
             return best.result(Termination.SOLVED, exhausted=np.inf)
         assignment = build_model(instance)
+        best.raise_bound(assignment.floor_j * (1 - 1e-12))
         best.statistics["build_s"] = best.recorder.elapsed_s
         return _solve(best, assignment, seed)
 

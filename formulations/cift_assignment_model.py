@@ -111,6 +111,18 @@ class AssignmentModel:
         whole = [self.energy_j[c] for c in self.v.values() if self.energy_j[c] > 0]
         return min(whole, default=0.0)
 
+    @property
+    def floor_j(self) -> float:
+        """A bound: what a chain costs in each phase where it is cheapest, hops for nothing."""
+        phases: dict[tuple[int, str], float] = {}
+        for (phase, k, _, _), column in self.v.items():
+            cost = self.energy_j[column]
+            phases[k, phase] = min(cost, phases.get((k, phase), math.inf))
+        chains = [
+            sum(phases.get((k, phase), 0.0) for phase in PHASES) for k in range(len(self.choices))
+        ]
+        return min(chains, default=0.0)
+
     def sparse(self, scale: float) -> SparseModel:
         """Return the model, its objective times `scale`."""
         n = len(self.energy_j)

@@ -365,6 +365,7 @@ class CiftCpsat:
         choices = offers(instance)
         if not choices:
             return best.result(Termination.SOLVED, exhausted=math.inf)
+        best.raise_bound(min(_least_energy(offer) for offer in choices) * (1 - 1e-12))
         return _search(best, choices, seed)
 
 

@@ -145,6 +145,9 @@ class CiftFlow:
             arcs = _in_time(graph, arcs)
             best.statistics["arcs_in_time"] = len(arcs)
             arcs, cutoff, _ = climb(graph, arcs, best, budget.relative_gap / 2)
+        else:
+            least = graph.sweeps(arcs).from_root(graph.arcs.energy_j)[graph.goal]
+            best.raise_bound(float(least) * (1 - 1e-12))
         best.statistics |= {"root_bound": best.bound, "build_s": best.recorder.elapsed_s}
         if not len(arcs):
             return best.result(Termination.SOLVED, exhausted=cutoff)

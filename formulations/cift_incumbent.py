@@ -61,8 +61,10 @@ class Incumbent:
 
     def raise_bound(self, bound: float) -> None:
         """Take a bound on all plans that are better than the best one known."""
-        self.bound = max(self.bound, min(bound, self.objective))
-        self.recorder.note(bound=self.bound)
+        known = min(bound, self.objective)
+        if math.isfinite(known):
+            self.bound = max(self.bound, known)
+            self.recorder.note(bound=self.bound)
 
     def result(self, termination: Termination, *, exhausted: float | None = None) -> Result:
         """Return the result.

@@ -43,7 +43,7 @@ from typing import Any
 
 from formulations.cift_incumbent import Incumbent
 from formulations.cift_milp import objective_scale
-from formulations.cift_outer_speeds import Engine, fit
+from formulations.cift_outer_speeds import Engine, fit, joules_per_flop
 from instances.cift import CiftInstance, Configuration, SpeedInterval
 from instances.cift_plan import CiftPlan, Stop
 from instances.exact import rational
@@ -321,7 +321,8 @@ class CiftScip:
             return best.result(Termination.TIME)
         if not instance.configurations:
             return best.result(Termination.SOLVED, exhausted=math.inf)
-        model = _build(instance, objective_scale(best, _guess(instance)))
+        best.raise_bound(min(_chains(instance)) * (1 - _MARGIN))
+        model = _build(instance, objective_scale(best, max(_chains(instance))))
         best.statistics |= {
             "columns": model.scip.getNVars(),
             "rows": model.scip.getNConss(),
@@ -330,19 +331,17 @@ class CiftScip:
         return _run(best, model, seed)
 
 
-def _guess(instance: CiftInstance) -> float:
-    """Return what a whole chain costs at least on one node, all runs."""
+def _chains(instance: CiftInstance) -> list[float]:
+    """Return what each configuration's chain costs where and as fast as it is cheapest."""
+    cheapest = min(joules_per_flop(node, Engine.of(node).low) for node in instance.nodes)
     found = []
     for g in _kept(instance):
         profile = instance.models[instance.model_index[g.model]]
         level = instance.compressions[instance.compression_index[g.compression]]
         runs = float(instance.requests)
         runs += instance.training.compute_factor * instance.sample_passes(g)
-        for node in instance.nodes:
-            f = Engine.of(node).low
-            cost = node.kappa_j_s2_per_flop3 * f * f + node.busy_power_w / f
-            found.append(runs * profile.flops * level.flops_factor * cost)
-    return min((cost for cost in found if cost > 0), default=0.0)
+        found.append(runs * profile.flops * level.flops_factor * cheapest)
+    return found
 
 
 def _run(best: Incumbent, model: _Model, seed: int) -> Result:
