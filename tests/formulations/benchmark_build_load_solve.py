@@ -119,4 +119,4 @@ def test_phase(benchmark: Any, spec: Spec, route: str, phase: str) -> None:
         "solve": lambda run: run(),
     }
     benchmark.group = f"{spec.name} {phase}"
-    benchmark.pedantic(timed[phase], setup=before[phase], rounds=5, iterations=1)
+    benchmark.pedantic(timed[phase], setup=before[phase], rounds=3, iterations=1)
