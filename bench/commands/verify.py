@@ -13,6 +13,7 @@ import click
 from bench.commands.arguments import SetOrInstance, open_instance
 from bench.commands.output import echo_json, echo_table, json_option, note
 from bench.commands.selection import select_instances
+from bench.commands.verify_stress import Stress
 
 if TYPE_CHECKING:
     from bench.verification import Verdict
@@ -31,6 +32,7 @@ Examples:
   splitopt verify
   splitopt verify --set tiny --epsilon 1,0.1 --seeds 5
   splitopt verify --set cift-quick-tiers --time-limit 60 --out verified
+  splitopt verify --set tiny --adversary 300 --explode --out verified
 \b
 For every instance with a proven optimum and every epsilon: bound <= optimum <= value <=
 (1 + epsilon) x optimum, or the stated form for two deadlines, and deadlines by the judge.
@@ -73,6 +75,19 @@ Optima come from exact methods other than the label program. Exit code 1: someth
     help="Run the label program alone too, without what bounds cut.",
 )
 @click.option(
+    "--adversary",
+    type=int,
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Also search for bad instances: so many evaluations an epsilon and form.",
+)
+@click.option(
+    "--explode",
+    is_flag=True,
+    help="Also grow a family on which the exact program explodes.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
@@ -87,6 +102,8 @@ def verify(
     seeds: int,
     time_limit: float,
     labels: bool,
+    adversary: int,
+    explode: bool,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -97,8 +114,9 @@ def verify(
     wanted = _read_epsilons(epsilons)
     if not time_limit > 0:
         raise InputError("--time-limit", time_limit, "seconds > 0", "leave it out for 10")
-    if seeds < 0:
-        raise InputError("--seeds", seeds, "a number >= 0", "leave it out for none")
+    for option, number in (("--seeds", seeds), ("--adversary", adversary)):
+        if number < 0:
+            raise InputError(option, number, "a number >= 0", "leave it out for none")
     names = select_instances(references)
     drawn = _drawn(seeds)
     verdicts: list[Verdict] = []
@@ -114,20 +132,30 @@ def verify(
             verdicts += verify_instance(
                 instance, wanted, truth=truth, time_limit_s=time_limit, labels=labels
             )
+    stress = Stress.run(wanted, adversary, explode, time_limit)
     broken = [v for v in verdicts if v.violations]
-    written = _write(out, verdicts, unproven) if out is not None else []
+    document = {**_document(verdicts, unproven), **stress.to_document()}
+    written = []
+    if out is not None:
+        from bench.verification_figures import write_charts
+        from instances.documents import write_json
+
+        write_json(out / "verify.json", document)
+        written = [out / "verify.json", *write_charts(verdicts, out), *stress.write(out)]
     if as_json:
-        echo_json(_document(verdicts, unproven))
+        echo_json(document)
     else:
         _tell(verdicts, unproven)
+        stress.tell()
         for path in written:
             note(f"written: {path}")
-    for one in broken:
-        for line in one.violations:
-            note(
-                f"splitopt: violation: {one.instance}, {one.form}, epsilon {one.epsilon:g}: {line}"
-            )
-    if broken:
+    for one in stress.beyond():
+        note(f"splitopt: violation: adversary, {one.form}, epsilon {one.epsilon:g}: {one.ratio!r}")
+    for verdict in broken:
+        for line in verdict.violations:
+            where = f"{verdict.instance}, {verdict.form}, epsilon {verdict.epsilon:g}"
+            note(f"splitopt: violation: {where}: {line}")
+    if broken or stress.beyond():
         ctx.exit(FAILED)
 
 
@@ -180,15 +208,6 @@ def _document(verdicts: Sequence[Verdict], unproven: Sequence[str]) -> dict[str,
         "exponents": exponents(verdicts),
         "runs": [v.to_document() for v in verdicts],
     }
-
-
-def _write(out: Path, verdicts: Sequence[Verdict], unproven: Sequence[str]) -> list[Path]:
-    from bench.verification_figures import write_charts
-    from instances.documents import write_json
-
-    path = out / "verify.json"
-    write_json(path, _document(verdicts, unproven))
-    return [path, *write_charts(verdicts, out)]
 
 
 def _tell(verdicts: Sequence[Verdict], unproven: Sequence[str]) -> None:

@@ -1,0 +1,62 @@
+"""Instances made to be bad, and labels made to explode."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from bench import adversary
+from bench.cli import cli
+from bench.explosion import chain_of_choices, measure
+from bench.registry import load
+from instances.cift import CiftInstance
+from instances.interface import Budget
+
+
+def test_adversary_finds_a_ratio_within_the_guarantee() -> None:
+    found = adversary.search((1.0,), 30, seed=1)
+    assert [one.form for one in found] == ["default", "labels"]
+    for one in found:
+        assert 1.0 <= one.ratio <= 2.0
+        assert one.evaluations == 30
+    worst = max(found, key=lambda one: one.ratio)
+    assert worst.ratio > 1.05  # some instance does hurt
+    # The instance is the witness: solved again it gives the same ratio.
+    again = CiftInstance.from_document(worst.to_document()["instance"])
+    options = {} if worst.form == "default" else {"reduction": False}
+    value = load("jqodi", "cift").solve(again, Budget(), 0, {**options, "epsilon": 1.0}).objective
+    optimum = load("highs-flow", "cift").solve(again, Budget(), 0, {}).objective
+    assert value / optimum == pytest.approx(worst.ratio, rel=1e-6)
+
+
+def test_choices_cost_as_stated() -> None:
+    instance = chain_of_choices(3, np.random.default_rng(0))
+    free = instance.replace(inference_deadline_s=None)
+    # The cheapest plan takes the slow node thrice: one joule each.
+    assert load("brute-force", "cift").solve(free, Budget(), 0, {}).objective == pytest.approx(3)
+
+
+def test_exact_labels_double_and_trimmed_ones_do_not() -> None:
+    points = measure((6, 10, 14), (0.1,), 0, 10.0)
+    exact = [one.labels for one in points if one.epsilon == 0]
+    trimmed = [one.labels for one in points if one.epsilon > 0]
+    assert exact[2] > 8 * exact[0]
+    assert trimmed[2] < 8 * trimmed[0]
+    assert not any(one.cut for one in points)
+    assert all(1.0 <= one.ratio <= 1.1 for one in points)
+
+
+def test_command_runs_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.commands.verify_stress._STAGES", (4, 8))
+    arguments = ["verify", "--set", "cift-crafted-relay", "--epsilon", "0.5", "--no-labels"]
+    arguments += ["--adversary", "5", "--explode", "--out", str(tmp_path)]
+    found = CliRunner().invoke(cli, arguments)
+    assert found.exit_code == 0, found.output
+    document = json.loads((tmp_path / "verify.json").read_text())
+    assert len(document["adversary"]) == 2
+    assert len(document["explosion"]) == 4
+    assert (tmp_path / "explosion.svg").exists()
