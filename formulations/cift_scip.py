@@ -25,11 +25,11 @@ Objective
 ---------
 ``min sum e + sum v energy + sum h energy``, e times R where it serves.
 
-u, t, f and e are in units of a node's own (the largest work of any configuration, and the node's
-highest speed), so that they lie about one. The products are not convex: SCIP branches on speeds
-as well. What it returns holds to its tolerance, so each placement it finds gets speeds fitted to
-the deadlines (`formulations.cift_outer_speeds.fit`) and is valued by the judge, and `_MARGIN` is
-taken off its bound.
+u, t, f and e are in units of the smallest chain's work and of the node's own speeds, so that they
+lie about one. Speeds below the critical one are left out. The products are not convex: SCIP
+branches on speeds as well. What it returns holds to its tolerance, so each placement it finds
+gets speeds fitted to the deadlines (`formulations.cift_outer_speeds.fit`) and is valued by the
+judge, and `_MARGIN` is taken off its bound.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _MARGIN = 1e-8  # relative, off SCIP's bound: reduced costs to 1e-9 on an optimu
 _TOLERANCE = 1e-9
 # Rows of deadlines and memory are so much wider, relatively: SCIP may cut off what lies within
 # its tolerance of a limit. What then passes wrongly is rejected by the judge.
-_WIDER = 100 * _TOLERANCE
+_WIDER = 10 * _TOLERANCE
 _PHASES = ("serve", "tune")
 # Of the judge's tolerance on deadlines, what a fitted plan may use.
 _USED = 1 + 0.9 * TOLERANCES.deadline
@@ -203,8 +203,9 @@ def _compute(model: _Model, phase: str, n: int) -> None:
         1.0 if phase == "serve" else instance.training.compute_factor * instance.sample_passes(g)
         for g in model.kept
     ]
-    # The unit of work: the largest chain, all its runs.
-    unit = max((w * sum(f) for w, f in zip(weights, model.flops, strict=True)), default=0.0)
+    chains = [w * sum(f) for w, f in zip(weights, model.flops, strict=True)]
+    # The unit of work: the smallest chain, all its runs; the others are multiples of it.
+    unit = min((chain for chain in chains if chain > 0), default=0.0)
     hosted = [
         (x, weights[k] * model.flops[k][b] / unit)
         for (k, b, m), x in model.x.items()
@@ -212,29 +213,30 @@ def _compute(model: _Model, phase: str, n: int) -> None:
     ]
     if not hosted:
         return
-    work = _sum(share * x for x, share in hosted)
+    work, most = _sum(share * x for x, share in hosted), max(chains) / unit
     charged = unit * (instance.requests if phase == "serve" else 1)
     speeds = node.speeds_flop_per_s
     if isinstance(speeds, SpeedInterval):
-        top, slowest = speeds.high, speeds.high / speeds.low
-        u = scip.addVar(ub=1.0)
-        t = scip.addVar(ub=slowest)
+        engine = Engine.of(node, charged=charged > 0)
+        top, slowest = engine.high, engine.high / engine.low
+        cheap = joules_per_flop(node, engine.low) or 1.0
+        square, idle = kappa * top * top / cheap, rho / top / cheap
+        u = scip.addVar(ub=most)
+        t = scip.addVar(ub=slowest * most)
         f = scip.addVar(lb=1 / slowest, ub=1.0)
-        dearest = kappa * top * top + rho / top
-        steep = kappa * top * top / dearest if dearest > 0 else 0.0
-        e = scip.addVar(ub=1.0 + slowest)
+        e = scip.addVar(ub=(square + idle * slowest) * most)
         scip.addCons(u == work)
         scip.addCons(t * f >= u)
         scip.addCons(t >= u)
         scip.addCons(t <= slowest * u)
-        scip.addCons(e >= steep * u * f**2 + (1 - steep) * t)
-        model.energy.append((e, charged * dearest))
+        scip.addCons(e >= square * u * f**2 + idle * t)
+        model.energy.append((e, charged * cheap))
         model.seconds[phase].append((t, unit / top))
         return
     levels = []
     for f in speeds:
-        v, z = scip.addVar(ub=1.0), model.binary()
-        scip.addCons(v <= z)
+        v, z = scip.addVar(ub=most), model.binary()
+        scip.addCons(v <= most * z)
         model.z[phase, n, f] = z
         model.energy.append((v, charged * (kappa * f * f + rho / f)))
         model.seconds[phase].append((v, unit / f))
