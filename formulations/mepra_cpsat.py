@@ -86,6 +86,8 @@ class _Scaled:
         S and D.
     base
         Sum of A_i.
+    ceiling
+        U: more is not proven, for what exceeds it is left out.
     """
 
     options: list[list[WalkedOption]]
@@ -95,11 +97,12 @@ class _Scaled:
     scale: float
     divisor: int
     base: float
+    ceiling: float
 
     def bound(self, model_bound: float) -> float:
         """Return the bound on the cost that a bound on the model's objective gives."""
         excess = model_bound * self.divisor / self.scale / self.scale
-        return (self.base + excess) * (1 - _ROUNDING)
+        return min(self.base + excess, self.ceiling) * (1 - _ROUNDING)
 
     @property
     def error(self) -> float:
@@ -146,6 +149,7 @@ def _scaled(
         scale,
         divisor,
         base,
+        objective,
     )
 
 

@@ -160,13 +160,16 @@ class _Run:
             deviation += float(step[k])
         self.best.offer_choice(self.table, self.choice)
 
-    def core(self) -> tuple[Core, Integers]:
-        """Return what is left to decide, and the table's position of each of its options.
+    def core(self) -> tuple[Core, Integers, float]:
+        """Return what is left to decide, its options' positions in the table, and a bound.
 
-        Devices with long shifts come first, so that merging sees a short range later on.
+        The bound is the least penalty of an option left out: no plan with one has a lower
+        excess over L. Devices with long shifts come first, so that merging sees a short range
+        later on.
         """
         table, default = self.table, self.relaxation.default
         alive = self.penalty < self.threshold()
+        left_out = float(self.penalty[~alive].min(initial=math.inf))
         alive[default] = False
         others = np.flatnonzero(alive)
         device = np.searchsorted(table.start, others, side="right") - 1
@@ -189,12 +192,12 @@ class _Run:
             table.root[position] - base,
             self.deviation(default),
         )
-        return core, position
+        return core, position, left_out
 
     def branch(self, most_nodes: int) -> Result:
         """Search the devices that the relaxation leaves open."""
         best = self.best
-        core, position = self.core()
+        core, position, left_out = self.core()
         default = self.relaxation.default
         best.statistics |= {"core_devices": core.devices, "core_options": len(position)}
 
@@ -212,7 +215,7 @@ class _Run:
             out_of_time=lambda: best.remaining_s == 0,
             most_nodes=most_nodes,
         )
-        self.certify(min(outcome.bound, best.objective - self.relaxation.value), core.devices + 1)
+        self.certify(min(outcome.bound, left_out), core.devices + 1)
         return best.result(
             Termination.SOLVED if outcome.finished else Termination.TIME,
             {

@@ -199,6 +199,8 @@ class _Run:
         self.choice = choice
         self.seed = seed
         self.form = Perspective(table, best.objective)
+        # Options left out make no plan cheaper than the one known by now.
+        self.ceiling = best.objective
         # R^2 is part of the cost, so R does not exceed the root of a known plan's.
         most = float(np.sqrt(best.objective * self.form.scale))
         self.planes: Pairs = [
@@ -210,7 +212,7 @@ class _Run:
         """Take a bound of HiGHS."""
         if bound is not None:
             shrink = 1 - self.table.relative_error - 1e-12
-            self.best.raise_bound(bound / self.form.scale * shrink)
+            self.best.raise_bound(min(bound / self.form.scale, self.ceiling) * shrink)
 
     def touch(self, highs: Any, kappa: float) -> None:
         """Add every device's plane of slope kappa to a loaded model."""

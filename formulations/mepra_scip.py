@@ -122,7 +122,8 @@ class _Model:
         instance = best.instance
         self.scale = _SCALE / best.objective
         # An option dearer than the known plan, even with the whole server, is not needed.
-        room = best.objective * (1 + 1e-9)
+        self.ceiling = best.objective
+        room = self.ceiling * (1 + 1e-9)
         self.table = [
             [o for o in mine if o.own_cost + root_of(instance, o) ** 2 <= room] for mine in table
         ]
@@ -182,8 +183,8 @@ class _Model:
     def raise_bound(self, bound: float) -> None:
         """Take SCIP's bound, lowered by what its tolerances may have added."""
         if bound < self.model.infinity():
-            bound = min(bound / self.scale, self.best.objective)
-            self.best.raise_bound(bound - self.best.objective * self.off)
+            bound = min(bound / self.scale, self.ceiling)
+            self.best.raise_bound(bound - self.ceiling * self.off)
 
     def take(self, solution: Any) -> None:
         """Offer the plan of one of SCIP's solutions, with the best shares."""

@@ -253,13 +253,14 @@ class _Run:
         self.best = best
         self.form = form
         self.seed = seed
+        # Options left out make no plan cheaper than the one known by then, nor is more proven.
+        self.ceiling = best.objective
 
     def raise_bound(self, bound: float | None) -> None:
-        """Take a bound of HiGHS; options left out cannot make a plan cheaper than the best."""
+        """Take a bound of HiGHS."""
         if bound is not None:
             shrink = 1 - self.form.table.relative_error - 1e-12
-            bound = min(bound / self.form.scale, self.best.objective)
-            self.best.raise_bound(bound * shrink)
+            self.best.raise_bound(min(bound / self.form.scale, self.ceiling) * shrink)
 
     def take(self, values: Floats) -> None:
         """Offer the plan of a solution."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.registry import load
-from instances.interface import Budget, SolutionStatus
+from formulations.mepra_layerwise import WalkedOption
+from formulations.mepra_options import OptionTable
+from instances.interface import Budget, SolutionStatus, Termination
 from instances.judge import check
 from instances.mepra import ExitFractions, MepraInstance, exit_set_bits
 from instances.profiles import Layer, MultiExitProfile
@@ -134,6 +137,48 @@ def assert_solved(name: str, case: MepraInstance, best: float) -> None:
 @given(case=cases())
 def test_method_finds_the_optimum(name: str, case: MepraInstance) -> None:
     assert_solved(name, case, optimum(case))
+
+
+def all_on_the_device(table: OptionTable, *_: object, **__: object) -> np.ndarray:
+    return table.start[:-1]
+
+
+def first_walked(_: MepraInstance, options: list[list[WalkedOption]]) -> list[WalkedOption]:
+    return [mine[0] for mine in options]
+
+
+POOR_STARTS = (
+    ("highs-tangent", "formulations.mepra_tangent.best_responses", all_on_the_device),
+    ("highs-perspective", "formulations.mepra_perspective.best_responses", all_on_the_device),
+    ("cpsat", "formulations.mepra_cpsat.descent", first_walked),
+    ("scip-minlp", "formulations.mepra_scip.descent", first_walked),
+)
+
+OPTIONS: dict[str, tuple[dict[str, object], ...]] = {
+    "highs-tangent": ({"reduction": False},),
+    "scip-minlp": ({"right_side": "linear"}, {"right_side": "conic"}),
+}
+
+
+@pytest.mark.parametrize(("name", "start", "poor"), POOR_STARTS)
+@settings(max_examples=30, deadline=None)
+@given(case=cases())
+def test_solver_finds_the_optimum_by_itself(
+    name: str, start: str, poor: Callable[..., object], case: MepraInstance
+) -> None:
+    # With a good plan known from the start a model whose costs are too high would go unnoticed.
+    # Scales and margins are relative to the plan known, which is a poor one here.
+    best = optimum(case)
+    start_cost = sum(min(a for a, r in options_of(case, i) if r == 0) for i in range(case.devices))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(start, poor)
+        for options in OPTIONS.get(name, ({},)):
+            result = load(name, "mepra").solve(case, Budget(time_limit_s=60), 0, options)
+            assert result.termination is Termination.SOLVED, (name, result)
+            assert result.objective is not None
+            assert result.bound is not None
+            assert best * (1 - 1e-9) <= result.objective <= best + 1e-6 * start_cost
+            assert best - 2e-6 * start_cost <= result.bound <= best * (1 + 1e-9)
 
 
 @settings(max_examples=40, deadline=None)

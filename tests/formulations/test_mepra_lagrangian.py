@@ -91,6 +91,34 @@ def least_value(core: Core) -> float:
     )
 
 
+def bound_by_multipliers(core: Core) -> float:
+    """Return max over m of the sum of min (p + 2 m d) + 2 m D - m^2: a node's bound, dually."""
+
+    def dual(m: float) -> float:
+        price = core.penalty + 2 * m * core.shift
+        return (
+            float(np.minimum.reduceat(price, core.start[:-1]).sum()) + 2 * m * core.offset - m * m
+        )
+
+    low, high = -1e4, 1e4
+    for _ in range(300):
+        third = (high - low) / 3
+        if dual(low + third) < dual(high - third):
+            low += third
+        else:
+            high -= third
+    return dual((low + high) / 2)
+
+
+@settings(max_examples=200, deadline=None)
+@given(cores())
+def test_a_nodes_bound_is_its_best_lagrangian_bound(core: Core) -> None:
+    stopped = search(
+        core, threshold=lambda: 1e9, loss=0.0, found=lambda _: None, out_of_time=lambda: True
+    )
+    assert stopped.bound == pytest.approx(bound_by_multipliers(core), rel=1e-9, abs=1e-6)
+
+
 @settings(max_examples=200, deadline=None)
 @given(cores(), st.sampled_from([0.0, 0.1, 5.0, 1e3]), st.sampled_from([1, 3, 1 << 20]))
 def test_search_is_exact_up_to_the_loss_it_states(core: Core, loss: float, most: int) -> None:
