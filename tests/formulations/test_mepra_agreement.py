@@ -169,7 +169,7 @@ def test_solver_finds_the_optimum_by_itself(
     # With a good plan known from the start a model whose costs are too high would go unnoticed.
     # Scales and margins are relative to the plan known, which is a poor one here.
     best = optimum(case)
-    start_cost = sum(min(a for a, r in options_of(case, i) if r == 0) for i in range(case.devices))
+    start_cost = sum(max(a for a, r in options_of(case, i) if r == 0) for i in range(case.devices))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(start, poor)
         for options in OPTIONS.get(name, ({},)):
