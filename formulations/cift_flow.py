@@ -1,7 +1,7 @@
 r"""CIFT as a flow: a MILP on the time-energy graph, given to HiGHS as arrays.
 
 Every plan is a path from the root to the goal of the time-energy graph
-(`formulations.cift_flow_graph`), so a plan is a unit flow.
+(`formulations.cift_flow_arcs`), so a plan is a unit flow.
 
 Variables
 ---------
@@ -42,7 +42,8 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from formulations.cift_flow_graph import FlowGraph, build_graph
+from formulations.cift_flow_arcs import build_graph
+from formulations.cift_flow_graph import FlowGraph
 from formulations.cift_incumbent import Incumbent
 from formulations.cift_milp import objective_scale, prove
 from formulations.cift_pricing import climb, within

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from formulations import cift_assignment_model, cift_flow, cift_flow_graph, pyomo_cift
+from formulations import cift_assignment_model, cift_flow, cift_flow_arcs, pyomo_cift
 from formulations.highs_tools import load, solve
 from formulations.pyomo_tools import compiled
 from instances.cift import CiftInstance
@@ -71,7 +71,7 @@ def build(spec: Spec, instance: CiftInstance, route: str) -> Any:
         return pyomo_cift.model(instance, spec.formulation)
     if spec.formulation == "assignment":
         return cift_assignment_model.build_model(instance).sparse(1.0)
-    graph = cift_flow_graph.build_graph(instance)
+    graph = cift_flow_arcs.build_graph(instance)
     return cift_flow.flow_model(graph, np.arange(len(graph.arcs)), 1.0)
 
 

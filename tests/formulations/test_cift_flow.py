@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from formulations.cift_flow import METHOD, flow_model
-from formulations.cift_flow_graph import build_graph
+from formulations.cift_flow_arcs import build_graph
 from formulations.cift_pricing import within
 from instances.cift import CiftInstance, Compression, Configuration, Link, Node
 from instances.interface import Budget, Progress, SolutionStatus

@@ -7,7 +7,7 @@ import pytest
 
 from bench.registry import load as method
 from formulations.cift_flow import flow_model
-from formulations.cift_flow_graph import build_graph
+from formulations.cift_flow_arcs import build_graph
 from formulations.cift_incumbent import Incumbent
 from formulations.cift_pricing import climb
 from formulations.highs_tools import COST_TOLERANCE, SparseModel, load, solve
