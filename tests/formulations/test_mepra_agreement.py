@@ -120,6 +120,46 @@ def cases(draw: st.DrawFn) -> MepraInstance:
     )
 
 
+@st.composite
+def interior_cases(draw: st.DrawFn) -> MepraInstance:
+    """Return instances whose options all count: each is a vertex of its device's hull.
+
+    Bits sent fall with the split s faster than the work left, a_s = a_0 (W_s / W_0)^power, so
+    own cost, (W_0 - W_s) / f + a_s / B, is convex in W_s and falls where W_0 / f is large.
+    """
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n = draw(st.integers(1, 4))
+    networks = []
+    for i in range(n):
+        flops = rng.integers(1, 10, rng.integers(1, 5)).astype(float)
+        left = np.append(np.cumsum(flops[::-1])[::-1], 0.0) / flops.sum()
+        bits = (rng.uniform(0.2, 2) * left ** rng.uniform(1.2, 3)).round(6).tolist()
+        networks.append(
+            MultiExitProfile(
+                f"net{i}",
+                bits[0],
+                tuple(Layer(f"l{j}", f, 0.0, bits[j + 1]) for j, f in enumerate(flops)),
+            )
+        )
+    depths = sorted({len(network.layers) for network in networks})
+    total = np.array([sum(layer.flops for layer in network.layers) for network in networks])
+    return MepraInstance(
+        name="interior",
+        edge_capacity_flop_per_s=float(rng.uniform(1, 40) * n),
+        bandwidth_bit_per_s=1.0,
+        weight_time_per_s=1.0,
+        weight_energy_per_j=0.0,
+        profiles=tuple(networks),
+        exit_fractions=ExitFractions.of([[0.0] * (d - 1) + [1.0] for d in depths]),
+        speed_flop_per_s=total / rng.uniform(0.5, 8, n),
+        power_w=np.zeros(n),
+        transmit_power_w=np.zeros(n),
+        profile=np.arange(n),
+        exit_row=np.array([depths.index(len(network.layers)) for network in networks]),
+        exit_set=np.array([1 << (len(network.layers) - 1) for network in networks]),
+    )
+
+
 def assert_solved(name: str, case: MepraInstance, best: float) -> None:
     result = load(name, "mepra").solve(case, Budget(time_limit_s=60), 0, {})
     assert result.status is SolutionStatus.OPTIMAL, (name, result)
@@ -134,9 +174,25 @@ def assert_solved(name: str, case: MepraInstance, best: float) -> None:
 
 @pytest.mark.parametrize("name", METHODS)
 @settings(max_examples=40, deadline=None)
-@given(case=cases())
+@given(case=cases() | interior_cases())
 def test_method_finds_the_optimum(name: str, case: MepraInstance) -> None:
     assert_solved(name, case, optimum(case))
+
+
+@pytest.mark.parametrize("name", METHODS)
+@settings(max_examples=30, deadline=None)
+@given(case=interior_cases(), relative_gap=st.sampled_from([0.01, 0.1, 0.3]))
+def test_a_loose_gap_leaves_the_bound_a_bound(
+    name: str, case: MepraInstance, relative_gap: float
+) -> None:
+    best = optimum(case)
+    budget = Budget(time_limit_s=60, relative_gap=relative_gap)
+    result = load(name, "mepra").solve(case, budget, 0, {})
+    assert result.status is SolutionStatus.OPTIMAL
+    assert result.objective is not None
+    assert result.bound is not None
+    assert result.bound <= best * (1 + 1e-9)
+    assert best * (1 - 1e-9) <= result.objective <= best / (1 - relative_gap)
 
 
 def all_on_the_device(table: OptionTable, *_: object, **__: object) -> np.ndarray:
@@ -162,7 +218,7 @@ OPTIONS: dict[str, tuple[dict[str, object], ...]] = {
 
 @pytest.mark.parametrize(("name", "start", "poor"), POOR_STARTS)
 @settings(max_examples=30, deadline=None)
-@given(case=cases())
+@given(case=cases() | interior_cases())
 def test_solver_finds_the_optimum_by_itself(
     name: str, start: str, poor: Callable[..., object], case: MepraInstance
 ) -> None:

@@ -71,7 +71,7 @@ def test_relaxation_is_the_best_multiplier_of_all(options: list[list[tuple[float
 @st.composite
 def cores(draw: st.DrawFn) -> Core:
     shifts = st.integers(-20, 20).map(float)
-    penalties = st.sampled_from([0.0, 0.0, 0.5, 1.0, 3.0, 10.0])
+    penalties = st.sampled_from([0.0, 0.0, 0.5, 3.0, 10.0, 40.0, 150.0])
     counts = draw(st.lists(st.integers(2, 4), min_size=1, max_size=6))
     penalty, shift = [], []
     for count in counts:
