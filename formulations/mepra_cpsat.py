@@ -257,6 +257,8 @@ def _search(best: Incumbent, scaled: _Scaled, seed: int) -> Result:
     # Without the full relaxation one worker never lifts the bound of a square.
     solver.parameters.linearization_level = 2
     solver.parameters.random_seed = seed % 2**31
+    # This presolve step drops constraints it should keep (google/or-tools issues 5274, 5293).
+    solver.parameters.presolve_inclusion_work_limit = 0
     # The rest of the gap is for what scaling blurs.
     slack = max(0.0, best.budget.relative_gap * best.objective - scaled.error) / 2
     solver.parameters.absolute_gap_limit = slack * scaled.scale**2 / scaled.divisor
