@@ -120,18 +120,17 @@ class _Envelope:
                 np.cumsum(self.derivative[zero:] * widths[zero:]),
             ]
         )
-        # t + phi'(t) / 2 at both ends of each piece, rising.
-        ends = np.empty(2 * len(widths))
-        ends[0::2] = self.place[:-1] + self.derivative / 2
-        ends[1::2] = self.place[1:] + self.derivative / 2
-        self.rising = np.maximum.accumulate(ends) if len(ends) else ends
+        # t + phi'(t) / 2 at the right end of each piece, rising.
+        self.rising = np.maximum.accumulate(self.place[1:] + self.derivative / 2)
 
     def bound(self, penalty: Floats, deviation: Floats) -> Floats:
         """Return min over t of P + phi(t) + (D + t)^2 for each node."""
         if not len(self.derivative):
             return penalty + deviation**2
-        at = np.searchsorted(self.rising, -deviation)
-        piece = np.minimum(at // 2, len(self.derivative) - 1)
+        # The first piece whose right end reaches -D; where none does, the last. A minimum at the
+        # kink before the piece is its left end.
+        piece = np.searchsorted(self.rising, -deviation)
+        piece = np.minimum(piece, len(self.derivative) - 1)
         inside = -deviation - self.derivative[piece] / 2
         t = np.clip(inside, self.place[piece], self.place[piece + 1])
         phi = self.value[piece] + self.derivative[piece] * (t - self.place[piece])

@@ -162,6 +162,62 @@ def test_search_stopped_at_once_still_bounds() -> None:
     assert full.bound == 1.0
 
 
+def test_a_nodes_bound_by_hand() -> None:
+    # Shifts of 3 at a slope of 2 and of 5 at a slope of 3 from -4.8: 2 (-4.8 + t) + 3 = 0 at
+    # t = 3.3, which costs 6 + 0.3 * 3 + 1.5^2.
+    core = Core(
+        np.array([0, 2, 4]), np.array([0.0, 6.0, 0.0, 15.0]), np.array([0.0, 3.0, 0.0, 5.0]), -4.8
+    )
+    stopped = search(
+        core, threshold=lambda: 1e9, loss=0.0, found=lambda _: None, out_of_time=lambda: True
+    )
+    assert stopped.bound == pytest.approx(9.15, rel=1e-12)
+
+
+def two_ways(own: list[float], root: list[float]) -> MepraInstance:
+    """Return devices that cost `own` alone, or leave work with this root to the edge for free."""
+    n = len(own)
+    squares = np.array(root) ** 2
+    return MepraInstance(
+        name="two-ways",
+        edge_capacity_flop_per_s=1.0,
+        bandwidth_bit_per_s=1.0,
+        weight_time_per_s=1.0,
+        weight_energy_per_j=0.0,
+        profiles=tuple(
+            MultiExitProfile(f"net{i}", 0.0, (Layer("all", w, 0.0, 0.0),))
+            for i, w in enumerate(squares.tolist())
+        ),
+        exit_fractions=ExitFractions.of([[1.0]]),
+        speed_flop_per_s=squares / np.array(own),
+        power_w=np.zeros(n),
+        transmit_power_w=np.zeros(n),
+        profile=np.arange(n),
+        exit_row=np.zeros(n, dtype=np.int64),
+        exit_set=np.ones(n, dtype=np.int64),
+    )
+
+
+@pytest.mark.parametrize(
+    ("own", "root", "relative_gap", "best"),
+    [
+        # Both at the edge 144, the first alone 29.4 + 64, the second alone 65.23 + 16.
+        ([29.4, 65.23], [4.0, 8.0], 0.01, 81.23),
+        # The last alone: 14.52 + 15^2; the first: 91 + 8^2; last two: 94.73 + 8^2; the first and
+        # the last: 105.52 + 7^2.
+        ([91.0, 80.21, 14.52], [8.0, 7.0, 1.0], 0.03, 154.52),
+    ],
+)
+def test_an_option_left_out_limits_what_is_proven(
+    own: list[float], root: list[float], relative_gap: float, best: float
+) -> None:
+    result = METHOD.solve(two_ways(own, root), Budget(relative_gap=relative_gap), 0, {})
+    assert result.bound is not None
+    assert result.bound <= best
+    assert result.objective is not None
+    assert result.objective <= best / (1 - relative_gap)
+
+
 def lattice(n: int, seed: int) -> MepraInstance:
     """Return devices whose roots lie near multiples of ten and whose own costs follow them.
 
@@ -172,25 +228,7 @@ def lattice(n: int, seed: int) -> MepraInstance:
     slack = 0.3
     root = 10.0 * rng.integers(1, 4, n) + rng.uniform(0, 20 * slack / n, n)
     theta = 10 * math.floor(root.sum() / 20) + 10 * (slack + (1 - slack) / 2)
-    networks = tuple(
-        MultiExitProfile(f"net{i}", 0.0, (Layer("all", r * r, 0.0, 0.0),))
-        for i, r in enumerate(root.tolist())
-    )
-    return MepraInstance(
-        name="lattice",
-        edge_capacity_flop_per_s=1.0,
-        bandwidth_bit_per_s=1.0,
-        weight_time_per_s=1.0,
-        weight_energy_per_j=0.0,
-        profiles=networks,
-        exit_fractions=ExitFractions.of([[1.0]]),
-        speed_flop_per_s=root / (2 * theta),
-        power_w=np.zeros(n),
-        transmit_power_w=np.zeros(n),
-        profile=np.arange(n),
-        exit_row=np.zeros(n, dtype=np.int64),
-        exit_set=np.ones(n, dtype=np.int64),
-    )
+    return two_ways((2 * theta * root).tolist(), root.tolist())
 
 
 def test_gap_that_only_integrality_closes() -> None:
