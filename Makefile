@@ -18,7 +18,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	  { echo "splitopt needs Python 3.11 or newer; say which: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint constraints.txt --editable ".[dev]"
+	  --constraint constraints.txt --editable ".[dev,learn,cluster,parquet]"
 	@touch $@
 
 bench: setup
