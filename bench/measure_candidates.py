@@ -131,19 +131,23 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of candidates.jsonl")
     parser.add_argument("--table", action="store_true", help="write the committed table")
+    parser.add_argument("--only", default="", help="only candidates whose name starts so")
+    parser.add_argument("--part", default="0/1", help="K/N: every N-th candidate from the K-th on")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "candidates.jsonl"
     done = _read(path)
     recipes = list(candidates())
+    part, parts = (int(number) for number in options.part.split("/"))
+    asked = [recipe for recipe in recipes if recipe.name.startswith(options.only)][part::parts]
     with path.open("a", encoding="ascii") as stream:
-        for k, recipe in enumerate(recipes, start=1):
+        for k, recipe in enumerate(asked, start=1):
             if recipe.name in done:
                 continue
             row = done[recipe.name] = measure(recipe)
             stream.write(json.dumps(row) + "\n")
             stream.flush()
-            sys.stderr.write(f"{k}/{len(recipes)} {recipe.name} {row['milp_status']}\n")
+            sys.stderr.write(f"{k}/{len(asked)} {recipe.name} {row['milp_status']}\n")
     if options.table:
         write_json(TABLE, [done[recipe.name] for recipe in recipes])
 
