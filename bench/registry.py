@@ -100,14 +100,14 @@ METHODS: tuple[Entry, ...] = (
         "jqodi",
         "cift",
         "approximation",
-        "heuristics.jqodi_cift:APPROXIMATE",
+        "heuristics.jqodi.cift.method:APPROXIMATE",
         "the time-energy program within a factor 1 + epsilon, with bounds",
     ),
     Entry(
         "jqodi-exact",
         "cift",
         "exact",
-        "heuristics.jqodi_cift:EXACT_PROGRAM",
+        "heuristics.jqodi.cift.method:EXACT_PROGRAM",
         "the time-energy program without trimming; listed speeds",
     ),
     Entry(
@@ -163,14 +163,14 @@ METHODS: tuple[Entry, ...] = (
         "jqodi",
         "mepra",
         "approximation",
-        "heuristics.jqodi_mepra:APPROXIMATE",
+        "heuristics.jqodi.mepra.method:APPROXIMATE",
         "the program over devices within a factor 1 + epsilon, with bounds",
     ),
     Entry(
         "jqodi-exact",
         "mepra",
         "exact",
-        "heuristics.jqodi_mepra:EXACT_PROGRAM",
+        "heuristics.jqodi.mepra.method:EXACT_PROGRAM",
         "the program over devices without trimming",
     ),
     Entry(

@@ -11,7 +11,7 @@ from bench.commands.arguments import InstanceName, open_instance
 from bench.commands.output import check_writable, echo_json, echo_table, json_option, note
 
 if TYPE_CHECKING:
-    from heuristics.jqodi_front import Axis, EnergyFront, FrontPoint
+    from heuristics.jqodi.cift.front import Axis, EnergyFront, FrontPoint
     from instances.cift import CiftInstance
 
 
@@ -71,7 +71,7 @@ def sweep(
         raise InputError("--time-limit", time_limit, "seconds > 0", "leave it out for 60")
     if plot is not None:
         check_writable("--plot", plot)
-    from heuristics.jqodi_front import energy_front
+    from heuristics.jqodi.cift.front import energy_front
 
     cift = cast("CiftInstance", problem_instance)
     front = energy_front(cift, cast("Axis", axis), epsilon, time_limit)

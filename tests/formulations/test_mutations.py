@@ -67,9 +67,9 @@ HARMLESS: dict[tuple[str, str], str] = {
     ("formulations.cift_outer", "kappa_j_s2_per_flop3"): _STEERS,
     ("formulations.pyomo_cift_cones", "busy_power_w"): _CONES,
     ("formulations.pyomo_cift_cones", "kappa_j_s2_per_flop3"): _CONES,
-    ("heuristics.jqodi_levels", "requests"): _SIGN,
-    ("heuristics.jqodi_levels", "inference_deadline_s"): _SIGN,
-    ("heuristics.jqodi_levels", "fine_tuning_deadline_s"): _SIGN,
+    ("heuristics.jqodi.cift.levels", "requests"): _SIGN,
+    ("heuristics.jqodi.cift.levels", "inference_deadline_s"): _SIGN,
+    ("heuristics.jqodi.cift.levels", "fine_tuning_deadline_s"): _SIGN,
 }
 
 

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from bench.registry import load
-from heuristics.jqodi_front import EnergyFront, energy_front
+from heuristics.jqodi.cift.front import EnergyFront, energy_front
 from instances.cift import CiftInstance
 from instances.errors import InputError
 from instances.generators import generate

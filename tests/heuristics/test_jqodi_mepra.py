@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.registry import load
-from heuristics.jqodi_mepra_dual import relax
-from heuristics.jqodi_mepra_options import fronts_of
+from heuristics.jqodi.mepra.dual import relax
+from heuristics.jqodi.mepra.options import fronts_of
 from instances.generators import generate
 from instances.interface import Budget, Result, SolutionStatus, Termination
 from instances.judge import check, evaluate

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench.registry import load
-from heuristics.jqodi_tree import FATES, time_energy_tree
+from heuristics.jqodi.cift.tree import FATES, time_energy_tree
 from instances.errors import InputError
 from instances.generators import generate
 from instances.interface import Budget

@@ -115,7 +115,7 @@ def _points(
     instance: MepraInstance, kinds: list[tuple[int, int, int]]
 ) -> tuple[Ints, list[Floats]]:
     """Return (start, [local, bits, edge, split, exits]) of the points of all kinds."""
-    from heuristics.jqodi_mepra_kernels import fixed_points, free_points, useful
+    from heuristics.jqodi.mepra.kernels import fixed_points, free_points, useful
 
     chains = {}
     tails = {}
@@ -180,7 +180,7 @@ def _groups(instance: MepraInstance, kind: Ints) -> tuple[Ints, Ints]:
 
 def fronts_of(instance: MepraInstance) -> Fronts:
     """Return the fronts of an instance."""
-    from heuristics.jqodi_mepra_kernels import hulls
+    from heuristics.jqodi.mepra.kernels import hulls
 
     kind, kinds = _kinds(instance)
     first, (local, bits, edge, split, exits) = _points(instance, kinds)

@@ -7,7 +7,7 @@ within a deadline, or not below the threshold by the Lagrangian of the dual boun
 
 A placement that is complete has a bound of its own, the sum of its hops and of the Lagrangian
 bounds of its two phases, each at its own best multiplier; where that is below the threshold both
-phases are solved (`heuristics.jqodi_phase`). When the search ends within its quota of steps the
+phases are solved (`jqodi.cift.phase`). When the search ends within its quota of steps the
 configuration is solved, for two strict deadlines and for continuous speeds as well; else the labels
 take over.
 """
@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from heuristics.jqodi_phase import phase_bound, phase_optimum
-from heuristics.jqodi_speeds import phase_speeds
+from heuristics.jqodi.cift.phase import phase_bound, phase_optimum
+from heuristics.jqodi.cift.speeds import phase_speeds
 from heuristics.labels.jit import kernel
 
 __all__ = ["Enumerated", "enumerate_placements"]
@@ -32,7 +32,7 @@ class Enumerated(NamedTuple):
     """What `enumerate_placements` finds.
 
     ``complete`` tells that all was searched; every plan of the configuration then costs ``bound``
-    at least. The rest as in `heuristics.jqodi_dual.Dual`.
+    at least. The rest as in `jqodi.cift.dual.Dual`.
     """
 
     complete: bool
@@ -125,7 +125,7 @@ def enumerate_placements(
     accept
         Times that plans met may take, shape (2,).
     measures
-        Tuple of `heuristics.jqodi_graph.Limits`, the first for energy at multipliers that are paid
+        Tuple of `jqodi.cift.graph.Limits`, the first for energy at multipliers that are paid
         back by `credit`.
     quota
         Steps to make at most.

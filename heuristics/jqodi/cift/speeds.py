@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from heuristics.jqodi_passes import cheapest
+from heuristics.jqodi.cift.passes import cheapest
 from heuristics.labels.jit import kernel
 
 __all__ = ["phase_speeds"]

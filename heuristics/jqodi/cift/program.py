@@ -1,6 +1,6 @@
 """The label program of JQODI on the time-energy graph of one configuration.
 
-The graph is written out by `heuristics.jqodi_graph` and given to
+The graph is written out by `jqodi.cift.graph` and given to
 `heuristics.labels.constrained_shortest_path`: cost E, resources T_inf and T_ft as far as they have
 a deadline.
 """
@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from heuristics.jqodi_network import Case, Instance
+from heuristics.jqodi.cift.network import Case, Instance
 from instances.interface import Budget, Termination
 
 __all__ = ["Graph", "Outcome", "Program", "Rules"]
@@ -92,7 +92,7 @@ class Program:
         The first is the Lagrangian with what the deadlines pay back still in it; that is returned
         as well.
         """
-        from heuristics.jqodi_graph import bounds_of
+        from heuristics.jqodi.cift.graph import bounds_of
 
         net, chain, load = self.instance.network, case.chain, case.load
         credit = sum(
@@ -110,8 +110,8 @@ class Program:
 
     def graph(self, case: Case, measures: tuple[Any, ...]) -> Graph:
         """Return the graph without arcs on no path within all measures."""
-        from heuristics.jqodi_graph import write_arcs
-        from heuristics.jqodi_levels import phase_levels
+        from heuristics.jqodi.cift.graph import write_arcs
+        from heuristics.jqodi.cift.levels import phase_levels
 
         if self._levels is None:
             self._levels = (
@@ -126,7 +126,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """The graph of a configuration: `heuristics.jqodi_graph.Arcs`, its ends, and the speeds."""
+    """The graph of a configuration: `jqodi.cift.graph.Arcs`, its ends, and the speeds."""
 
     case: Case
     arcs: Any

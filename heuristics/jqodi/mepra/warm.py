@@ -17,7 +17,7 @@ def warm_up() -> float:
     if _ready:
         return 0.0
     began = perf_counter()
-    from heuristics.jqodi_mepra_search import EXACT_RATIO, MepraSearch
+    from heuristics.jqodi.mepra.search import EXACT_RATIO, MepraSearch
     from instances.interface import Budget, Recorder
     from instances.mepra import ExitFractions, MepraInstance
     from instances.profiles import Layer, MultiExitProfile

@@ -3,8 +3,8 @@ r"""JQODI on CIFT: the time-energy program, exact or within a factor 1 + epsilon
 The program is a resource-constrained shortest path on the time-energy graph of each configuration:
 labels (E, T_inf, T_ft) at states (blocks done, node, phase), dominated labels dropped, and within
 epsilon one label kept in each cell of a geometric grid (`heuristics.labels`). Configurations are
-visited best bound first and cut by the incumbent (`heuristics.jqodi_search`); what is guaranteed in
-each case stands in `heuristics.jqodi_guarantee`.
+visited best bound first and cut by the incumbent (`jqodi.cift.search`); what is guaranteed in
+each case stands in `heuristics.jqodi.guarantee`.
 
 Continuous speeds: a grid of ratio 1 + s, with ``(1 + s)^2 (1 + epsilon') <= 1 + epsilon``, and at
 the end the best speeds for the placement found.
@@ -16,10 +16,10 @@ import math
 from collections.abc import Mapping
 from typing import Literal, cast
 
-from heuristics.jqodi_guarantee import INTERRUPTED, certified, promised
-from heuristics.jqodi_network import Instance
-from heuristics.jqodi_program import Rules
-from heuristics.jqodi_search import EXACT_RATIO, Search
+from heuristics.jqodi.cift.network import Instance
+from heuristics.jqodi.cift.program import Rules
+from heuristics.jqodi.cift.search import EXACT_RATIO, Search
+from heuristics.jqodi.guarantee import INTERRUPTED, certified, promised
 from instances.cift import CiftInstance
 from instances.cift_plan import CiftPlan
 from instances.errors import InputError
@@ -81,7 +81,7 @@ class JqodiCift:
 
     def prepare(self) -> None:
         """Load the compiled kernels."""
-        from heuristics.jqodi_warm import warm_up
+        from heuristics.jqodi.cift.warm import warm_up
 
         warm_up()
 
@@ -116,7 +116,7 @@ class JqodiCift:
             deadlines = "strict"
         step, rest = 0.0, epsilon
         if instance.has_continuous_speeds and instance.deadlines:
-            from heuristics.jqodi_levels import step_for
+            from heuristics.jqodi.cift.levels import step_for
 
             step, rest = step_for(epsilon)
         return Rules(epsilon, 1.0 + rest, step, deadlines, reduction)
@@ -158,7 +158,7 @@ def _check_grid(instance: Instance, rules: Rules) -> None:
     """Refuse a grid of speeds that would not fit."""
     if not rules.step:
         return
-    from heuristics.jqodi_levels import levels_needed
+    from heuristics.jqodi.cift.levels import levels_needed
 
     needed = levels_needed(instance, rules.step)
     if needed > _MOST_LEVELS:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from heuristics.jqodi_passes import cheapest
+from heuristics.jqodi.cift.passes import cheapest
 from heuristics.labels.jit import kernel
 
 __all__ = ["phase_bound", "phase_optimum"]
@@ -51,7 +51,7 @@ def phase_optimum(
     Parameters
     ----------
     energy, speed, price
-        As `heuristics.jqodi_speeds.phase_speeds` returns them.
+        As `jqodi.cift.speeds.phase_speeds` returns them.
     bound
         The Lagrangian bound at `price`.
     threshold

@@ -1,9 +1,9 @@
 r"""JQODI on MEPRA: the label program over devices, exact or within a factor 1 + epsilon.
 
-With the best shares the cost is ``sum_i A_i + (sum_i r_i)^2`` (`heuristics.jqodi_mepra_options`).
+With the best shares the cost is ``sum_i A_i + (sum_i r_i)^2`` (`jqodi.mepra.options`).
 Stage = device, label = (A, R). The Lagrangian gives a bound, a plan and reduced costs
-(`heuristics.jqodi_mepra_dual`); where the bound does not reach the ratio asked for, labels decide
-over the devices whose choice is still open (`heuristics.jqodi_mepra_labels`). The exact program can
+(`jqodi.mepra.dual`); where the bound does not reach the ratio asked for, labels decide
+over the devices whose choice is still open (`jqodi.mepra.labels`). The exact program can
 grow exponentially; its memory is bounded, and it then ends with its plan and its bound.
 """
 
@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from heuristics.jqodi_guarantee import INTERRUPTED, certified
-from heuristics.jqodi_mepra_search import EXACT_RATIO, MepraSearch
+from heuristics.jqodi.guarantee import INTERRUPTED, certified
+from heuristics.jqodi.mepra.search import EXACT_RATIO, MepraSearch
 from instances.interface import (
     EXACT,
     Budget,
@@ -60,7 +60,7 @@ class JqodiMepra:
 
     def prepare(self) -> None:
         """Load the compiled kernels."""
-        from heuristics.jqodi_mepra_warm import warm_up
+        from heuristics.jqodi.mepra.warm import warm_up
 
         warm_up()
 

@@ -3,9 +3,9 @@ r"""The search of JQODI on CIFT: configurations best bound first, cut by the inc
 For each configuration, in the order of a lower bound on its energy that is raised step by step:
 
 1. the least times decide whether it can keep each deadline by itself;
-2. the Lagrangian bound (`heuristics.jqodi_dual`), which meets plans on its way;
+2. the Lagrangian bound (`jqodi.cift.dual`), which meets plans on its way;
 3. where the bound leaves room below ``threshold = incumbent / ratio``, the time-energy graph
-   without the arcs that bounds rule out (`heuristics.jqodi_graph`), and the label program on it.
+   without the arcs that bounds rule out (`jqodi.cift.graph`), and the label program on it.
    One arc more, from the root to the goal at the energy of the incumbent and no time, lets the
    label program begin with what is known.
 
@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from heuristics.jqodi_network import Case, Instance
-from heuristics.jqodi_program import Graph, Outcome, Program, Rules
+from heuristics.jqodi.cift.network import Case, Instance
+from heuristics.jqodi.cift.program import Graph, Outcome, Program, Rules
 from instances.cift_judge import CiftEvaluation, evaluate_cift
 from instances.cift_plan import CiftPlan, Stop
 from instances.interface import Budget, Recorder, Statistic, Termination
@@ -159,7 +159,7 @@ class Search:
             self.termination = Termination.TIME
             self._finish(0.0)
             return
-        from heuristics import jqodi_dual as dual
+        from heuristics.jqodi.cift import dual
 
         net = self.instance.network
         heap: list[tuple[float, int, _State]] = []
@@ -250,7 +250,7 @@ class Search:
 
     def _enumerate(self, state: _State, measures: tuple[Any, ...], credit: float) -> bool:
         """Try to solve a configuration placement by placement; tell whether that is done."""
-        from heuristics.jqodi_placements import enumerate_placements
+        from heuristics.jqodi.cift.placements import enumerate_placements
 
         case = state.case
         found = enumerate_placements(
@@ -342,7 +342,7 @@ class Search:
         case = graph.case
         plan = self.plan_of(graph, path)
         if self.rules.epsilon:
-            from heuristics.jqodi_dual import plan_speeds
+            from heuristics.jqodi.cift.dual import plan_speeds
 
             net = self.instance.network
             rows, _, _ = graph.decode(path)

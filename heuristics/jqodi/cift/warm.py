@@ -15,9 +15,9 @@ def warm_up() -> float:
     if _ready:
         return 0.0
     began = perf_counter()
-    from heuristics.jqodi_network import Instance
-    from heuristics.jqodi_program import Rules
-    from heuristics.jqodi_search import EXACT_RATIO, Search
+    from heuristics.jqodi.cift.network import Instance
+    from heuristics.jqodi.cift.program import Rules
+    from heuristics.jqodi.cift.search import EXACT_RATIO, Search
     from heuristics.labels import warm_up as warm_labels
     from instances.cift import CiftInstance, Compression, Configuration, Link, Node
     from instances.interface import Budget, Recorder

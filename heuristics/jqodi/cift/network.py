@@ -12,7 +12,7 @@ communication, the three figures of a plan add up over its path::
                              T_ft   v S (a_b / B + d / batch)
 
 So at given prices of the three figures each FLOP on a node has one price, whatever the segment, and
-each link an affine price in bits (`heuristics.jqodi_passes`).
+each link an affine price in bits (`jqodi.cift.passes`).
 
 Everything here is computed from the instance alone, apart from the judge, the models and the
 oracles: an error in one of them shows as a disagreement.

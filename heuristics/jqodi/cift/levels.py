@@ -14,8 +14,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from heuristics.jqodi_graph import Levels
-from heuristics.jqodi_network import Instance
+from heuristics.jqodi.cift.graph import Levels
+from heuristics.jqodi.cift.network import Instance
 from instances.cift import Node, SpeedInterval
 
 __all__ = ["levels_needed", "phase_levels", "step_for"]

@@ -5,12 +5,12 @@ The bound is the value of the master problem over all paths p of the time-energy
     min  sum_p mu_p E_p    s.t.  sum_p mu_p = 1,   sum_p mu_p (T_pk - tau_k) / tau_k <= 0,   mu >= 0
 
 solved by the simplex method on a basis of three columns. A shortest path at the multipliers of the
-basis (`heuristics.jqodi_passes`) prices a new column in and gives the bound g(l); when it does not
+basis (`jqodi.cift.passes`) prices a new column in and gives the bound g(l); when it does not
 price in, the master is solved. The incumbent is a column of its own, of its energy and no time, so
 that the multipliers stay bounded. The run ends as soon as g(l) reaches the threshold above which a
 configuration is of no interest: the incumbent over the ratio asked for.
 
-Each path met is a placement; with its best speeds (`heuristics.jqodi_speeds`) it often is a plan.
+Each path met is a placement; with its best speeds (`jqodi.cift.speeds`) it often is a plan.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from heuristics.jqodi_passes import forward, prices_at, trace
-from heuristics.jqodi_speeds import phase_speeds
+from heuristics.jqodi.cift.passes import forward, prices_at, trace
+from heuristics.jqodi.cift.speeds import phase_speeds
 from heuristics.labels.jit import kernel
 
 __all__ = ["Dual", "ascend", "least_times", "plan_speeds"]
@@ -34,7 +34,7 @@ class Dual(NamedTuple):
 
     ``bound`` holds for every plan of the configuration, at the multipliers ``l1``, ``l2``;
     ``solved`` tells that no multipliers do better. ``energy`` is that of the best plan met
-    (infinite: none), by ``stops`` as `heuristics.jqodi_passes.trace` has them, with speeds (NaN for
+    (infinite: none), by ``stops`` as `jqodi.cift.passes.trace` has them, with speeds (NaN for
     none).
     """
 

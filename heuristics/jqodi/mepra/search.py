@@ -1,7 +1,7 @@
 r"""The search of JQODI on MEPRA: fronts, Lagrangian, and labels for what is left open.
 
-See `heuristics.jqodi_mepra_options`, `heuristics.jqodi_mepra_dual` and
-`heuristics.jqodi_mepra_labels`. The threshold is the incumbent over the ratio asked for; what is
+See `jqodi.mepra.options`, `jqodi.mepra.dual` and
+`jqodi.mepra.labels`. The threshold is the incumbent over the ratio asked for; what is
 cut costs the threshold at least. A run to a small gap makes coarse trimmed passes first, each of
 which leaves a better incumbent; down to a ratio of 1 + 1e-9 the last pass is not trimmed.
 """
@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from heuristics.jqodi_mepra_dual import Relaxed, relax
-from heuristics.jqodi_mepra_options import Fronts, fronts_of
+from heuristics.jqodi.mepra.dual import Relaxed, relax
+from heuristics.jqodi.mepra.options import Fronts, fronts_of
 from instances.interface import Budget, Recorder, Statistic, Termination
 from instances.judge import evaluate
 from instances.mepra import MepraInstance
@@ -151,7 +151,7 @@ class MepraSearch:
 
     def _label(self, fronts: Fronts, relaxed: Relaxed, ratio: float, *, trim: bool) -> None:
         """Run the label program over the devices that have a choice left."""
-        from heuristics.jqodi_mepra_labels import stage
+        from heuristics.jqodi.mepra.labels import stage
 
         price = relaxed.multiplier
         threshold = self.cost / ratio if self.reduction else math.inf

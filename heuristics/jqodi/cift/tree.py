@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from heuristics.jqodi_network import Instance
-from heuristics.jqodi_program import Program
+from heuristics.jqodi.cift.network import Instance
+from heuristics.jqodi.cift.program import Program
 from instances.cift import CiftInstance
 from instances.errors import InputError
 
@@ -109,7 +109,7 @@ def time_energy_tree(
             raise InputError(
                 "epsilon", epsilon, "a number > 0 where speeds are continuous", "give 0.1, say"
             )
-        from heuristics.jqodi_levels import step_for
+        from heuristics.jqodi.cift.levels import step_for
 
         step, rest = step_for(epsilon)
     arrays = Instance(instance)

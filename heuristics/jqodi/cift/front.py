@@ -8,7 +8,7 @@ cheapest plan of all takes nothing changes, so that is the end of the axis.
 Exact with listed speeds. Within epsilon every plan that keeps the other deadline has a point with
 at most 1 + epsilon times its energy; where there is another deadline, that point may take longer,
 by at most epsilon times the end of the axis. A grid of speeds takes its part of epsilon
-(`heuristics.jqodi_levels`). Where the time ends the run first, single solves at deadlines spread
+(`jqodi.cift.levels`). Where the time ends the run first, single solves at deadlines spread
 over the axis fill in: a part of the front, and said so.
 """
 
@@ -20,9 +20,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from heuristics.jqodi_network import Instance
-from heuristics.jqodi_program import Graph, Program, Rules
-from heuristics.jqodi_search import EXACT_RATIO, Search
+from heuristics.jqodi.cift.network import Instance
+from heuristics.jqodi.cift.program import Graph, Program, Rules
+from heuristics.jqodi.cift.search import EXACT_RATIO, Search
 from instances.cift import CiftInstance
 from instances.cift_judge import evaluate_cift
 from instances.cift_plan import CiftPlan
@@ -154,7 +154,7 @@ def energy_front(
 def _rules(instance: CiftInstance, epsilon: float) -> Rules:
     step, rest = 0.0, epsilon
     if instance.has_continuous_speeds:
-        from heuristics.jqodi_levels import step_for
+        from heuristics.jqodi.cift.levels import step_for
 
         step, rest = step_for(epsilon)
     ratio = 1.0 + rest if epsilon else EXACT_RATIO
@@ -218,7 +218,7 @@ class _Front:
 
     def sample(self, instance: CiftInstance, end: float) -> None:
         """Add the plans of single solves at deadlines spread over the axis."""
-        from heuristics.jqodi_dual import least_times
+        from heuristics.jqodi.cift.dual import least_times
 
         swept = 0 if self.axis == "inference" else 1
         net = self.arrays.network

@@ -1,0 +1,1 @@
+"""JQODI on CIFT: the time-energy program (see `jqodi.cift.method`)."""

@@ -1,0 +1,1 @@
+"""JQODI on MEPRA: the program over devices (see `jqodi.mepra.method`)."""
