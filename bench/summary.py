@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.crosscheck import is_feasible
 from bench.metrics import gap_to_best, penalised_average, shifted_geometric_mean
 from bench.references import Reference
 from bench.rows import Row, Verdict
+from bench.run_integrals import run_integrals
 
-__all__ = ["SHIFT_S", "MethodSummary", "charged_time_s", "is_solved", "summarise"]
+__all__ = [
+    "SHIFT_S",
+    "VIRTUAL_BEST",
+    "MethodSummary",
+    "charged_time_s",
+    "is_proved",
+    "is_right",
+    "is_solved",
+    "run_gap",
+    "summarise",
+    "task",
+    "virtual_best_summary",
+]
 
 # The field's usual shift for times in seconds.
 SHIFT_S = 10.0
+VIRTUAL_BEST = "virtual best"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +38,8 @@ class MethodSummary:
 
     Attributes
     ----------
+    method, variant
+        Its name, and its name with the options that set its runs apart from others of it.
     runs
         Runs that were tried; those it does not support are counted in `unsupported`.
     solved
@@ -33,18 +51,21 @@ class MethodSummary:
     failed
         Killed, crashed or out of memory.
     gaps
-        Runs with a feasible plan on an instance whose best objective is known: what the two
-        gaps rest on.
+        Runs that are not wrong, with a feasible plan, on an instance whose best objective is
+        known: what the two gaps rest on.
     gap_median, gap_worst
         (objective - best) / |best| over those runs; None without any.
     time_s
         Shifted geometric mean of the charged times; see `charged_time_s`.
     par2_s, par10_s
         Mean time with each failure at 2 and at 10 times its limit.
+    primal_s, primal_dual_s
+        Mean integrals; None where no trajectory was read or no plan is known.
     """
 
     problem: str
     method: str
+    variant: str
     runs: int
     unsupported: int
     solved: int
@@ -58,6 +79,20 @@ class MethodSummary:
     time_s: float | None
     par2_s: float | None
     par10_s: float | None
+    primal_s: float | None = None
+    primal_dual_s: float | None = None
+
+
+def task(row: Row) -> tuple[object, ...]:
+    """Return what rows of different methods share when they did the same task."""
+    return (
+        row.instance_hash,
+        row.seed,
+        row.repetition,
+        row.time_limit_s,
+        row.threads,
+        row.relative_gap,
+    )
 
 
 def is_solved(row: Row) -> bool:
@@ -65,8 +100,19 @@ def is_solved(row: Row) -> bool:
     return row.termination == "solved" and row.status != "none"
 
 
-def _succeeded(row: Row, refuted: frozenset[str]) -> bool:
+def is_right(row: Row, refuted: frozenset[str]) -> bool:
+    """Return whether neither the judge nor another run refutes a claim, and there is one."""
     return row.verdict == Verdict.RIGHT and row.key not in refuted
+
+
+def is_wrong(row: Row, refuted: frozenset[str]) -> bool:
+    """Return whether a claim is refuted."""
+    return row.verdict == Verdict.WRONG or row.key in refuted
+
+
+def is_proved(row: Row, refuted: frozenset[str]) -> bool:
+    """Return whether a run is right and proves its plan optimal, or that there is none."""
+    return is_right(row, refuted) and row.status in ("optimal", "infeasible")
 
 
 def charged_time_s(row: Row, refuted: frozenset[str]) -> float:
@@ -76,46 +122,64 @@ def charged_time_s(row: Row, refuted: frozenset[str]) -> float:
     took where that is more. A wrong answer is never a fast one.
     """
     taken = row.solve_time_s or 0.0
-    return taken if _succeeded(row, refuted) else max(taken, row.time_limit_s)
+    return taken if is_right(row, refuted) else max(taken, row.time_limit_s)
+
+
+def run_gap(row: Row, reference: Reference | None, refuted: frozenset[str]) -> float | None:
+    """Return the gap of a run's plan to the best known; None without one to speak of.
+
+    That is: without a feasible plan, where nothing is known, or where the run is wrong.
+    """
+    if reference is None or is_wrong(row, refuted) or not is_feasible(row):
+        return None
+    return gap_to_best(row.objective, reference.objective)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return statistics.fmean(values) if values else None
 
 
 def _one(
-    problem: str,
-    method: str,
+    names: tuple[str, str, str],
     rows: list[Row],
     known: Mapping[str, Reference],
     refuted: frozenset[str],
 ) -> MethodSummary:
     tried = [row for row in rows if row.termination != "unsupported"]
-    right = [row for row in tried if _succeeded(row, refuted)]
-    gaps = []
-    for row in tried:
-        reference = known.get(row.instance_hash)
-        if reference is not None and not row.violations:
-            distance = gap_to_best(row.objective, reference.objective)
-            if distance is not None:
-                gaps.append(distance)
+    right = [row for row in tried if is_right(row, refuted)]
+    found = [run_gap(row, known.get(row.instance_hash), refuted) for row in tried]
+    gaps = [gap for gap in found if gap is not None]
     times = [charged_time_s(row, refuted) for row in tried]
-    par = [
-        statistics.fmean(
-            penalised_average(
-                [row.solve_time_s or 0.0], [_succeeded(row, refuted)], row.time_limit_s, factor
-            )
+    integrals = []
+    if any(row.trajectory for row in rows):
+        possible = [
+            run_integrals(row, known[row.instance_hash], refuted)
             for row in tried
+            if row.instance_hash in known
+        ]
+        integrals = [each for each in possible if each is not None]
+    par = [
+        _mean(
+            [
+                penalised_average(
+                    [row.solve_time_s or 0.0], [is_right(row, refuted)], row.time_limit_s, factor
+                )
+                for row in tried
+            ]
         )
-        if tried
-        else None
         for factor in (2.0, 10.0)
     ]
+    problem, method, variant = names
     return MethodSummary(
         problem=problem,
         method=method,
+        variant=variant,
         runs=len(tried),
         unsupported=len(rows) - len(tried),
         solved=sum(map(is_solved, tried)),
         right=len(right),
-        wrong=sum(row.verdict == Verdict.WRONG or row.key in refuted for row in tried),
-        proved=sum(row.status in ("optimal", "infeasible") for row in right),
+        wrong=sum(is_wrong(row, refuted) for row in tried),
+        proved=sum(is_proved(row, refuted) for row in right),
         failed=sum(row.termination in ("killed", "crashed", "memory") for row in tried),
         gaps=len(gaps),
         gap_median=statistics.median(gaps) if gaps else None,
@@ -123,6 +187,8 @@ def _one(
         time_s=shifted_geometric_mean(times, SHIFT_S) if times else None,
         par2_s=par[0],
         par10_s=par[1],
+        primal_s=_mean([each.primal_s for each in integrals]),
+        primal_dual_s=_mean([each.primal_dual_s for each in integrals]),
     )
 
 
@@ -131,6 +197,7 @@ def summarise(
     known: Mapping[str, Reference],
     refuted: frozenset[str],
     by: Callable[[Row], str] = lambda row: "",
+    variants: Mapping[str, str] | None = None,
 ) -> dict[str, list[MethodSummary]]:
     """Return a summary of each method and problem, by group.
 
@@ -142,15 +209,83 @@ def summarise(
         Keys of rows that the cross-check refutes.
     by
         Group of a row, such as its instance's family; one group for all unless given.
+    variants
+        What a run's method is called, by key of the run; its name unless given.
     """
-    groups: dict[str, dict[tuple[str, str], list[Row]]] = {}
+    called = variants or {}
+    groups: dict[str, dict[tuple[str, str, str], list[Row]]] = {}
     for row in rows:
         methods = groups.setdefault(by(row), {})
-        methods.setdefault((row.problem, row.method), []).append(row)
+        names = (row.problem, row.method, called.get(row.key, row.method))
+        methods.setdefault(names, []).append(row)
     return {
         group: [
-            _one(problem, method, found, known, refuted)
-            for (problem, method), found in sorted(methods.items(), key=lambda item: item[0][0])
+            _one(names, found, known, refuted)
+            for names, found in sorted(methods.items(), key=lambda item: item[0][0])
         ]
         for group, methods in groups.items()
     }
+
+
+def virtual_best_summary(
+    rows: Iterable[Row], known: Mapping[str, Reference], refuted: frozenset[str]
+) -> MethodSummary | None:
+    """Return what choosing the best method for each task would give; None without a run.
+
+    On each task it is the quickest proof; where nothing is proved, the run that is right with
+    the least gap, at the time limit. Its time is therefore that to a proof, as of methods that
+    prove. A task is an instance, a seed, a repetition and limits.
+
+    Parameters
+    ----------
+    rows
+        Runs of one problem.
+    """
+    tasks: dict[tuple[object, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.termination != "unsupported":
+            tasks[task(row)].append(row)
+    if not tasks:
+        return None
+    times, proofs, gaps, right, solved = [], [], [], 0, 0
+    limits = []
+    for mine in tasks.values():
+        good = [row for row in mine if is_right(row, refuted)]
+        proofs.append(any(is_proved(row, refuted) for row in good))
+        limits.append(mine[0].time_limit_s)
+        times.append(
+            min(
+                (row.solve_time_s or 0.0 for row in good if is_proved(row, refuted)),
+                default=mine[0].time_limit_s,
+            )
+        )
+        found = [run_gap(row, known.get(row.instance_hash), refuted) for row in good]
+        there = [gap for gap in found if gap is not None]
+        gaps += [min(there)] if there else []
+        right += bool(good)
+        solved += any(map(is_solved, good))
+    par = [
+        statistics.fmean(
+            penalised_average([t], [proof], limit, factor)
+            for t, proof, limit in zip(times, proofs, limits, strict=True)
+        )
+        for factor in (2.0, 10.0)
+    ]
+    return MethodSummary(
+        problem=next(iter(tasks.values()))[0].problem,
+        method=VIRTUAL_BEST,
+        variant=VIRTUAL_BEST,
+        runs=len(tasks),
+        unsupported=0,
+        solved=solved,
+        right=right,
+        wrong=0,
+        proved=sum(proofs),
+        failed=0,
+        gaps=len(gaps),
+        gap_median=statistics.median(gaps) if gaps else None,
+        gap_worst=max(gaps) if gaps else None,
+        time_s=shifted_geometric_mean(times, SHIFT_S),
+        par2_s=par[0],
+        par10_s=par[1],
+    )

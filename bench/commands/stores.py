@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from bench.commands.output import echo_json, json_option
+from instances.errors import InputError
 
 _FOLDER = click.Path(path_type=Path)
 
@@ -17,22 +18,51 @@ _FOLDER = click.Path(path_type=Path)
 Examples:
   splitopt compare results/main results/branch
 \b
-Times are compared over runs that are right in both; the interval is a bootstrap over seeds.
+  splitopt compare results/main results/branch --check
+\b
+Times are compared over runs that are right in both and were measured on the same kind of machine
+with as many runs at a time; intervals are bootstraps over seeds. Exit code with --check: 1 where a
+method got slower beyond its interval, less often right or more often wrong.
 """
 )
 @click.argument("before", metavar="A", type=_FOLDER)
 @click.argument("after", metavar="B", type=_FOLDER)
+@click.option(
+    "--across", is_flag=True, help="Compare times of different machines or --jobs all the same."
+)
+@click.option(
+    "--level", type=float, default=0.95, show_default=True, metavar="P", help="Of the intervals."
+)
+@click.option("--check", is_flag=True, help="Exit with 1 where something regressed.")
 @json_option
-def compare(before: Path, after: Path, as_json: bool) -> None:
+@click.pass_context
+def compare(
+    ctx: click.Context,
+    before: Path,
+    after: Path,
+    across: bool,
+    level: float,
+    check: bool,
+    as_json: bool,
+) -> None:
     """Compare two folders of results: what got faster, slower, right, wrong."""
+    if not 0.0 < level < 1.0:
+        raise InputError("--level", level, "0 < level < 1", "give 0.95")
     from bench.compare import compare as compare_stores
-    from bench.compare import comparison_text
+    from bench.compare_text import comparison_text
 
-    found = compare_stores(before, after)
+    found = compare_stores(before, after, level=level, across=across)
     if as_json:
-        echo_json(dataclasses.asdict(found))
+        document = dataclasses.asdict(found)
+        for line, method in zip(document["methods"], found.methods, strict=True):
+            line["time"] = method.statement
+        echo_json({**document, "regressed": found.regressed})
     else:
         click.echo(comparison_text(found))
+        if check and found.regressed:
+            click.echo("\nREGRESSED: " + ", ".join(found.regressed))
+    if check and found.regressed:
+        ctx.exit(1)
 
 
 @click.command(

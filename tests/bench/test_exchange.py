@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from bench.compare import compare, comparison_text
+from bench.compare import compare
+from bench.compare_text import comparison_text
 from bench.frames import export, frame
 from bench.merge import merge
 from bench.rows import Row
@@ -114,7 +115,55 @@ def test_what_became_right_wrong_better_and_worse(tmp_path):
 def test_times_at_different_parallelism_are_not_compared_unsaid(tmp_path):
     found = compare(fill(tmp_path / "a", [row()]), fill(tmp_path / "b", [row(jobs=2)]))
     assert any("runs at a time" in note for note in found.caveats)
-    assert "Times do not compare" in comparison_text(found)
+    assert "Such times are not compared" in comparison_text(found)
+    (m,) = found.methods
+    # The outcomes are compared, the times are not, and that is said.
+    assert (m.pairs, m.both_right, m.timed, m.ratio) == (1, 1, 0, None)
+    assert m.statement == "not comparable"
+    (m,) = compare(tmp_path / "a", tmp_path / "b", across=True).methods
+    assert (m.timed, m.ratio.estimate) == (1, 1.0)
+
+
+def test_times_of_another_machine_are_not_compared_unasked(tmp_path):
+    folders = []
+    for name, processor in (("a", "one"), ("b", "other")):
+        folders.append(tmp_path / name)
+        with Store(folders[-1], create=True) as store:
+            key = store.put_environment({"processor": processor, "cores_usable": 2})
+        fill(folders[-1], [row(seed=k, environment_hash=key) for k in range(2)])
+    found = compare(*folders)
+    assert any("machines" in note and "one" in note for note in found.caveats)
+    assert found.methods[0].ratio is None
+    assert compare(*folders, across=True).methods[0].timed == 2
+    # Rows of the like machine in one store do compare.
+    assert compare(folders[0], folders[0]).methods[0].timed == 2
+
+
+def test_another_gap_is_another_run(tmp_path):
+    a = fill(tmp_path / "a", [row(relative_gap=1e-6)])
+    found = compare(a, fill(tmp_path / "b", [row(relative_gap=0.1)]))
+    assert (found.methods, found.only_before, found.only_after) == ((), 1, 1)
+
+
+def test_the_share_that_is_right_has_an_interval(tmp_path):
+    gone = {"verdict": "not claimed", "status": "none", "objective": None}
+    a = [row("m", seed, instance) for instance in "pq" for seed in range(4)]
+    # On q two of four seeds fail in B: right falls by 0 on p and by 1/2 on q.
+    b = [
+        row("m", seed, instance, **(gone if instance == "q" and seed < 2 else {}))
+        for instance in "pq"
+        for seed in range(4)
+    ]
+    found = compare(fill(tmp_path / "a", a), fill(tmp_path / "b", b))
+    (m,) = found.methods
+    assert m.right.estimate == pytest.approx(-0.25)
+    # Of four seeds with replacement 0 to 4 fail: -1/2 to 0, in steps of 1/8.
+    assert m.right.low == pytest.approx(-0.5)
+    assert m.right.high == pytest.approx(0.0)
+    assert m.right.over == "seeds"
+    assert m.regressed
+    assert found.regressed == ["mepra m"]
+    assert compare(tmp_path / "a", tmp_path / "a").regressed == []
 
 
 def test_stores_without_a_common_run(tmp_path):

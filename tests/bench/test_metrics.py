@@ -4,12 +4,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from bench.metrics import (
     data_profile,
     gap_to_best,
+    paired_difference,
     paired_ratio,
     penalised_average,
     performance_profile,
@@ -166,3 +168,111 @@ def test_paired_ratio_refuses_zero_without_a_shift():
     with pytest.raises(InputError, match="shift"):
         paired_ratio([[0.0]], [[1.0]], rng)
     assert paired_ratio([[0.0]], [[1.0]], rng, shift=1.0).estimate == pytest.approx(2.0)
+
+
+def test_a_few_instances_with_seeds_do_not_speak_for_all():
+    rng = np.random.default_rng(4)
+    # One instance of five has several seeds, all alike: over seeds the width would be 0.
+    first = [[1.0, 1.0, 1.0], [1.0], [1.0], [1.0], [1.0]]
+    second = [[2.0, 2.0, 2.0], [1.0], [3.0], [0.5], [4.0]]
+    found = paired_ratio(first, second, rng)
+    assert found.over == "instances"
+    assert found.low < found.estimate < found.high
+    assert paired_ratio([[1.0, 1.0]], [[2.0, 2.0]], rng).over == "seeds"
+
+
+def test_paired_difference_by_hand():
+    rng = np.random.default_rng(5)
+    # Instance 1: differences 1 and 0, mean 1/2. Instance 2: -1 and -1. Together -1/4.
+    found = paired_difference([[0.0, 1.0], [1.0, 1.0]], [[1.0, 1.0], [0.0, 0.0]], rng)
+    assert found.estimate == pytest.approx(-0.25)
+    # Instance 1 gives 0, 1/2 or 1 in a resample, the ends with probability 1/4 each.
+    assert (found.low, found.high) == pytest.approx((-0.5, 0.0))
+    with pytest.raises(InputError, match="level"):
+        paired_difference([[0.0]], [[1.0]], rng, level=1.0)
+
+
+# -- against other implementations -------------------------------------------------------------
+
+costs = st.one_of(st.floats(1e-3, 1e3), st.just(INF))
+
+
+@given(st.lists(st.floats(1.0, 1e5), min_size=1, max_size=20), st.floats(0, 100))
+def test_shifted_geometric_mean_is_scipys_of_shifted_values(values, shift):
+    theirs = stats.gmean(np.asarray(values) + shift) - shift
+    assert shifted_geometric_mean(values, shift) == pytest.approx(theirs, rel=1e-9, abs=1e-9)
+
+
+@given(
+    st.integers(1, 6).flatmap(
+        lambda n: st.lists(st.lists(costs, min_size=n, max_size=n), min_size=1, max_size=4)
+    ),
+    st.floats(1, 50),
+)
+def test_performance_profiles_are_what_their_definition_counts(table, tau):
+    named = {str(k): column for k, column in enumerate(table)}
+    profile = performance_profile(named)
+    n = len(table[0])
+    for name, column in named.items():
+        counted = 0
+        for i in range(n):
+            best = min(other[i] for other in table)
+            # The quotient, as in the definition: tau * best would round differently.
+            counted += column[i] < INF and column[i] / best <= tau
+        assert profile[name](tau) == pytest.approx(counted / n)
+    # Data profiles are distributions, as SciPy has them.
+    for name, column in named.items():
+        finite = [c for c in column if c < INF]
+        share = stats.ecdf(finite).cdf.evaluate(tau) * len(finite) / n if finite else 0.0
+        assert data_profile(named)[name](tau) == pytest.approx(share)
+
+
+steps = st.lists(
+    st.tuples(st.floats(0, 10), st.floats(1, 100), st.floats(0.1, 100)), min_size=0, max_size=6
+)
+
+
+@settings(max_examples=50)
+@given(steps, st.floats(1, 100), st.floats(0.5, 12))
+def test_integrals_are_those_of_a_fine_sum(points, best, horizon):
+    trajectory = sorted(points)
+    n = 20_000
+    middles = (np.arange(n) + 0.5) * horizon / n
+    primal, dual = np.ones(n), np.ones(n)
+    for time_s, incumbent, bound in trajectory:
+        primal[middles >= time_s] = abs(incumbent - best) / max(incumbent, best)
+        dual[middles >= time_s] = abs(incumbent - bound) / max(incumbent, bound)
+    # Each of at most 6 steps falls inside one cell of the sum.
+    error = 7 * horizon / n
+    assert primal_integral(trajectory, best, horizon) == pytest.approx(
+        primal.mean() * horizon, abs=error
+    )
+    assert primal_dual_integral(trajectory, horizon) == pytest.approx(
+        dual.mean() * horizon, abs=error
+    )
+
+
+def test_intervals_over_instances_are_scipys():
+    rng = np.random.default_rng(6)
+    first = rng.lognormal(0.0, 0.5, 40)
+    second = first * rng.lognormal(0.2, 0.4, 40)
+    ours = paired_ratio([[x] for x in first], [[x] for x in second], rng, resamples=20_000)
+    theirs = stats.bootstrap(
+        (np.log(second / first),), np.mean, n_resamples=20_000, method="percentile", rng=rng
+    ).confidence_interval
+    # Both are Monte Carlo: their ends agree to a few standard errors of a quantile.
+    width = np.log(ours.high / ours.low)
+    assert np.log(ours.low) == pytest.approx(theirs.low, abs=0.03 * width)
+    assert np.log(ours.high) == pytest.approx(theirs.high, abs=0.03 * width)
+
+
+def test_an_interval_over_seeds_covers_the_truth_about_as_often_as_it_says():
+    # 12 seeds of normal noise on each of 4 instances; the truth is a ratio of 1.
+    rng = np.random.default_rng(7)
+    covered = 0
+    for _ in range(300):
+        noise = np.exp(rng.normal(0.0, 0.3, (4, 12)))
+        found = paired_ratio(np.ones((4, 12)), noise, rng, resamples=400)
+        covered += found.low <= 1.0 <= found.high
+    # Percentile intervals of 12 seeds are a little narrow: 0.95 less a few hundredths.
+    assert 0.88 <= covered / 300 <= 0.98

@@ -7,7 +7,15 @@ import pytest
 from bench.references import Reference
 from bench.report.svg import Chart, Scale
 from bench.rows import Row
-from bench.summary import charged_time_s, is_solved, summarise
+from bench.run_integrals import judged_trajectory, run_integrals
+from bench.summary import (
+    charged_time_s,
+    is_solved,
+    run_gap,
+    summarise,
+    virtual_best_summary,
+)
+from bench.variants import variant_names
 
 
 def row(seed, **changes):
@@ -24,6 +32,11 @@ def row(seed, **changes):
         "violations": (),
         "solve_time_s": 1.0,
         "objective": 10.0,
+        "options": {},
+        "repetition": 0,
+        "threads": 1,
+        "relative_gap": 1e-6,
+        "trajectory": (),
     }
     return Row(**(filled | changes))
 
@@ -53,12 +66,12 @@ def test_solved_right_and_proved_are_counted_apart():
     assert summary.failed == 1
 
 
-def test_gaps_are_over_feasible_plans():
+def test_gaps_are_over_feasible_plans_of_runs_that_are_not_wrong():
     (summary,) = summarise(ROWS, KNOWN, REFUTED)[""]
-    # 0, 0.1 and, of a plan that is feasible though the claim about it is wrong, 0.5.
-    assert summary.gaps == 3
-    assert summary.gap_median == pytest.approx(0.1)
-    assert summary.gap_worst == pytest.approx(0.5)
+    # 0 and 0.1. Not 0.5: the plan is feasible, but the run is wrong, and that is a failure.
+    assert summary.gaps == 2
+    assert summary.gap_median == pytest.approx(0.05)
+    assert summary.gap_worst == pytest.approx(0.1)
 
 
 def test_times_of_failures_are_charged():
@@ -89,3 +102,101 @@ def test_a_step_line_starts_at_zero_and_runs_to_the_edge():
     path = chart.drawing()
     # From the lower left corner (70, 348) to the middle (367, 182) and on to the right edge.
     assert "M70 348H367V182H664" in path
+
+
+def test_options_that_differ_make_variants():
+    rows = [
+        row(0, options={"epsilon": 0.1, "reduction": True}),
+        row(1, options={"epsilon": 0.01, "reduction": True}),
+        row(2, method="plain", options={"order": "none"}),
+        # Another problem's method of the same name is another method.
+        row(3, problem="cift", options={"epsilon": 0.5}),
+        # An option that only a later version knows.
+        row(4, method="older", options={}),
+        row(5, method="older", options={"fast": False}),
+    ]
+    assert list(variant_names(rows).values()) == [
+        "m epsilon=0.1",
+        "m epsilon=0.01",
+        "plain",
+        "m",
+        "older",
+        "older fast=false",
+    ]
+    names = variant_names(rows)
+    found = summarise(rows, KNOWN, frozenset(), variants=names)[""]
+    assert sorted((s.problem, s.variant, s.runs) for s in found)[:2] == [
+        ("cift", "m", 1),
+        ("mepra", "m epsilon=0.01", 1),
+    ]
+
+
+def test_a_trajectory_holds_nothing_better_than_what_was_judged():
+    told = ((1.0, 30.0, 2.0), (2.0, 5.0, 9.0))
+    # It told of an incumbent of 5 and ended with 20; it told of a bound of 9 and ended with 8.
+    one = row(0, trajectory=told, objective=20.0, bound=8.0, solve_time_s=4.0)
+    assert judged_trajectory(one) == [(1.0, 30.0, 2.0), (2.0, 20.0, 8.0), (4.0, 20.0, 8.0)]
+    # Without a plan there was no incumbent; without a bound at the end there was none.
+    none = row(0, trajectory=told, objective=None, bound=None, solve_time_s=4.0)
+    assert judged_trajectory(none)[-1] == (4.0, None, None)
+    assert judged_trajectory(none)[0] == (1.0, None, None)
+    assert judged_trajectory(row(0, trajectory=told, verdict="wrong")) == []
+    assert judged_trajectory(one, frozenset({"k0"})) == []
+
+
+def test_integrals_of_runs_by_hand():
+    known = Reference(10.0, 10.0, False, "m")
+    # Gap 1 until 1 s, (30 - 10) / 30 until 2 s, (20 - 10) / 20 until the limit of 10 s.
+    one = row(0, trajectory=((1.0, 30.0, None), (2.0, 20.0, 15.0)), objective=20.0, bound=15.0)
+    found = run_integrals(one, known)
+    assert found.primal_s == pytest.approx(1 + 2 / 3 + 8 * 0.5)
+    # No bound until 2 s, then (20 - 15) / 20.
+    assert found.primal_dual_s == pytest.approx(2 + 8 * 0.25)
+    # Without a trajectory the plan is there from the end of the run on.
+    assert run_integrals(row(0, solve_time_s=3.0), known).primal_s == pytest.approx(3.0)
+    # A fast wrong answer: the gap is 1 throughout.
+    assert run_integrals(row(0, solve_time_s=0.1, verdict="wrong"), known).primal_s == 10.0
+    assert run_integrals(one, known, frozenset({"k0"})).primal_s == 10.0
+    # There is no plan to measure by.
+    assert run_integrals(one, Reference(None, None, True, None)) is None
+
+
+def test_integrals_are_averaged_where_trajectories_were_read():
+    rows = [row(0, trajectory=((1.0, 10.0, None),)), row(1, verdict="wrong")]
+    (summary,) = summarise(rows, KNOWN, frozenset())[""]
+    assert summary.primal_s == pytest.approx((1.0 + 10.0) / 2)
+    assert summarise(ROWS, KNOWN, REFUTED)[""][0].primal_s is None
+
+
+def test_the_virtual_best_by_hand():
+    rows = [
+        # Task 0: two proofs, of 4 and of 2 s, and a quick plan without one.
+        row(0, key="a0", method="a", status="optimal", solve_time_s=4.0),
+        row(0, key="b0", method="b", status="optimal", solve_time_s=2.0),
+        row(0, key="c0", method="c", solve_time_s=0.1, objective=12.0),
+        # Task 1: no proof; plans at 10 and 50 %, and a wrong one that looks best.
+        row(1, key="a1", method="a", objective=11.0),
+        row(1, key="b1", method="b", objective=15.0),
+        row(1, key="c1", method="c", objective=10.0, verdict="wrong", status="optimal"),
+        # Task 2: nobody has anything.
+        row(2, key="a2", method="a", status="none", verdict="not claimed", objective=None),
+        row(2, key="b2", method="b", termination="unsupported", objective=None),
+    ]
+    best = virtual_best_summary(rows, KNOWN, frozenset())
+    assert (best.runs, best.right, best.proved, best.wrong) == (3, 2, 1, 0)
+    assert (best.gap_median, best.gap_worst) == (pytest.approx(0.05), pytest.approx(0.1))
+    assert best.time_s == pytest.approx((12 * 20 * 20) ** (1 / 3) - 10)
+    assert best.par2_s == pytest.approx((2 + 20 + 20) / 3)
+    assert best.par10_s == pytest.approx((2 + 100 + 100) / 3)
+    # It is no worse than any method.
+    for summary in summarise(rows, KNOWN, frozenset())[""]:
+        assert summary.proved <= best.proved
+    assert virtual_best_summary([], KNOWN, frozenset()) is None
+
+
+def test_gap_of_a_run():
+    known = KNOWN["h"]
+    assert run_gap(row(0, objective=12.0), known, frozenset()) == pytest.approx(0.2)
+    assert run_gap(row(0, objective=12.0), None, frozenset()) is None
+    assert run_gap(row(0, verdict="wrong"), known, frozenset()) is None
+    assert run_gap(row(0, violations=({"constraint": "x"},)), known, frozenset()) is None
