@@ -21,6 +21,7 @@ from bench.registry import load
 from instances.cift import CiftInstance
 from instances.cift_plan import CiftPlan
 from instances.documents import write_bytes, write_json
+from instances.errors import InputError
 from instances.interface import Budget, OptionValue, Result, SolutionStatus
 from instances.library.candidates import candidates, generate_candidate
 from instances.library.features import features
@@ -149,6 +150,11 @@ def main(arguments: list[str] | None = None) -> None:
             stream.flush()
             sys.stderr.write(f"{k}/{len(asked)} {recipe.name} {row['milp_status']}\n")
     if options.table:
+        missing = [recipe.name for recipe in recipes if recipe.name not in done]
+        if missing:
+            raise InputError(
+                str(path), f"without {missing[0]}", "a row for each candidate", "run the rest first"
+            )
         write_json(TABLE, [done[recipe.name] for recipe in recipes])
 
 

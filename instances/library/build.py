@@ -2,7 +2,7 @@
 
 Run ``python -m instances.library.build`` after a change of recipes, generators or stored files;
 a test tells when that was forgotten. `standard-v1` is frozen: its files are chosen once, by
-``python -m bench.select_standard``, and only listed here.
+``python -m instances.library.standard``, and only listed here.
 """
 
 from __future__ import annotations

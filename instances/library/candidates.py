@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["candidates", "generate_candidate"]
 
-CIFT, CIFT_ALIKE, CIFT_CORE, MEPRA = 300, 90, 70, 300
+CIFT, CIFT_ALIKE, CIFT_CORE, CIFT_DEEP, MEPRA = 300, 90, 70, 24, 300
 _FIRST_SEED = 10_000
 _TRANSFORMERS = (
     "vit-b16-imagenet",
@@ -128,6 +128,27 @@ def _cift_core(draws: Draws) -> dict[str, object]:
     }
 
 
+def _cift_deep(draws: Draws) -> dict[str, object]:
+    # The same with longer paths, other networks and small menus.
+    hosts = draws.choice((18, 20, 24, 28))
+    return {
+        "stages": hosts + draws.integer(3, 8),
+        "width": draws.choice((2, 3, 4)),
+        "hosts": hosts,
+        "levels": draws.choice((3, 3, 4)),
+        "tightness": draws.choice((0.3, 0.4, 0.5)),
+        "heterogeneity": draws.choice((0.01, 0.02, 0.03)),
+        "skip_links": draws.choice((0.0, 0.1, 0.3)),
+        "models": (draws.choice(("gpt2-large-128", "gpt2-large-128", "gpt2-medium-128")),),
+        "compressions": draws.choice((1, 1, 2)),
+        "access": draws.choice(("wifi", "lte", "5g", "wired")),
+        "bandwidth": draws.choice((0.5, 1.0, 2.0)),
+        "bit_energy": draws.choice((0.3, 1.0, 2.0)),
+        "requests": draws.choice(((100, 10_000), (10_000, 100_000))),
+        "epochs": draws.choice(((1, 3), (3, 30), (30, 60))),
+    }
+
+
 def _mepra(draws: Draws) -> dict[str, object]:
     heterogeneity = draws.choice((0.0, 0.1, 0.5, 1.0, 1.0))
     size = draws.unit()
@@ -164,6 +185,7 @@ def candidates() -> Iterator[Recipe]:
         ("cift", "cift-tiers", CIFT, _cift),
         ("cift-alike", "cift-ties", CIFT_ALIKE, _cift_alike),
         ("cift-core", "cift-ties", CIFT_CORE, _cift_core),
+        ("cift-deep", "cift-ties", CIFT_DEEP, _cift_deep),
         ("mepra", "mepra-fleet", MEPRA, _mepra),
     ):
         for k in range(count):
