@@ -6,11 +6,11 @@ The object is a method, or a list of methods. It may say for which problem it is
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from bench.entry_points import installed
 from bench.isolation.client import Zygote, ZygoteLostError
 from bench.isolation.streams import Outcome, Watch
 from bench.record import classify
@@ -19,16 +19,10 @@ from instances import fields
 from instances.errors import InputError
 from instances.interface import OptionValue
 
-__all__ = ["GROUP", "Catalogue", "installed"]
+__all__ = ["Catalogue"]
 
-GROUP = "splitopt.methods"
 _PROBLEMS: tuple[Problem, ...] = ("cift", "mepra")
 _KINDS = ("exact", "approximation", "heuristic", "learner")
-
-
-def installed() -> list[str]:
-    """Return the ``module:object`` of every method that an installed package offers."""
-    return [entry.value for entry in importlib.metadata.entry_points(group=GROUP)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +31,17 @@ class Catalogue:
 
     User code is imported in a process of its own: one that hangs or crashes on import is an
     error in one line.
+
+    Attributes
+    ----------
+    broken
+        Of installed packages whose methods cannot be had, a line each: one of them stops
+        nobody who does not ask for it.
     """
 
     entries: tuple[Entry, ...]
     zygote: Zygote
+    broken: tuple[str, ...] = ()
 
     @staticmethod
     def build(plugins: Sequence[str], zygote: Zygote) -> Catalogue:
@@ -52,10 +53,19 @@ class Catalogue:
             When a plugin cannot be loaded or takes a name that is taken.
         """
         entries = list(METHODS)
+        broken = []
         for target in dict.fromkeys([*installed(), *plugins]):
-            for described in _probe(zygote, {"target": target})["methods"]:
-                entries += _entries(target, described, entries)
-        return Catalogue(tuple(entries), zygote)
+            found: list[Entry] = []
+            try:
+                for described in _probe(zygote, {"target": target})["methods"]:
+                    found += _entries(target, described, [*entries, *found])
+            except InputError as error:
+                if target in plugins:
+                    raise
+                broken.append(f"entry point {target} is left out: {error}")
+            else:
+                entries += found
+        return Catalogue(tuple(entries), zygote, tuple(broken))
 
     def find(self, name: str, problem: str) -> Entry | None:
         """Return a method for a problem, None where there is none of that name."""
@@ -68,9 +78,8 @@ class Catalogue:
         """Raise unless some problem has a method of that name."""
         names = list(dict.fromkeys(entry.name for entry in self.entries))
         if name not in names:
-            raise InputError(
-                "method", name, "one of " + ", ".join(names), "splitopt methods lists them"
-            )
+            remedy = "; ".join(self.broken) or "splitopt methods lists them"
+            raise InputError("method", name, "one of " + ", ".join(names), remedy)
 
     def options(self, entry: Entry, given: Mapping[str, object]) -> dict[str, OptionValue]:
         """Return every option of a method with its value.

@@ -34,14 +34,23 @@ class Circumstances:
     cores: tuple[int, ...] | None
     load_average: float | None
     started_at: str
+    jobs_on_machine: int
+    cluster: str | None = None
 
     @staticmethod
-    def now(environment_hash: str, jobs: int, cores: tuple[int, ...] | None) -> Circumstances:
-        """Return the circumstances of a run that starts now."""
+    def now(
+        environment_hash: str,
+        jobs: int,
+        cores: tuple[int, ...] | None,
+        jobs_on_machine: int | None = None,
+        cluster: str | None = None,
+    ) -> Circumstances:
+        """Return the circumstances of a run that starts now, on this machine."""
         load = None
         with contextlib.suppress(OSError, AttributeError):
             load = os.getloadavg()[0]
-        return Circumstances(environment_hash, jobs, cores, load, now_text())
+        here = jobs if jobs_on_machine is None else jobs_on_machine
+        return Circumstances(environment_hash, jobs, cores, load, now_text(), here, cluster)
 
 
 def now_text() -> str:
@@ -211,6 +220,8 @@ def make_row(
         stdout_bytes=outcome.stdout_bytes,
         stderr=outcome.stderr.decode(errors="replace"),
         stderr_bytes=outcome.stderr_bytes,
+        jobs_on_machine=circumstances.jobs_on_machine,
+        cluster=circumstances.cluster,
     )
     return row, judgement
 

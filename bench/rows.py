@@ -14,7 +14,7 @@ from instances.tolerances import TOLERANCES
 
 __all__ = ["ROW_VERSION", "Limits", "PlannedRun", "Row", "Verdict", "default_grace_s", "run_key"]
 
-ROW_VERSION = 1
+ROW_VERSION = 2
 
 
 class Verdict(StrEnum):
@@ -192,6 +192,9 @@ class Row:
     stdout_bytes: int = 0
     stderr: str = ""
     stderr_bytes: int = 0
+    # Since version 2.
+    jobs_on_machine: int | None = None
+    cluster: str | None = None
 
     @property
     def limits(self) -> Limits:

@@ -18,9 +18,10 @@ from bench.plan_runs import RunPlan, Skipped, plan_runs
 from bench.plugins import Catalogue
 from bench.record import now_text
 from bench.rows import Limits, default_grace_s
+from bench.run_queue import RunEvent, RunQueue
 from bench.solve_once import solve_once
 from bench.store import BestKnown, Store
-from bench.work import RunEvent, Work
+from bench.work import Work
 
 __all__ = ["RunEvent", "RunPlan", "RunSummary", "Skipped", "plan", "run_set", "solve_once"]
 
@@ -235,8 +236,10 @@ def run_set(
                 "time_limit_s": time_limit_s,
                 "plugins": list(plugins),
             },
+            [run.key for run in chosen],
         )
-        work = Work(store, chosen, output_limit_bytes, on_event)
+        queue = RunQueue(store, chosen, on_event)
+        work = Work(queue, chosen, output_limit_bytes)
         work.go()
         hashes = {run.instance_hash for run in chosen}
         rows = [row for row in store.rows(heavy=False) if row.instance_hash in hashes]
@@ -246,14 +249,14 @@ def run_set(
             out=out,
             planned=len(chosen),
             done_before=len(chosen.done),
-            done_now=work.done_now,
-            done_by_others=len(mine) - len(chosen.done) - work.done_now,
+            done_now=queue.done_now,
+            done_by_others=len(mine) - len(chosen.done) - queue.done_now,
             skipped=tuple(chosen.skipped),
             terminations=_count([row.termination for row in mine]),
             verdicts=_count([row.verdict for row in mine]),
             contradictions=tuple(cross_check(rows, store.best_known())),
             interrupted=work.interrupted,
-            overhead_s=statistics.median(work.overheads_s) if work.overheads_s else None,
+            overhead_s=statistics.median(queue.overheads_s) if queue.overheads_s else None,
             wall_time_s=time.monotonic() - begin,
         )
 

@@ -13,7 +13,7 @@ from bench.isolation.requests import builtin_targets, request_of
 from bench.isolation.streams import Watch
 from bench.plugins import Catalogue
 from bench.record import Circumstances, make_row
-from bench.registry import find
+from bench.registry import METHODS, find
 from bench.rows import Limits, PlannedRun, default_grace_s
 from bench.sources import load_instance, resolve
 from instances.errors import InputError
@@ -86,9 +86,10 @@ def solve_once(
         else:
             name, solved = instance.name, instance
             document = solved.to_document()
-        entry = (
-            Catalogue.build(plugins, zygote).find(method, solved.problem) if plugins else None
-        ) or find(method, solved.problem)
+        entry = None
+        if plugins or method not in [known.name for known in METHODS]:
+            entry = Catalogue.build(plugins, zygote).find(method, solved.problem)
+        entry = entry or find(method, solved.problem)
         far = 3e8  # no limit: beyond any wait
         limit = far if time_limit_s is None else time_limit_s
         grace = default_grace_s(limit) if time_limit_s is not None else 0.0

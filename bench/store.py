@@ -337,13 +337,34 @@ class Store:
             for record in self._query("SELECT * FROM best_known")
         }
 
-    def put_call(self, started_at: str, document: Mapping[str, Any]) -> None:
-        """Store what a runner was asked to do, for the report's "how to reproduce"."""
+    def put_call(
+        self, started_at: str, document: Mapping[str, Any], planned: Sequence[str] = ()
+    ) -> None:
+        """Store what a runner was asked to do, for the report's "how to reproduce".
+
+        Parameters
+        ----------
+        planned
+            Keys of the runs it was asked for; `progress` counts them.
+        """
         with self._transaction() as connection:
-            connection.execute(
+            cursor = connection.execute(
                 "INSERT INTO calls (started_at, document) VALUES (?, ?)",
                 (started_at, json.dumps(document)),
             )
+            # A run that several calls asked for is counted with the last of them.
+            connection.executemany(
+                "INSERT OR REPLACE INTO planned VALUES (?, ?)",
+                [(key, cursor.lastrowid) for key in planned],
+            )
+
+    def progress(self) -> tuple[int, int]:
+        """Return how many of the runs that the last call asked for are stored, and their number."""
+        found = self._query(
+            "SELECT COUNT(runs.key) AS done, COUNT(*) AS planned FROM planned "
+            "LEFT JOIN runs USING (key) WHERE call = (SELECT MAX(call) FROM planned)"
+        )
+        return int(found[0]["done"]), int(found[0]["planned"])
 
     def calls(self) -> list[dict[str, Any]]:
         """Return what runners were asked to do, oldest first."""

@@ -14,7 +14,7 @@ from instances.errors import InputError
 
 __all__ = ["COLUMNS", "HEAVY", "VERSION", "decode", "encode", "prepare"]
 
-VERSION = 1
+VERSION = 2
 
 # Fields kept packed in a table of their own, so that a look at ten thousand rows is quick.
 HEAVY = ("trajectory", "plan", "stdout", "stderr")
@@ -26,6 +26,7 @@ _INTEGERS = (
     "memory_limit_bytes",
     "threads",
     "jobs",
+    "jobs_on_machine",
     "peak_memory_bytes",
     "stdout_bytes",
     "stderr_bytes",
@@ -38,6 +39,7 @@ _TEXTS = (
     "method",
     "environment_hash",
     "started_at",
+    "cluster",
     "termination",
     "status",
     "detail",
@@ -67,10 +69,21 @@ CREATE TABLE best_known (
     instance_hash TEXT PRIMARY KEY, objective REAL, bound REAL, infeasible INTEGER NOT NULL,
     source TEXT NOT NULL);
 CREATE TABLE calls (id INTEGER PRIMARY KEY, started_at TEXT NOT NULL, document TEXT NOT NULL);
+CREATE TABLE planned (key TEXT PRIMARY KEY, call INTEGER NOT NULL);
 """
 
+
+def _clusters_and_plans(connection: sqlite3.Connection) -> None:
+    """Version 2: rows say how many runs shared their machine, calls which runs they planned."""
+    connection.execute("ALTER TABLE runs ADD COLUMN jobs_on_machine INTEGER")
+    connection.execute("ALTER TABLE runs ADD COLUMN cluster TEXT")
+    # Until then a set of runs was done on one machine.
+    connection.execute("UPDATE runs SET jobs_on_machine = jobs")
+    connection.execute("CREATE TABLE planned (key TEXT PRIMARY KEY, call INTEGER NOT NULL)")
+
+
 # From a version to the next: each function changes the tables; the number follows by itself.
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {}
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _clusters_and_plans}
 
 
 def prepare(connection: sqlite3.Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ __all__ = [
     "instance_source",
     "is_file_name",
     "open_instance",
+    "plugin_option",
     "read_assignments",
 ]
 
@@ -163,3 +165,23 @@ class MethodNames(TextsParam):
         return [
             CompletionItem(done + comma + name) for name in _method_names() if name.startswith(last)
         ]
+
+
+def _find_plugins(
+    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Let modules in the current folder be found, behind all that is installed."""
+    here = str(Path.cwd())
+    if value and here not in sys.path:
+        sys.path.append(here)
+    return value
+
+
+plugin_option = click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    metavar="MODULE:OBJECT",
+    callback=_find_plugins,
+    help="A method of your own, or a list of some; may be repeated.",
+)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from bench.commands.arguments import MethodName
-from bench.commands.output import echo_json, echo_table, json_option
+from bench.commands.arguments import MethodName, plugin_option
+from bench.commands.output import echo_json, echo_table, json_option, note
+
+if TYPE_CHECKING:
+    from bench.registry import Entry
 
 
 @click.command(
@@ -23,18 +28,26 @@ Examples:
     type=click.Choice(["exact", "approximation", "heuristic", "learner"]),
     help="Only of this kind.",
 )
+@plugin_option
 @json_option
-def methods(method: str | None, problem: str | None, kind: str | None, as_json: bool) -> None:
+def methods(
+    method: str | None,
+    problem: str | None,
+    kind: str | None,
+    plugins: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """List the methods, or show the options of one METHOD."""
-    from bench import registry
+    from bench.entry_points import all_entries
 
+    known, broken = all_entries(plugins)
+    for line in broken:
+        note(f"splitopt: {line}")
     entries = [
-        entry
-        for entry in registry.METHODS
-        if problem in (None, entry.problem) and kind in (None, entry.kind)
+        entry for entry in known if problem in (None, entry.problem) and kind in (None, entry.kind)
     ]
     if method is not None:
-        _one_method(method, problem, as_json)
+        _one_method(method, [entry for entry in known if problem in (None, entry.problem)], as_json)
         return
     rows = [
         {
@@ -54,21 +67,17 @@ def methods(method: str | None, problem: str | None, kind: str | None, as_json: 
     )
 
 
-def _one_method(name: str, problem: str | None, as_json: bool) -> None:
+def _one_method(name: str, known: list[Entry], as_json: bool) -> None:
     """Show one method with its options; this imports its module."""
-    from bench import registry
+    from bench.isolation.child import pick
     from instances.errors import InputError
 
-    found = [
-        entry
-        for entry in registry.METHODS
-        if entry.name == name and problem in (None, entry.problem)
-    ]
+    found = [entry for entry in known if entry.name == name]
     if not found:
         raise InputError("method", name, "a name of the registry", "splitopt methods lists them")
     documents = []
     for entry in found:
-        options = registry.load(entry.name, entry.problem).options
+        options = pick(entry.target, entry.name).options
         documents.append(
             {
                 "name": entry.name,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.commands.arguments import MethodNames, SetOrInstance
+from bench.commands.arguments import MethodNames, SetOrInstance, plugin_option
 from bench.commands.output import echo_json, echo_table, json_option, note
 from bench.commands.selection import (
     read_bytes_limit,
@@ -58,6 +58,13 @@ nothing contradicts anything. 1: two results contradict each other, or the judge
 @click.option(
     "--time-limit", type=float, default=10.0, show_default=True, metavar="S", help="Seconds a run."
 )
+@click.option(
+    "--grace",
+    type=float,
+    metavar="S",
+    help="Killed so long after its time limit; 2 s and a tenth of the limit by default.",
+)
+@click.option("--cpu-limit", type=float, metavar="S", help="Processor seconds of a process.")
 @click.option("--seeds", default="0", show_default=True, help="Such as 0,1,2 or 0..4.")
 @click.option("--repetitions", type=int, default=1, show_default=True, help="Runs of each seed.")
 @click.option("--jobs", type=int, default=1, show_default=True, help="Runs at a time.")
@@ -72,13 +79,7 @@ nothing contradicts anything. 1: two results contradict each other, or the judge
     metavar="M.K=V",
     help="Option K of method M; may be repeated.",
 )
-@click.option(
-    "--plugin",
-    "plugins",
-    multiple=True,
-    metavar="MODULE:OBJECT",
-    help="A method of your own; may be repeated.",
-)
+@plugin_option
 @click.option("--retry", metavar="T,...", help="Do again what ended so, such as crashed,killed.")
 @click.option("--dry-run", is_flag=True, help="Say how many runs there are, and do none.")
 @json_option
@@ -89,6 +90,8 @@ def run(
     methods: tuple[str, ...],
     out: Path,
     time_limit: float,
+    grace: float | None,
+    cpu_limit: float | None,
     seeds: str,
     repetitions: int,
     jobs: int,
@@ -106,6 +109,8 @@ def run(
     named = select_methods(methods, plugins)
     settings: dict[str, Any] = {
         "time_limit_s": time_limit,
+        "grace_s": grace,
+        "cpu_limit_s": cpu_limit,
         "seeds": read_numbers("--seeds", seeds),
         "repetitions": repetitions,
         "jobs": jobs,
@@ -240,6 +245,8 @@ def _tell(summary: RunSummary) -> None:
     )
     click.echo(f"ended: {ends or 'none'}")
     click.echo(f"judged: {verdicts or 'none'}")
+    if summary.overhead_s is not None:
+        click.echo(f"overhead: median {summary.overhead_s:.3f} s a run, outside the solve")
     _tell_skipped([one.reason for one in summary.skipped], summary.planned)
     for one in summary.contradictions:
         note(f"splitopt: contradiction: {one.instance_name}: {one.kind}: {one.statement}")

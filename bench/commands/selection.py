@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from bench.commands.arguments import instance_source, is_file_name, read_assignments
+from bench.commands.output import note
 from instances.errors import InputError
 
 __all__ = [
@@ -54,16 +55,19 @@ def select_instances(references: Sequence[str]) -> tuple[str, ...]:
 def select_methods(names: Sequence[str], plugins: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the methods named; ``all`` and the kinds become their members, each once.
 
-    A name that the registry does not have is left to the runner where there are plugins.
+    A user's own methods count among them: those at `plugins` and those that packages install.
     """
-    from bench.registry import METHODS
+    from bench.entry_points import all_entries
 
-    known = [entry.name for entry in METHODS]
+    entries, broken = all_entries(plugins)
+    for line in broken:
+        note(f"splitopt: {line}")
+    known = [entry.name for entry in entries]
     chosen: list[str] = []
     for name in names:
         if name == "all" or name in KINDS:
-            chosen += [entry.name for entry in METHODS if name in ("all", entry.kind)]
-        elif name in known or plugins:
+            chosen += [entry.name for entry in entries if name in ("all", entry.kind)]
+        elif name in known:
             chosen.append(name)
         else:
             import difflib

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.commands.arguments import InstanceName, MethodName, open_instance, read_assignments
+from bench.commands.arguments import (
+    InstanceName,
+    MethodName,
+    open_instance,
+    plugin_option,
+    read_assignments,
+)
 from bench.commands.output import check_writable, echo_json, figure, json_option, note
 from bench.commands.selection import read_bytes_limit
 
@@ -61,13 +67,7 @@ killed, out of memory, or the judge refutes what the method claims. 2: bad input
     "--out", type=click.Path(path_type=Path), metavar="PLAN", help="Write the plan to this file."
 )
 @click.option("--memory-limit", metavar="SIZE", help="Bytes the run may hold, such as 2GiB.")
-@click.option(
-    "--plugin",
-    "plugins",
-    multiple=True,
-    metavar="MODULE:OBJECT",
-    help="A method of your own; may be repeated.",
-)
+@plugin_option
 @json_option
 @click.pass_context
 def solve(
@@ -87,6 +87,7 @@ def solve(
     as_json: bool,
 ) -> None:
     """Solve INSTANCE, a file or a name in the library, with one method."""
+    from bench import registry
     from bench.commands.solve_progress import progress
     from bench.solve_once import solve_once
     from instances.documents import write_json
@@ -101,7 +102,7 @@ def solve(
         raise InputError(
             "--epsilon", epsilon, "epsilon given once", "drop --epsilon or --option epsilon=..."
         )
-    if not plugins:
+    if not plugins and any(entry.name == method for entry in registry.METHODS):
         _check_method(problem_instance, method, given, epsilon)
     if epsilon is not None:
         given["epsilon"] = epsilon

@@ -27,6 +27,7 @@ def status(directory: Path, as_json: bool) -> None:
         claimed = store.claimed()
         calls = store.calls()
         known = len(store.instances())
+        done, planned = store.progress()
     counts: dict[tuple[str, str], dict[str, int]] = {}
     for row in rows:
         line = counts.setdefault((row.problem, row.method), {})
@@ -40,6 +41,8 @@ def status(directory: Path, as_json: bool) -> None:
                 "out": str(directory),
                 "runs": len(rows),
                 "in_progress": claimed,
+                "planned": planned,
+                "left": planned - done,
                 "instances": known,
                 "methods": table,
                 "calls": calls,
@@ -60,6 +63,8 @@ def status(directory: Path, as_json: bool) -> None:
     if calls:
         last = calls[-1]
         click.echo(f"last started {last['started_at']}: {' '.join(last.get('command', []))}")
+    if planned:
+        click.echo(f"of its {planned} runs {done} are done, {planned - done} are left")
 
 
 _ENDS = (

@@ -1,6 +1,8 @@
 """The command line in one process: output, exit codes, and errors that leave nothing behind."""
 
 import json
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from click.testing import CliRunner
 
 from bench.cli import COMMANDS, cli
 from bench.registry import METHODS
+from bench.store import Store
 from instances.judge import read_instance
 from instances.library import names, sets
 
@@ -403,3 +406,99 @@ def test_import_errors_write_nothing(splitopt, arguments, says):
     result = splitopt("import", kind, *rest, "--name", "x", "--out", "x.json", code=2)
     assert says in error_line(result)
     assert list(Path.cwd().iterdir()) == []
+
+
+# -- methods of the user's own -----------------------------------------------------------------
+
+OWN = '''
+from heuristics.baselines.cift_single_cut import METHOD as single_cut
+
+class Method:
+    """Cut once, under another name."""
+
+    name = "{name}"
+    problem = "cift"
+    options = ()
+
+    def supports(self, instance):
+        return single_cut.supports(instance)
+
+    def solve(self, *arguments, **more):
+        return single_cut.solve(*arguments, **more)
+
+METHOD = Method()
+'''
+
+
+@pytest.fixture
+def own_path(monkeypatch):
+    """Let what a command adds to the path of modules go with the test."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+
+def test_a_plugin_in_the_current_folder_is_a_method_like_any_other(splitopt, instance, own_path):
+    Path("own_cut.py").write_text(OWN.format(name="own-cut"))
+    plugin = ["--plugin", "own_cut:METHOD"]
+    rows = json.loads(splitopt("methods", *plugin, "--json").stdout)
+    assert len(rows) == len(METHODS) + 1
+    assert rows[-1]["summary"] == "Cut once, under another name."
+    assert "no options" in splitopt("methods", "own-cut", *plugin).stdout
+    found = json.loads(splitopt("solve", instance, "-m", "own-cut", *plugin, "--json").stdout)
+    known = json.loads(splitopt("solve", instance, "-m", "single-cut", "--json").stdout)
+    assert found["objective"] == known["objective"]
+    # A kind and `all` have it too.
+    plan = ["run", instance, "--out", "r", "--dry-run", "--json"]
+    with_it = json.loads(splitopt(*plan, "-m", "heuristic", *plugin).stdout)["runs"]
+    assert with_it == json.loads(splitopt(*plan, "-m", "heuristic").stdout)["runs"] + 1
+    assert "did you mean own-cut" in error_line(splitopt(*plan, "-m", "own-cat", *plugin, code=2))
+
+
+def install(folder, monkeypatch, points):
+    """Put a package that offers methods on the path, as pip would."""
+    information = folder / "own_methods-1.0.dist-info"
+    information.mkdir(parents=True)
+    (information / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: own-methods\nVersion: 1.0\n"
+    )
+    lines = [f"{name} = {target}" for name, target in points.items()]
+    (information / "entry_points.txt").write_text("\n".join(["[splitopt.methods]", *lines, ""]))
+    (folder / "own_methods.py").write_text(OWN.format(name="own-cut"))
+    monkeypatch.syspath_prepend(str(folder))
+
+
+def test_an_installed_method_needs_no_option(splitopt, instance, tmp_path, monkeypatch):
+    install(tmp_path / "site", monkeypatch, {"own-cut": "own_methods:METHOD"})
+    assert "own-cut" in splitopt("methods").stdout
+    assert json.loads(splitopt("solve", instance, "-m", "own-cut", "--json").stdout)["plan"]
+    run = ["run", instance, "-m", "own-cut,single-cut", "--time-limit", "20", "--out", "r"]
+    done = json.loads(splitopt(*run, "--json").stdout)
+    assert (done["done_now"], done["verdicts"]) == (2, {"right": 2})
+
+
+def test_a_broken_installed_method_stops_nobody_else(splitopt, instance, tmp_path, monkeypatch):
+    points = {"own-cut": "own_methods:METHOD", "gone": "own_methods_gone:METHOD"}
+    install(tmp_path / "site", monkeypatch, points)
+    run = ["run", instance, "--time-limit", "20", "--out", "r"]
+    result = splitopt(*run, "-m", "own-cut")
+    assert result.stderr.startswith("splitopt: entry point own_methods_gone:METHOD is left out: ")
+    assert result.stderr.count("\n") == 1
+    assert "1 right" in result.stdout
+    # Who asks for it hears why it is not there.
+    asked = splitopt("solve", instance, "-m", "gone", code=2)
+    assert "methods for cift" in error_line(asked)
+
+
+def test_limits_and_overhead_of_a_run(splitopt, instance):
+    run = ["run", instance, "-m", "single-cut", "--time-limit", "20", "--grace", "3"]
+    run += ["--cpu-limit", "7", "--out", "r"]
+    text = splitopt(*run).stdout
+    assert re.search(r"^overhead: median \d+\.\d{3} s a run", text, re.MULTILINE)
+    with Store(Path("r")) as store:
+        (row,) = store.rows()
+        assert store.progress() == (1, 1)
+    assert (row.time_limit_s, row.grace_s, row.cpu_limit_s) == (20.0, 3.0, 7.0)
+    assert "RLIMIT_CPU 7 s" in row.enforced["cpu"]
+    assert "of its 1 runs 1 are done, 0 are left" in splitopt("status", "r").stdout
+    state = json.loads(splitopt("status", "r", "--json").stdout)
+    assert (state["planned"], state["left"]) == (1, 0)
+    assert "grace_s" in error_line(splitopt(*run, "--grace", "-1", code=2))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -199,6 +200,94 @@ def test_an_older_store_is_migrated_step_by_step_and_keeps_its_rows(tmp_path, mo
         assert store.rows() == [row()]
     with Store(tmp_path):
         assert steps == [1, 2]
+
+
+OLD_STORES = Path(__file__).parents[1] / "data" / "stores"
+
+
+def restore(version, folder):
+    """Make a store of an older version from its dump; return the rows as they stand in it."""
+    connection = sqlite3.connect(folder / "runs.sqlite")
+    connection.executescript((OLD_STORES / f"version-{version}.sql").read_text())
+    assert connection.execute("PRAGMA user_version").fetchone()[0] == version
+    connection.row_factory = sqlite3.Row
+    rows = [dict(found) for found in connection.execute("SELECT * FROM runs ORDER BY id")]
+    connection.close()
+    return rows
+
+
+def test_every_older_version_has_a_store_to_migrate():
+    kept = {path.name for path in OLD_STORES.glob("version-*.sql")}
+    assert kept == {f"version-{number}.sql" for number in range(1, store_schema.VERSION)}
+
+
+def test_a_store_of_version_1_is_opened_and_read_in_full(tmp_path):
+    old = restore(1, tmp_path)
+    with Store(tmp_path) as store:
+        rows = store.rows()
+        assert store._query("PRAGMA user_version")[0][0] == store_schema.VERSION
+        assert store.progress() == (0, 0)  # what its call had planned was not stored then
+        assert [call["time_limit_s"] for call in store.calls()] == [5.0]
+        assert set(store.environments()) == {row.environment_hash for row in rows}
+        for entry in store.instances():
+            assert store.instance_document(entry["hash"])
+        assert store._query("PRAGMA integrity_check")[0][0] == "ok"
+        assert store._query("PRAGMA foreign_key_check") == []
+    assert len(rows) == len(old) == 12
+    for row, found in zip(rows, old, strict=True):
+        for name in ("key", "method", "seed", "jobs", "objective", "bound", "verdict", "status"):
+            assert getattr(row, name) == found[name]
+        assert row.jobs_on_machine == row.jobs == 1
+        assert row.cluster is None
+        assert row.plan is not None
+        # One that found no feasible plan has no incumbent to record.
+        assert bool(row.trajectory) == (row.status != "none")
+    best = {row.instance_name: row.objective for row in rows if row.status == "optimal"}
+    assert best == {
+        "mepra-image-10mbps": 1.227671161648494,
+        "cift-tiny-both": 16095.398460626542,
+    }
+
+
+def test_a_migrated_store_is_the_same_as_a_new_one(tmp_path):
+    """Columns and tables, whatever order they came in."""
+
+    def tables(folder):
+        with Store(folder, create=True) as store:
+            names = [r["name"] for r in store._query("SELECT name FROM sqlite_master")]
+            return {
+                name: {
+                    (column["name"], column["type"], column["notnull"], column["pk"])
+                    for column in store._query(f"PRAGMA table_info({name})")
+                }
+                for name in names
+            }
+
+    restore(1, tmp_path)
+    assert tables(tmp_path) == tables(tmp_path / "new")
+
+
+def test_a_run_of_an_old_store_goes_on_where_it_was(tmp_path):
+    restore(1, tmp_path)
+    with Store(tmp_path) as store:
+        (first, *_) = store.rows()
+        assert not store.add(dataclasses.replace(first, objective=0.0))
+        assert store.add(dataclasses.replace(first, key="f" * 64, jobs_on_machine=3, cluster="x"))
+        assert len(store.rows()) == 13
+        assert (store.rows()[-1].jobs_on_machine, store.rows()[-1].cluster) == (3, "x")
+
+
+def test_progress_counts_the_runs_of_the_last_call(tmp_path):
+    with Store(tmp_path, create=True) as store:
+        assert store.progress() == (0, 0)
+        store.put_call("first", {}, ["a", "b", "c"])
+        store.add(row(key="a"))
+        assert store.progress() == (1, 3)
+        store.put_call("second", {}, ["a", "d"])
+        assert store.progress() == (1, 2)
+        store.add(row(key="d"))
+        store.add(row(key="b"))
+        assert store.progress() == (2, 2)
 
 
 def test_a_failed_migration_changes_nothing(tmp_path, monkeypatch):
