@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.commands.arguments import InstanceName, open_instance
-from bench.commands.output import echo_json, json_option
+from bench.commands.output import check_writable, echo_json, json_option
 
 if TYPE_CHECKING:
     from instances.interface import Instance, Plan
@@ -20,6 +20,7 @@ Examples:
   splitopt show mepra-image-10mbps
   splitopt show my.json --plan plan.json     # time and energy by stage
   splitopt show my.json --json               # the whole instance
+  splitopt show cift-quick-chain --tree --epsilon 0.1 --out tree.svg
 """
 )
 @click.argument("instance", type=InstanceName())
@@ -29,12 +30,55 @@ Examples:
     metavar="PLAN",
     help="A plan to evaluate stage by stage.",
 )
+@click.option(
+    "--tree", is_flag=True, help="The time-energy tree of JQODI (CIFT): labels and their fates."
+)
+@click.option(
+    "--epsilon",
+    type=float,
+    metavar="E",
+    help="With --tree: the error within which labels are trimmed; 0, the default, trims none.",
+)
+@click.option(
+    "--configuration",
+    type=int,
+    metavar="N",
+    help="With --tree: the configuration, counted from 1; by default that of the best plan.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With --tree: draw it (SVG).",
+)
 @json_option
-def show(instance: str, plan: Path | None, as_json: bool) -> None:
-    """Show what an instance holds, and what a plan costs on it."""
+def show(
+    instance: str,
+    plan: Path | None,
+    tree: bool,
+    epsilon: float | None,
+    configuration: int | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Show what an instance holds, what a plan costs on it, or the tree JQODI searches."""
+    from instances.errors import InputError
     from instances.judge import read_plan
 
+    given = {"--epsilon": epsilon, "--configuration": configuration, "--out": out}
+    for option, value in given.items():
+        if value is not None and not tree:
+            raise InputError(option, str(value), "nothing without --tree", "add --tree")
+    if tree and plan is not None:
+        raise InputError("--plan", str(plan), "nothing with --tree", "leave one of them out")
+    if out is not None:
+        check_writable("--out", out)
     problem_instance = open_instance(instance)
+    if tree:
+        from bench.commands.show_tree import show_tree
+
+        show_tree(problem_instance, epsilon or 0.0, configuration, out, as_json)
+        return
     decisions = None if plan is None else read_plan(plan)
     if as_json:
         echo_json(_document(problem_instance, decisions))

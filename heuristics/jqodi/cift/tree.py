@@ -2,25 +2,55 @@
 
 For the picture the graph is written out in full and nothing is cut for its energy; what goes is
 dominated, trimmed, or over a deadline. A label stands for a prefix of a plan: blocks done, the node
-where it is, and whether that node has hosted yet.
+where it is, and whether that node has hosted yet. Where an arc from a label kept lies on no path
+within the deadlines, no label is made at all: these are the tree's *shut doors*.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from heuristics.jqodi.cift.network import Instance
-from heuristics.jqodi.cift.program import Program
+from heuristics.jqodi.cift.network import Case, Instance
+from heuristics.jqodi.cift.program import Graph, Program
 from instances.cift import CiftInstance
 from instances.errors import InputError
 
-__all__ = ["FATES", "Tree", "time_energy_tree"]
+if TYPE_CHECKING:
+    from heuristics.labels import LabelLog
+
+__all__ = ["FATES", "Doors", "Tree", "time_energy_tree"]
 
 FATES = ("kept", "dominated", "trimmed", "over a deadline", "too dear")
+_MOST_ARCS = 1_000_000  # above, the graph is written without what deadlines rule out
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Doors:
+    """Arcs from labels kept that lie on no path within the deadlines: no label was made.
+
+    Attributes
+    ----------
+    parent
+        Position of the label.
+    energy_j, inference_latency_s, fine_tuning_time_s
+        What the prefix would take with the arc.
+    """
+
+    parent: Ints
+    energy_j: Floats
+    inference_latency_s: Floats
+    fine_tuning_time_s: Floats
+
+    def __len__(self) -> int:
+        return len(self.parent)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -37,6 +67,8 @@ class Tree:
         What the prefix takes; a time that no label carries is NaN.
     node, blocks
         Name of the node and blocks done.
+    serving_speed, fine_tuning_speed
+        Speeds chosen by the label's own step (FLOP/s), NaN where it chooses none.
     phase
         ``arrived``, ``serving`` (the serving speed chosen, the other not yet) or ``placed``.
     fate
@@ -45,8 +77,11 @@ class Tree:
         Whether the label leads to the cheapest plan among the labels kept.
     inference_deadline_s, fine_tuning_deadline_s
         The deadlines.
+    doors
+        Arcs shut by the deadlines; None when the graph was too large to write them out, or
+        the tree is cut short.
     complete
-        False when there were more labels than asked for.
+        False when there were more labels than asked for; fates of the last ones are then open.
     """
 
     configuration: int
@@ -56,11 +91,14 @@ class Tree:
     fine_tuning_time_s: npt.NDArray[np.float64]
     node: tuple[str, ...]
     blocks: npt.NDArray[np.int64]
+    serving_speed: npt.NDArray[np.float64]
+    fine_tuning_speed: npt.NDArray[np.float64]
     phase: tuple[str, ...]
     fate: npt.NDArray[np.int64]
     optimal: npt.NDArray[np.bool_]
     inference_deadline_s: float | None
     fine_tuning_deadline_s: float | None
+    doors: Doors | None
     complete: bool
 
     def __len__(self) -> int:
@@ -75,7 +113,7 @@ def time_energy_tree(
     instance: CiftInstance,
     configuration: int,
     epsilon: float = 0.0,
-    most: int = 20_000,
+    most: int = 200_000,
     time_limit_s: float | None = 60.0,
 ) -> Tree | None:
     """Return the labels of a configuration; None when no path keeps each deadline by itself.
@@ -85,9 +123,9 @@ def time_energy_tree(
     configuration
         Position in the instance; that of the best plan is the one to look at.
     epsilon
-        0: dominance alone; else labels are trimmed too.
+        0: dominance alone; else labels are trimmed too, unless there is no deadline to miss.
     most
-        Labels to record at most.
+        Labels to make at most; the tree is cut short there.
 
     Raises
     ------
@@ -103,8 +141,8 @@ def time_energy_tree(
             f"0 to {len(instance.configurations) - 1}",
             "choose one of the instance's",
         )
-    step, rest = 0.0, epsilon
-    if instance.has_continuous_speeds:
+    step, rest = 0.0, epsilon if instance.deadlines else 0.0
+    if instance.has_continuous_speeds and instance.deadlines:
         if epsilon <= 0:
             raise InputError(
                 "epsilon", epsilon, "a number > 0 where speeds are continuous", "give 0.1, say"
@@ -115,8 +153,7 @@ def time_energy_tree(
     arrays = Instance(instance)
     program = Program(arrays, step)
     case = arrays.case(configuration)
-    measures, _ = program.measures(case, 0.0, 0.0, math.inf)
-    graph = program.graph(case, measures)
+    graph, whole = _graph(program, case)
     if not graph.size:
         return None
     limit = case.load.limit
@@ -133,15 +170,19 @@ def time_energy_tree(
         limit[present],
         rest,
         strict=len(present) - 1,
+        others="kept",
         nodes=graph.goal + 1,
         front=True,
         record=most,
+        label_limit=most,
         stop_early=False,
         time_limit_s=time_limit_s,
     )
     log = found.log
     if log is None:
         return None
+    ended = ("finished", "infeasible", "tightened limits infeasible")
+    complete = log.complete and found.termination.value in ended
     times = np.full((len(log.node), 2), np.nan)
     times[:, present] = log.resources
     mark = graph.arcs.mark[log.arc]
@@ -151,6 +192,7 @@ def time_energy_tree(
     phase = np.where(between, "serving", np.where(hop, "arrived", "placed"))
     node, blocks = mark[:, 0].astype(np.int64), mark[:, 2].astype(np.int64)
     node[0], blocks[0], phase[0] = case.load.source, 0, "arrived"
+    mark[0, 3:] = -1
     return Tree(
         configuration,
         log.parent,
@@ -159,12 +201,66 @@ def time_energy_tree(
         times[:, 1],
         tuple(arrays.names[n] for n in node.tolist()),
         blocks,
+        _chosen(graph.serve.speed, mark[:, 3]),
+        _chosen(graph.tune.speed, mark[:, 4]),
         tuple(phase.tolist()),
         log.fate,
         _on_path(log.parent, (log.fate == 0) & (log.node == graph.goal), log.cost),
         instance.inference_deadline_s,
         instance.fine_tuning_deadline_s,
-        log.complete,
+        _doors(graph, log, times, most) if whole and complete else None,
+        complete,
+    )
+
+
+def _chosen(speed: Floats, level: npt.NDArray[np.int32]) -> Floats:
+    """Return the speeds of levels, NaN for level -1."""
+    found: Floats = np.where(level >= 0, speed[level], np.nan)
+    return found
+
+
+def _graph(program: Program, case: Case) -> tuple[Graph, bool]:
+    """Return the graph, and whether it has the arcs that deadlines rule out."""
+    from heuristics.jqodi.cift.graph import bounds_of
+    from heuristics.jqodi.cift.levels import phase_levels
+
+    net, last = program.instance.network, case.load.last
+    per_phase = [
+        np.diff(phase_levels(program.instance, program.step, serving=serving).first)
+        for serving in (True, False)
+    ]
+    pairs = per_phase[0] * (per_phase[1] if case.load.compute > 0 else 1)
+    segments = np.maximum(last - np.arange(last.shape[1]), 0).sum(axis=1)
+    whole = int((segments * pairs).sum()) + len(net.head) * last.shape[1] <= _MOST_ARCS
+    if whole:
+        anything = bounds_of(net, case.chain, case.load, 1.0, 0.0, 0.0, math.inf, False)
+        return program.graph(case, (anything,)), True
+    measures, _ = program.measures(case, 0.0, 0.0, math.inf)
+    return program.graph(case, measures), False
+
+
+def _doors(graph: Graph, log: LabelLog, times: Floats, most: int) -> Doors:
+    """Return the arcs from labels kept that no label was made by, at most so many."""
+    tail = graph.arcs.tail
+    used = np.zeros(len(tail), dtype=np.bool_)
+    used[log.arc[log.arc >= 0]] = True
+    # Arcs are sorted by nothing that helps here: by tail.
+    order = np.argsort(tail[~used], kind="stable")
+    shut = np.flatnonzero(~used)[order]
+    first = np.searchsorted(tail[shut], np.arange(graph.goal + 2))
+    kept = np.flatnonzero((log.fate == 0) & (log.node != graph.goal))
+    count = first[log.node[kept] + 1] - first[log.node[kept]]
+    within = np.cumsum(count) <= most
+    kept, count = kept[within], count[within]
+    parent = np.repeat(kept, count)
+    offset = np.arange(len(parent)) - np.repeat(np.cumsum(count) - count, count)
+    arc = shut[np.repeat(first[log.node[kept]], count) + offset]
+    figure = graph.arcs.figure[arc]
+    return Doors(
+        parent,
+        log.cost[parent] + figure[:, 0],
+        times[parent, 0] + figure[:, 1],
+        times[parent, 1] + figure[:, 2],
     )
 
 

@@ -1,0 +1,1 @@
+"""The picture of JQODI's time-energy tree."""
