@@ -6,7 +6,8 @@ import textwrap
 
 from bench.compare import Comparison, MethodComparison
 from bench.paired import CLOCK_S
-from bench.report.text import table, time_text
+from bench.report.numbers import time_text
+from bench.report.text import table
 
 __all__ = ["comparison_text"]
 

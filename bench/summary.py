@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import statistics
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.alignment import align
 from bench.crosscheck import is_feasible
 from bench.metrics import gap_to_best, penalised_average, shifted_geometric_mean
 from bench.references import Reference
@@ -228,37 +228,41 @@ def summarise(
 
 
 def virtual_best_summary(
-    rows: Iterable[Row], known: Mapping[str, Reference], refuted: frozenset[str]
+    rows: Iterable[Row],
+    known: Mapping[str, Reference],
+    refuted: frozenset[str],
+    variants: Mapping[str, str] | None = None,
 ) -> MethodSummary | None:
     """Return what choosing the best method for each task would give; None without a run.
 
     On each task it is the quickest proof; where nothing is proved, the run that is right with
     the least gap, at the time limit. Its time is therefore that to a proof, as of methods that
-    prove. A task is an instance, a seed, a repetition and limits.
+    prove. Tasks are those of `align`.
 
     Parameters
     ----------
     rows
         Runs of one problem.
+    variants
+        What a run's method is called, by key of the run; its name unless given.
     """
-    tasks: dict[tuple[object, ...], list[Row]] = defaultdict(list)
-    for row in rows:
-        if row.termination != "unsupported":
-            tasks[task(row)].append(row)
+    rows = list(rows)
+    called = variants or {row.key: row.method for row in rows}
+    aligned = align(rows, called)
+    columns = [
+        [row for row in column if row is not None]
+        for column in zip(*aligned.rows.values(), strict=True)
+    ]
+    tasks = [column for column in columns if column]
     if not tasks:
         return None
-    times, proofs, gaps, right, solved = [], [], [], 0, 0
-    limits = []
-    for mine in tasks.values():
+    times, proofs, gaps, limits, right, solved = [], [], [], [], 0, 0
+    for mine in tasks:
         good = [row for row in mine if is_right(row, refuted)]
-        proofs.append(any(is_proved(row, refuted) for row in good))
+        proving = [row.solve_time_s or 0.0 for row in good if is_proved(row, refuted)]
+        proofs.append(bool(proving))
         limits.append(mine[0].time_limit_s)
-        times.append(
-            min(
-                (row.solve_time_s or 0.0 for row in good if is_proved(row, refuted)),
-                default=mine[0].time_limit_s,
-            )
-        )
+        times.append(min(proving, default=mine[0].time_limit_s))
         found = [run_gap(row, known.get(row.instance_hash), refuted) for row in good]
         there = [gap for gap in found if gap is not None]
         gaps += [min(there)] if there else []
@@ -272,7 +276,7 @@ def virtual_best_summary(
         for factor in (2.0, 10.0)
     ]
     return MethodSummary(
-        problem=next(iter(tasks.values()))[0].problem,
+        problem=rows[0].problem,
         method=VIRTUAL_BEST,
         variant=VIRTUAL_BEST,
         runs=len(tasks),

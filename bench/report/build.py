@@ -6,12 +6,15 @@ from importlib import resources
 from pathlib import Path
 
 from bench.report.data import load
-from bench.report.detail_pages import instance_page, method_page, problem_page
+from bench.report.detail_pages import method_page, problem_page
 from bench.report.index_page import index_page
+from bench.report.instance_page import instance_page
 from instances.documents import write_bytes
 from instances.errors import InputError
 
 __all__ = ["write_report"]
+
+ASSETS = ("report.css", "theme.js", "tables.js", "charts.js")
 
 
 def write_report(out: Path) -> Path:
@@ -35,10 +38,15 @@ def write_report(out: Path) -> Path:
         entry = data.instances[key]
         pages[f"instances/{entry.slug}.html"] = instance_page(data, entry)
     assets = resources.files("bench.report") / "assets"
-    for name in ("report.css", "report.js"):
+    for name in ASSETS:
         write_bytes(folder / "assets" / name, (assets / name).read_bytes())
     # The first page last: a reader who finds it finds the others too.
     first, *rest = pages.items()
     for name, text in (*rest, first):
         write_bytes(folder / name, text.encode())
+    for kind in ("problems", "methods", "instances"):
+        # Pages of an earlier report that this one has no more.
+        for path in (folder / kind).glob("*.html"):
+            if f"{kind}/{path.name}" not in pages:
+                path.unlink()
     return folder / "index.html"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,7 +13,8 @@ from bench.crosscheck import Contradiction, cross_check
 from bench.references import Reference, references
 from bench.rows import Row, Verdict
 from bench.store import BestKnown, Store
-from bench.summary import MethodSummary, summarise
+from bench.summary import MethodSummary, summarise, virtual_best_summary
+from bench.variants import variant_names
 from instances.documents import parse_json
 from instances.errors import InputError
 from instances.judge import instance_from_document
@@ -76,9 +78,54 @@ class ReportData:
         return references(self.rows, self.best_known, self.refuted)
 
     @cached_property
+    def variants(self) -> dict[str, str]:
+        """What a run's method is called, by key of the run; see `variant_names`."""
+        return variant_names(self.rows)
+
+    def name(self, row: Row) -> str:
+        """Return what the row's method is called."""
+        return self.variants[row.key]
+
+    @cached_property
     def summaries(self) -> list[MethodSummary]:
-        """Every method on all its instances."""
-        return summarise(self.rows, self.references, self.refuted).get("", [])
+        """Every method on all its instances, by problem the one that proves most first.
+
+        Then the one that is right most often, then the quickest.
+        """
+        found = summarise(self.rows, self.references, self.refuted, variants=self.variants)
+        order = list(PROBLEMS)
+        return sorted(
+            found.get("", []),
+            key=lambda s: (
+                order.index(s.problem) if s.problem in order else len(order),
+                -s.proved,
+                -s.right,
+                math.inf if s.time_s is None else s.time_s,
+                s.variant,
+            ),
+        )
+
+    def of(self, problem: str) -> list[MethodSummary]:
+        """Return the summaries of a problem, the best first."""
+        return [summary for summary in self.summaries if summary.problem == problem]
+
+    def ranked_names(self, problem: str) -> list[str]:
+        """Return what the methods of a problem are called, the best first."""
+        return [summary.variant for summary in self.of(problem)]
+
+    def colours(self, problem: str) -> dict[str, int]:
+        """Return the colour of each method of a problem, the same in every chart.
+
+        Methods keep the order of their first run: a rank would change colours with each run.
+        """
+        names = dict.fromkeys(self.name(row) for row in self.of_problem(problem))
+        return {name: k for k, name in enumerate(names)}
+
+    def virtual_best(self, problem: str) -> MethodSummary | None:
+        """Return what choosing the best method for each task would give."""
+        return virtual_best_summary(
+            self.of_problem(problem), self.references, self.refuted, self.variants
+        )
 
     @cached_property
     def problems(self) -> list[str]:
@@ -94,9 +141,23 @@ class ReportData:
             found[row.instance_hash].append(row)
         return dict(found)
 
+    @cached_property
+    def _by_problem(self) -> dict[str, list[Row]]:
+        found: dict[str, list[Row]] = defaultdict(list)
+        for row in self.rows:
+            found[row.problem].append(row)
+        return dict(found)
+
     def of_problem(self, problem: str) -> list[Row]:
         """Return the rows of a problem."""
-        return [row for row in self.rows if row.problem == problem]
+        return self._by_problem.get(problem, [])
+
+    def state(self, instance_hash: str) -> str:
+        """Return what is known of an instance in a word: optimal, infeasible, open."""
+        reference = self.references[instance_hash]
+        if reference.infeasible:
+            return "infeasible"
+        return "optimal" if reference.proven else "open"
 
     def methods(self, problem: str) -> list[str]:
         """Return the methods with rows of a problem, in the order of their first row."""

@@ -1,63 +1,94 @@
-"""A page a problem, a page a method, a page an instance."""
+"""A page a problem and a page a method."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 
+from bench.crosscheck import Contradiction
+from bench.paired import compare_methods
 from bench.registry import METHODS
-from bench.report.data import PROBLEMS, InstanceEntry, ReportData
-from bench.report.features import group_of
+from bench.report.data import PROBLEMS, ReportData
+from bench.report.features import features_of
+from bench.report.findings import findings
 from bench.report.html import Markup, page, tag
-from bench.report.index_page import TERMS
-from bench.report.parts import alarm, charts, facts
-from bench.report.picture import picture
+from bench.report.method_tables import feature_table, kind_of, pair_table, summary_table
+from bench.report.parts import alarm, charts, facts, glossary, home
 from bench.report.plots import (
+    data_profile_chart,
     epsilon_chart,
     gap_over_time_chart,
-    instance_chart,
     profile_chart,
     quality_chart,
     time_quality_chart,
 )
-from bench.report.tables import (
-    group_table,
-    instance_table,
-    number_text,
-    run_table,
-    summary_table,
-)
+from bench.report.tables import instance_table, run_table
 from bench.rows import Row
-from bench.summary import summarise
-from instances.errors import InputError
-from instances.judge import plan_from_document
+from bench.summary import summarise, virtual_best_summary
 
-__all__ = ["instance_page", "method_page", "problem_page"]
+__all__ = ["method_page", "problem_page"]
 
+# The methods that all others are held against in pairs: the first in the ranking.
+_RIVALS = 6
 _OUTPUT_SHOWN = 2000
 
 
-def _home(data: ReportData) -> tuple[str, str]:
-    return (f"splitopt: {data.out.resolve().name}", "index.html")
+def _by_features(data: ReportData, problem: str, root: str) -> Markup | None:
+    """Return the table by features; None where the instances do not differ in any."""
+    values: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for key in dict.fromkeys(row.instance_hash for row in data.of_problem(problem)):
+        features = features_of(data.instances[key]) | {"state": data.state(key)}
+        for name, value in features.items():
+            values[name][value].add(key)
+    groups = {}
+    for name, by in values.items():
+        if len(by) < 2:
+            continue
+        for value, hashes in sorted(by.items()):
+            rows = [row for row in data.of_problem(problem) if row.instance_hash in hashes]
+            found = summarise(rows, data.references, data.refuted, variants=data.variants)[""]
+            best = virtual_best_summary(rows, data.references, data.refuted, data.variants)
+            groups[name, value] = (len(hashes), [*found, *([best] if best is not None else [])])
+    return feature_table(groups, root) if groups else None
+
+
+def _pairs(data: ReportData, problem: str, root: str) -> Markup | None:
+    against = [s.variant for s in data.of(problem) if s.runs][:_RIVALS]
+    found = list(compare_methods(data.of_problem(problem), data.refuted, data.variants, against))
+    if not found:
+        return None
+    called = {s.variant: s.method for s in data.of(problem)}
+    return pair_table(found, against[0], root, called)
 
 
 def problem_page(data: ReportData, problem: str) -> str:
     """Return the page of a problem."""
     rows = data.of_problem(problem)
-    mine = [s for s in data.summaries if s.problem == problem]
-    groups = {key: group_of(data.instances[key]) for key in {row.instance_hash for row in rows}}
-    by: Callable[[Row], str] = lambda row: groups[row.instance_hash]  # noqa: E731 - typed
+    best = data.virtual_best(problem)
+    refuted = any(c.refuted in {r.key for r in rows} for c in data.contradictions)
+    features, pairs = _by_features(data, problem, ".."), _pairs(data, problem, "..")
+    sections = [
+        ("methods", "Methods"),
+        ("charts", "Charts"),
+        *([("pairs", "In pairs")] if pairs is not None else []),
+        *([("features", "By features")] if features is not None else []),
+        ("instances", "Instances"),
+        ("runs", "Runs"),
+    ]
+    links = [tag("li", tag("a", name, href=f"#{key}")) for key, name in sections]
     body: list[Markup | None] = [
-        alarm(data, "..")
-        if any(c.refuted in {r.key for r in rows} for c in data.contradictions)
-        else None,
-        summary_table(mine, f"Methods for {problem.upper()}", ".."),
-        tag("p", TERMS, class_="quiet"),
+        alarm(data, "..") if refuted else None,
+        tag("nav", tag("ul", links), class_="sections", aria_label="Sections"),
+        findings(data, problem, ".."),
+        tag("h2", "Methods", id="methods"),
+        summary_table(data.of(problem), best, f"Methods for {problem.upper()}", ".."),
+        glossary(),
+        tag("h2", "Charts", id="charts"),
         charts(
             chart(data, problem)
             for chart in (
                 profile_chart,
+                data_profile_chart,
                 time_quality_chart,
                 quality_chart,
                 gap_over_time_chart,
@@ -65,29 +96,37 @@ def problem_page(data: ReportData, problem: str) -> str:
             )
         ),
     ]
-    if len(set(groups.values())) > 1:
-        grouped = summarise(rows, data.references, data.refuted, by)
+    if pairs is not None:
         body += [
-            tag("h2", "By kind of instance"),
-            group_table(grouped, "By kind of instance", ".."),
+            tag("h2", "In pairs", id="pairs"),
+            tag(
+                "p",
+                "On the tasks that both tried. Time ratio: geometric mean of its charged time over "
+                "that of the method it is held against; below 1 it is faster. Objective ratio: "
+                "where both have a plan; above 1 its plans cost more. Intervals are bootstraps "
+                "over seeds, over instances where most have one seed.",
+                class_="quiet",
+            ),
+            pairs,
         ]
+    if features is not None:
+        body += [tag("h2", "By features of instances", id="features"), features]
     body += [
-        tag("h2", "Instances"),
+        tag("h2", "Instances", id="instances"),
         instance_table(data, problem, ".."),
-        tag("h2", "Runs"),
+        tag("h2", "Runs", id="runs"),
         run_table(data, rows, ".."),
     ]
-    return page(PROBLEMS.get(problem, problem), body, root="..", trail=[_home(data)])
+    return page(PROBLEMS.get(problem, problem), body, root="..", trail=[home(data)])
 
 
 def method_page(data: ReportData, problem: str, method: str) -> str:
     """Return the page of a method."""
     rows = [row for row in data.of_problem(problem) if row.method == method]
     summary = "a method of the user's own"
-    kind = "-"
     for entry in METHODS:
         if (entry.name, entry.problem) == (method, problem):
-            summary, kind = entry.summary, entry.kind
+            summary = entry.summary
     ends = Counter(row.termination for row in rows)
     guarantees = sorted(
         {
@@ -96,27 +135,44 @@ def method_page(data: ReportData, problem: str, method: str) -> str:
             if row.guarantee and "statement" in row.guarantee
         }
     )
+    options: dict[str, dict[str, None]] = defaultdict(dict)
+    for row in rows:
+        for name, value in row.options.items():
+            options[name][str(value)] = None
+    given = [f"{name}={', '.join(values)}" for name, values in options.items()]
+    mine = [s for s in data.of(problem) if s.method == method]
+    refuted = [c for c in data.contradictions if c.refuted in {row.key for row in rows}]
     body: list[Markup | None] = [
+        tag("p", summary, class_="lead"),
         facts(
             [
-                ("what it does", summary),
-                ("kind", kind),
+                ("kind", kind_of(problem, method)),
+                ("options", "; ".join(given) or "none"),
                 ("ended", ", ".join(f"{k}: {v}" for k, v in sorted(ends.items()))),
                 ("guarantees", "; ".join(guarantees) or "none"),
             ]
         ),
-        summary_table(
-            [s for s in data.summaries if (s.problem, s.method) == (problem, method)],
-            "Summary",
-            "..",
-        ),
+        tag("section", tag("h2", "Refuted"), _statements(refuted), class_="alarm")
+        if refuted
+        else None,
+        summary_table(mine, None, "Summary", ".."),
+        glossary(),
+        charts([epsilon_chart(data, problem, method)]),
     ]
     failed = [r for r in rows if r.termination in ("killed", "crashed", "memory")]
     if failed:
         body += [tag("h2", "Runs that failed"), *map(_failure, failed[:20])]
-    body += [tag("h2", "Runs"), run_table(data, rows, "..", methods=False)]
-    trail = [_home(data), (problem.upper(), f"problems/{problem}.html")]
+    reasons = Counter(row.detail for row in rows if row.termination == "unsupported")
+    if reasons:
+        found = [tag("li", f"{reason} ({count})") for reason, count in reasons.most_common()]
+        body += [tag("h2", "What it does not support"), tag("ul", found)]
+    body += [tag("h2", "Runs"), run_table(data, rows, "..", methods=len(mine) > 1)]
+    trail = [home(data), (problem.upper(), f"problems/{problem}.html")]
     return page(f"{method} for {problem.upper()}", body, root="..", trail=trail)
+
+
+def _statements(found: Sequence[Contradiction]) -> Markup:
+    return tag("ul", [tag("li", f"{c.instance_name}: {c.statement}") for c in found])
 
 
 def _failure(row: Row) -> Markup:
@@ -131,67 +187,3 @@ def _failure(row: Row) -> Markup:
         [tag("div", tag("p", name), tag("pre", text)) for name, text in output]
         or [tag("p", "It printed nothing.")],
     )
-
-
-def instance_page(data: ReportData, entry: InstanceEntry) -> str:
-    """Return the page of an instance."""
-    rows = data.by_instance[entry.hash]
-    reference = data.references[entry.hash]
-    instance = entry.instance()
-    state = (
-        "infeasible, proven"
-        if reference.infeasible
-        else "optimum proven"
-        if reference.proven
-        else "optimum not proven"
-    )
-    pairs: list[tuple[str, object]] = [
-        ("state", state),
-        ("best objective", number_text(reference.objective)),
-        ("held by", reference.holder or "-"),
-        ("best bound", number_text(reference.bound)),
-        ("content hash", entry.hash),
-        # A path says more of the reader's machine than of the instance.
-        ("source", Path(entry.source).name),
-    ]
-    if instance is not None:
-        pairs += [
-            ("kind", group_of(entry)),
-            ("description", instance.description or "-"),
-            *((f"origin: {key}", value) for key, value in instance.origin.items()),
-        ]
-    body: list[Markup | None] = [
-        alarm(data, "..", entry.hash)
-        if any(c.instance_hash == entry.hash for c in data.contradictions)
-        else None,
-        facts(pairs),
-    ]
-    if instance is not None and instance.assumptions:
-        body += [
-            tag("h2", "Assumptions"),
-            tag("ul", [tag("li", line) for line in instance.assumptions]),
-        ]
-    drawing, method = _best_picture(entry, rows)
-    if drawing is not None:
-        body += [tag("h2", f"The best plan here, by {method}"), drawing]
-    body += [
-        charts([instance_chart(rows, reference)]),
-        tag("h2", "Runs"),
-        run_table(data, rows, "..", instances=False),
-        tag("h2", "How to solve it again"),
-        tag("pre", tag("code", f"splitopt solve {entry.name} --method {rows[0].method}")),
-    ]
-    trail = [_home(data), (entry.problem.upper(), f"problems/{entry.problem}.html")]
-    return page(entry.name, body, root="..", trail=trail)
-
-
-def _best_picture(entry: InstanceEntry, rows: list[Row]) -> tuple[Markup | None, str]:
-    instance = entry.instance()
-    feasible = [r for r in rows if r.plan is not None and not r.violations]
-    if instance is None or not feasible:
-        return None, ""
-    best = min(feasible, key=lambda row: row.objective if row.objective is not None else 1e308)
-    try:
-        return picture(instance, plan_from_document(best.plan)), best.method
-    except InputError:
-        return None, ""

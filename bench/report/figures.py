@@ -28,6 +28,8 @@ text { fill: var(--ink); font: 12px system-ui, sans-serif; }
 .grid { stroke: var(--rule); stroke-width: 1; }
 .line { fill: none; stroke: currentColor; stroke-width: 2; }
 .mark { fill: currentColor; stroke: var(--paper); stroke-width: 1; }
+.plain { color: var(--quiet); } .plain .line { stroke-dasharray: 2 3; }
+.bound .line, .median .line { stroke-width: 1; opacity: .7; }
 .d1 .line { stroke-dasharray: 7 3; } .d2 .line { stroke-dasharray: 2 3; }
 .d3 .line { stroke-dasharray: 9 3 2 3; }
 """

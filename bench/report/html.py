@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 __all__ = ["Cell", "Markup", "page", "sortable_table", "tag", "text"]
@@ -42,7 +42,7 @@ def tag(name: str, /, *children: Child | Iterable[Child], **attributes: object) 
             continue
         key = key.rstrip("_").replace("_", "-")
         # SVG has a few names in camel case.
-        key = {"viewbox": "viewBox"}.get(key, key)
+        key = {"viewbox": "viewBox", "preserveaspectratio": "preserveAspectRatio"}.get(key, key)
         parts.append(key if value is True else f'{key}="{text(value)}"')
     opening = " ".join(parts)
     if name in _VOID and not children:
@@ -60,27 +60,37 @@ def tag(name: str, /, *children: Child | Iterable[Child], **attributes: object) 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A table cell: what is shown, and by what it is sorted."""
+    """A table cell: what is shown, and by what it is sorted.
+
+    A figure stands to the right, unless it is `drawn`.
+    """
 
     shown: str
     key: float | str | None = None
     class_: str | None = None
+    drawn: bool = False
 
     @property
     def numeric(self) -> bool:
-        """Whether it is a figure."""
+        """Whether it is sorted as a figure."""
         return isinstance(self.key, int | float)
+
+    @property
+    def right(self) -> bool:
+        """Whether it stands to the right."""
+        return self.numeric and not self.drawn
 
     def markup(self, header: bool) -> Markup:
         """Return the cell's element."""
         numeric = self.numeric
-        classes = " ".join(filter(None, [self.class_, "number" if numeric else None])) or None
+        classes = " ".join(filter(None, [self.class_, "number" if self.right else None])) or None
         name = "th" if header else "td"
         return tag(
             name,
             self.shown,
             class_=classes,
             scope="row" if header else None,
+            data_figure=numeric,
             data_key=None if self.key is None else repr(self.key) if numeric else self.key,
         )
 
@@ -91,50 +101,89 @@ def sortable_table(
     lines: Sequence[Sequence[Cell | str]],
     *,
     filter_label: str | None = None,
+    facets: Mapping[int, str | None] | None = None,
+    footer: Sequence[Sequence[Cell | str]] = (),
 ) -> Markup:
-    """Return a table that sorts by a click on a column and, with a label, filters by text.
+    """Return a table that sorts by a click on a column and filters by text and by choice.
 
-    Without a script it is a plain table. The first column names the row.
+    Without a script it is a plain, whole table. The first column names the row.
+
+    Parameters
+    ----------
+    filter_label
+        Label of the field to filter by text; None for no such field.
+    facets
+        Columns to filter by one of their values, with the value chosen at first, None for all.
+    footer
+        Rows that stay at the end, whatever the order.
     """
-    table_cells = [
-        [cell if isinstance(cell, Cell) else Cell(cell) for cell in line] for line in lines
-    ]
+    table_cells, foot_cells = (
+        [[cell if isinstance(cell, Cell) else Cell(cell) for cell in line] for line in part]
+        for part in (lines, footer)
+    )
     titles = []
     for k, title in enumerate(header):
         # A heading stands over its figures.
-        numeric = bool(lines) and all(cells[k].numeric for cells in table_cells)
+        figures = bool(lines) and all(cells[k].numeric for cells in table_cells)
+        right = bool(lines) and all(cells[k].right for cells in table_cells)
         button = tag("button", title, type="button")
-        class_ = "number" if numeric else None
-        titles.append(tag("th", button, scope="col", aria_sort="none", class_=class_))
+        titles.append(
+            tag(
+                "th",
+                button,
+                scope="col",
+                aria_sort="none",
+                class_="number" if right else None,
+                data_figure=figures,
+            )
+        )
     head = tag("tr", titles)
-    body = [
-        tag("tr", [cell.markup(k == 0) for k, cell in enumerate(cells)]) for cells in table_cells
-    ]
+    body, foot = (
+        [tag("tr", [cell.markup(k == 0) for k, cell in enumerate(cells)]) for cells in part]
+        for part in (table_cells, foot_cells)
+    )
     table = tag(
         "table",
         tag("caption", caption),
         tag("thead", head),
         tag("tbody", body),
+        tag("tfoot", foot) if foot else None,
         class_="sortable",
     )
     scroller = tag("div", table, class_="scroll", tabindex="0", role="region", aria_label=caption)
-    if filter_label is None:
+    if filter_label is None and not facets:
         return scroller
-    control = tag(
-        "p",
-        tag("label", filter_label + " ", tag("input", type="search", class_="filter")),
-        " ",
-        tag("span", f"{len(lines)} rows", class_="count", role="status"),
-        class_="controls",
-    )
-    return tag("div", control, scroller, class_="filtered")
+    parts: list[Markup] = []
+    for column, chosen in (facets or {}).items():
+        # What an element says is not what its cell is made of: the text alone is compared.
+        values = dict.fromkeys(
+            str(cells[column].key or cells[column].shown) for cells in table_cells
+        )
+        options = [tag("option", "all", value="")]
+        options += [tag("option", value, value=value, selected=value == chosen) for value in values]
+        choice = tag("select", options, data_column=column)
+        parts.append(tag("label", header[column] + " ", choice))
+    if filter_label is not None:
+        field = tag("input", type="search", class_="filter", autocomplete="off")
+        parts.append(tag("label", filter_label + " ", field))
+    count = tag("span", f"{len(lines)} rows", class_="count", role="status")
+    return tag("div", tag("div", parts, count, class_="controls"), scroller, class_="filtered")
 
 
-def page(title: str, body: Iterable[Child], *, root: str, trail: Sequence[tuple[str, str]]) -> str:
+def page(
+    title: str,
+    body: Iterable[Child],
+    *,
+    root: str,
+    trail: Sequence[tuple[str, str]],
+    subtitle: str | None = None,
+) -> str:
     """Return a whole page.
 
     Parameters
     ----------
+    subtitle
+        A line below the title.
     root
         Relative path to the report's folder, ``.`` or ``..``.
     trail
@@ -146,7 +195,7 @@ def page(title: str, body: Iterable[Child], *, root: str, trail: Sequence[tuple[
         tag("ol", [tag("li", link) for link in links], tag("li", title, aria_current="page")),
         aria_label="Breadcrumb",
     )
-    theme = tag("button", "Light or dark", type="button", id="theme")
+    theme = tag("button", "Dark", type="button", id="theme", aria_pressed="false")
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -156,13 +205,20 @@ def page(title: str, body: Iterable[Child], *, root: str, trail: Sequence[tuple[
         # No request leaves the page: the icon is empty.
         tag("link", rel="icon", href="data:,"),
         tag("link", rel="stylesheet", href=f"{root}/assets/report.css"),
-        tag("script", src=f"{root}/assets/report.js", defer=True),
+        # At once, so that no page flashes in the other colours.
+        tag("script", src=f"{root}/assets/theme.js"),
+        tag("script", src=f"{root}/assets/tables.js", defer=True),
+        tag("script", src=f"{root}/assets/charts.js", defer=True),
     )
+    below = None if subtitle is None else tag("p", subtitle, class_="subtitle")
     content = tag(
         "body",
         tag("a", "Skip to the content", href="#content", class_="skip"),
         tag("header", navigation, theme),
-        tag("main", tag("h1", title), body, id="content"),
-        tag("footer", tag("p", "Made by splitopt report.")),
+        tag("main", tag("h1", title), below, body, id="content"),
+        tag(
+            "footer",
+            tag("p", "Made by splitopt report from the store beside it; no network is needed."),
+        ),
     )
     return "<!doctype html>\n" + tag("html", head, content, lang="en") + "\n"

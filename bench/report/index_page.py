@@ -5,101 +5,86 @@ from __future__ import annotations
 from collections import Counter
 
 from bench.report.data import PROBLEMS, ReportData
+from bench.report.findings import findings
 from bench.report.html import Markup, page, tag
-from bench.report.parts import alarm, charts, environment_table, reproduce
-from bench.report.plots import quality_chart, time_quality_chart
-from bench.report.tables import summary_table
-from bench.summary import SHIFT_S
+from bench.report.method_tables import outcome_key, overview_table
+from bench.report.numbers import time_text
+from bench.report.parts import alarm, charts, environment_table, glossary, reproduce
+from bench.report.plots import profile_chart, time_quality_chart
 
-__all__ = ["TERMS", "index_page"]
+__all__ = ["index_page", "subtitle"]
 
-TERMS = (
-    "solved: ended of itself with a plan or a proof, true or not. right: every claim holds, as "
-    "far as the judge, the other runs and what is known elsewhere can tell. proved: right, with "
-    "a proof of optimality or infeasibility. wrong: a claim is refuted. failed: killed, crashed or "
-    "out of memory. gap: (objective - best known) / |best known| over runs with a feasible plan. "
-    f"time: shifted geometric mean exp(mean ln max(1, t + s)) - s with s = {SHIFT_S:g} s; a run "
-    "that is not right counts with its time limit. PAR10: mean time, such runs at ten times the "
-    "limit."
-)
+
+def subtitle(data: ReportData) -> str:
+    """Return when, with what limit and on what the runs were made."""
+    started = sorted(row.started_at[:10] for row in data.rows)
+    days = started[0] if started[0] == started[-1] else f"{started[0]} to {started[-1]}"
+    limits = sorted({row.time_limit_s for row in data.rows})
+    machines = sorted({str(e.get("processor") or "?") for e in data.environments.values()})
+    jobs = sorted({row.jobs for row in data.rows})
+    return "; ".join(
+        [
+            days,
+            " and ".join(map(time_text, limits)) + " a run",
+            f"{' and '.join(map(str, jobs))} at a time",
+            *machines[:2],
+        ]
+    )
 
 
 def _tiles(data: ReportData) -> Markup:
     verdicts = Counter(data.verdict(row) for row in data.rows)
     ends = Counter(row.termination for row in data.rows)
-    proven = sum(reference.proven for reference in data.references.values())
+    tried = len(data.rows) - ends["unsupported"]
+    settled = sum(data.state(key) != "open" for key in data.by_instance)
+    failed = ends["killed"] + ends["crashed"] + ends["memory"]
     figures = (
-        ("instances", len(data.by_instance)),
-        ("with a proof", proven),
-        ("methods", len({(row.problem, row.method) for row in data.rows})),
-        ("runs", len(data.rows)),
-        ("right", verdicts["right"]),
-        ("wrong", verdicts["wrong"]),
-        ("killed, crashed, memory", ends["killed"] + ends["crashed"] + ends["memory"]),
+        ("instances", str(len(data.by_instance)), None),
+        ("settled by a proof", str(settled), "good"),
+        ("methods", str(len(data.summaries)), None),
+        ("runs", str(tried), None),
+        ("right", str(verdicts["right"]), "good"),
+        ("wrong", str(verdicts["wrong"]), "bad" if verdicts["wrong"] else None),
+        ("killed or crashed", str(failed), "bad" if failed else None),
     )
     return tag(
         "ul",
-        [
-            tag(
-                "li",
-                tag("strong", str(value), class_="bad" if name == "wrong" and value else None),
-                name,
-            )
-            for name, value in figures
-        ],
+        [tag("li", tag("strong", value, class_=class_), name) for name, value, class_ in figures],
         class_="tiles",
     )
 
 
-def _lead(data: ReportData) -> str:
-    """Return in a sentence or two who proved most and whose plans are best."""
-    sentences = []
-    for problem in data.problems:
-        mine = [s for s in data.summaries if s.problem == problem and s.runs]
-        hashes = {row.instance_hash for row in data.of_problem(problem)}
-        provers = sorted((s for s in mine if s.proved), key=lambda s: (-s.proved, s.time_s or 0.0))
-        name = PROBLEMS.get(problem, problem).split(":")[0]
-        if provers:
-            first = provers[0]
-            sentences.append(
-                f"{name}: {first.method} proves the most, {first.proved} of {first.runs} runs "
-                f"on {len(hashes)} instances."
-            )
-        else:
-            sentences.append(f"{name}: nothing is proved on {len(hashes)} instances.")
-    return " ".join(sentences)
-
-
 def index_page(data: ReportData) -> str:
     """Return the page."""
-    body: list[Markup | None] = [
-        tag("p", _lead(data), class_="lead"),
-        alarm(data, "."),
-        _tiles(data),
-    ]
+    body: list[Markup | None] = [alarm(data, "."), _tiles(data)]
     if data.caveats:
-        body.append(tag("ul", [tag("li", note) for note in data.caveats], class_="quiet"))
+        notes = tag("ul", [tag("li", note) for note in data.caveats])
+        body.append(tag("aside", tag("strong", "Before comparing"), notes, class_="caveats"))
     for problem in data.problems:
-        mine = [s for s in data.summaries if s.problem == problem]
         title = PROBLEMS.get(problem, problem)
+        best = data.virtual_best(problem)
         body += [
             tag("h2", title, id=problem),
-            summary_table(mine, f"Methods for {problem.upper()}", "."),
+            findings(data, problem, "."),
+            overview_table(data.of(problem), best, f"Methods for {problem.upper()}", "."),
+            outcome_key(),
             tag(
                 "p",
                 tag(
                     "a",
-                    f"All of {problem.upper()}: charts, instances, runs",
+                    f"All of {problem.upper()}: every metric, charts, pairs, features, instances, "
+                    "runs",
                     href=f"problems/{problem}.html",
+                    class_="more",
                 ),
             ),
-            charts([time_quality_chart(data, problem), quality_chart(data, problem)]),
+            charts([time_quality_chart(data, problem), profile_chart(data, problem)]),
         ]
     body += [
-        tag("h2", "What the columns say"),
-        tag("p", TERMS, class_="quiet"),
+        glossary(),
         tag("h2", "Machine and versions", id="machine"),
         environment_table(data),
         reproduce(data),
     ]
-    return page(f"splitopt: {data.out.resolve().name}", body, root=".", trail=[])
+    name = data.out.resolve().name
+    return page(f"Results: {name}", body, root=".", trail=[], subtitle=subtitle(data))

@@ -6,11 +6,65 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bench.report.data import ReportData
+from bench.report.figure import figure
 from bench.report.html import Markup, sortable_table, tag
 from bench.report.svg import Chart
 from bench.report.tables import contradiction_table
+from bench.summary import SHIFT_S
 
-__all__ = ["alarm", "charts", "environment_table", "facts", "reproduce"]
+__all__ = ["alarm", "charts", "environment_table", "facts", "glossary", "home", "reproduce"]
+
+_TERMS = (
+    ("runs", "Those the method supports. Averages of methods with other runs compare little."),
+    ("solved", "Ended of itself with a plan or a proof, true or not."),
+    (
+        "right",
+        "Every claim holds, as far as the judge, the other runs and what is known elsewhere can "
+        "tell.",
+    ),
+    ("proved", "Right, with a proof of optimality or of infeasibility."),
+    ("wrong", "A claim is refuted. A wrong run counts as a failure in every figure here."),
+    ("failed", "Killed, crashed or out of memory."),
+    (
+        "gap",
+        "(objective - best known) / |best known|, over runs with a feasible plan that are not "
+        "wrong.",
+    ),
+    (
+        "time",
+        f"Shifted geometric mean, exp(mean ln max(1, t + s)) - s, of the seconds inside the "
+        f"method with s = {SHIFT_S:g} s; a run that is not right counts with its time limit.",
+    ),
+    ("PAR2, PAR10", "Mean time, where a run that is not right counts 2 or 10 times its limit."),
+    (
+        "primal integral",
+        "Mean over runs of the area under the gap between incumbent and best known, 0 to the "
+        "time limit, gaps in 0..1: small is early and good. Wrong or without a plan: the limit.",
+    ),
+    ("primal-dual integral", "The same between incumbent and bound: what is still unproved."),
+    (
+        "virtual best",
+        "What choosing the best method for each task would give: its quickest proof, or the best "
+        "plan at the time limit.",
+    ),
+    ("task", "An instance with a seed, a repetition and limits."),
+)
+
+
+def glossary() -> Markup:
+    """Return what the columns say, to be opened."""
+    return tag(
+        "details",
+        tag("summary", "What the columns say"),
+        facts(_TERMS),
+        class_="glossary",
+        id="columns",
+    )
+
+
+def home(data: ReportData) -> tuple[str, str]:
+    """Return title and link of the first page."""
+    return (f"Results: {data.out.resolve().name}", "index.html")
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> Markup:
@@ -29,7 +83,7 @@ def _shown(value: object) -> str:
 
 def charts(found: Iterable[Chart | None]) -> Markup | None:
     """Return charts side by side; None where there is none."""
-    there = [chart.render() for chart in found if chart is not None]
+    there = [figure(chart) for chart in found if chart is not None]
     return tag("div", there, class_="charts") if there else None
 
 

@@ -117,23 +117,23 @@ def _cift(instance: CiftInstance, plan: CiftPlan) -> Markup:
         role="img",
         aria_label=f"Blocks on hosts. {described}",
     )
-    energy = [
-        (f"{s.kind} {s.where}", s.inference_energy_j + s.fine_tuning_energy_j, f"fill {s.kind}")
-        for s in evaluation.stages
-    ]
-    latency = [
-        (f"{s.kind} {s.where}", s.inference_latency_s, f"fill {s.kind}") for s in evaluation.stages
-    ]
-    tuning = [
-        (f"{s.kind} {s.where}", s.fine_tuning_time_s, f"fill {s.kind}") for s in evaluation.stages
-    ]
+
+    def colour(kind: str, where: str) -> str:
+        """Hosts have the colour of their tier here as above; hops have none."""
+        index = instance.node_index.get(where)
+        return "fill hop" if index is None else f"fill {instance.nodes[index].tier}"
+
+    named = [(f"{s.kind} {s.where}", colour(s.kind, s.where), s) for s in evaluation.stages]
+    energy = [(n, s.inference_energy_j + s.fine_tuning_energy_j, c) for n, c, s in named]
+    latency = [(n, s.inference_latency_s, c) for n, c, s in named]
+    tuning = [(n, s.fine_tuning_time_s, c) for n, c, s in named]
     parts = [
         tag(
             "p",
             f"{plan.model}, {plan.compression}, source {plan.source}, ",
             f"fraction {plan.fraction:g} of its data.",
         ),
-        _key(("end", "end"), ("edge", "edge"), ("cloud", "cloud")),
+        _key(("end", "end"), ("edge", "edge"), ("cloud", "cloud"), ("hop", "hop between hosts")),
         tag("div", drawing, class_="scroll", tabindex="0", role="region", aria_label="Hosts"),
         _bar_rows("Energy", energy, "J"),
         _bar_rows(

@@ -1,41 +1,32 @@
-"""The tables of a report."""
+"""The tables of a report: instances, runs, contradictions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from bench.metrics import gap_to_best
 from bench.report.data import InstanceEntry, ReportData
 from bench.report.html import Cell, Markup, sortable_table, tag
-from bench.report.text import gap_text, time_text
+from bench.report.numbers import gap_text, memory_text, number_text, time_text
 from bench.rows import Row
-from bench.summary import SHIFT_S, MethodSummary
+from bench.summary import run_gap
 
 __all__ = [
     "contradiction_table",
-    "group_table",
+    "count_cell",
+    "instance_link",
     "instance_table",
-    "memory_text",
     "method_link",
-    "number_text",
+    "number_cell",
     "run_table",
-    "summary_table",
 ]
 
-
-def number_text(value: float | None) -> str:
-    """Return a figure with enough digits to compare."""
-    return "-" if value is None else f"{value:.8g}"
+# A browser sorts and filters this many rows at ease; more are on the pages of methods.
+MOST_RUNS = 3000
 
 
-def memory_text(count: int | None) -> str:
-    """Return bytes in MiB."""
-    return "-" if count is None else f"{count / 2**20:.0f} MiB"
-
-
-def method_link(problem: str, method: str, root: str) -> Markup:
+def method_link(problem: str, method: str, shown: str, root: str) -> Markup:
     """Return a link to a method's page."""
-    return tag("a", method, href=f"{root}/methods/{problem}-{method}.html")
+    return tag("a", shown, href=f"{root}/methods/{problem}-{method}.html")
 
 
 def instance_link(entry: InstanceEntry, root: str) -> Markup:
@@ -43,12 +34,13 @@ def instance_link(entry: InstanceEntry, root: str) -> Markup:
     return tag("a", entry.name, href=f"{root}/instances/{entry.slug}.html")
 
 
-def _number(value: float | None, show: Callable[[float | None], str]) -> Cell:
-    # What is unknown sorts behind everything.
+def number_cell(value: float | None, show: Callable[[float | None], str]) -> Cell:
+    """Return a figure; what is unknown sorts behind everything."""
     return Cell(show(value), 1e308 if value is None else value)
 
 
-def _count(value: int, class_: str | None = None) -> Cell:
+def count_cell(value: int, class_: str | None = None) -> Cell:
+    """Return a count, marked with a class unless it is 0."""
     return Cell(str(value), value, class_ if value else None)
 
 
@@ -58,63 +50,6 @@ def verdict_cell(data: ReportData, row: Row) -> Cell:
     return Cell(verdict, verdict, f"verdict {verdict.replace(' ', '-')}")
 
 
-def summary_table(summaries: Sequence[MethodSummary], caption: str, root: str) -> Markup:
-    """Return methods side by side."""
-    lines: list[list[Cell | str]] = [
-        [
-            Cell(method_link(s.problem, s.method, root), s.method),
-            _count(s.runs),
-            _count(s.solved),
-            _count(s.right),
-            _count(s.proved),
-            _count(s.wrong, "bad"),
-            _count(s.failed, "bad"),
-            _count(s.unsupported),
-            _number(s.gap_median, gap_text),
-            _number(s.gap_worst, gap_text),
-            _number(s.time_s, time_text),
-            _number(s.par10_s, time_text),
-        ]
-        for s in summaries
-    ]
-    header = (
-        "method",
-        "runs",
-        "solved",
-        "right",
-        "proved",
-        "wrong",
-        "failed",
-        "unsupported",
-        "gap, median",
-        "gap, worst",
-        f"time (shift {SHIFT_S:g} s)",
-        "PAR10",
-    )
-    return sortable_table(caption, header, lines)
-
-
-def group_table(groups: dict[str, list[MethodSummary]], caption: str, root: str) -> Markup:
-    """Return methods side by side within groups of instances."""
-    lines: list[list[Cell | str]] = [
-        [
-            group,
-            Cell(method_link(s.problem, s.method, root), s.method),
-            _count(s.runs),
-            _count(s.right),
-            _count(s.proved),
-            _count(s.wrong, "bad"),
-            _number(s.gap_median, gap_text),
-            _number(s.time_s, time_text),
-        ]
-        for group, summaries in sorted(groups.items())
-        for s in summaries
-        if s.runs
-    ]
-    header = ("group", "method", "runs", "right", "proved", "wrong", "gap, median", "time")
-    return sortable_table(caption, header, lines, filter_label="Show rows with")
-
-
 def instance_table(data: ReportData, problem: str, root: str) -> Markup:
     """Return the instances of a problem with what is known of each."""
     lines: list[list[Cell | str]] = []
@@ -122,23 +57,24 @@ def instance_table(data: ReportData, problem: str, root: str) -> Markup:
         if rows[0].problem != problem:
             continue
         reference = data.references[key]
-        state = "infeasible" if reference.infeasible else "optimal" if reference.proven else "open"
-        right = {row.method for row in rows if data.verdict(row) == "right"}
+        right = {data.name(row) for row in rows if data.verdict(row) == "right"}
         wrong = sum(data.verdict(row) == "wrong" for row in rows)
         lines.append(
             [
                 Cell(instance_link(data.instances[key], root), data.instances[key].name),
-                state,
-                _number(reference.objective, number_text),
-                _number(reference.bound, number_text),
+                data.state(key),
+                number_cell(reference.objective, number_text),
+                number_cell(reference.bound, number_text),
                 reference.holder or "-",
-                _count(len(right)),
-                _count(wrong, "bad"),
-                _count(len(rows)),
+                count_cell(len(right)),
+                count_cell(wrong, "bad"),
+                count_cell(len(rows)),
             ]
         )
     header = ("instance", "state", "best", "bound", "held by", "methods right", "wrong", "runs")
-    return sortable_table("Instances", header, lines, filter_label="Show instances with")
+    return sortable_table(
+        "Instances", header, lines, filter_label="Show instances with", facets={1: None}
+    )
 
 
 def run_table(
@@ -150,34 +86,36 @@ def run_table(
     instances: bool = True,
     methods: bool = True,
 ) -> Markup:
-    """Return runs, a line each."""
+    """Return runs, a line each; without most of them where there are very many."""
     lines: list[list[Cell | str]] = []
-    for row in rows:
-        reference = data.references[row.instance_hash]
-        gap = gap_to_best(None if row.violations else row.objective, reference.objective)
+    for row in rows[:MOST_RUNS]:
+        gap = run_gap(row, data.references[row.instance_hash], data.refuted)
         line: list[Cell | str] = []
         if instances:
             link = instance_link(data.instances[row.instance_hash], root)
             line.append(Cell(link, row.instance_name))
         if methods:
-            line.append(Cell(method_link(row.problem, row.method, root), row.method))
+            link = method_link(row.problem, row.method, data.name(row), root)
+            line.append(Cell(link, data.name(row)))
         options = ", ".join(f"{k}={v}" for k, v in row.options.items())
         line += [
-            _count(row.seed),
-            Cell(options or "-"),
+            count_cell(row.seed),
+            Cell(options or "-", None, "remark"),
             row.termination,
             row.status,
             verdict_cell(data, row),
-            _number(row.objective, number_text),
-            _number(row.bound, number_text),
-            _number(gap, gap_text),
-            _number(row.solve_time_s, time_text),
-            _number(row.cpu_time_s, time_text),
-            _number(row.peak_memory_bytes, lambda v: memory_text(None if v is None else int(v))),
+            number_cell(row.objective, number_text),
+            number_cell(row.bound, number_text),
+            number_cell(gap, gap_text),
+            number_cell(row.solve_time_s, time_text),
+            number_cell(row.cpu_time_s, time_text),
+            number_cell(
+                row.peak_memory_bytes, lambda v: memory_text(None if v is None else int(v))
+            ),
             Cell(row.verdict_reason or row.detail or "", None, "remark"),
         ]
         lines.append(line)
-    header = [
+    names = [
         *(["instance"] if instances else []),
         *(["method"] if methods else []),
         "seed",
@@ -193,7 +131,21 @@ def run_table(
         "memory",
         "remark",
     ]
-    return sortable_table(caption, header, lines, filter_label="Show runs with")
+    chosen = [name for name in ("method", "ended", "verdict") if name in names]
+    table = sortable_table(
+        caption,
+        names,
+        lines,
+        filter_label="Show runs with",
+        facets={names.index(name): None for name in chosen},
+    )
+    if len(rows) <= MOST_RUNS:
+        return table
+    note = (
+        f"The first {MOST_RUNS} of {len(rows)} runs. Pages of methods and instances have theirs; "
+        "splitopt export-runs writes all of them."
+    )
+    return tag("div", tag("p", note), table)
 
 
 def contradiction_table(data: ReportData, root: str, only: str | None = None) -> Markup | None:
@@ -206,7 +158,7 @@ def contradiction_table(data: ReportData, root: str, only: str | None = None) ->
             Cell(instance_link(data.instances[c.instance_hash], root), c.instance_name),
             c.kind,
             c.method,
-            c.statement,
+            Cell(c.statement, None, "remark"),
         ]
         for c in found
     ]

@@ -1,17 +1,22 @@
 """The report: whole, escaped, without a network; and in a real browser where there is one."""
 
 import html.parser
+import json
+import math
 import re
 import sys
 from pathlib import Path
 
 import pytest
 
+from bench.metrics import performance_profile
 from bench.report import text_tables, write_report
+from bench.report.figure import figure
 from bench.report.figures import write_figures
 from bench.report.html import tag, text
-from bench.report.svg import Scale
-from bench.report.text import gap_text, table, time_text
+from bench.report.numbers import gap_text, time_text
+from bench.report.svg import Chart, Scale
+from bench.report.text import table
 from bench.runner import run_set
 from instances.documents import write_json
 from instances.errors import InputError
@@ -37,12 +42,20 @@ def report(tmp_path_factory, make_mepra):
         patch.syspath_prepend(str(PLUGINS))
         run_set(
             files,
-            ["honest", "raiser", "denier", "brute-force", "highs-tangent"],
+            ["honest", "raiser", "denier", "brute-force", "highs-tangent", "jqodi-exact", "jqodi"],
             folder / "out",
             time_limit_s=20.0,
             jobs=2,
             plugins=("rogues:METHODS",),
             command=["splitopt", "run", HOSTILE],
+        )
+        run_set(
+            files,
+            ["jqodi"],
+            folder / "out",
+            time_limit_s=20.0,
+            jobs=2,
+            options={"jqodi": {"epsilon": 0.5}},
         )
     return write_report(folder / "out").parent
 
@@ -132,6 +145,35 @@ def test_the_report_says_how_to_reproduce(report):
     assert "How to reproduce" in index
     assert "splitopt run &#x27;&lt;script&gt;" in index  # the command, quoted for a shell
     assert "numpy" in index
+
+
+def test_options_that_differ_are_apart(report):
+    page = (report / "problems" / "mepra.html").read_text()
+    assert "jqodi epsilon=0.01" in page
+    assert "jqodi epsilon=0.5" in page
+    # One page a method, whatever its options.
+    assert len(list((report / "methods").glob("*jqodi.html"))) == 1
+
+
+def test_data_in_pages_cannot_end_their_element():
+    chart = Chart("t", "d", Scale(0.0, 1.0), Scale(0.0, 1.0), "x", "y")
+    name = "</script><b>&"
+    chart.points(name, [(0.5, 0.5, name)])
+    written = str(figure(chart))
+    assert written.count("</script>") == 1
+    assert "<b>" not in written
+    data = re.search(r'<script type="application/json">(.*)</script>', written)[1]
+    assert json.loads(data)["names"] == [name]
+
+
+def test_pages_of_an_earlier_report_go(tmp_path, rogues, instance_file):
+    run_set([instance_file()], ["honest"], tmp_path, time_limit_s=5.0, plugins=rogues)
+    folder = write_report(tmp_path).parent
+    (folder / "methods" / "mepra-gone.html").write_text("old")
+    (folder / "notes.txt").write_text("the reader's own")
+    write_report(tmp_path)
+    assert not (folder / "methods" / "mepra-gone.html").exists()
+    assert (folder / "notes.txt").exists()
 
 
 def test_failures_show_their_output(report):
@@ -257,7 +299,12 @@ def test_tables_sort_by_numbers_and_by_text(browser, report):
     )
     right = heads.index("right")
     browser.run(click.format(right))
-    assert list(map(int, column(browser, right))) == [0, 0, 4, 4, 4]
+    # Figures go down first.
+    assert list(map(int, column(browser, right))) == [4, 4, 4, 4, 4, 4, 0, 0]
+    browser.run(click.format(right))
+    assert list(map(int, column(browser, right))) == [0, 0, 4, 4, 4, 4, 4, 4]
+    # What stays at the foot is not sorted in.
+    assert "virtual best" not in column(browser, 0)
 
 
 def test_headings_work_by_keyboard(browser, report):
@@ -278,7 +325,7 @@ def test_tables_filter(browser, report):
         "return [Array.from(box.querySelectorAll('tbody tr')).filter(r => !r.hidden).length,"
         "box.querySelector('.count').textContent]; })()"
     )
-    assert browser.run(shown) == [1, "1 of 20 rows"]
+    assert browser.run(shown) == [1, "1 of 32 rows"]
 
 
 def test_plots_are_there_and_series_switch_off(browser, report):
@@ -289,13 +336,15 @@ def test_plots_are_there_and_series_switch_off(browser, report):
     )
     assert titles == [
         "Performance profile",
+        "Good plans over time",
         "Time against quality",
         "Quality of plans",
         "Gap over time",
+        "Ratio against epsilon",
     ]
     drawn = browser.run(
         "Array.from(document.querySelectorAll('figure.chart')).map(figure =>"
-        "Math.min(...Array.from(figure.querySelectorAll('g[data-series]'))"
+        "Math.min(...Array.from(figure.querySelectorAll('.wide g[data-series]'))"
         ".map(g => g.getBBox().width + g.getBBox().height)))"
     )
     assert all(size > 0 for size in drawn)
@@ -309,10 +358,163 @@ def test_plots_are_there_and_series_switch_off(browser, report):
     assert browser.run(switch) == ["true", "inline"]
 
 
+def test_a_pointer_reads_a_chart(browser, report):
+    browser.open(report / "problems" / "mepra.html")
+    found = browser.run(
+        "(() => { const figure = document.querySelectorAll('figure.chart')[1];"
+        "const svg = figure.querySelector('.drawing.wide'), box = svg.getBoundingClientRect();"
+        "const at = (x, y) => figure.querySelector('.plot').dispatchEvent(new PointerEvent("
+        "'pointermove', {clientX: box.left + x * box.width, clientY: box.top + y * box.height}));"
+        "const tip = figure.querySelector('.tip'); at(0.97, 0.05);"
+        "const said = [tip.hidden, tip.textContent, figure.querySelectorAll('.cross').length];"
+        "at(0.01, 0.5); return [...said, tip.hidden]; })()"
+    )
+    # At the right end every method that has good plans has them on 100 % of the tasks.
+    assert found[0] is False
+    assert "brute-force: 100 %" in found[1]
+    assert "time: " in found[1]
+    assert found[2] == 1
+    assert found[3] is True
+
+
+def test_arrow_keys_read_a_chart(browser, report):
+    browser.open(report / "problems" / "mepra.html")
+    browser.run("document.querySelector('figure.chart .plot').focus()")
+    said = []
+    for key in ("ArrowRight", "ArrowDown", "ArrowRight", "Escape"):
+        browser.press(key)
+        said.append(browser.run("document.querySelector('figure.chart .tip').textContent"))
+    names = browser.run(
+        "JSON.parse(document.querySelector('figure.chart script').textContent).names"
+    )
+    assert said[0].startswith(f"{names[0]}: ")
+    assert said[1].startswith(f"{names[1]}: ")
+    assert browser.run("document.querySelector('figure.chart .tip').hidden")
+    assert (
+        browser.run("document.querySelector('figure.chart .tip').getAttribute('role')") == "status"
+    )
+
+
+def test_all_and_none_of_the_series(browser, report):
+    browser.open(report / "problems" / "mepra.html")
+    for word, count in (("none", 0), ("all", 5)):
+        browser.run(f"document.querySelector('figure.chart [data-show={word}]').click()")
+        shown = browser.run(
+            "Array.from(document.querySelectorAll('figure.chart:first-child .wide g.series'))"
+            ".filter(g => getComputedStyle(g).display !== 'none').length"
+        )
+        assert shown == count
+
+
+def test_a_profile_is_drawn_anew_among_the_methods_shown(browser, report):
+    browser.open(report / "problems" / "mepra.html")
+    figure = "document.querySelector('figure.chart')"
+    data = browser.run(f"JSON.parse({figure}.querySelector('script').textContent)")
+    # Without the quickest method others become the best: what Gould and Scott warn of.
+    best = min(
+        range(len(data["names"])),
+        key=lambda k: sum(9e9 if c is None else c for c in data["costs"][k]),
+    )
+    browser.run(f"{figure}.querySelector('.legend button[data-series=\"{best}\"]').click()")
+    browser.run(f"{figure}.querySelector('.among').click()")
+    kept = {
+        name: [math.inf if c is None else c for c in costs]
+        for k, (name, costs) in enumerate(zip(data["names"], data["costs"], strict=True))
+        if k != best
+    }
+    scale = Scale(data["x"]["low"], data["x"]["high"], log=True)
+    for name, steps in performance_profile(kept, floor=data["floor"]).items():
+        chart = Chart("", "", scale, Scale(0.0, 1.0), "", "")
+        chart.line(name, list(zip(steps.x, steps.y, strict=True)), steps=True)
+        wanted = re.search(r' d="([^"]*)" class="line"', chart.drawing())[1]
+        drawn = browser.run(
+            f"{figure}.querySelector('.wide g[data-series=\"{data['names'].index(name)}\"] path')"
+            ".getAttribute('d')"
+        )
+        figures = [[float(x) for x in re.findall(r"[\d.]+", path)] for path in (wanted, drawn)]
+        # The page has costs to six digits, and both round to a tenth of a unit.
+        assert figures[0] == pytest.approx(figures[1], abs=0.21), name
+
+
+def test_choices_filter_and_one_is_made_at_first(browser, report):
+    browser.open(report / "problems" / "mepra.html")
+    box = (
+        "Array.from(document.querySelectorAll('.filtered'))"
+        ".find(b => b.querySelector('caption').textContent === 'Methods in pairs')"
+    )
+    shown = (
+        f"Array.from({box}.querySelectorAll('tbody tr')).filter(r => !r.hidden)"
+        ".map(r => r.cells[1].textContent)"
+    )
+    against = browser.run(f"{box}.querySelector('select').value")
+    assert set(browser.run(shown)) == {against}
+    browser.run(
+        f"(() => {{ const s = {box}.querySelector('select'); s.value = '';"
+        "s.dispatchEvent(new Event('change')); })()"
+    )
+    assert len(set(browser.run(shown))) > 1
+
+
+def test_charts_have_their_figures_as_tables(browser, report):
+    browser.open(report / "problems" / "mepra.html")
+    tables = browser.run(
+        "Array.from(document.querySelectorAll('figure.chart details.figures table'))"
+        ".map(t => [t.caption.textContent, t.tBodies[0].rows.length])"
+    )
+    assert [caption for caption, _ in tables] == [
+        f"{title}: figures"
+        for title in (
+            "Performance profile",
+            "Good plans over time",
+            "Time against quality",
+            "Quality of plans",
+            "Gap over time",
+            "Ratio against epsilon",
+        )
+    ]
+    assert all(rows > 0 for _, rows in tables)
+
+
+def test_a_phone_gets_charts_of_its_own_size(browser, report):
+    browser.open(report / "index.html")
+    shown = (
+        "Array.from(document.querySelectorAll('svg.drawing'))"
+        ".filter(s => getComputedStyle(s).display !== 'none').map(s => s.classList[1])"
+    )
+    assert set(browser.run(shown)) == {"wide"}
+    browser.width(390)
+    try:
+        assert set(browser.run(shown)) == {"narrow"}
+        # Letters are letters: no less than 10 px high.
+        scale = browser.run(
+            "(s => s.getBoundingClientRect().width / s.viewBox.baseVal.width)"
+            "(document.querySelector('svg.drawing.narrow'))"
+        )
+        assert 12.5 * scale >= 10
+    finally:
+        browser.width(1200)
+
+
+def test_pages_are_whole_without_a_script(browser, report):
+    browser.call("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        browser.open(report / "problems" / "mepra.html", scripted=False)
+        nodes = browser.call("Accessibility.getFullAXTree")["nodes"]
+        rows = sum(node.get("role", {}).get("value") == "row" for node in nodes)
+        assert rows > 32
+    finally:
+        browser.call("Emulation.setScriptExecutionDisabled", value=False)
+
+
 def test_an_instance_has_its_picture(browser, report):
     browser.open(next((report / "instances").glob("toy-3*")))
     assert browser.run("document.querySelectorAll('.picture svg rect').length") >= 4 * 2
-    assert browser.run("document.querySelectorAll('.picture .bartable').length") == 3
+    # Two plans, the best and the honest method's: each with bars of latency, energy and shares.
+    pictures = "Array.from(document.querySelectorAll('.picture'))"
+    assert browser.run(f"{pictures}.map(p => p.querySelectorAll('.bartable').length)") == [3, 3]
+    assert browser.run("document.querySelector('details.plan summary').textContent").startswith(
+        "honest: "
+    )
 
 
 def test_it_is_readable_on_a_phone(browser, report):
@@ -339,7 +541,17 @@ def test_text_has_contrast_in_light_and_dark(browser, report, scheme):
     browser.open(report / "index.html")
     paper = browser.run("getComputedStyle(document.body).backgroundColor")
     assert (luminance(paper) > 0.5) == (scheme == "light")
-    for selector in ("main p.lead", ".quiet", "a", ".verdict.right, td.bad", "svg text.tick"):
+    for selector in (
+        ".subtitle",
+        ".caveats li, .findings li",
+        "a",
+        "td.bad",
+        "thead button",
+        ".tiles strong.good",
+        ".tiles li",
+        "svg text.tick",
+        "figcaption .about",
+    ):
         colour = browser.run(
             f"(e => e && (e.closest('svg') ? getComputedStyle(e).fill : getComputedStyle(e).color))"
             f"(document.querySelector('{selector}'))"

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from bench.alignment import align
 from bench.references import Reference
 from bench.report.svg import Chart, Scale
 from bench.rows import Row
@@ -100,8 +101,8 @@ def test_a_step_line_starts_at_zero_and_runs_to_the_edge():
     chart = Chart("t", "d", Scale(0.0, 10.0), Scale(0.0, 1.0), "x", "y")
     chart.line("one", [(5.0, 0.5)], steps=True)
     path = chart.drawing()
-    # From the lower left corner (70, 348) to the middle (367, 182) and on to the right edge.
-    assert "M70 348H367V182H664" in path
+    # From the lower left corner (84, 348) to the middle (374, 182) and on to the right edge.
+    assert "M84 348H374V182H664" in path
 
 
 def test_options_that_differ_make_variants():
@@ -169,29 +170,57 @@ def test_integrals_are_averaged_where_trajectories_were_read():
 
 
 def test_the_virtual_best_by_hand():
+    def run(method, instance, **changes):
+        return row(0, key=method + instance, method=method, instance_hash=instance, **changes)
+
+    nothing = {"status": "none", "verdict": "not claimed", "objective": None}
     rows = [
-        # Task 0: two proofs, of 4 and of 2 s, and a quick plan without one.
-        row(0, key="a0", method="a", status="optimal", solve_time_s=4.0),
-        row(0, key="b0", method="b", status="optimal", solve_time_s=2.0),
-        row(0, key="c0", method="c", solve_time_s=0.1, objective=12.0),
-        # Task 1: no proof; plans at 10 and 50 %, and a wrong one that looks best.
-        row(1, key="a1", method="a", objective=11.0),
-        row(1, key="b1", method="b", objective=15.0),
-        row(1, key="c1", method="c", objective=10.0, verdict="wrong", status="optimal"),
-        # Task 2: nobody has anything.
-        row(2, key="a2", method="a", status="none", verdict="not claimed", objective=None),
-        row(2, key="b2", method="b", termination="unsupported", objective=None),
+        # Two proofs, of 4 and of 2 s, and a quick plan without one.
+        run("a", "p", status="optimal", solve_time_s=4.0),
+        run("b", "p", status="optimal", solve_time_s=2.0),
+        run("c", "p", solve_time_s=0.1, objective=12.0),
+        # No proof; plans at 10 and 50 %, and a wrong one that looks best.
+        run("a", "q", objective=11.0),
+        run("b", "q", objective=15.0),
+        run("c", "q", objective=10.0, verdict="wrong", status="optimal"),
+        # Nobody has anything.
+        run("a", "r", **nothing),
+        run("b", "r", **nothing | {"termination": "unsupported"}),
     ]
-    best = virtual_best_summary(rows, KNOWN, frozenset())
+    known = dict.fromkeys("pqr", KNOWN["h"])
+    best = virtual_best_summary(rows, known, frozenset())
     assert (best.runs, best.right, best.proved, best.wrong) == (3, 2, 1, 0)
     assert (best.gap_median, best.gap_worst) == (pytest.approx(0.05), pytest.approx(0.1))
     assert best.time_s == pytest.approx((12 * 20 * 20) ** (1 / 3) - 10)
     assert best.par2_s == pytest.approx((2 + 20 + 20) / 3)
     assert best.par10_s == pytest.approx((2 + 100 + 100) / 3)
     # It is no worse than any method.
-    for summary in summarise(rows, KNOWN, frozenset())[""]:
+    for summary in summarise(rows, known, frozenset())[""]:
         assert summary.proved <= best.proved
-    assert virtual_best_summary([], KNOWN, frozenset()) is None
+    assert virtual_best_summary([], known, frozenset()) is None
+
+
+def test_runs_are_aligned_whatever_seeds_each_method_has():
+    rows = [
+        *(row(seed, key=f"d{seed}", method="drawing") for seed in (3, 4, 5)),
+        row(4, key="s4", method="steady"),
+        row(0, key="t0", method="two"),
+        row(5, key="t5", method="two"),
+        row(0, key="e", method="drawing", instance_hash="elsewhere"),
+        row(0, key="u", method="steady", instance_hash="elsewhere", termination="unsupported"),
+        # Another limit is another task.
+        row(0, key="l", method="steady", time_limit_s=99.0),
+    ]
+    found = align(rows, {r.key: r.method for r in rows})
+    keys = {name: [r and r.key for r in column] for name, column in found.rows.items()}
+    # Seeds 0, 3, 4 and 5 of h, seed 0 elsewhere, seed 0 under the other limit. A method's own
+    # seed stands in its place; for others the runs it has stand in turn.
+    assert [slot[-2] for slot in found.tasks] == [0, 3, 4, 5, 0, 0]
+    assert keys == {
+        "drawing": ["d3", "d3", "d4", "d5", "e", None],
+        "steady": ["s4", "s4", "s4", "s4", None, "l"],
+        "two": ["t0", "t5", "t0", "t5", None, None],
+    }
 
 
 def test_gap_of_a_run():

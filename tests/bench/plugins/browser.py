@@ -96,14 +96,14 @@ class Browser:
                 assert "error" not in answer, answer
                 return answer["result"]
 
-    def open(self, path):
-        """Open a file and wait until its script has run."""
+    def open(self, path, scripted=True):
+        """Open a file and wait until it is loaded and, unless there is none, its script has run."""
         self._events.clear()
         self.call("Page.navigate", url=path.absolute().as_uri())
         while "Page.loadEventFired" not in self._events:
             self._message()
         until = time.monotonic() + 30
-        while self.run("document.documentElement.dataset.ready") != "true":
+        while scripted and self.run("document.documentElement?.dataset.ready") != "true":
             assert time.monotonic() < until, f"the script of {path} did not end: {self.errors}"
 
     def run(self, expression):

@@ -1,0 +1,128 @@
+"""A page an instance, with pictures of its plans."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from pathlib import Path
+
+from bench.report.data import InstanceEntry, ReportData
+from bench.report.features import shape_of
+from bench.report.html import Markup, page, tag
+from bench.report.numbers import gap_text, number_text
+from bench.report.parts import alarm, charts, facts, home
+from bench.report.picture import picture
+from bench.report.plots import instance_chart
+from bench.report.tables import run_table
+from bench.rows import Row
+from bench.summary import run_gap
+from instances.documents import content_hash
+from instances.errors import InputError
+from instances.judge import plan_from_document
+
+__all__ = ["instance_page"]
+
+# Pictures of plans other than the best one; each is a drawing of its own.
+_MOST_PICTURES = 6
+_STATES = {
+    "infeasible": "infeasible, proven",
+    "optimal": "optimum proven",
+    "open": "optimum not proven",
+}
+
+
+def instance_page(data: ReportData, entry: InstanceEntry) -> str:
+    """Return the page of an instance."""
+    rows = data.by_instance[entry.hash]
+    reference = data.references[entry.hash]
+    instance = entry.instance()
+    pairs: list[tuple[str, object]] = [
+        ("state", _STATES[data.state(entry.hash)]),
+        ("best objective", number_text(reference.objective)),
+        ("held by", reference.holder or "-"),
+        ("best bound", number_text(reference.bound)),
+        *(shape_of(instance) if instance is not None else ()),
+        ("content hash", entry.hash),
+        # A path says more of the reader's machine than of the instance.
+        ("source", Path(entry.source).name),
+    ]
+    if instance is not None:
+        pairs += [(f"origin: {key}", value) for key, value in instance.origin.items()]
+    body: list[Markup | None] = [
+        alarm(data, "..", entry.hash)
+        if any(c.instance_hash == entry.hash for c in data.contradictions)
+        else None,
+        tag("p", instance.description, class_="lead")
+        if instance is not None and instance.description
+        else None,
+        tag(
+            "div",
+            facts(pairs),
+            charts([instance_chart(data, rows, reference)]),
+            class_="beside",
+        ),
+        *_pictures(data, entry, rows),
+        tag("h2", "Runs"),
+        run_table(data, rows, "..", instances=False),
+    ]
+    if instance is not None and instance.assumptions:
+        body += [
+            tag("h2", "Assumptions"),
+            tag("ul", [tag("li", line) for line in instance.assumptions]),
+        ]
+    body += [
+        tag("h2", "How to solve it again"),
+        tag("pre", tag("code", f"splitopt solve {entry.name} --method {rows[0].method}")),
+    ]
+    trail = [home(data), (entry.problem.upper(), f"problems/{entry.problem}.html")]
+    return page(entry.name, body, root="..", trail=trail)
+
+
+def _pictures(data: ReportData, entry: InstanceEntry, rows: list[Row]) -> list[Markup]:
+    """Return the best plan's picture, and those of other methods' plans to be opened."""
+    instance = entry.instance()
+    heading = tag("h2", "Plans")
+    if instance is None:
+        return [heading, tag("p", "The store does not hold the instance, so there is no picture.")]
+    reference = data.references[entry.hash]
+    # The best plan of each method, and of equal plans one with all who found it.
+    plans: dict[str, Row] = {}
+    finders: dict[str, list[str]] = defaultdict(list)
+    seen = set()
+    for row in sorted(rows, key=lambda r: math.inf if r.objective is None else r.objective):
+        name = data.name(row)
+        if row.plan is None or name in seen or run_gap(row, reference, data.refuted) is None:
+            continue
+        seen.add(name)
+        key = content_hash(dict(row.plan))
+        plans.setdefault(key, row)
+        finders[key].append(name)
+    if not plans:
+        return [heading, tag("p", "No run found a feasible plan, so there is no picture.")]
+    drawn = []
+    for key, row in plans.items():
+        try:
+            drawing = picture(instance, plan_from_document(row.plan))
+        except InputError:
+            continue
+        if drawing is not None:
+            drawn.append((key, row, drawing))
+        if len(drawn) > _MOST_PICTURES:
+            break
+    if not drawn:
+        return [heading, tag("p", "No plan fits the instance any more.")]
+    (key, best, drawing), *others = drawn
+    parts = [
+        tag("h2", "The best plan here"),
+        tag(
+            "p",
+            f"Objective {number_text(best.objective)}, found by {', '.join(finders[key])}.",
+            class_="quiet",
+        ),
+        drawing,
+    ]
+    for key, row, drawing in others:
+        gap = gap_text(run_gap(row, reference, data.refuted))
+        summary = f"{', '.join(finders[key])}: {number_text(row.objective)}, gap {gap}"
+        parts.append(tag("details", tag("summary", summary), drawing, class_="plan"))
+    return parts
