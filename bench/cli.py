@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "show": ("bench.commands.show:show", "Instances"),
     "generate": ("bench.commands.generate:generate", "Instances"),
     "import": ("bench.commands.imports:import_", "Instances"),
+    "best-known": ("bench.commands.best_known:best_known", "Instances"),
     "methods": ("bench.commands.methods:methods", "Solving"),
     "solve": ("bench.commands.solve:solve", "Solving"),
     "check": ("bench.commands.check:check", "Solving"),
@@ -45,6 +46,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "compare": ("bench.commands.stores:compare", "Benchmarking"),
     "merge": ("bench.commands.stores:merge", "Benchmarking"),
     "export-runs": ("bench.commands.stores:export", "Benchmarking"),
+    "export-solu": ("bench.commands.best_known:export_solu", "Benchmarking"),
     "completion": ("bench.commands.completion:completion", "Shell"),
 }
 

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from bench.known import merged
 from bench.rows import Row, Verdict
 from bench.store import BestKnown
 from instances.tolerances import TOLERANCES, not_above
@@ -61,6 +62,18 @@ def _guaranteed_factor(row: Row) -> float | None:
     return float(factor) if isinstance(factor, int | float) else None
 
 
+def _bound_refuted(known: BestKnown, best: float | None, who: str) -> str | None:
+    """Return what speaks against the bound known, None where nothing does."""
+    bound, value = known.bound, known.objective
+    if bound is None:
+        return None
+    if best is not None and not not_above(bound, best, TOLERANCES.bound):
+        return f"its bound {bound!r} is above the plan of {who}: {best!r}"
+    if value is not None and not not_above(bound, value, TOLERANCES.bound):
+        return f"its bound {bound!r} is above its own plan: {value!r}"
+    return None
+
+
 def _of_instance(rows: list[Row], known: BestKnown | None) -> Iterator[Contradiction]:
     first = rows[0]
 
@@ -84,12 +97,9 @@ def _of_instance(rows: list[Row], known: BestKnown | None) -> Iterator[Contradic
     if known is not None:
         if best is not None and known.infeasible:
             yield found("registry", None, f"says infeasible; {who} has a plan: {best!r}", by)
-        bound = known.bound
-        if best is None or bound is None:
-            pass
-        elif not not_above(bound, best, TOLERANCES.bound):
-            line = f"its bound {bound!r} is above the plan of {who}: {best!r}"
-            yield found("registry", None, line, by)
+        statement = _bound_refuted(known, best, who)
+        if statement is not None:
+            yield found("registry", None, statement, by)
         if known.objective is not None and (best is None or known.objective < best):
             best, who, by = known.objective, known.source, None
     refuted = set()
@@ -134,7 +144,10 @@ def _of_instance(rows: list[Row], known: BestKnown | None) -> Iterator[Contradic
 
 
 def cross_check(
-    rows: Iterable[Row], best_known: Mapping[str, BestKnown] | None = None
+    rows: Iterable[Row],
+    best_known: Mapping[str, BestKnown] | None = None,
+    *,
+    registry: bool = True,
 ) -> list[Contradiction]:
     """Return every contradiction among rows of the same instance, and with the registry.
 
@@ -144,11 +157,13 @@ def cross_check(
         Rows of any number of instances; heavy fields are not read.
     best_known
         What is known from elsewhere, by instance hash.
+    registry
+        Whether the suite's best-known registry counts too.
     """
     groups: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         groups[row.instance_hash].append(row)
-    known = best_known or {}
+    known = merged(groups, best_known) if registry else dict(best_known or {})
     return [
         contradiction
         for key, group in groups.items()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bench.crosscheck import is_feasible
+from bench.known import merged
 from bench.rows import Row
 from bench.store import BestKnown
 from instances.tolerances import TOLERANCES, gap
@@ -51,11 +52,12 @@ def references(
     Parameters
     ----------
     best_known
-        What is known from elsewhere.
+        What is known from elsewhere; the suite's best-known registry counts in any case.
     refuted
         Keys of rows whose bounds and proofs do not count.
     """
-    known = best_known or {}
+    rows = list(rows)
+    known = merged((row.instance_hash for row in rows), best_known)
     found: dict[str, Reference] = {}
     for row in rows:
         here = found.get(row.instance_hash)

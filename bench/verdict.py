@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bench.known import known_of
 from bench.rows import Verdict
 from bench.store import BestKnown
 from instances.errors import InputError
@@ -153,8 +154,9 @@ def judge(
     relative_gap
         The gap at which the run was allowed to call a plan optimal.
     known
-        What is known of the instance from elsewhere.
+        What is known of the instance from elsewhere; the best-known registry counts in any case.
     """
+    known = known_of(instance, known)
     plan: Plan | None = None
     objective: float | None = None
     violations: tuple[Mapping[str, Any], ...] = ()
@@ -186,11 +188,12 @@ def judge(
         if claims.objective is None or not values_agree(claims.objective, objective):
             return wrong(f"reports {claims.objective!r} for a plan that costs {objective!r}")
     best = known.objective if known is not None else None
+    source = f"; {known.source}" if known is not None and best is not None else ""
     if feasible and objective is not None and (best is None or objective < best):
-        best = objective
+        best, source = objective, ""
     bound = claims.bound
     if bound is not None and best is not None and not not_above(bound, best, TOLERANCES.bound):
-        return wrong(f"its bound {bound!r} is above a plan that costs {best!r}")
+        return wrong(f"its bound {bound!r} is above a plan that costs {best!r}{source}")
     if claims.status is SolutionStatus.OPTIMAL:
         distance = gap(objective, bound)
         allowed = max(relative_gap, TOLERANCES.optimality)
@@ -198,7 +201,7 @@ def judge(
             return wrong(f"claims to be optimal at a gap of {distance}")
     if claims.status is SolutionStatus.INFEASIBLE:
         if best is not None:
-            return wrong(f"claims that there is no plan; there is one that costs {best!r}")
+            return wrong(f"claims that there is no plan; there is one that costs {best!r}{source}")
         return say(Verdict.RIGHT, None)
     if claims.status is SolutionStatus.NONE:
         if plan is None or not _relaxed(claims.guarantee):

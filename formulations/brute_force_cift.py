@@ -54,7 +54,7 @@ from instances.interface import (
     read_options,
 )
 from instances.judge import evaluate
-from instances.outcome import conclude, nothing_found, proven_infeasible
+from instances.outcome import cheaper, conclude, nothing_found, proven_infeasible
 
 __all__ = ["METHOD", "BruteForceCift"]
 
@@ -185,7 +185,10 @@ class BruteForceCift:
         warm_start: CiftPlan | None = None,
         on_progress: OnProgress | None = None,
     ) -> Result:
-        """Return the optimum, or the best plan so far and no bound when time is up."""
+        """Return the optimum, or the best plan so far and no bound when time is up.
+
+        A start speeds nothing up; it is kept when time is up before anything better is found.
+        """
         read_options(self.name, self.options, options)
         recorder = Recorder(on_progress)
         run = (_Continuous if instance.has_continuous_speeds else _Listed)(
@@ -197,6 +200,8 @@ class BruteForceCift:
         except _OutOfTimeError:
             termination = Termination.TIME
         statistics = {"placements": run.visited}
+        if termination is Termination.TIME:
+            run.plan = cheaper(instance, run.plan, warm_start)
         if run.plan is None:
             if termination is Termination.SOLVED:
                 return proven_infeasible(recorder, statistics)

@@ -41,7 +41,7 @@ from instances.interface import (
 from instances.judge import evaluate
 from instances.mepra import MepraInstance
 from instances.mepra_plan import MepraPlan, shares_from_weights
-from instances.outcome import conclude, nothing_found
+from instances.outcome import cheaper, conclude, nothing_found
 
 __all__ = ["METHOD", "BruteForceMepra", "Choice", "device_choices", "undominated"]
 
@@ -176,13 +176,16 @@ class BruteForceMepra:
         warm_start: MepraPlan | None = None,
         on_progress: OnProgress | None = None,
     ) -> Result:
-        """Return the optimum, or the best plan so far and no bound when time is up."""
+        """Return the optimum, or the best plan so far and no bound when time is up.
+
+        A start speeds nothing up; it is kept when time is up before anything better is found.
+        """
         read_options(self.name, self.options, options)
         recorder = Recorder(on_progress)
         fronts = []
         for i in range(instance.devices):
             if recorder.remaining_s(budget) == 0:
-                return nothing_found(recorder, termination=Termination.TIME)
+                return _out_of_time(instance, None, warm_start, recorder, budget)
             fronts.append(undominated(device_choices(instance, i)))
         scale = instance.weight_time_per_s / instance.edge_capacity_flop_per_s
         costs = [np.array([c.own_cost for c in front]) for front in fronts]
@@ -209,20 +212,33 @@ class BruteForceMepra:
                 chosen = (*head, *(int(k) for k in np.unravel_index(position, shape)))
                 recorder.note(best)
         if chosen is None:
-            return nothing_found(recorder, termination=termination)
+            return _out_of_time(instance, None, warm_start, recorder, budget)
         plan = _plan(instance, [front[k] for front, k in zip(fronts, chosen, strict=True)])
-        bound = None
-        if termination is Termination.SOLVED:
-            bound = min(best * (1 - _ROUNDING), evaluate(instance, plan).objective)
+        if termination is Termination.TIME:
+            return _out_of_time(instance, plan, warm_start, recorder, budget)
+        bound = min(best * (1 - _ROUNDING), evaluate(instance, plan).objective)
         return conclude(
             instance,
             plan,
             recorder,
             budget,
             bound=bound,
-            termination=termination,
             statistics={"combinations": math.prod(len(front) for front in fronts)},
         )
+
+
+def _out_of_time(
+    instance: MepraInstance,
+    plan: MepraPlan | None,
+    start: MepraPlan | None,
+    recorder: Recorder,
+    budget: Budget,
+) -> Result:
+    """Return the better of the best plan so far and the start."""
+    best = cheaper(instance, plan, start)
+    if best is None:
+        return nothing_found(recorder, termination=Termination.TIME)
+    return conclude(instance, best, recorder, budget, termination=Termination.TIME)
 
 
 def _plan(instance: MepraInstance, choices: list[Choice]) -> MepraPlan:

@@ -141,7 +141,8 @@ class CiftFlow:
             return best.result(Termination.TIME)
         graph = build_graph(instance)
         arcs, cutoff = np.arange(len(graph.arcs)), math.inf
-        best.statistics |= {"arcs": len(arcs), "states": graph.states}
+        built = best.recorder.elapsed_s
+        best.statistics |= {"arcs": len(arcs), "states": graph.states, "build_s": built}
         if chosen["reduction"]:
             arcs = _in_time(graph, arcs)
             best.statistics["arcs_in_time"] = len(arcs)
@@ -149,7 +150,10 @@ class CiftFlow:
         else:
             least = graph.sweeps(arcs).from_root(graph.arcs.energy_j)[graph.goal]
             best.raise_bound(float(least) * (1 - 1e-12))
-        best.statistics |= {"root_bound": best.bound, "build_s": best.recorder.elapsed_s}
+        best.statistics |= {
+            "root_bound": best.bound,
+            "reduce_s": best.recorder.elapsed_s - built,
+        }
         if not len(arcs):
             return best.result(Termination.SOLVED, exhausted=cutoff)
         if best.closed:
@@ -171,6 +175,7 @@ def _branch_and_bound(
     best: Incumbent, graph: FlowGraph, arcs: Ints, cutoff: float, seed: int
 ) -> Result:
     """Solve the MILP over `arcs` and those of the best plan."""
+    began, built = best.recorder.elapsed_s, best.statistics["build_s"]
     known = graph.path(best.plan) if best.plan is not None else None
     if known is not None:
         arcs = np.union1d(arcs, known)
@@ -181,9 +186,12 @@ def _branch_and_bound(
         path = _walk(graph, arcs, flow)
         return graph.plan(path), np.searchsorted(arcs, path)
 
+    model = flow_model(graph, arcs, scale)
+    assert isinstance(built, float)
+    best.statistics["build_s"] = built + best.recorder.elapsed_s - began
     return prove(
         best,
-        flow_model(graph, arcs, scale),
+        model,
         scale=scale,
         read=read,
         support=3 * len(best.instance.nodes),

@@ -10,13 +10,23 @@ import numpy as np
 import numpy.typing as npt
 
 from formulations.cift_incumbent import Incumbent
-from formulations.highs_tools import OBJECTIVE_SCALE, SparseModel, load, solve
+from formulations.highs_tools import (
+    OBJECTIVE_SCALE,
+    ROW_TOLERANCE,
+    ModelRefusedError,
+    SparseModel,
+    load,
+    solve,
+)
 from instances.cift_plan import CiftPlan
 from instances.interface import Result, Termination
+from instances.judge import evaluate
+from instances.tolerances import TOLERANCES
 
 __all__ = ["Row", "objective_scale", "prove"]
 
 _COARSE = 10.0  # factor between scales from which solving again is worth it
+_APART = 1e4  # a share of one continuous column costs this many optima: then it counts
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -81,21 +91,51 @@ def prove(
         for all plans), none to end.
     cutoff
         The bound on what the model leaves out, J.
+
+    Notes
+    -----
+    Where coefficients are so far apart that the solver's tolerances hide the small ones, or where
+    HiGHS contradicts a plan read from the model, its bound is not taken; ``refused`` in the
+    statistics says why.
     """
     began = best.recorder.elapsed_s
-    highs = load(model, threads=best.budget.threads, seed=seed)
+    try:
+        highs = load(model, threads=best.budget.threads, seed=seed)
+    except ModelRefusedError as error:
+        best.statistics["refused"] = str(error)
+        return best.result(Termination.LIMIT)
     best.statistics |= model.size | {"load_s": best.recorder.elapsed_s - began}
     rejected: list[Ints] = []
+    accepted: list[float] = []  # what feasible plans read from the model cost
     energy_j = model.cost / scale
+    steepest = float(np.abs(model.value).max(initial=0.0))
+    if steepest > 1.0 / ROW_TOLERANCE:
+        # An integer within its tolerance of 0 moves such a row by a whole unit.
+        best.statistics["refused"] = f"a coefficient of {steepest:.3g}: no bound of HiGHS is taken"
 
     def found(values: Floats) -> None:
         plan, columns = read(values)
         if plan is None or not best.offer(plan):
             rejected.append(np.sort(columns))
+        else:
+            accepted.append(evaluate(best.instance, plan).objective)
+
+    dearest_j = float(energy_j[~model.integer].max(initial=0.0))
 
     def bounded(bound: float) -> None:
+        # Where energies are far apart, a column off by the row tolerance shows in the bound.
         # `scale` is the one in force at the time.
-        best.raise_bound(min(bound / scale, cutoff))
+        reference = min(best.objective, abs(bound) / scale)
+        loss = ROW_TOLERANCE * dearest_j if dearest_j > _APART * reference else 0.0
+        value = bound / scale - loss
+        if steepest > 1.0 / ROW_TOLERANCE:
+            return
+        least = min(accepted, default=math.inf)
+        if value > least + TOLERANCES.bound * abs(least):
+            # A plan read from this very model costs less: the solver's tolerances hide it.
+            best.statistics["refused"] = f"HiGHS: nothing below {value!r}, where {least!r} is"
+            return
+        best.raise_bound(min(value, cutoff))
 
     nodes = rounds = 0
     while True:
@@ -120,6 +160,10 @@ def prove(
             found(outcome.values)
         if outcome.bound is not None:
             bounded(outcome.bound)
+        if outcome.ended == "infeasible" and accepted:
+            best.statistics["refused"] = "HiGHS found a plan and then says that there is none"
+        if outcome.ended == "infeasible" and "refused" in best.statistics:
+            return best.result(Termination.LIMIT)
         if outcome.ended == "infeasible":
             return best.result(Termination.SOLVED, exhausted=cutoff)
         if outcome.ended == "time":
@@ -137,7 +181,8 @@ def prove(
                 every = np.arange(len(energy_j), dtype=np.int32)
                 highs.changeColsCost(len(every), every, energy_j * scale)
             elif not rows:
-                return best.result(Termination.SOLVED)
+                refused = "refused" in best.statistics
+                return best.result(Termination.LIMIT if refused else Termination.SOLVED)
             continue
         for columns in {tuple(path.tolist()) for path in rejected}:
             count = len(columns)

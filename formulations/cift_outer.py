@@ -101,14 +101,18 @@ class CiftOuter:
             return best.result(Termination.TIME)
         graph = build_placements(instance)
         arcs = np.arange(len(graph.tail))
-        best.statistics["arcs"] = len(arcs)
+        built = best.recorder.elapsed_s
+        best.statistics |= {"arcs": len(arcs), "build_s": built}
         for phase in (SERVE, TUNE):
             limit, seconds = graph.limits[phase], graph.fastest(arcs, phase)
             share = seconds / limit if limit > 0 else np.where(seconds > 0, np.inf, 0.0)
             arcs = within(graph, arcs, share)
         best.statistics["arcs_in_time"] = len(arcs)
         arcs, cutoff, prices = climb(graph, arcs, best, budget.relative_gap / 2)
-        best.statistics |= {"root_bound": best.bound, "build_s": best.recorder.elapsed_s}
+        best.statistics |= {
+            "root_bound": best.bound,
+            "reduce_s": best.recorder.elapsed_s - built,
+        }
         if not len(arcs):
             return best.result(Termination.SOLVED, exhausted=cutoff)
         if best.closed:

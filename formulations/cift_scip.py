@@ -131,8 +131,13 @@ def _build(instance: CiftInstance, scale: float) -> _Model:
         limit = deadline * (1 + TOLERANCES.deadline)
         unit = limit if limit > 0 else 1.0
         terms = model.seconds[phase]
+        if any(c / unit >= scip.infinity() for _, c in terms):
+            raise OverflowError("seconds of a deadline's share that are infinite to SCIP")
         scip.addCons(quicksum(c / unit * v for v, c in terms) <= (1 + _WIDER if limit > 0 else 0.0))
     # Objective.
+    dearest = max((scale * joules for _, joules in model.energy), default=0.0)
+    if dearest >= scip.infinity():
+        raise OverflowError(f"a cost of {dearest:.3g} is infinite to SCIP")
     scip.setObjective(quicksum(scale * joules * v for v, joules in model.energy))
     return model
 
@@ -324,7 +329,11 @@ class CiftScip:
         if not instance.configurations:
             return best.result(Termination.SOLVED, exhausted=math.inf)
         best.raise_bound(min(_chains(instance)) * (1 - _MARGIN))
-        model = _build(instance, objective_scale(best, max(_chains(instance))))
+        try:
+            model = _build(instance, objective_scale(best, max(_chains(instance))))
+        except OverflowError as error:
+            best.statistics["refused"] = str(error)
+            return best.result(Termination.LIMIT)
         best.statistics |= {
             "columns": model.scip.getNVars(),
             "rows": model.scip.getNConss(),

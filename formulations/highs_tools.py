@@ -30,6 +30,7 @@ __all__ = [
     "ROW_TOLERANCE",
     "WIDE",
     "Ended",
+    "ModelRefusedError",
     "Outcome",
     "SparseModel",
     "load",
@@ -46,6 +47,10 @@ WIDE = 1 + 10 * ROW_TOLERANCE
 OBJECTIVE_SCALE = 1e3
 
 Ended = Literal["solved", "infeasible", "time", "failed"]
+
+
+class ModelRefusedError(RuntimeError):
+    """HiGHS does not take a model: a coefficient is beyond its range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,13 @@ class Outcome:
 
 
 def load(model: SparseModel, *, threads: int = 1, seed: int = 0) -> Any:
-    """Return a silent ``highspy.Highs`` that holds `model`."""
+    """Return a silent ``highspy.Highs`` that holds `model`.
+
+    Raises
+    ------
+    ModelRefusedError
+        When HiGHS does not take it.
+    """
     import highspy
 
     kept = model.value != 0
@@ -140,7 +151,7 @@ def load(model: SparseModel, *, threads: int = 1, seed: int = 0) -> Any:
     ):
         highs.setOptionValue(name, setting)
     if highs.passModel(lp) == highspy.HighsStatus.kError:
-        raise RuntimeError("HiGHS refuses the model")
+        raise ModelRefusedError("HiGHS refuses the model: its coefficients are too far apart")
     return highs
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from instances.interface import (
     EXACT,
@@ -19,9 +19,14 @@ from instances.judge import check, evaluate
 from instances.tolerances import gap
 
 if TYPE_CHECKING:
+    from instances.cift_plan import CiftPlan
     from instances.interface import Instance, Plan
+    from instances.mepra_plan import MepraPlan
 
-__all__ = ["conclude", "nothing_found", "proven_infeasible"]
+__all__ = ["cheaper", "conclude", "nothing_found", "proven_infeasible"]
+
+
+PlanT = TypeVar("PlanT", "CiftPlan", "MepraPlan")
 
 
 def conclude(
@@ -64,6 +69,18 @@ def conclude(
         statistics=dict(statistics or {}),
         runtime_s=recorder.elapsed_s,
     )
+
+
+def cheaper(instance: Instance, first: PlanT | None, second: PlanT | None) -> PlanT | None:
+    """Return the feasible plan of lower objective, `first` of two alike; None without any."""
+    best: tuple[float, PlanT] | None = None
+    for plan in (first, second):
+        if plan is None or check(instance, plan):
+            continue
+        objective = evaluate(instance, plan).objective
+        if best is None or objective < best[0]:
+            best = objective, plan
+    return None if best is None else best[1]
 
 
 def proven_infeasible(

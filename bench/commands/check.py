@@ -17,16 +17,67 @@ VIOLATED = 1
 Examples:
   splitopt check mepra-image-10mbps plan.json
   splitopt solve my.json --method fin --json > result.json; splitopt check my.json result.json
+  splitopt check --library                              # the best-known registry
+  splitopt check --library --set tiny --results results/mine
 \b
-Exit code 0: the plan is feasible. 1: it breaks a constraint. 2: a file is wrong.
+Exit code 0: the plan is feasible; nothing contradicts the registry. 1: a constraint is broken, or
+a contradiction found. 2: a file is wrong.
 """
 )
-@click.argument("instance", type=InstanceName())
-@click.argument("plan", type=click.Path(path_type=Path))
+@click.argument("instance", type=InstanceName(), required=False)
+@click.argument("plan", type=click.Path(path_type=Path), required=False)
+@click.option("--library", is_flag=True, help="Check the best-known registry instead of a plan.")
+@click.option(
+    "--set",
+    "sets",
+    multiple=True,
+    metavar="SET",
+    help="With --library: a set whose instances must all be there; may be repeated.",
+)
+@click.option(
+    "--results",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="With --library: results to hold against the registry; may be repeated.",
+)
 @json_option
 @click.pass_context
-def check(ctx: click.Context, instance: str, plan: Path, as_json: bool) -> None:
+def check(
+    ctx: click.Context,
+    instance: str | None,
+    plan: Path | None,
+    library: bool,
+    sets: tuple[str, ...],
+    results: tuple[Path, ...],
+    as_json: bool,
+) -> None:
     """Judge PLAN on INSTANCE in exact arithmetic; a result of `solve --json` is a plan too."""
+    from instances.errors import InputError
+
+    if library:
+        if instance is not None:
+            raise InputError("INSTANCE", instance, "nothing beside --library", "leave one out")
+        ctx.exit(_check_library(sets, results, as_json))
+    if sets or results:
+        raise InputError("--set, --results", "no --library", "--library with them", "add it")
+    if instance is None or plan is None:
+        raise InputError(
+            "PLAN", plan, "INSTANCE and PLAN, or --library", "splitopt check --help has examples"
+        )
+    if not _check_plan(instance, plan, as_json):
+        ctx.exit(VIOLATED)
+
+
+def _check_library(sets: tuple[str, ...], results: tuple[Path, ...], as_json: bool) -> int:
+    """Check the registry; return the exit code."""
+    from bench.commands.library_report import check_and_tell
+
+    return VIOLATED if check_and_tell(sets, results, as_json) else 0
+
+
+def _check_plan(instance: str, plan: Path, as_json: bool) -> bool:
+    """Judge a plan, print the verdict, return whether it is feasible."""
     from instances.errors import InputError
     from instances.judge import certify, evaluate, read_plan
 
@@ -74,5 +125,4 @@ def check(ctx: click.Context, instance: str, plan: Path, as_json: bool) -> None:
                 for violation in verdict.violations
             ],
         )
-    if not verdict.feasible:
-        ctx.exit(VIOLATED)
+    return verdict.feasible
