@@ -1,0 +1,108 @@
+"""The process in JAX against the one in NumPy: same masks, features, labels and rewards."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from heuristics.learner.cift_actor import CiftPolicy
+from heuristics.learner.cift_bounds import TIME_ONLY
+from heuristics.learner.cift_features import (
+    CANDIDATE_FEATURES,
+    PENALTY,
+    candidate_features,
+    scores,
+)
+from heuristics.learner.cift_jax import CiftEnvironment, Observation, Sizes, make_bank
+from heuristics.learner.cift_policy import ACTOR_SHAPES, log_probabilities, logits
+from heuristics.learner.cift_process import CiftProcess, Kind, State
+from heuristics.learner.cift_view import view
+from instances.library import load
+from instances.library.splits import sample
+
+SIZES = Sizes(nodes=20, blocks=20, levels=5, actions=24)
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """One with fine-tuning and both deadlines, one loose, one infeasible, some others."""
+    names = ("cift-tiny-both", "cift-tiny-free", "cift-tiny-not-together", "cift-tiny-menu")
+    found = [CiftProcess(load(name)) for name in names]
+    return found + [CiftProcess(sample("train", "cift", k)) for k in (0, 2)]
+
+
+def best_score(process: CiftProcess, state: State) -> float:
+    seen = view(process, state)
+    found = scores(np, seen, 1e-10, PENALTY, TIME_ONLY)
+    return float(np.where(seen.allowed, found, np.inf).min())
+
+
+@pytest.mark.parametrize("priced", [True, False])
+def test_both_processes_agree(processes, priced):
+    environment = CiftEnvironment(make_bank(processes, SIZES), priced=priced)
+    start, step = jax.jit(environment.start), jax.jit(environment.step)
+    count = len(processes)
+    rng = np.random.default_rng(3)
+    for _ in range(1 + priced):
+        states = [State()] * count
+        inner, seen = start(environment.data, jnp.arange(count))
+        rewards = [[] for _ in states]
+        while any(state.kind is not Kind.DONE for state in states):
+            actions = np.zeros(count, dtype=np.int64)
+            for k, (process, state) in enumerate(zip(processes, states, strict=True)):
+                if state.kind is Kind.DONE:
+                    continue
+                here = view(process, state, priced=priced)
+                size = len(here.allowed)
+                assert np.array_equal(np.asarray(seen.allowed[k, :size]), here.allowed)
+                assert not np.asarray(seen.allowed[k, size:]).any()
+                expected = candidate_features(np, here, 1e-5, TIME_ONLY)
+                assert np.asarray(seen.features[k, :size]) == pytest.approx(expected, abs=5e-3)
+                actions[k] = rng.choice(np.flatnonzero(here.allowed))
+            after = step(environment.data, inner, jnp.asarray(actions), jax.random.PRNGKey(0))
+            inner, seen = after.state, after.observation
+            for k, process in enumerate(processes):
+                if states[k].kind is Kind.DONE:
+                    continue
+                states[k] = process.follow(states[k], int(actions[k]))
+                rewards[k].append(float(after.reward[k]))
+                over = states[k].kind is Kind.DONE
+                assert bool(after.terminated[k]) == over
+                label = np.array(states[k].label)
+                scaled = [label[0] / process.reference_j, *process.shares(label[1:])]
+                assert np.asarray(inner.label[k]) == pytest.approx(scaled, rel=1e-5, abs=1e-6)
+                if over and priced and all(abs(r) < 1 for r in rewards[k]):
+                    excess = process.excess(states[k])
+                    missed = PENALTY * (1 + min(excess, 1)) if excess > 0 else 0
+                    promised = best_score(process, State()) - scaled[0] - missed
+                    assert sum(rewards[k]) == pytest.approx(promised, rel=1e-4, abs=1e-4)
+
+
+def test_the_network_is_the_same_in_numpy_and_jax():
+    policy = CiftPolicy()
+    params = jax.jit(policy.init)(jax.random.PRNGKey(1))
+    params["w"] = params["w"] * 100
+    rng = np.random.default_rng(0)
+    features = rng.uniform(size=(7, CANDIDATE_FEATURES))
+    allowed = np.array([True, False, True, True, False, True, True])
+    plain = {name: np.asarray(params[name], dtype=np.float64) for name in ACTOR_SHAPES}
+    found = log_probabilities(logits(plain, features, allowed))
+    # Padding changes nothing.
+    seen = Observation(
+        jnp.asarray(np.pad(features, ((0, 5), (0, 0)))[None], jnp.float32),
+        jnp.asarray(np.pad(allowed, (0, 5))[None]),
+    )
+    action = jnp.array([3])
+    judged = jax.jit(policy.evaluate)(params, seen, action)
+    assert float(judged.log_prob[0]) == pytest.approx(found[3], rel=1e-4)
+    assert int(jax.jit(policy.greedy)(params, seen)[0]) == int(found.argmax())
+    p = np.exp(found[allowed])
+    assert float(judged.entropy[0]) == pytest.approx(-(p * np.log(p)).sum(), rel=1e-4)
+    assert p.sum() == pytest.approx(1)
+
+
+def test_a_bank_refuses_what_does_not_fit(processes):
+    with pytest.raises(ValueError, match="does not fit"):
+        make_bank(processes, Sizes(nodes=3))

@@ -1,0 +1,168 @@
+"""The gymnasium environments: its own checker, and figures that are the judge's."""
+
+from __future__ import annotations
+
+import warnings
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+from heuristics.learner.gym_cift import CiftEnv
+from heuristics.learner.gym_mepra import MepraEnv, MepraVectorEnv
+from heuristics.learner.gym_registration import IDS
+from instances.errors import InputError
+from instances.judge import check, evaluate
+from instances.library import load
+from instances.library.splits import sample
+
+CIFT = ("cift-tiny-both", "cift-tiny-free", "cift-tiny-not-together")
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        (IDS[0], {"instances": CIFT}),
+        (IDS[0], {"instances": CIFT[:1], "priced": False, "shaped": True}),
+        (IDS[0], {"instances": CIFT[:1], "render_mode": "ansi"}),
+        (IDS[1], {}),
+        (IDS[1], {"instances": ("mepra-tiny-fleet", "mepra-tiny-vgg"), "shares": "own"}),
+        (IDS[1], {"bandwidth_bit_per_s": (1e6, 6e7), "render_mode": "ansi"}),
+    ],
+)
+def test_the_checker_passes(name, settings):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_env(gymnasium.make(name, **settings).unwrapped)
+
+
+@pytest.mark.parametrize("shaped", [False, True])
+def test_rewards_of_a_cift_episode_are_its_plan_s_energy(shaped):
+    env = CiftEnv(CIFT, shaped=shaped)
+    env.action_space.seed(1)
+    for episode in range(12):
+        seen, info = env.reset(seed=episode, options={"instance": episode % 3})
+        assert seen["mask"].any()
+        start = env._potential()
+        total, over = 0.0, False
+        while not over:
+            assert np.array_equal(seen["mask"], info["action_mask"])
+            action = env.action_space.sample(info["action_mask"])
+            assert info["action_mask"][action] == 1
+            seen, reward, over, cut, info = env.step(int(action))
+            assert not cut
+            assert not info["replaced"]
+            total += reward
+        instance = env.process.instance
+        found = evaluate(instance, info["plan"])
+        assert info["energy_j"] == pytest.approx(found.objective, rel=1e-12)
+        assert info["feasible"] == (check(instance, info["plan"]) == [])
+        excess = env.process.excess(env.state)
+        missed = 0.0 if info["feasible"] else 1 + min(excess, 1)
+        cost = found.objective / env.process.reference_j + missed
+        assert total == pytest.approx(start - cost if shaped else -cost, rel=1e-9, abs=1e-9)
+        with pytest.raises(InputError, match="step"):
+            env.step(0)
+
+
+def test_an_action_that_is_not_allowed_is_replaced_by_the_nearest():
+    env = CiftEnv(CIFT[:1])
+    env.reset(seed=0)
+    count = len(env.process.instance.configurations)
+    _, _, _, _, info = env.step(env.action_space.n - 1)
+    assert info["replaced"]
+    assert env.state.configuration == count - 1
+
+
+@pytest.mark.parametrize("shares", ["best", "own"])
+def test_the_cost_of_a_mepra_decision_is_the_judge_s(shares):
+    instances = ["mepra-tiny-fleet", "mepra-image-10mbps", sample("test", "mepra", 4)]
+    env = MepraEnv(instances, shares=shares, bandwidth_bit_per_s=(1e6, 1e8))
+    env.action_space.seed(5)
+    for episode in range(9):
+        seen, info = env.reset(seed=episode, options={"instance": episode % 3})
+        action = env.action_space.sample()
+        _, reward, over, _, info = env.step(action)
+        assert over
+        plan, instance = info["plan"], env.instance
+        assert check(instance, plan) == []
+        # The unit: each device alone at a share of 1 / n, from the judge.
+        n = instance.devices
+        best = np.full(n, np.inf)
+        for split in range(int(instance.layers.max()) + 1):
+            splits = np.minimum(split, instance.layers[instance.profile])
+            even = type(plan)(splits, np.full(n, (1 - 1e-12) / n))
+            best = np.minimum(best, evaluate(instance, even).cost_by_device)
+        assert -reward * best.sum() == pytest.approx(evaluate(instance, plan).objective, rel=1e-6)
+
+
+def test_best_shares_are_best():
+    """Against a thousand random ones, by the same splits."""
+    env = MepraEnv(["mepra-tiny-fleet"])
+    seen, _ = env.reset(seed=0)
+    action = np.zeros(env.action_space.shape, dtype=np.int64)
+    _, reward, _, _, info = env.step(action)
+    own = MepraEnv(["mepra-tiny-fleet"], shares="own")
+    rng = np.random.default_rng(0)
+    for _ in range(1000):
+        own.reset(seed=0)
+        logs = rng.uniform(-3, 3, size=len(action)).astype(np.float32)
+        assert own.step({"splits": action, "log_shares": logs})[1] <= reward + 1e-9
+
+
+def test_vectorised_episodes_are_the_single_ones():
+    settings = {"instances": ("mepra-tiny-fleet", "mepra-tiny-vgg")}
+    many = gymnasium.make_vec(IDS[1], num_envs=5, **settings)
+    assert isinstance(many.unwrapped, MepraVectorEnv)
+    seen, info = many.reset(seed=3)
+    assert many.observation_space.contains(seen)
+    many.action_space.seed(0)
+    single = MepraEnv(**settings)
+    for _ in range(3):
+        actions = many.action_space.sample()
+        before, now = seen, list(many.unwrapped._now)
+        seen, rewards, ended, cut, info = many.step(actions)
+        assert ended.all()
+        assert not cut.any()
+        assert many.observation_space.contains(seen)
+        assert np.array_equal(info["final_obs"]["mask"], before["mask"])
+        for k in range(5):
+            alone, _ = single.reset(seed=0, options={"instance": now[k][0]})
+            assert np.array_equal(alone["cost"], before["cost"][k])
+            assert single.step(actions[k])[1] == rewards[k]
+    many.close()
+
+
+def test_cift_can_be_vectorised():
+    many = gymnasium.make_vec(IDS[0], num_envs=3, vectorization_mode="sync", instances=CIFT[:1])
+    seen, info = many.reset(seed=0)
+    rng = np.random.default_rng(0)
+    ends = 0
+    for _ in range(60):
+        mask = seen["mask"]
+        actions = np.array([int(rng.choice(np.flatnonzero(m))) if m.any() else 0 for m in mask])
+        seen, _, ended, _, info = many.step(actions)
+        ends += int(ended.sum())
+    assert ends >= 3
+    many.close()
+
+
+@pytest.mark.parametrize(
+    ("make", "field"),
+    [
+        (lambda: CiftEnv(["mepra-tiny-fleet"]), "instances"),
+        (lambda: CiftEnv([load("cift-crafted-no-memory")]), "instances"),
+        (lambda: CiftEnv(render_mode="human"), "render_mode"),
+        (lambda: MepraEnv(["mepra-tiny-free"]), "instances"),
+        (lambda: MepraEnv(shares="none"), "shares"),
+        (lambda: MepraEnv(bandwidth_bit_per_s=(2.0, 1.0)), "bandwidth_bit_per_s"),
+        (lambda: CiftEnv(CIFT[:1]).reset(options={"instance": 7}), "options.instance"),
+        (lambda: MepraEnv().reset(options={"instance": "x"}), "options.instance"),
+        (lambda: MepraEnv().step(0), "step"),
+        (lambda: MepraVectorEnv(2).step(0), "step"),
+    ],
+)
+def test_bad_input_is_named(make, field):
+    with pytest.raises(InputError, match=field):
+        make()
