@@ -45,7 +45,7 @@ def instances_of(given: Sequence[Any] | None, problem: str, default: str) -> lis
     return found
 
 
-class CiftEnv(gymnasium.Env[Observation, int]):
+class CiftEnv(gymnasium.Env[Any, Any]):
     """Episodes over one or more instances of CIFT, one drawn at each reset.
 
     Parameters
@@ -72,7 +72,7 @@ class CiftEnv(gymnasium.Env[Observation, int]):
     ``options={"instance": k}`` at reset chooses the instance.
     """
 
-    metadata = {"render_modes": ["ansi"]}  # noqa: RUF012 - gymnasium's own declaration
+    metadata = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012 - gymnasium's own declaration
 
     def __init__(
         self,
@@ -95,7 +95,8 @@ class CiftEnv(gymnasium.Env[Observation, int]):
                 )
         self._priced, self._shaped = priced, shaped
         count = max(process.most_actions for process in self.processes)
-        self.action_space = spaces.Discrete(count)  # type: ignore[assignment]
+        self._count = count
+        self.action_space = spaces.Discrete(count)
         self.observation_space = spaces.Dict(
             {
                 "actions": spaces.Box(-1.0, 2.0, (count, CANDIDATE_FEATURES), np.float32),
@@ -117,14 +118,13 @@ class CiftEnv(gymnasium.Env[Observation, int]):
 
     @property
     def _mask(self) -> npt.NDArray[np.int8]:
-        mask = np.zeros(int(self.action_space.n), dtype=np.int8)  # type: ignore[attr-defined]
+        mask = np.zeros(self._count, dtype=np.int8)
         if self._state.kind is not Kind.DONE:
             mask[: len(self._seen.allowed)] = self._seen.allowed
         return mask
 
     def _observe(self) -> Observation:
-        space = self.observation_space["actions"]  # type: ignore[index]
-        table = np.zeros(space.shape, dtype=np.float32)
+        table = np.zeros((self._count, CANDIDATE_FEATURES), dtype=np.float32)
         if self._state.kind is not Kind.DONE:
             found = candidate_features(np, self._seen, SLACK, TIME_ONLY)
             table[: len(found)] = found
@@ -191,7 +191,7 @@ class CiftEnv(gymnasium.Env[Observation, int]):
             info["feasible"] = self._process.excess(self._state) == 0
         return self._observe(), reward, over, False, info
 
-    def render(self) -> str | None:  # type: ignore[override]
+    def render(self) -> str | None:
         """Return the plan so far in a line."""
         if self.render_mode is None:
             return None

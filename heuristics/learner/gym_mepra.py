@@ -7,6 +7,7 @@ the agent's own.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
@@ -27,9 +28,13 @@ from instances.mepra_plan import MepraPlan, shares_from_weights
 __all__ = ["MepraEnv", "MepraVectorEnv"]
 
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 Observation = dict[str, npt.NDArray[Any]]
 Shares = Literal["best", "own"]
+# Own shares are exp(this times the action); figures seen are held to the other.
 _LOG_SHARE = 6.0
+_MOST = 100.0
 
 
 class _Case(NamedTuple):
@@ -51,7 +56,7 @@ class _Case(NamedTuple):
     local: Floats
     sent: Floats
     root: Floats
-    splits: npt.NDArray[np.int64]
+    splits: Integers
     devices: int
 
 
@@ -66,7 +71,7 @@ def _case(instance: MepraInstance, devices: int, splits: int) -> _Case:
         here = slice(chunk.rows.start, chunk.rows.stop)
         inside = np.isfinite(costs.base)
         # The bits that each split sends: what its cost holds beyond local work.
-        still = split_costs(_without_sending(chunk), exits)
+        still = split_costs(dataclasses.replace(chunk, sent_price=np.zeros(chunk.count)), exits)
         width = costs.base.shape[1]
         local = np.where(inside, still.base, 0.0)
         tables[0][here, :width] = local
@@ -75,12 +80,6 @@ def _case(instance: MepraInstance, devices: int, splits: int) -> _Case:
         tables[2][here, :width] = np.sqrt(chunk.edge_price * costs.edge_flop)
         lengths[here] = chunk.layers + 1
     return _Case(instance, tables[0], tables[1], tables[2], lengths, instance.devices)
-
-
-def _without_sending(chunk: Any) -> Any:
-    import dataclasses
-
-    return dataclasses.replace(chunk, sent_price=np.zeros(chunk.count))
 
 
 class _Bank:
@@ -103,18 +102,18 @@ class _Bank:
                 )
         self.own, self.bandwidth = shares == "own", bandwidth_bit_per_s
         self.devices = max(x.devices for x in found)
-        self.splits = max(int(x.layers[x.profile].max()) for x in found) + 1
+        self.splits = max(int(x.layers.max()) for x in found) + 1
         self.cases = [_case(x, self.devices, self.splits) for x in found]
         n, s = self.devices, self.splits
         chosen = spaces.MultiDiscrete(np.full(n, s))
         self.action_space: spaces.Space[Any] = chosen
         if self.own:
-            logs = spaces.Box(-_LOG_SHARE, _LOG_SHARE, (n,), np.float32)
+            logs = spaces.Box(-1.0, 1.0, (n,), np.float32)
             self.action_space = spaces.Dict({"splits": chosen, "log_shares": logs})
         self.observation_space = spaces.Dict(
             {
-                "cost": spaces.Box(0.0, np.inf, (n, s), np.float32),
-                "root": spaces.Box(0.0, np.inf, (n, s), np.float32),
+                "cost": spaces.Box(0.0, _MOST, (n, s), np.float32),
+                "root": spaces.Box(0.0, _MOST, (n, s), np.float32),
                 "mask": spaces.Box(0, 1, (n, s), np.int8),
             }
         )
@@ -130,7 +129,7 @@ class _Bank:
         drawn = math.exp(rng.uniform(math.log(low), math.log(high)))
         return k, min(max(drawn, low), high)
 
-    def tables(self, k: int, bandwidth: float) -> tuple[Floats, Floats, Floats, float]:
+    def tables(self, k: int, bandwidth: float) -> tuple[Floats, Floats, Bools, float]:
         """Return a_i(s), r_i(s), the mask, and the unit of costs.
 
         The unit is the cost of the best splits at even shares.
@@ -143,19 +142,22 @@ class _Bank:
         return base, case.root, mask, unit if unit > 0 else 1.0
 
     def observe(self, k: int, bandwidth: float) -> Observation:
-        """Return what an agent sees: costs a device over the mean cost at even shares."""
+        """Return what an agent sees: costs over a device's mean at even shares, held to 100.
+
+        ``cost`` is a_i(s); the square of ``root``, n r_i(s)^2, what the edge adds at a share 1/n.
+        """
         base, root, mask, unit = self.tables(k, bandwidth)
         devices = self.cases[k].devices
         scale = devices / unit
+        cost = np.clip(np.where(mask, base * scale, 0.0), 0.0, _MOST)
+        roots = np.clip(np.where(mask, root * math.sqrt(scale * devices), 0.0), 0.0, _MOST)
         return {
-            "cost": np.where(mask, base * scale, 0.0).astype(np.float32),
-            "root": np.where(mask, root * math.sqrt(scale) * math.sqrt(devices), 0.0).astype(
-                np.float32
-            ),
+            "cost": cost.astype(np.float32),
+            "root": roots.astype(np.float32),
             "mask": mask.astype(np.int8),
         }
 
-    def cost(self, k: int, bandwidth: float, action: Any) -> tuple[float, Floats, Floats, bool]:
+    def cost(self, k: int, bandwidth: float, action: Any) -> tuple[float, Integers, Floats, bool]:
         """Return cost over unit, splits, shares, and whether a split was held to the last."""
         case = self.cases[k]
         base, root, _, unit = self.tables(k, bandwidth)
@@ -172,19 +174,15 @@ class _Bank:
                 replaced,
             )
         logs = np.asarray(action["log_shares"], dtype=np.float64)[: case.devices]
-        logs = np.clip(logs, -_LOG_SHARE, _LOG_SHARE)
-        shares = shares_from_weights(np.where(r[: case.devices] > 0, np.exp(logs), 0.0))
+        weights = np.exp(_LOG_SHARE * np.clip(logs, -1.0, 1.0))
+        shares = shares_from_weights(np.where(r[: case.devices] > 0, weights, 0.0))
         edge = np.divide(
             r[: case.devices] ** 2, shares, out=np.zeros_like(shares), where=shares > 0
         )
         return float(a.sum() + edge.sum()) / unit, splits[: case.devices], shares, replaced
 
-    def plan(self, splits: Floats, shares: Floats) -> MepraPlan:
-        """Return the plan of one decision."""
-        return MepraPlan(splits, shares)
 
-
-class MepraEnv(gymnasium.Env[Observation, Any]):
+class MepraEnv(gymnasium.Env[Any, Any]):
     """Episodes of one decision over instances of MEPRA with fixed exits.
 
     Parameters
@@ -192,8 +190,8 @@ class MepraEnv(gymnasium.Env[Observation, Any]):
     instances
         Instances, or names in the library; ``mepra-image-10mbps`` if left out.
     shares
-        ``best``: the action is the splits; ``own``: splits and log-shares, of which a softmax over
-        the devices with edge work makes shares.
+        ``best``: the action is the splits; ``own``: splits and ``log_shares`` x, of which a softmax
+        of 6 x over the devices with edge work makes shares.
     bandwidth_bit_per_s
         Range from which each episode draws its bandwidth, log-uniformly; None: the instance's own.
     render_mode
@@ -207,7 +205,7 @@ class MepraEnv(gymnasium.Env[Observation, Any]):
     behind the last device are padding.
     """
 
-    metadata = {"render_modes": ["ansi"]}  # noqa: RUF012 - gymnasium's own declaration
+    metadata = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012 - gymnasium's own declaration
 
     def __init__(
         self,
@@ -225,7 +223,15 @@ class MepraEnv(gymnasium.Env[Observation, Any]):
         self.observation_space = self._bank.observation_space
         self._case, self._bandwidth = 0, 1.0
         self._over = True
+        self._plan: MepraPlan | None = None
         self._last = "nothing decided"
+
+    @property
+    def plan(self) -> MepraPlan:
+        """The plan of the last episode."""
+        if self._plan is None:
+            raise InputError("plan", "no decision", "an episode that ended", "step first")
+        return self._plan
 
     @property
     def instance(self) -> MepraInstance:
@@ -253,17 +259,18 @@ class MepraEnv(gymnasium.Env[Observation, Any]):
         }
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Decide; ``info["plan"]`` holds the plan."""
+        """Decide; ``info["splits"]`` and ``info["shares"]`` are what was made of the action."""
         if self._over:
             raise InputError("step", "a finished episode", "an episode under way", "reset first")
         cost, splits, shares, replaced = self._bank.cost(self._case, self._bandwidth, action)
         self._over = True
         self._last = f"splits {splits.tolist()}, cost {cost:.6g} of even shares'"
         seen = self._bank.observe(self._case, self._bandwidth)
-        plan = self._bank.plan(splits, shares)
-        return seen, -cost, True, False, self._info(seen) | {"replaced": replaced, "plan": plan}
+        self._plan = MepraPlan(splits, shares)
+        chosen = {"replaced": replaced, "splits": splits, "shares": shares}
+        return seen, -cost, True, False, self._info(seen) | chosen
 
-    def render(self) -> str | None:  # type: ignore[override]
+    def render(self) -> str | None:
         """Return the decision in a line."""
         return None if self.render_mode is None else self._last
 
@@ -321,18 +328,19 @@ class MepraVectorEnv(VectorEnv[Observation, Any, npt.NDArray[Any]]):
         if not self._now:
             raise InputError("step", "no episode", "episodes under way", "reset first")
         last = self._observe()
-        costs, plans, replaced = np.empty(self.num_envs), [], []
+        costs, replaced = np.empty(self.num_envs), np.zeros(self.num_envs, dtype=np.bool_)
+        shape = (self.num_envs, self._bank.devices)
+        splits, shares = np.zeros(shape, dtype=np.int64), np.zeros(shape)
         for k, now in enumerate(self._now):
             action = {n: part[k] for n, part in actions.items()} if self._bank.own else actions[k]
-            costs[k], splits, shares, held = self._bank.cost(*now, action)
-            plans.append(self._bank.plan(splits, shares))
-            replaced.append(held)
+            costs[k], chosen, given, replaced[k] = self._bank.cost(*now, action)
+            splits[k, : len(chosen)], shares[k, : len(given)] = chosen, given
         self._now = [self._bank.draw(self.np_random, None) for _ in range(self.num_envs)]
         seen = self._observe()
         everyone = np.ones(self.num_envs, dtype=np.bool_)
         info = self._info(seen) | {
             "final_obs": last,
-            "final_info": {"plan": np.array(plans, dtype=object), "replaced": np.array(replaced)},
+            "final_info": {"splits": splits, "shares": shares, "replaced": replaced},
             "_final_obs": everyone,
             "_final_info": everyone,
         }

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from heuristics.learner.cift_actor import CiftPolicy
-from heuristics.learner.cift_bounds import TIME_ONLY
+from heuristics.learner.cift_bounds import PATTERN, TIME_ONLY
 from heuristics.learner.cift_features import (
     CANDIDATE_FEATURES,
     PENALTY,
@@ -22,6 +22,7 @@ from heuristics.learner.cift_view import view
 from instances.library import load
 from instances.library.splits import sample
 
+SHARE_KEPT = 10
 SIZES = Sizes(nodes=20, blocks=20, levels=5, actions=24)
 
 
@@ -42,38 +43,52 @@ def best_score(process: CiftProcess, state: State) -> float:
 @pytest.mark.parametrize("priced", [True, False])
 def test_both_processes_agree(processes, priced):
     environment = CiftEnvironment(make_bank(processes, SIZES), priced=priced)
-    start, step = jax.jit(environment.start), jax.jit(environment.step)
+    start = jax.jit(environment.start)
+    if not priced:
+        first = np.asarray(start(environment.data, jnp.arange(len(processes)))[1].features)
+        for k, process in enumerate(processes):
+            here = view(process, State(), priced=False)
+            expected = candidate_features(np, here, 1e-5, TIME_ONLY)
+            assert first[k, : len(expected)] == pytest.approx(expected, abs=5e-3)
+        return
+    step = jax.jit(environment.step)
     count = len(processes)
     rng = np.random.default_rng(3)
-    for _ in range(1 + priced):
+    for _ in range(2):
         states = [State()] * count
         inner, seen = start(environment.data, jnp.arange(count))
         rewards = [[] for _ in states]
         while any(state.kind is not Kind.DONE for state in states):
             actions = np.zeros(count, dtype=np.int64)
+            features, allowed = np.asarray(seen.features), np.asarray(seen.allowed)
             for k, (process, state) in enumerate(zip(processes, states, strict=True)):
                 if state.kind is Kind.DONE:
                     continue
-                here = view(process, state, priced=priced)
+                here = view(process, state)
                 size = len(here.allowed)
-                assert np.array_equal(np.asarray(seen.allowed[k, :size]), here.allowed)
-                assert not np.asarray(seen.allowed[k, size:]).any()
+                assert np.array_equal(allowed[k, :size], here.allowed)
+                assert not allowed[k, size:].any()
                 expected = candidate_features(np, here, 1e-5, TIME_ONLY)
-                assert np.asarray(seen.features[k, :size]) == pytest.approx(expected, abs=5e-3)
+                differ = np.abs(features[k, :size] - expected)
+                # Prices at which two plans tie are frequent: single precision may take the other.
+                differ[:, SHARE_KEPT] = np.maximum(differ[:, SHARE_KEPT] - 2 / len(PATTERN), 0)
+                assert differ.max() < 5e-3
                 actions[k] = rng.choice(np.flatnonzero(here.allowed))
             after = step(environment.data, inner, jnp.asarray(actions), jax.random.PRNGKey(0))
             inner, seen = after.state, after.observation
+            rewarded, ended = np.asarray(after.reward), np.asarray(after.terminated)
+            labels = np.asarray(inner.label)
             for k, process in enumerate(processes):
                 if states[k].kind is Kind.DONE:
                     continue
                 states[k] = process.follow(states[k], int(actions[k]))
-                rewards[k].append(float(after.reward[k]))
+                rewards[k].append(float(rewarded[k]))
                 over = states[k].kind is Kind.DONE
-                assert bool(after.terminated[k]) == over
+                assert bool(ended[k]) == over
                 label = np.array(states[k].label)
                 scaled = [label[0] / process.reference_j, *process.shares(label[1:])]
-                assert np.asarray(inner.label[k]) == pytest.approx(scaled, rel=1e-5, abs=1e-6)
-                if over and priced and all(abs(r) < 1 for r in rewards[k]):
+                assert labels[k] == pytest.approx(scaled, rel=1e-5, abs=1e-6)
+                if over and all(abs(r) < 1 for r in rewards[k]):
                     excess = process.excess(states[k])
                     missed = PENALTY * (1 + min(excess, 1)) if excess > 0 else 0
                     promised = best_score(process, State()) - scaled[0] - missed
