@@ -3,11 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= results/bench
+BENCHMARKS ?= results/benchmarks
+BENCHMARK ?=
 
-.PHONY: bench test lint types unit setup clean help
+.PHONY: bench benchmark test lint types unit setup clean help
 
 help:
 	@echo "make bench   set up, solve the benchmark set with every method, write the report"
+	@echo "make benchmark   time building, loading, solving, kernels, start-up; compare with the last"
 	@echo "make test    set up, then style, types and tests"
 	@echo "make clean   remove the environment and results"
 
@@ -24,6 +27,12 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 bench: setup
 	$(BIN)/splitopt run quick --methods all --time-limit 3 --jobs 2 --out $(OUT)
 	$(BIN)/splitopt report $(OUT)
+
+# Times of this code against those saved before; BENCHMARK="-k labels" for a part of it.
+benchmark: setup
+	$(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only $(BENCHMARK) \
+	  --benchmark-storage=file://$(BENCHMARKS) --benchmark-autosave --benchmark-save-data
+	$(BIN)/python tests/benchmarks/compare.py $(BENCHMARKS)
 
 lint: setup
 	$(BIN)/ruff check .

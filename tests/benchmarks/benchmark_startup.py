@@ -1,0 +1,74 @@
+"""What a user waits for before anything is solved, and what a run costs beyond its solve."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmark_models import mepra
+from benchmark_spec import Phase, Spec
+
+RUNS = 20
+
+
+def command(*arguments: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-m", "bench.cli", *arguments], capture_output=True, text=True, check=True
+    ).stdout
+
+
+def program(text: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", text], capture_output=True, text=True, check=True
+    ).stdout
+
+
+def folder_with_instances() -> tuple[Path, list[str]]:
+    from instances.documents import write_json
+
+    folder = Path(tempfile.mkdtemp(prefix="benchmark-runs-"))
+    path = folder / "one.json"
+    write_json(path, mepra(12).to_document())
+    return folder / "out", [str(path)]
+
+
+def run_many(out: Path, files: list[str]) -> float:
+    """Record twenty runs of a method that takes no time: what is left is the runner's."""
+    import shutil
+
+    from bench.runner import run_set
+    from bench.store import Store
+
+    run_set(files, ["even-shares"], out, time_limit_s=10.0, seeds=tuple(range(RUNS)))
+    with Store(out) as store:
+        rows = store.rows()
+    shutil.rmtree(out.parent)
+    assert all(row.verdict == "right" for row in rows)
+    return float(len(rows))
+
+
+def spec(name: str, phase: Phase, small: bool = True) -> Spec:
+    return Spec(f"start-{name}", "start-up", "start-up", small, (phase,), lambda: name)
+
+
+SPECS = (
+    *(
+        spec(name, Phase("command", lambda a=arguments: a, command, rounds=10))
+        for name, arguments in (
+            ("help", ("--help",)),
+            ("list", ("list",)),
+            ("methods", ("methods",)),
+        )
+    ),
+    *(
+        spec(f"import-{name}", Phase("import", lambda t=f"import {module}": (t,), program))
+        for name, module in (
+            ("data", "instances.judge"),
+            ("runner", "bench.runner"),
+            ("labels", "heuristics.labels"),
+        )
+    ),
+    spec("runs", Phase(f"{RUNS} runs", folder_with_instances, run_many, float, rounds=3)),
+)
