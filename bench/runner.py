@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.crosscheck import Contradiction, cross_check
 from bench.isolation.client import Zygote
@@ -22,6 +23,10 @@ from bench.run_queue import RunEvent, RunQueue
 from bench.solve_once import solve_once
 from bench.store import BestKnown, Store
 from bench.work import Work
+
+if TYPE_CHECKING:
+    from bench.cluster.spec import ClusterSpec
+    from bench.cluster.work import ClusterWork
 
 __all__ = ["RunEvent", "RunPlan", "RunSummary", "Skipped", "plan", "run_set", "solve_once"]
 
@@ -87,6 +92,10 @@ def _limits(
     )
 
 
+def _jobs(jobs: int, cluster: ClusterSpec | None) -> int:
+    return jobs if cluster is None else cluster.expected_jobs
+
+
 @contextlib.contextmanager
 def _catalogue(plugins: Sequence[str]) -> Iterator[Catalogue]:
     zygote = Zygote()
@@ -112,6 +121,7 @@ def plan(
     threads: int = 1,
     repetitions: int = 1,
     relative_gap: float | None = None,
+    cluster: ClusterSpec | None = None,
 ) -> RunPlan:
     """Return the runs that `run_set` would do with the same arguments, doing none.
 
@@ -128,7 +138,7 @@ def plan(
             seeds=seeds,
             repetitions=repetitions,
             options=options or {},
-            jobs=jobs,
+            jobs=_jobs(jobs, cluster),
             out=out,
         )
 
@@ -154,6 +164,7 @@ def run_set(
     output_limit_bytes: int = 64 << 10,
     retry: Sequence[str] = (),
     command: Sequence[str] = (),
+    cluster: ClusterSpec | None = None,
 ) -> RunSummary:
     """Do every run of a selection that the store in `out` does not hold yet.
 
@@ -188,6 +199,9 @@ def run_set(
         Terminations (``crashed``, ``killed``, ...) whose rows are thrown away and done again.
     command
         The command line, for the report.
+    cluster
+        Where the runs are spread over workers, as `bench.cluster.spec.read_cluster` gives it;
+        `jobs` is then the cluster's to say.
 
     Returns
     -------
@@ -200,6 +214,8 @@ def run_set(
         For a selection that does not exist; before any run.
     StoreError
         When the store cannot be written; what it holds is whole.
+    ClusterError
+        When the cluster is lost; what was stored is kept.
     """
     begin = time.monotonic()
     limits = _limits(time_limit_s, grace_s, cpu_limit_s, memory_limit_bytes, threads, relative_gap)
@@ -213,7 +229,7 @@ def run_set(
                 seeds=seeds,
                 repetitions=repetitions,
                 options=options or {},
-                jobs=jobs,
+                jobs=_jobs(jobs, cluster),
                 store=store,
             )
         stored = store.keys()
@@ -232,14 +248,21 @@ def run_set(
                 "methods": list(dict.fromkeys(methods)),
                 "seeds": list(seeds),
                 "repetitions": repetitions,
-                "jobs": jobs,
+                "jobs": chosen.jobs,
+                "cluster": None if cluster is None else cluster.kind,
                 "time_limit_s": time_limit_s,
                 "plugins": list(plugins),
             },
             [run.key for run in chosen],
         )
         queue = RunQueue(store, chosen, on_event)
-        work = Work(queue, chosen, output_limit_bytes)
+        work: Work | ClusterWork
+        if cluster is None:
+            work = Work(queue, chosen, output_limit_bytes)
+        else:
+            from bench.cluster.work import ClusterWork
+
+            work = ClusterWork(queue, chosen, output_limit_bytes, cluster, tuple(plugins))
         work.go()
         hashes = {run.instance_hash for run in chosen}
         rows = [row for row in store.rows(heavy=False) if row.instance_hash in hashes]

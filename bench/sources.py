@@ -10,16 +10,17 @@ from instances.judge import read_instance
 if TYPE_CHECKING:
     from instances.interface import Instance
 
-__all__ = ["load_instance", "resolve"]
+__all__ = ["is_file", "load_instance", "resolve"]
 
 
-def _is_file(name: str) -> bool:
+def is_file(name: str) -> bool:
+    """Return whether `name` is that of a file and not of the library."""
     return "/" in name or "\\" in name or name.endswith((".json", ".json.gz"))
 
 
 def resolve(name: str) -> str:
     """Return a name that means the same from any folder: files become absolute paths."""
-    return str(Path(name).absolute()) if _is_file(name) else name
+    return str(Path(name).absolute()) if is_file(name) else name
 
 
 def load_instance(name: str) -> Instance:
@@ -30,7 +31,7 @@ def load_instance(name: str) -> Instance:
     InputError
         When there is none, or it is damaged.
     """
-    if _is_file(name):
+    if is_file(name):
         return read_instance(Path(name))
     from instances import library
 

@@ -35,7 +35,7 @@ LEASE_S = 30.0
 _LARGEST_INSTANCE_BYTES = 8 << 20
 
 
-class StoreError(RuntimeError):
+class StoreError(OSError):
     """The store cannot be written: the disk is full, say. What it holds is whole."""
 
 
@@ -158,7 +158,7 @@ class Store:
         try:
             yield
         except (sqlite3.OperationalError, sqlite3.DatabaseError, OSError) as error:
-            if isinstance(error, sqlite3.ProgrammingError):
+            if isinstance(error, sqlite3.ProgrammingError | StoreError):
                 raise
             raise StoreError(
                 f"{self.path}: {error}; every run stored so far is whole; free space or check the "

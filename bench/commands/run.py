@@ -20,6 +20,7 @@ from bench.commands.selection import (
 )
 
 if TYPE_CHECKING:
+    from bench.cluster.spec import ClusterSpec
     from bench.runner import RunPlan, RunSummary
 
 FAILED = 1
@@ -32,6 +33,8 @@ Examples:
   splitopt run quick --methods all --time-limit 3 --jobs 2 --out results/quick
   splitopt run my.json tiny --methods jqodi,highs-flow --seeds 0..4 --out results/mine
   splitopt run quick -m jqodi -o jqodi.epsilon=0.01 --out results/fine --dry-run
+  splitopt run large --methods exact --cluster local:8 --out results/large
+  splitopt run large -m exact --cluster slurm:20 --cluster-options slurm.yaml --out results/large
 \b
 The same command again does what is left and nothing twice. Exit code 0: everything was done and
 nothing contradicts anything. 1: two results contradict each other, or the judge refutes a claim.
@@ -79,6 +82,17 @@ nothing contradicts anything. 1: two results contradict each other, or the judge
     metavar="M.K=V",
     help="Option K of method M; may be repeated.",
 )
+@click.option(
+    "--cluster",
+    metavar="WHERE",
+    help="Spread the runs over workers: local:N, tcp://HOST:PORT, tls://HOST:PORT, slurm:N, ...",
+)
+@click.option(
+    "--cluster-options",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Options of the job queue, or certificates; JSON or YAML.",
+)
 @plugin_option
 @click.option("--retry", metavar="T,...", help="Do again what ended so, such as crashed,killed.")
 @click.option("--dry-run", is_flag=True, help="Say how many runs there are, and do none.")
@@ -99,6 +113,8 @@ def run(
     memory_limit: str | None,
     gap: float | None,
     assignments: tuple[str, ...],
+    cluster: str | None,
+    cluster_options: Path | None,
     plugins: tuple[str, ...],
     retry: str | None,
     dry_run: bool,
@@ -119,6 +135,7 @@ def run(
         "relative_gap": gap,
         "options": read_method_options(assignments, named),
         "plugins": plugins,
+        "cluster": _cluster(ctx, cluster, cluster_options),
     }
     from bench import runner
 
@@ -146,6 +163,29 @@ def run(
         ctx.exit(INTERRUPTED)
     if not summary.ok:
         ctx.exit(FAILED)
+
+
+def _cluster(ctx: click.Context, text: str | None, options: Path | None) -> ClusterSpec | None:
+    """Return the cluster asked for, None without one."""
+    from instances.errors import InputError
+
+    if text is None:
+        if options is not None:
+            raise InputError(
+                "--cluster-options", str(options), "with --cluster only", "give --cluster too"
+            )
+        return None
+    given = ctx.get_parameter_source("jobs")
+    if given is not None and given.name != "DEFAULT":
+        raise InputError(
+            "--jobs",
+            ctx.params["jobs"],
+            "without --cluster only: its workers say how many runs go on at a time",
+            "leave it out",
+        )
+    from bench.cluster.spec import read_cluster
+
+    return read_cluster(text, options)
 
 
 def _terminations(text: str | None) -> tuple[str, ...]:

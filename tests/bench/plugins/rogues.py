@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from instances.interface import (
     Guarantee,
@@ -137,6 +138,17 @@ class Segfault(Honest):
         ctypes.string_at(8)
 
 
+class Assassin(Honest):
+    """Kills the worker that it runs on: the parent of its parent."""
+
+    name = "assassin"
+
+    def finish(self, instance, recorder, budget):
+        worker = psutil.Process().parent().parent()
+        worker.kill()
+        time.sleep(3600)
+
+
 class Liar(Honest):
     """Claims that its plan, which is not optimal, is: with a bound to match."""
 
@@ -242,6 +254,7 @@ METHODS = [
         Orphaner,
         Litterer,
         Segfault,
+        Assassin,
         Liar,
         Cheat,
         Denier,

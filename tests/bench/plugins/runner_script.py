@@ -5,6 +5,7 @@ import resource
 import sys
 from pathlib import Path
 
+from bench.cluster.spec import read_cluster
 from bench.runner import run_set
 from bench.store import StoreError
 
@@ -22,6 +23,9 @@ def main():
         key = event.run.key if event.run else None
         tell(kind=event.kind, done=event.done, total=event.total, key=key)
 
+    cluster = settings.pop("cluster", None)
+    if cluster is not None:
+        settings["cluster"] = read_cluster(cluster)
     out = Path(settings.pop("out"))
     instances, methods = settings.pop("instances"), settings.pop("methods")
     try:

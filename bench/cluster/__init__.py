@@ -1,0 +1,1 @@
+"""Runs spread over several machines by Dask distributed; imported only where it is asked for."""

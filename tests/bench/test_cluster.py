@@ -1,0 +1,438 @@
+"""Runs spread over workers: real schedulers and worker processes, some of which die."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bench.cluster.spec import read_cluster
+from bench.report import text_tables
+from bench.runner import plan, run_set
+from bench.store import Store
+from instances.errors import InputError
+
+pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+
+PLUGINS = Path(__file__).parent / "plugins"
+SCRIPT = PLUGINS / "runner_script.py"
+PATIENCE_S = 90.0
+
+
+def wait_until(condition):
+    until = time.monotonic() + PATIENCE_S
+    while not (found := condition()):
+        assert time.monotonic() < until, "it did not happen"
+        time.sleep(0.05)
+    return found
+
+
+def rows_of(out):
+    with Store(out) as store:
+        assert store._query("PRAGMA integrity_check")[0][0] == "ok"
+        assert store._query("SELECT * FROM claims") == []
+        return store.rows()
+
+
+def gone(processes):
+    return not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in processes)
+
+
+@contextlib.contextmanager
+def started(folder):
+    """A scheduler and two workers as processes, as on machines of their own."""
+    file = folder / "scheduler.json"
+    common = ["--host", "127.0.0.1", "--scheduler-file", str(file)]
+    log = (folder / "dask.log").open("wb")
+
+    def dask(kind, *arguments):
+        return subprocess.Popen(
+            [sys.executable, "-m", f"distributed.cli.dask_{kind}", *common, *arguments],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(PLUGINS), *sys.path])},
+        )
+
+    processes = [dask("scheduler", "--port", "0", "--dashboard-address", "127.0.0.1:0")]
+    try:
+        wait_until(lambda: file.is_file() and file.read_text().endswith("}"))
+        more = ["--no-nanny", "--nthreads", "1", "--dashboard-address", "127.0.0.1:0"]
+        more += ["--local-directory", str(folder / "scratch")]
+        processes += [dask("worker", *more) for _ in range(2)]
+        address = json.loads(file.read_text())["address"]
+        yield read_cluster(address), processes
+    finally:
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        log.close()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A cluster that no test harms."""
+    with started(tmp_path_factory.mktemp("cluster")) as found:
+        yield found
+
+
+def at_work(process):
+    """Return the process of the run that a worker is at: below its zygote."""
+    with contextlib.suppress(psutil.Error):
+        for child in psutil.Process(process.pid).children():
+            for run in child.children():
+                return run
+    return None
+
+
+def test_rogues_are_named_on_a_worker_as_they_are_here(tmp_path, rogues, instance_file, cluster):
+    spec, _ = cluster
+    methods = ["honest", "sleeper", "segfault", "glutton", "cheat", "raiser", "picky"]
+    run_set(
+        [instance_file()],
+        methods,
+        tmp_path / "out",
+        time_limit_s=3.0,
+        grace_s=1.0,
+        memory_limit_bytes=300 << 20,
+        plugins=rogues,
+        cluster=spec,
+    )
+    found = {row.method: (row.termination, row.verdict) for row in rows_of(tmp_path / "out")}
+    assert found == {
+        "honest": ("solved", "right"),
+        "sleeper": ("killed", "not claimed"),
+        "segfault": ("crashed", "not claimed"),
+        "glutton": ("memory", "not claimed"),
+        "cheat": ("solved", "wrong"),
+        "raiser": ("crashed", "not claimed"),
+        "picky": ("unsupported", "not claimed"),
+    }
+
+
+def test_a_run_that_nobody_waits_for_is_killed_on_its_worker(
+    tmp_path, rogues, instance_file, cluster
+):
+    """Kill -9 of a runner whose workers live on."""
+    spec, (_, *workers) = cluster
+    document = {
+        "out": str(tmp_path / "out"),
+        "instances": [instance_file()],
+        "methods": ["honest"],
+        "time_limit_s": 600.0,
+        "plugins": list(rogues),
+        "options": {"honest": {"pause": 500.0}},
+        "seeds": [0, 1],
+        "cluster": spec.text,
+    }
+    runner = subprocess.Popen([sys.executable, str(SCRIPT), json.dumps(document)])
+    runs = wait_until(lambda: all(map(at_work, workers)) and list(map(at_work, workers)))
+    runner.send_signal(signal.SIGKILL)
+    runner.wait()
+    wait_until(lambda: gone(runs))
+    # The workers are as good as new, and the claims of the dead runner are free at once.
+    document["options"] = {"honest": {"pause": 0.0}}
+    summary = run_set(
+        document["instances"],
+        ["honest"],
+        tmp_path / "out",
+        time_limit_s=30.0,
+        plugins=rogues,
+        cluster=spec,
+    )
+    assert summary.verdicts == {"right": 1}
+
+
+def test_what_dies_in_mid_run_loses_nothing_and_counts_nothing_twice(
+    tmp_path, rogues, instance_file
+):
+    """First a worker, by kill -9, and then, with other runs, the scheduler."""
+    with started(tmp_path) as (spec, (scheduler, *workers)):
+        kill_a_worker(tmp_path / "one", rogues, [instance_file(), instance_file()], spec, workers)
+        kill_the_scheduler(tmp_path / "two", rogues, instance_file(), spec, scheduler)
+
+
+def kill_a_worker(out, rogues, paths, spec, workers):
+    killed, events = [], []
+
+    def kill():
+        worker = wait_until(lambda: next(filter(at_work, workers), None))
+        killed.append(at_work(worker))
+        worker.send_signal(signal.SIGKILL)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    settings = {"time_limit_s": 60.0, "plugins": rogues, "seeds": range(4)}
+    settings |= {"options": {"honest": {"pause": 0.5}}}
+    summary = run_set(paths, ["honest"], out, cluster=spec, on_event=events.append, **settings)
+    killer.join()
+    # The run in progress died with its worker.
+    assert gone(killed)
+    assert (summary.planned, summary.done_now, summary.done_by_others) == (8, 8, 0)
+    assert summary.verdicts == {"right": 8}
+    rows = rows_of(out)
+    assert len({row.key for row in rows}) == len(rows) == 8
+    assert {row.cluster for row in rows} == {"address"}
+    # One or two workers were there, both on this machine, and each row says how many.
+    assert {row.jobs for row in rows} <= {1, 2}
+    assert [row.jobs_on_machine for row in rows] == [row.jobs for row in rows]
+    finished = [event.run.key for event in events if event.kind == "finished"]
+    assert sorted(finished) == sorted(row.key for row in rows)
+    # The run that was lost was given out again.
+    assert sum(event.kind == "started" for event in events) == 9
+    again = run_set(paths, ["honest"], out, jobs=2, **settings)
+    assert (again.done_before, again.done_now) == (8, 0)
+
+
+def kill_the_scheduler(out, rogues, path, spec, scheduler):
+    def on_event(event):
+        if event.kind == "finished" and event.done == 2:
+            scheduler.send_signal(signal.SIGKILL)
+
+    settings = {"time_limit_s": 30.0, "plugins": rogues, "seeds": range(8)}
+    settings |= {"options": {"honest": {"pause": 0.3}}}
+    with pytest.raises(OSError, match="every run stored so far is kept") as caught:
+        run_set([path], ["honest"], out, cluster=spec, on_event=on_event, **settings)
+    assert "\n" not in str(caught.value)
+    kept = len(rows_of(out))
+    assert 2 <= kept < 8
+    rest = run_set([path], ["honest"], out, jobs=2, **settings)
+    assert (rest.done_before, rest.done_now) == (kept, 8 - kept)
+
+
+# -- a cluster of one's own ----------------------------------------------------------------------
+
+
+def test_a_local_cluster_listens_here_alone_and_ends_with_its_processes(
+    tmp_path, rogues, instance_file, monkeypatch
+):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    document = {
+        "out": str(tmp_path / "out"),
+        "instances": [instance_file()],
+        "methods": ["honest"],
+        "time_limit_s": 60.0,
+        "plugins": list(rogues),
+        "options": {"honest": {"pause": 1.0}},
+        "seeds": list(range(6)),
+        "cluster": "local:2",
+    }
+    runner = subprocess.Popen(
+        [sys.executable, str(SCRIPT), json.dumps(document)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    for line in runner.stdout:
+        if json.loads(line)["kind"] == "finished":
+            break
+    family = psutil.Process(runner.pid).children(recursive=True)
+    listening = [
+        connection.laddr.ip
+        for process in [psutil.Process(runner.pid), *family]
+        for connection in net_connections(process)
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) >= 3  # the scheduler and two workers
+    assert set(listening) <= {"127.0.0.1", "::1"}
+    # Ctrl-C in a terminal reaches all of them; the runner alone acts on it.
+    os.killpg(runner.pid, signal.SIGINT)
+    output, errors = runner.communicate(timeout=PATIENCE_S)
+    assert runner.returncode == 0, errors
+    assert json.loads(output.splitlines()[-1])["interrupted"]
+    assert "Traceback" not in errors
+    wait_until(lambda: gone(family))
+    assert list(scratch.glob("splitopt-*")) == [] or all(
+        path.name.startswith("splitopt-cores") for path in scratch.glob("splitopt-*")
+    )
+    rows = rows_of(tmp_path / "out")
+    assert 1 <= len(rows) < 6
+    assert {(r.jobs, r.jobs_on_machine, r.cluster) for r in rows} == {(2, 2, "local")}
+    # The rest can be done without a cluster; rows say which is which.
+    rest = run_set(
+        document["instances"],
+        ["honest"],
+        tmp_path / "out",
+        time_limit_s=60.0,
+        plugins=rogues,
+        options=document["options"],
+        seeds=range(6),
+    )
+    assert (rest.done_before, rest.done_now) == (len(rows), 6 - len(rows))
+    assert rest.verdicts == {"right": 6}
+    both = {(r.jobs, r.cluster) for r in rows_of(tmp_path / "out")}
+    assert both == {(2, "local"), (1, None)}
+    assert "runs at a time" in text_tables(tmp_path / "out")
+
+
+def net_connections(process):
+    with contextlib.suppress(psutil.Error):
+        listed = getattr(process, "net_connections", None) or process.connections
+        return listed("inet")
+    return []
+
+
+def test_a_run_that_costs_its_worker_every_time_is_given_up(
+    tmp_path, rogues, instance_file, monkeypatch
+):
+    """A method that kills its worker's process: the others are done, it is named."""
+    monkeypatch.setattr("bench.cluster.work._MOST_LOSSES", 2)
+    summary = run_set(
+        [instance_file()],
+        ["assassin", "honest"],
+        tmp_path / "out",
+        time_limit_s=60.0,
+        plugins=rogues,
+        cluster=read_cluster("local:1"),
+    )
+    assert summary.verdicts == {"not claimed": 1, "right": 1}
+    by = {row.method: row for row in rows_of(tmp_path / "out")}
+    assert by["assassin"].termination == "crashed"
+    assert by["assassin"].detail == "its worker was lost, 2 times in a row"
+
+
+# -- job queues ----------------------------------------------------------------------------------
+
+
+def test_slurm_through_dask_jobqueue(tmp_path, rogues, instance_file, monkeypatch):
+    """Slurm's commands are stood in for; dask-jobqueue, its script and the workers are real."""
+    pytest.importorskip("dask_jobqueue")
+    commands = tmp_path / "commands"
+    commands.mkdir()
+    for name in ("sbatch", "scancel"):
+        text = (PLUGINS / "fake_sbatch.py").read_text()
+        (commands / name).write_text(f"#!{sys.executable}\n{text}")
+        (commands / name).chmod(stat.S_IRWXU)
+    monkeypatch.setenv("PATH", f"{commands}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(PLUGINS), *sys.path]))
+    options = tmp_path / "slurm.yaml"
+    options.write_text(
+        "queue: short\naccount: lab\ncores: 1\nmemory: 1GiB\nwalltime: '00:10:00'\n"
+        f"interface: lo\nlocal_directory: {tmp_path}\nlog_directory: {tmp_path}\n"
+    )
+    spec = read_cluster("slurm:2", options)
+    assert (spec.kind, spec.workers, spec.expected_jobs) == ("slurm", 2, 2)
+    summary = run_set(
+        [instance_file()],
+        ["honest"],
+        tmp_path / "out",
+        time_limit_s=60.0,
+        seeds=range(4),
+        plugins=rogues,
+        cluster=spec,
+    )
+    assert summary.verdicts == {"right": 4}
+    script = (commands / "script").read_text()
+    assert "#SBATCH -p short" in script
+    assert "#SBATCH -A lab" in script
+    calls = (commands / "calls").read_text().split()
+    assert calls.count("sbatch") == 2
+    assert calls.count("scancel") >= 1
+    assert {row.cluster for row in rows_of(tmp_path / "out")} == {"slurm"}
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "says"),
+    [
+        ("local", None, "local:N, tcp://HOST:PORT"),
+        ("local:0", None, "local:N"),
+        ("local:9999", None, "local:N"),
+        ("somewhere:4", None, "local:N"),
+        ("localhost:8786", None, "local:N"),
+        ("tcp://host", None, "local:N"),
+        ("tcp://host:99999", None, "local:N"),
+        ("tcp://a b:1", None, "local:N"),
+        ("slurm", None, "slurm:4"),
+        ("slurm:4", None, "cores and memory"),
+        ("slurm:4", {"cores": 0, "memory": "1GB"}, "cores: got 0"),
+        ("local:2", {"queue": "x"}, "queue"),
+        ("tcp://h:1", {"tls_ca_file": "x"}, "tls_ca_file"),
+        ("tls://h:1", {"tls_ca_file": 7}, "tls_ca_file"),
+        ("slurm:4", [1], "names and values"),
+    ],
+)
+def test_a_cluster_that_cannot_be_is_one_line(tmp_path, text, options, says):
+    path = None
+    if options is not None:
+        path = tmp_path / "options.json"
+        path.write_text(json.dumps(options))
+    with pytest.raises(InputError) as caught:
+        read_cluster(text, path)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_options_of_a_queue_from_json_and_yaml(tmp_path):
+    (tmp_path / "a.json").write_text('{"cores": 4, "memory": "8GB", "jobs": 3}')
+    (tmp_path / "a.yaml").write_text("cores: 4\nmemory: 8GB\njobs: 3\n")
+    (tmp_path / "bad.yaml").write_text("a: [")
+    (tmp_path / "evil.yaml").write_text("!!python/object/apply:os.system ['touch x']")
+    one, other = (read_cluster("slurm", tmp_path / f"a.{kind}") for kind in ("json", "yaml"))
+    assert one == other
+    assert (one.workers, one.options, one.expected_jobs) == (3, {"cores": 4, "memory": "8GB"}, 12)
+    for name in ("bad.yaml", "evil.yaml", "missing.yaml"):
+        with pytest.raises(InputError) as caught:
+            read_cluster("slurm:1", tmp_path / name)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_missing_package_is_one_line(monkeypatch):
+    find = __import__("importlib.util").util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: None if name == "distributed" else find(name)
+    )
+    with pytest.raises(InputError, match=r"pip install 'splitopt\[cluster\]'"):
+        read_cluster("local:2")
+
+
+def test_no_scheduler_at_the_address_is_one_line(tmp_path, rogues, instance_file, monkeypatch):
+    monkeypatch.setattr("bench.cluster.connect._CONNECT_S", 0.5)
+    with pytest.raises(InputError, match="a Dask scheduler that answers") as caught:
+        run_set(
+            [instance_file()],
+            ["honest"],
+            tmp_path / "out",
+            time_limit_s=1.0,
+            plugins=rogues,
+            cluster=read_cluster("tcp://127.0.0.1:9"),
+        )
+    assert "\n" not in str(caught.value)
+
+
+def test_the_plan_reckons_with_the_workers(rogues, instance_file):
+    settings = {"time_limit_s": 10.0, "grace_s": 2.0, "plugins": rogues, "seeds": range(8)}
+    chosen = plan([instance_file()], ["honest"], cluster=read_cluster("local:4"), **settings)
+    assert (chosen.jobs, chosen.worst_case_s) == (4, 8 * 12.0 / 4)
+
+
+def test_a_worker_without_the_users_module_is_one_line(
+    tmp_path, rogues, instance_file, cluster, monkeypatch
+):
+    spec, _ = cluster
+    (tmp_path / "only_here").mkdir()
+    shutil.copy(PLUGINS / "rogues.py", tmp_path / "only_here" / "rogues_here.py")
+    monkeypatch.syspath_prepend(str(tmp_path / "only_here"))
+    with pytest.raises(InputError, match="a module that worker tcp://") as caught:
+        run_set(
+            [instance_file()],
+            ["honest"],
+            tmp_path / "out",
+            time_limit_s=1.0,
+            plugins=("rogues_here:METHODS",),
+            cluster=spec,
+        )
+    assert "\n" not in str(caught.value)
+    assert rows_of(tmp_path / "out") == []
