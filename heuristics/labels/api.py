@@ -28,8 +28,9 @@ def warm_up() -> float:
     began = perf_counter()
     from heuristics.labels.solve import Options, solve
 
-    plain = Options(None, None, 1 << 26, False, 0, True)
-    whole = Options(None, None, 1 << 26, True, 64, True)
+    plain = Options(None, None, 1 << 26, False, 0, True, False)
+    whole = Options(None, None, 1 << 26, True, 64, True, False)
+    easy = Options(None, None, 1 << 26, False, 0, True)
     # A chain of choices that no multiplier settles, with arcs back for the best-first kernel.
     tail, head = [0, 0, 1, 1, 2, 2], [1, 1, 2, 2, 3, 3]
     cost = [1.5, 4.0, 1.0, 7.0, 2.0, 3.0]
@@ -37,7 +38,7 @@ def warm_up() -> float:
     for back in (0, 1):
         for epsilon in (0.0, 1e-3):
             for k in (1, 2):
-                for options in (whole, plain):
+                for options in (whole, plain, easy):
                     problem = Problem(
                         4,
                         np.array(tail + [2] * back, np.int32),
@@ -77,6 +78,7 @@ def constrained_shortest_path(
     front: bool = False,
     record: bool | int = False,
     stop_early: bool = True,
+    easy: bool = True,
     time_limit_s: float | None = None,
     label_limit: int | None = None,
     memory_limit_bytes: int = 4 << 30,
@@ -116,6 +118,9 @@ def constrained_shortest_path(
     stop_early
         With epsilon > 0, discard labels that cannot improve on incumbent / (1 + epsilon). Faster;
         False gives the bound that trimming alone leaves, which is often much better than promised.
+    easy
+        Try a short best-first search first (:mod:`heuristics.labels.easy`): most easy problems end
+        there. Without front and record, and with `stop_early`, only.
     time_limit_s, label_limit, memory_limit_bytes
         Budgets on the time after the kernels are loaded, on labels made, on label storage. A run
         that ends on one keeps its incumbent and a valid bound.
@@ -148,7 +153,15 @@ def constrained_shortest_path(
     size = 100_000 if record is True else int(record)
     result = solve(
         problem,
-        Options(time_limit_s, label_limit, int(memory_limit_bytes), bool(front), size, stop_early),
+        Options(
+            time_limit_s,
+            label_limit,
+            int(memory_limit_bytes),
+            bool(front),
+            size,
+            stop_early,
+            bool(easy),
+        ),
     )
     if loading:
         from dataclasses import replace

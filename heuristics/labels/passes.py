@@ -15,6 +15,7 @@ from heuristics.labels.jit import kernel
 
 __all__ = [
     "backward",
+    "dijkstra",
     "forward",
     "longest_cost",
     "longest_steps",
@@ -63,7 +64,7 @@ def _sift_down(heap: Any, where: Any, key: Any, size: int) -> None:
 
 
 @kernel
-def _dijkstra(
+def dijkstra(
     n: int,
     start: Any,
     arcs: Any,
@@ -191,7 +192,7 @@ def backward(
         dist, via = _topological(n, start, arcs, end, cost, res, w0, w, False, cutoff)
         order = np.arange(n - 1, -1, -1).astype(np.int32)
     else:
-        dist, via, order = _dijkstra(
+        dist, via, order = dijkstra(
             n, start, arcs, end, cost, res, w0, w, target, -1, cost[:0], cutoff
         )
     tree_cost, tree_res = _tree(n, graph, graph.head, via, order, target)
@@ -223,7 +224,7 @@ def forward(
         dist, via = _topological(n, start, none, graph.tail, cost, res, w0, w, True, np.inf)
         order = np.arange(n).astype(np.int32)
     else:
-        dist, via, order = _dijkstra(
+        dist, via, order = dijkstra(
             n, start, none, end, cost, res, w0, w, source, goal, rest, cutoff
         )
     tree_cost, tree_res = _tree(n, graph, graph.tail, via, order, source)

@@ -75,13 +75,14 @@ class Statistics:
     end of the run left). ``label_bound`` is the polynomial bound on the labels kept that holds for
     epsilon > 0 (None when exact), ``label_bound_made`` the same for the labels made. ``steps`` is
     the number of arcs on a path at which an error may be added; ``rounds`` the number of searches.
+    ``acyclic`` is None where the short search settled it without looking.
     ``compile_s`` (loading or compiling the kernels, first call of a process) is not in ``total_s``.
     """
 
     nodes: int = 0
     arcs: int = 0
     arcs_searched: int = 0
-    acyclic: bool = True
+    acyclic: bool | None = True
     steps: int = 0
     rounds: int = 0
     labels_made: int = 0

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heuristics.labels import search
+from heuristics.labels.easy import easy_search
 from heuristics.labels.presolve import Incumbent, Reduced, total
 from heuristics.labels.problem import Problem
 from heuristics.labels.result import (
@@ -29,6 +30,8 @@ __all__ = ["Options", "solve"]
 _ROUNDS = (5, 5, 5, 10)
 # An exact search is scouted at this epsilon when incumbent / bound exceeds _WIDE.
 _SCOUT, _SCOUT_LABELS, _WIDE = 0.02, 1_000_000, 1.01
+# An easy search is tried with so many labels, and one more for so many arcs.
+_EASY, _EASY_ARCS = 8000, 8
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,17 @@ class Options:
     front: bool
     record: int
     stop_early: bool
+    easy: bool = True
 
 
 def solve(problem: Problem, options: Options) -> PathResult:
     """Run the label program on a checked problem."""
     began = perf_counter()
     stop = np.zeros(1, np.int64)
+    if _may_be_easy(problem, options):
+        result = _Run(problem, options, stop, began).try_easy()
+        if result is not None:
+            return result
     timer = None
     if options.time_limit_s is not None:
 
@@ -62,6 +70,25 @@ def solve(problem: Problem, options: Options) -> PathResult:
         if timer is not None:
             timer.cancel()
     return result
+
+
+def _quota(problem: Problem) -> int:
+    return _EASY + problem.tail.size // _EASY_ARCS
+
+
+def _may_be_easy(problem: Problem, options: Options) -> bool:
+    """Tell whether to try the easy search: a path is all that is asked for, and budgets allow."""
+    limit, room = options.label_limit, 64 + 8 * problem.limits.size
+    return (
+        options.easy
+        and options.stop_early
+        and not (options.front or options.record)
+        and (options.time_limit_s is None or options.time_limit_s > 0.1)
+        and (limit is None or limit >= _quota(problem))
+        and options.memory_limit_bytes >= room * _quota(problem)
+        and problem.source != problem.target
+        and problem.tail.size > 0
+    )
 
 
 class _Run:
@@ -94,6 +121,28 @@ class _Run:
         self.stats: dict[str, Any] = {"nodes": p.n, "arcs": int(p.tail.size)}
         self.front: Front | None = None
         self.log: LabelLog | None = None
+
+    def try_easy(self) -> PathResult | None:
+        """Return the optimum, if the easy search finds it within its quota of labels."""
+        p, quota = self.problem, _quota(self.problem)
+        found = easy_search(p.n, p.tail, p.head, p.cost, p.res, p.source, p.target, p.limits, quota)
+        if not found.solved or not self.incumbent.offer(found.path):
+            return None
+        self.stats |= {
+            "acyclic": None,
+            "arcs_searched": int(p.tail.size),
+            "rounds": 1,
+            "labels_made": found.made,
+            "labels_kept": found.kept,
+            "labels_dominated": found.dominated,
+            "labels_over_limit": found.over_limit,
+            "labels_over_bound": found.over_bound,
+            "label_bytes": found.made * (40 + 8 * self.K),
+        }
+        if self.epsilon > 0.0:
+            # More labels than the quota are never made.
+            self.stats |= {"label_bound": float(quota), "label_bound_made": float(quota)}
+        return self._finish(Termination.FINISHED, self.incumbent.cost)
 
     def go(self) -> PathResult:
         """Return the result."""

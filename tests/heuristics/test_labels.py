@@ -5,12 +5,22 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heuristics.labels import PathResult, Termination, constrained_shortest_path
 
 SLOW = settings(max_examples=100, deadline=None)
+
+
+@pytest.fixture(params=["easy", "full"], scope="module", autouse=True)
+def way(request):
+    """Let the short search settle what it can, then shut it off: both must give the answers."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "full":
+            patch.setattr("heuristics.labels.solve._may_be_easy", lambda problem, options: False)
+        yield request.param
 
 
 def simple_paths(n, tail, head, source, target):

@@ -10,6 +10,16 @@ import pytest
 from heuristics.labels import Termination, constrained_shortest_path, warm_up
 from instances.errors import InputError
 
+
+@pytest.fixture(params=["easy", "full"], scope="module", autouse=True)
+def way(request):
+    """Let the short search settle what it can, then shut it off: both must give the answers."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "full":
+            patch.setattr("heuristics.labels.solve._may_be_easy", lambda problem, options: False)
+        yield request.param
+
+
 # 0 -> 1 -> 3 costs 2 and uses 8; 0 -> 2 -> 3 costs 6 and uses 2.
 TAIL, HEAD = [0, 1, 0, 2], [1, 3, 2, 3]
 COST, USE = [1.0, 1.0, 3.0, 3.0], [[4.0], [4.0], [1.0], [1.0]]
@@ -387,3 +397,43 @@ def test_a_lagrangian_bound_above_every_path_proves_that_limits_clash():
     assert result.forbidding == ()
     assert result.reason == "a Lagrangian bound exceeds the cost of every path"
     assert result.statistics.labels_made == 0
+
+
+def grid(rng, layers, width):
+    """Return a layered digraph with random costs and uses that run against them."""
+    tail, head = [], []
+    for layer in range(layers):
+        for u in range(width):
+            for v in range(width):
+                tail.append(0 if layer == 0 else 1 + (layer - 1) * width + u)
+                head.append(1 + layer * width + v)
+    last = 1 + layers * width
+    tail += range(last - width, last)
+    head += [last] * width
+    cost = rng.uniform(1, 10, len(tail))
+    return tail, head, cost, np.column_stack([11 - cost, rng.uniform(1, 10, len(tail))]), last
+
+
+@pytest.mark.parametrize("quota", [2, 50, 8000])
+def test_short_search_beyond_its_quota_is_as_if_it_had_not_been(quota, way, monkeypatch):
+    monkeypatch.setattr("heuristics.labels.solve._EASY", quota)
+    tail, head, cost, use, target = grid(np.random.default_rng(3), 6, 3)
+    limits = [36.0, 40.0]
+    first = constrained_shortest_path(tail, head, cost, use, 0, target, limits)
+    second = constrained_shortest_path(tail, head, cost, use, 0, target, limits, easy=False)
+    assert first.cost == second.cost == first.bound
+    assert first.termination == "finished"
+    settled = way == "easy" and quota == 8000
+    # The long search finds a dual bound first.
+    assert (first.statistics.lagrangian_bound is None) == settled
+    s = first.statistics
+    ends = (s.labels_kept, s.labels_dominated, s.labels_trimmed, s.labels_over_limit)
+    assert s.labels_made == sum(ends) + s.labels_over_bound + s.labels_open
+
+
+def test_short_search_leaves_reasons_to_the_long_one():
+    # Either limit can be kept, both cannot: the message is the long search's.
+    tail, head, cost, use, target = grid(np.random.default_rng(3), 3, 3)
+    result = constrained_shortest_path(tail, head, cost, use, 0, target, [9.0, 7.0])
+    assert result.termination == Termination.INFEASIBLE
+    assert result.reason
