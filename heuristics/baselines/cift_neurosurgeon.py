@@ -1,4 +1,4 @@
-"""``neurosurgeon`` for CIFT: one cut between the source and one server, chosen without deadlines.
+"""``neurosurgeon``, ``neurosurgeon-latency`` for CIFT: one cut behind the source, no deadlines.
 
 Neurosurgeon (Kang et al., ASPLOS 2017) cuts a network once, between the mobile device and a server,
 where latency or energy is least. Here the device is the source node, the server any node that its
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 from heuristics.baselines.cift_data import Chain, ranked_chains
 from heuristics.baselines.cift_routes import Network, Route
@@ -37,19 +38,28 @@ from instances.interface import (
 )
 from instances.outcome import nothing_found
 
-__all__ = ["METHOD", "Neurosurgeon"]
+__all__ = ["LATENCY", "METHOD", "Neurosurgeon"]
 
 # A deadline that nothing misses: routes are then kept apart by latency too.
 _NEVER_S = 1e50
 
 
 class Neurosurgeon:
-    """The best single cut after the source, for latency or for energy."""
+    """The best single cut after the source, for latency or for energy.
 
-    name = "neurosurgeon"
-    options = (
-        Option("objective", "energy", "what the cut minimises", choices=("latency", "energy")),
-    )
+    Parameters
+    ----------
+    name
+        Name of the method.
+    objective
+        What its cut minimises when nothing else is asked for.
+    """
+
+    def __init__(self, name: str, objective: Literal["latency", "energy"]) -> None:
+        self.name = name
+        self.options = (
+            Option("objective", objective, "what the cut minimises", choices=("latency", "energy")),
+        )
 
     def supports(self, instance: CiftInstance) -> Support:
         """Take every instance."""
@@ -106,4 +116,5 @@ def _cuts(instance: CiftInstance, network: Network, chain: Chain) -> Iterator[Pl
                 yield Placement(chain, route, segments)
 
 
-METHOD = Neurosurgeon()
+METHOD = Neurosurgeon("neurosurgeon", "energy")
+LATENCY = Neurosurgeon("neurosurgeon-latency", "latency")

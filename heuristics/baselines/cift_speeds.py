@@ -20,6 +20,7 @@ from instances.cift import Node, SpeedInterval
 __all__ = ["Host", "Schedule", "cheapest_schedule", "fastest_schedule"]
 
 _BISECTIONS = 200
+_HAIR = 1e-12
 
 
 class Host(NamedTuple):
@@ -78,14 +79,18 @@ def fastest_schedule(hosts: Sequence[Host], passes: float, pace: float) -> Sched
 def _frontier(hosts: Sequence[Host], passes: float, pace: float, slack: float) -> list[Schedule]:
     """Return the schedules of hosts with listed speeds that no other one dominates."""
     points = [Schedule(0.0, 0.0, ())]
+    # What the hosts to come take at least; less a hair, since sums in another order round apart.
+    left = sum(pace * host.work_flop / _top(host.node) for host in hosts)
     for host in hosts:
         levels = host.node.speeds_flop_per_s
         assert not isinstance(levels, SpeedInterval)
+        left -= pace * host.work_flop / _top(host.node)
+        room = slack - left * (1 - _HAIR) + _HAIR * abs(slack)
         grown = []
         for speed in levels:
             joules, seconds = _cost(host, speed, passes, pace)
             for point in points:
-                if point.time_s + seconds <= slack:
+                if point.time_s + seconds <= min(slack, room):
                     grown.append(
                         Schedule(
                             point.energy_j + joules,
@@ -101,6 +106,17 @@ def _frontier(hosts: Sequence[Host], passes: float, pace: float, slack: float) -
                 points.append(point)
                 least = point.time_s
     return points
+
+
+def _unhurried(hosts: Sequence[Host], passes: float, pace: float) -> Schedule | None:
+    """Return each host's cheapest level, the fastest of equals; None with an interval."""
+    speeds = []
+    for host in hosts:
+        levels = host.node.speeds_flop_per_s
+        if isinstance(levels, SpeedInterval):
+            return None
+        speeds.append(min(levels, key=lambda f: _cost(host, f, passes, pace)))
+    return _schedule(hosts, speeds, passes, pace)
 
 
 def _intervals(hosts: Sequence[Host], passes: float, pace: float, slack: float) -> Schedule | None:
@@ -146,12 +162,18 @@ def cheapest_schedule(
         Seconds the hosts may take together; None for no deadline.
     """
     slack = math.inf if slack_s is None else slack_s
+    free = _unhurried(hosts, passes, pace)
+    if free is not None and free.time_s <= slack:
+        return free
     listed = [
         i for i, h in enumerate(hosts) if not isinstance(h.node.speeds_flop_per_s, SpeedInterval)
     ]
     others = [i for i in range(len(hosts)) if i not in listed]
     best: Schedule | None = None
-    for point in _frontier([hosts[i] for i in listed], passes, pace, slack):
+    points = _frontier([hosts[i] for i in listed], passes, pace, slack)
+    if not others:
+        return points[0] if points else None  # they come in the order of energy
+    for point in points:
         rest = _intervals([hosts[i] for i in others], passes, pace, slack - point.time_s)
         if rest is None:
             continue
