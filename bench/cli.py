@@ -43,6 +43,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "status": ("bench.commands.status:status", "Benchmarking"),
     "report": ("bench.commands.report:report", "Benchmarking"),
     "verify": ("bench.commands.verify:verify", "Benchmarking"),
+    "epochs": ("bench.commands.epochs:epochs", "Benchmarking"),
     "compare": ("bench.commands.stores:compare", "Benchmarking"),
     "merge": ("bench.commands.stores:merge", "Benchmarking"),
     "export-runs": ("bench.commands.stores:export", "Benchmarking"),

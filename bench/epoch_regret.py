@@ -1,0 +1,256 @@
+"""Energy regret: what a plan costs when the epochs it was made for are wrong by their error bar.
+
+Each configuration's K_g follows from a fitted curve, whose bootstrap resamples give other figures:
+the ends of a percentile interval for all configurations at once (``low``, ``high``), or one
+resample for all (``draw``). The instance is solved exactly with these in place of the nominal
+ones. Then, with OPT the optimum under the truth::
+
+    regret = E(plan made under the wrong K, at the true K) / OPT - 1
+
+once with the nominal K as the truth and once the other way round: planned with the nominal one,
+while the truth is another. Infeasible is a plan that misses a deadline at the true K, whose
+configuration is out of reach there, or that has no fine-tuning speeds where some are needed. A
+second figure keeps configuration, path and cuts, and sets all speeds anew for the true K.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bench.registry import load
+from heuristics.baselines.cift_search import settle
+from heuristics.baselines.cift_states import State, States
+from instances.cift import CiftInstance, Configuration
+from instances.cift_plan import CiftPlan
+from instances.curve_data import learning_data
+from instances.curve_fitting import epochs_interval
+from instances.curves import LearningCurve
+from instances.errors import InputError
+from instances.interface import Budget
+from instances.judge import check, evaluate
+
+__all__ = ["Regret", "regrets", "resampled_curves", "with_epochs"]
+
+Epochs = Mapping[Configuration, int | None]
+_COLUMNS = ("floor", "data_scale", "data_exponent", "rate_scale", "rate_offset")
+
+
+@dataclass(frozen=True, slots=True)
+class Regret:
+    """One plan made under one K and held against another.
+
+    Attributes
+    ----------
+    scenario
+        ``low``, ``high`` or ``draw``: what K was in place of the nominal one.
+    wrong
+        ``plan`` where the plan was made with it and the nominal K is true, ``truth`` where it is
+        the truth.
+    planned, true
+        Epochs of the configuration chosen, as planned and in truth; None for out of reach.
+    optimum
+        OPT under the truth in J; None when there is no plan then.
+    regret
+        Of the plan as it is; None when it is infeasible.
+    reset
+        With the speeds set anew; None when no speeds make it feasible.
+    same
+        Whether the plan under the truth has the same configuration, path and cuts.
+    """
+
+    instance: str
+    scenario: str
+    wrong: str
+    planned: int | None
+    true: int | None
+    optimum: float | None
+    regret: float | None
+    reset: float | None
+    same: bool
+
+    @property
+    def feasible(self) -> bool:
+        """Whether the plan keeps all limits at the true K."""
+        return self.regret is not None
+
+
+def resampled_curves(curve: LearningCurve) -> list[LearningCurve]:
+    """Return the bootstrap resamples of the committed fit that has this curve's parameters.
+
+    Raises
+    ------
+    InputError
+        When no committed fit has them.
+    """
+    wanted = tuple(getattr(curve, column) for column in _COLUMNS)
+    for fit in learning_data("digits-fits")["fits"]:
+        if tuple(fit[column] for column in _COLUMNS) == wanted:
+            return [replace(curve, **dict(zip(_COLUMNS, p, strict=True))) for p in fit["bootstrap"]]
+    raise InputError(
+        "curves",
+        f"{curve.model}, {curve.compression}",
+        "a curve with committed resamples",
+        "choose a generated instance",
+    )
+
+
+def with_epochs(instance: CiftInstance, epochs: Epochs) -> CiftInstance:
+    """Return the instance with these epochs; configurations out of reach are left out."""
+    return instance.replace(
+        configurations=tuple(
+            replace(g, epochs=k) for g in instance.configurations if (k := epochs[g]) is not None
+        ),
+        error_target=None,
+        curves=(),
+    )
+
+
+def _scenarios(
+    instance: CiftInstance, draws: int, level: float
+) -> Iterator[tuple[str, dict[Configuration, int | None]]]:
+    """Yield each scenario with the epochs of every configuration."""
+    assert instance.error_target is not None
+    target = instance.error_target
+    curves = {(c.model, c.compression): c for c in instance.curves}
+    others = {key: resampled_curves(curve) for key, curve in curves.items()}
+    low: dict[Configuration, int | None] = {}
+    high: dict[Configuration, int | None] = {}
+    for g in instance.configurations:
+        key = (g.model, g.compression)
+        samples = instance.samples_per_epoch(g)
+        low[g], _, high[g] = epochs_interval(curves[key], others[key], samples, target, level)
+    yield "low", low
+    yield "high", high
+    for b in range(draws):
+        yield (
+            "draw",
+            {
+                g: others[g.model, g.compression][b].epochs(instance.samples_per_epoch(g), target)
+                for g in instance.configurations
+            },
+        )
+
+
+def _solved(instance: CiftInstance, time_limit_s: float) -> CiftPlan | None:
+    """Return an optimal plan, None when there is provably none.
+
+    Raises
+    ------
+    InputError
+        When the time does not suffice for a proof.
+    """
+    name = "highs-oa" if instance.has_continuous_speeds else "jqodi-exact"
+    result = load(name, "cift").solve(instance, Budget(time_limit_s), 0, {})
+    if result.status not in ("optimal", "infeasible"):
+        raise InputError(
+            "--time-limit", time_limit_s, f"enough to prove {instance.name}", "give more seconds"
+        )
+    return result.plan if isinstance(result.plan, CiftPlan) else None
+
+
+def _state(instance: CiftInstance, plan: CiftPlan) -> tuple[States, State] | None:
+    """Return configuration, path and cuts of a plan in `instance`; None for one out of reach."""
+    chosen = plan.configuration(instance)
+    if chosen is None:
+        return None
+    ends, done = [], 0
+    for stop in plan.stops:
+        done += stop.blocks
+        ends.append(done)
+    nodes = tuple(instance.node_index[stop.node] for stop in plan.stops)
+    case = instance.configurations.index(chosen)
+    return States(instance), State(case, nodes, tuple(ends))
+
+
+def _as_planned(truth: CiftInstance, plan: CiftPlan) -> float | None:
+    """Return the energy of the plan at the true K, None when it is infeasible there."""
+    chosen = plan.configuration(truth)
+    if chosen is None:
+        return None
+    if truth.sample_passes(chosen) == 0:  # what was planned for fine-tuning is not needed
+        plan = replace(
+            plan,
+            stops=tuple(replace(stop, fine_tuning_speed_flop_per_s=None) for stop in plan.stops),
+        )
+    if check(truth, plan):
+        return None
+    return evaluate(truth, plan).objective
+
+
+def _reset(truth: CiftInstance, plan: CiftPlan) -> float | None:
+    """Return the energy of the plan's placement with the best speeds for the true K."""
+    found = _state(truth, plan)
+    if found is None:
+        return None
+    states, state = found
+    settled = settle(truth, states.placement(state))
+    return None if settled is None else settled.energy_j
+
+
+def _shape(plan: CiftPlan) -> tuple[object, ...]:
+    chosen = (plan.model, plan.compression, plan.source, plan.fraction)
+    return (*chosen, *((stop.node, stop.blocks) for stop in plan.stops))
+
+
+def _compare(
+    scenario: str, wrong: str, made: CiftPlan, truth: CiftInstance, best: CiftPlan | None, k: int
+) -> Regret:
+    chosen = made.configuration(truth)
+    optimum = None if best is None else evaluate(truth, best).objective
+
+    def over(energy: float | None) -> float | None:
+        if energy is None or optimum is None:
+            return None
+        return max(0.0, energy / optimum - 1.0) if optimum > 0 else energy
+
+    return Regret(
+        truth.name,
+        scenario,
+        wrong,
+        k,
+        None if chosen is None else chosen.epochs,
+        optimum,
+        over(_as_planned(truth, made)),
+        over(_reset(truth, made)),
+        best is not None and _shape(best) == _shape(made),
+    )
+
+
+def regrets(
+    instances: Sequence[CiftInstance],
+    *,
+    draws: int = 10,
+    level: float = 0.9,
+    time_limit_s: float = 60.0,
+) -> Iterator[Regret]:
+    """Yield the regrets of each instance: low and high ends, and so many draws, both ways.
+
+    Instances without a plan under the nominal K, or whose epochs are given and follow from no
+    curve, are passed over.
+
+    Raises
+    ------
+    InputError
+        For a curve without committed resamples, or a solve that ends without a proof.
+    """
+    for instance in instances:
+        if instance.error_target is None:
+            continue
+        nominal = _solved(instance, time_limit_s)
+        if nominal is None:
+            continue
+        for scenario, epochs in _scenarios(instance, draws, level):
+            other = with_epochs(instance, epochs)
+            best = _solved(other, time_limit_s) if other.configurations else None
+            if best is not None:
+                k = _epochs_of(other, best)
+                yield _compare(scenario, "plan", best, instance, nominal, k)
+            k = _epochs_of(instance, nominal)
+            yield _compare(scenario, "truth", nominal, other, best, k)
+
+
+def _epochs_of(instance: CiftInstance, plan: CiftPlan) -> int:
+    chosen = plan.configuration(instance)
+    assert chosen is not None
+    return chosen.epochs
