@@ -92,7 +92,7 @@ CLAIMS: tuple[Claim, ...] = (
                 )
                 for m in ALL
             ),
-            Part("video", "cost a little below SPINN-EAR's", SlightlyBetter(ACO, SPINN, "cost")),
+            Part("video", "cost slightly below SPINN-EAR's", SlightlyBetter(ACO, SPINN, "cost")),
         ),
     ),
     Claim(
