@@ -5,8 +5,13 @@ the last.
 
 **Ant colony.** The article's "ACO" is not expanded there; we read it as ant colony optimisation of
 the exit set. A set of exits is a path 0 -> first exit -> ... -> L. An ant at exit k goes on to l
-with probability proportional to the pheromone t_kl; after each iteration the pheromone moves
-towards the best path so far,
+with probability proportional to t_kl h_kl^beta: pheromone times visibility, the inverse work of the
+step,
+
+    1 / h_kl = F_{k+1} + ... + F_l + G_l     (relative to the least from k),
+
+as in every ant system since the first (Dorigo, Maniezzo, Colorni, IEEE Trans. SMC B 26(1), 1996).
+After each iteration the pheromone moves towards the best path so far,
 
     t_kl <- (1 - r) t_kl + r [k -> l on the best path],     kept within [LOWEST, 1],
 
@@ -60,6 +65,7 @@ def colony_exits(
     ants: int,
     iterations: int,
     evaporation: float,
+    visibility: float,
     stop: Callable[[], bool],
 ) -> Integers:
     """Return the best exits that each device's colony found, as bits, shape (n,).
@@ -69,8 +75,8 @@ def colony_exits(
     cost_of
         Cost of each device for exits given as bits; called with several copies of the devices,
         one after the other, so that many ants are judged at once.
-    ants, iterations, evaporation
-        Ants an iteration, iterations, and r in (0, 1].
+    ants, iterations, evaporation, visibility
+        Ants an iteration, iterations, r in (0, 1], and beta >= 0.
     stop
         Asked after each iteration.
     """
@@ -82,12 +88,13 @@ def colony_exits(
     allowed = (place[None, :] > place[:, None])[None] & (
         place[None, None, :] <= devices.layers[:, None, None]
     )
+    seen = _visibility(devices) ** visibility
     best = np.int64(1) << (devices.layers - 1)
     best_cost = cost_of(devices, best)
     batch = max(1, min(ants, MOST_ROWS // n))
     crowds = {size: devices.repeated(size) for size in {batch, ants % batch or batch}}
     for _ in range(iterations):
-        weights = np.where(allowed, pheromone, 0.0)
+        weights = np.where(allowed, pheromone * seen, 0.0)
         for start in range(0, ants, batch):
             size = min(batch, ants - start)
             exits = _walk(crowds[size], weights, rng)
@@ -106,6 +113,25 @@ def colony_exits(
         if stop():
             break
     return best
+
+
+def _visibility(devices: Devices) -> Floats:
+    """Return h_kl relative to the largest from k, in (0, 1], shape (n, L + 1, L + 1).
+
+    A step without work is as visible as can be; where there is no step the figure means nothing.
+    """
+    n, most = devices.count, devices.most
+    done = np.zeros((n, most + 1))
+    np.cumsum(devices.flops, axis=1, out=done[:, 1:])
+    work = done[:, None, :] - done[:, :, None]
+    work[:, :, 1:] += devices.branch_flops[:, None, :]
+    place = np.arange(most + 1)
+    ahead = place[None, :] > place[:, None]
+    least = np.where(ahead, work, np.inf).min(axis=2, keepdims=True)
+    # The last row has no step: its least is infinite.
+    least = np.where(np.isfinite(least), np.maximum(least, 1.0), 1.0)
+    found: Floats = np.minimum(1.0, least / np.maximum(work, least))
+    return found
 
 
 def _walk(devices: Devices, weights: Floats, rng: np.random.Generator) -> Integers:
