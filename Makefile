@@ -6,12 +6,13 @@ OUT ?= results/bench
 BENCHMARKS ?= results/benchmarks
 BENCHMARK ?=
 
-.PHONY: bench benchmark test lint types unit setup clean help
+.PHONY: bench benchmark test lessons docs lint types unit setup clean help
 
 help:
 	@echo "make bench   set up, solve the benchmark set with every method, write the report"
 	@echo "make benchmark   time building, loading, solving, kernels, start-up; compare with the last"
 	@echo "make test    set up, then style, types and tests"
+	@echo "make lessons run the lessons and write their pages; make docs builds the site"
 	@echo "make clean   remove the environment and results"
 
 setup: $(VENV)/.ready
@@ -21,7 +22,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	  { echo "splitopt needs Python 3.11 or newer; say which: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint constraints.txt --editable ".[dev,learn,cluster,parquet]"
+	  --constraint constraints.txt --editable ".[dev,learn,cluster,parquet,lessons,docs]"
 	@touch $@
 
 bench: setup
@@ -33,6 +34,14 @@ benchmark: setup
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only $(BENCHMARK) \
 	  --benchmark-storage=file://$(BENCHMARKS) --benchmark-autosave --benchmark-save-data
 	$(BIN)/python tests/benchmarks/compare.py $(BENCHMARKS)
+
+lessons: setup
+	$(BIN)/python -m bench.lessons
+
+docs: lessons
+	$(BIN)/python -m bench.site
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/site
+	@echo "build/site/index.html"
 
 lint: setup
 	$(BIN)/ruff check .

@@ -48,6 +48,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "merge": ("bench.commands.stores:merge", "Benchmarking"),
     "export-runs": ("bench.commands.stores:export", "Benchmarking"),
     "export-solu": ("bench.commands.best_known:export_solu", "Benchmarking"),
+    "grade": ("bench.commands.grade:grade", "Teaching"),
     "completion": ("bench.commands.completion:completion", "Shell"),
 }
 

@@ -1,0 +1,69 @@
+"""``splitopt grade``: judge the answer to an exercise of a lesson."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bench.commands.output import echo_json, echo_table, json_option
+
+FAILED = 1
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  splitopt grade --list
+  splitopt grade 1-optimal plan.json
+  splitopt grade 2-stronger model.mps
+\b
+Exit code 0: passed. 1: not yet. 2: the exercise or the file is wrong.
+"""
+)
+@click.argument("exercise", required=False)
+@click.argument("answer", required=False, type=click.Path(path_type=Path))
+@click.option("--list", "listed", is_flag=True, help="Show the exercises.")
+@json_option
+@click.pass_context
+def grade(
+    ctx: click.Context, exercise: str | None, answer: Path | None, listed: bool, as_json: bool
+) -> None:
+    """Grade the ANSWER to an EXERCISE of the lessons: a plan, or a model as an MPS file."""
+    from bench.lessons.exercises import EXERCISES, find
+    from instances.errors import InputError
+
+    if listed:
+        rows = [
+            {"exercise": e.name, "instance": e.instance, "answer": e.kind, "asked": e.asked}
+            for e in EXERCISES
+        ]
+        if as_json:
+            echo_json(rows)
+        else:
+            echo_table({key: key for key in rows[0]}, rows)
+        return
+    if exercise is None or answer is None:
+        raise InputError(
+            "exercise", exercise, "an exercise and a file", "see splitopt grade --list"
+        )
+    from bench.lessons.grading import grade as judge
+
+    found = judge(find(exercise), answer)
+    if as_json:
+        echo_json(
+            {
+                "exercise": exercise,
+                "passed": found.passed,
+                "objective": found.objective,
+                "optimum": found.optimum,
+                "root": found.root,
+                "remarks": list(found.remarks),
+            }
+        )
+    else:
+        click.echo("passed" if found.passed else "not yet")
+        for remark in found.remarks:
+            click.echo(f"  {remark}")
+    if not found.passed:
+        ctx.exit(FAILED)

@@ -1,0 +1,1 @@
+"""Lessons and their exercises: running the notebooks, pages of them, grading answers."""
