@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "methods": ("bench.commands.methods:methods", "Solving"),
     "solve": ("bench.commands.solve:solve", "Solving"),
     "check": ("bench.commands.check:check", "Solving"),
+    "explain": ("bench.commands.explain:explain", "Solving"),
     "export": ("bench.commands.export_model:export", "Solving"),
     "sweep": ("bench.commands.sweep:sweep", "Solving"),
     "run": ("bench.commands.run:run", "Benchmarking"),

@@ -1,0 +1,61 @@
+"""``splitopt explain``: why the optimum is what it is."""
+
+from __future__ import annotations
+
+import click
+
+from bench.commands.arguments import InstanceName, open_instance
+from bench.commands.output import echo_json, json_option, note
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  splitopt explain cift-tiny-both
+  splitopt explain mepra-image-10mbps --json
+\b
+Exit code 0 also where there is no plan: it says what must give, and by how much.
+"""
+)
+@click.argument("instance", type=InstanceName())
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    default=10.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds for each solve.",
+)
+@json_option
+def explain(instance: str, time_limit: float, as_json: bool) -> None:
+    """Say which deadline binds, what comes next and what a change of INSTANCE is worth."""
+    from bench.explaining import explain as work
+
+    found = work(open_instance(instance), time_limit)
+    if as_json:
+        echo_json(
+            {
+                "instance": found.instance,
+                "status": found.status,
+                "method": found.method,
+                "objective": found.objective,
+                "bound": found.bound,
+                "findings": [
+                    {"kind": f.kind, "text": f.text, "figures": dict(f.figures)}
+                    for f in found.findings
+                ],
+            }
+        )
+        return
+    if found.status == "infeasible":
+        click.echo(f"{found.instance}: no plan exists, proved by {found.method}.")
+    elif found.objective is None:
+        note(
+            f"{found.instance}: {found.method} found nothing within {time_limit:g} s; raise "
+            "the limit."
+        )
+    else:
+        what = "optimum" if found.status == "optimal" else "best found"
+        click.echo(f"{found.instance}: {what} {found.objective:.8g}, by {found.method}.")
+    for finding in found.findings:
+        click.echo(f"- {finding.text}")
