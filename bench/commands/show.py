@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.commands.arguments import InstanceName, open_instance
-from bench.commands.output import check_writable, echo_json, json_option
+from bench.commands.output import check_writable, echo_json, json_option, note
 
 if TYPE_CHECKING:
     from instances.interface import Instance, Plan
@@ -20,6 +20,7 @@ Examples:
   splitopt show mepra-image-10mbps
   splitopt show my.json --plan plan.json     # time and energy by stage
   splitopt show my.json --json               # the whole instance
+  splitopt show my.json --plan plan.json --out plan.svg
   splitopt show cift-quick-chain --tree --epsilon 0.1 --out tree.svg
 """
 )
@@ -49,7 +50,7 @@ Examples:
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="With --tree: draw it (SVG).",
+    help="Draw it (SVG): network, blocks on hosts, time and energy; with --tree the tree.",
 )
 @json_option
 def show(
@@ -65,7 +66,7 @@ def show(
     from instances.errors import InputError
     from instances.judge import read_plan
 
-    given = {"--epsilon": epsilon, "--configuration": configuration, "--out": out}
+    given = {"--epsilon": epsilon, "--configuration": configuration}
     for option, value in given.items():
         if value is not None and not tree:
             raise InputError(option, str(value), "nothing without --tree", "add --tree")
@@ -80,6 +81,12 @@ def show(
         show_tree(problem_instance, epsilon or 0.0, configuration, out, as_json)
         return
     decisions = None if plan is None else read_plan(plan)
+    if out is not None:
+        from bench.drawing import draw
+        from instances.documents import write_bytes
+
+        write_bytes(out, draw(problem_instance, decisions))
+        note(f"drawn: {out}")
     if as_json:
         echo_json(_document(problem_instance, decisions))
         return
