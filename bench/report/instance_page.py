@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections import defaultdict
 from pathlib import Path
 
@@ -72,10 +73,23 @@ def instance_page(data: ReportData, entry: InstanceEntry) -> str:
         ]
     body += [
         tag("h2", "How to solve it again"),
-        tag("pre", tag("code", f"splitopt solve {entry.name} --method {rows[0].method}")),
+        tag("pre", tag("code", _command(data, entry, rows))),
     ]
     trail = [home(data), (entry.problem.upper(), f"problems/{entry.problem}.html")]
     return page(entry.name, body, root="..", trail=trail)
+
+
+def _command(data: ReportData, entry: InstanceEntry, rows: list[Row]) -> str:
+    """Return the command of the run that holds the best plan, or of the first one."""
+    right = [row for row in rows if data.verdict(row) == "right" and row.objective is not None]
+    row = min(right, key=lambda r: (r.objective, r.solve_time_s or 0.0), default=rows[0])
+    where = Path(entry.source).name
+    parts = ["splitopt", "solve", where, "--method", row.method]
+    parts += ["--time-limit", f"{row.time_limit_s:g}", "--seed", str(row.seed)]
+    for name, value in row.options.items():
+        shown = str(value).lower() if isinstance(value, bool) else str(value)
+        parts += ["--option", f"{name}={shown}"]
+    return shlex.join(parts)
 
 
 def _pictures(data: ReportData, entry: InstanceEntry, rows: list[Row]) -> list[Markup]:

@@ -213,7 +213,10 @@ class Chart:
         for value, label in self.x.ticks(to.ticks):
             px, _ = self._at(value, self.y.low, to)
             marks.append(tag("line", x1=px, x2=px, y1=to.top, y2=bottom, class_="grid"))
-            marks.append(tag("text", label, x=px, y=bottom + 18, class_="tick middle"))
+            # A long label at the edge keeps within the drawing.
+            over = px + _LETTER * len(label) / 2 > to.width
+            at, anchor = (to.width - 1, "end") if over else (px, "middle")
+            marks.append(tag("text", label, x=at, y=bottom + 18, class_=f"tick {anchor}"))
         for value, label in self.y.ticks(to.ticks):
             _, py = self._at(self.x.low, value, to)
             marks.append(tag("line", x1=to.left, x2=right, y1=py, y2=py, class_="grid"))
