@@ -7,57 +7,34 @@ form of the method is run and must satisfy, within the suite's tolerances::
 
 REF is OPT, or, where the run's guarantee says so, the optimum of the instance with tightened
 deadlines. Relaxed forms may go below OPT, since they may exceed a deadline. References come from
-exact methods that share nothing with the label kernel.
+exact methods that share nothing with the label kernel (`bench.verification_truth`). Where OPT is
+open, what is known of it takes its place: a bound must not lie above the best plan, a value not
+below the best bound nor above 1 + epsilon times the best plan.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from bench.registry import find, load
+from bench.registry import load
+from bench.verification_truth import Truth, solved_truth, truth_of
 from instances.cift import CiftInstance
 from instances.interface import Budget, Result, SolutionStatus, Termination
 from instances.judge import check
 from instances.tolerances import TOLERANCES, not_above
 
 if TYPE_CHECKING:
+    from bench.verification_journal import Journal
     from instances.interface import Instance
 
-__all__ = ["REFERENCES", "Form", "Truth", "Verdict", "forms_of", "truth_of", "verify_instance"]
+__all__ = ["Form", "Truth", "Verdict", "forms_of", "truth_of", "verify_instance"]
 
 METHOD = "jqodi"
-#: Exact methods that share nothing with the label kernel, the likely fastest first.
-REFERENCES: Mapping[str, tuple[str, ...]] = {
-    "cift": ("highs-flow", "highs-oa", "highs-assignment", "cpsat", "brute-force"),
-    "mepra": ("lagrangian", "highs-tangent", "brute-force"),
-}
 _COLUMN = {"inference": "inference_deadline_s", "fine-tuning": "fine_tuning_deadline_s"}
-
-
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """What is proven of an instance.
-
-    Attributes
-    ----------
-    optimum
-        None when the instance is infeasible, or when nothing is proven.
-    proven
-        Whether `optimum`, None included, is proven.
-    method
-        Which method proved it.
-    time_s
-        What that took.
-    """
-
-    optimum: float | None
-    proven: bool
-    method: str | None
-    time_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +62,16 @@ class Verdict:
     ----------
     size
         Configurations times links and blocks, or devices times layers: a rough size.
+    proven
+        Whether the optimum is; else it is the best value known.
     ratio, certified_ratio
-        value / REF, and value / bound; None where unknown.
+        value / OPT, and value / bound; None where unknown.
     guaranteed
         The factor promised; None when the run was interrupted or found nothing.
     labels, label_bound
-        Labels made and the polynomial bound on those kept, where the run states them.
+        Labels made and the polynomial bound on them, where the run states them.
+    cpu_time_s
+        Processor seconds of the run.
     violations
         What is broken; empty when all holds.
     """
@@ -104,6 +85,7 @@ class Verdict:
     status: str
     termination: str
     optimum: float | None
+    proven: bool
     value: float | None
     bound: float | None
     ratio: float | None
@@ -111,12 +93,20 @@ class Verdict:
     guaranteed: float | None
     labels: int | None
     label_bound: float | None
-    time_s: float
+    cpu_time_s: float
     violations: tuple[str, ...]
 
     def to_document(self) -> dict[str, Any]:
         """Return the verdict as plain data."""
         return {**asdict(self), "violations": list(self.violations)}
+
+    @staticmethod
+    def from_document(document: Mapping[str, Any] | None) -> Verdict | None:
+        """Return the verdict in plain data; None where it is none, or of another version."""
+        names = Verdict.__dataclass_fields__.keys()
+        if document is None or document.keys() != names:
+            return None
+        return Verdict(**{**document, "violations": tuple(document["violations"])})
 
 
 def forms_of(instance: Instance, *, labels: bool) -> tuple[Form, ...]:
@@ -129,22 +119,6 @@ def forms_of(instance: Instance, *, labels: bool) -> tuple[Form, ...]:
         if labels:
             forms.append(Form("relaxed labels", {"deadlines": "relaxed", "reduction": False}))
     return tuple(forms)
-
-
-def truth_of(instance: Instance, time_limit_s: float) -> Truth:
-    """Return what the reference methods prove of an instance, each within the time limit."""
-    began = time.perf_counter()
-    for name in REFERENCES[instance.problem]:
-        method = load(name, instance.problem)
-        if not method.supports(instance):
-            continue
-        found = method.solve(instance, Budget(time_limit_s), 0, {})
-        spent = time.perf_counter() - began
-        if found.status is SolutionStatus.OPTIMAL:
-            return Truth(found.objective, True, name, spent)
-        if found.status is SolutionStatus.INFEASIBLE:
-            return Truth(None, True, name, spent)
-    return Truth(None, False, None, time.perf_counter() - began)
 
 
 def _deadlines(instance: Instance) -> int:
@@ -177,28 +151,44 @@ def _broken_deadlines(instance: Instance, found: Result) -> list[str]:
     return [f"{v.constraint} at {v.where}: {v.statement}" for v in check(instance, found.plan)]
 
 
+def _too_many(found: Result) -> Iterator[str]:
+    labels, most = found.statistics.get("labels"), found.statistics.get("label_bound")
+    if isinstance(labels, int) and isinstance(most, int | float) and labels > most > 0:
+        yield f"{labels} labels made, more than the {most:g} stated"
+
+
 def _violations(
     instance: Instance, found: Result, truth: Truth, reference: float | None
 ) -> Iterator[str]:
     guarantee = found.guarantee
     may_exceed = guarantee is not None and bool(guarantee.relaxed_deadlines)
-    if truth.optimum is None:
+    if truth.proven and truth.optimum is None:
         if found.status in (SolutionStatus.OPTIMAL, SolutionStatus.FEASIBLE):
             yield "a plan is claimed where none is feasible"
         return
     if found.status is SolutionStatus.INFEASIBLE:
-        yield f"claimed infeasible; {truth.method} has a plan of {truth.optimum:g}"
+        if truth.optimum is not None:
+            yield f"claimed infeasible; {truth.method} has a plan of {truth.optimum:g}"
         return
-    if found.bound is not None and not not_above(found.bound, truth.optimum, TOLERANCES.bound):
-        yield f"bound {found.bound!r} above the optimum {truth.optimum!r}"
+    highest, above = truth.optimum, "the best plan known,"
+    lowest, below = truth.bound, "the best bound known,"
+    if truth.proven:
+        lowest, above, below = truth.optimum, "the optimum", "the optimum"
+    if (
+        found.bound is not None
+        and highest is not None
+        and not not_above(found.bound, highest, TOLERANCES.bound)
+    ):
+        yield f"bound {found.bound!r} above {above} {highest!r}"
     yield from _broken_deadlines(instance, found)
     value = found.objective
     if (
         value is not None
+        and lowest is not None
         and not may_exceed
-        and not not_above(truth.optimum, value, TOLERANCES.agreement)
+        and not not_above(lowest, value, TOLERANCES.agreement)
     ):
-        yield f"value {value!r} below the optimum {truth.optimum!r}"
+        yield f"value {value!r} below {below} {lowest!r}"
     if found.termination is not Termination.SOLVED:
         return
     if value is None:
@@ -220,39 +210,56 @@ def verify_instance(
     truth: Truth,
     time_limit_s: float,
     labels: bool = True,
-    on_run: Callable[[Verdict], None] | None = None,
+    journal: Journal | None = None,
 ) -> list[Verdict]:
     """Run every form at every epsilon on an instance and hold it against the truth.
 
     Parameters
     ----------
     truth
-        Must be proven.
+        Something must be known.
     time_limit_s
         Seconds a run, of the method and of each further reference.
     labels
         Whether the label program is also run alone.
+    journal
+        What is done already, and where the rest is put down.
     """
-    find(METHOD, instance.problem)
     method = load(METHOD, instance.problem)
+    ready = getattr(method, "prepare", None)
+    if ready is not None:
+        ready()  # or the first run's time is that of loading the kernels
     verdicts = []
     for form in forms_of(instance, labels=labels):
         for epsilon in epsilons:
-            began = time.perf_counter()
-            found = method.solve(
-                instance, Budget(time_limit_s), 0, {**form.options, "epsilon": epsilon}
-            )
-            spent = time.perf_counter() - began
-            reference = _reference(instance, found, epsilon, truth, time_limit_s)
-            verdict = _judge(instance, found, form, epsilon, truth, reference, spent)
-            verdicts.append(verdict)
-            if on_run is not None:
-                on_run(verdict)
+            key, known = "", None
+            if journal is not None:
+                known_truth = (truth.optimum, truth.bound, truth.proven)
+                key = journal.key(
+                    instance.content_hash, form.name, epsilon, time_limit_s, *known_truth
+                )
+                known = Verdict.from_document(journal.find(key))
+            if known is None:
+                began = time.process_time()
+                found = method.solve(
+                    instance, Budget(time_limit_s), 0, {**form.options, "epsilon": epsilon}
+                )
+                spent = time.process_time() - began
+                reference = _reference(instance, found, epsilon, truth, time_limit_s, journal)
+                known = _judge(instance, found, form, epsilon, truth, reference, spent)
+                if journal is not None:
+                    journal.note(key, known.to_document())
+            verdicts.append(known)
     return verdicts
 
 
 def _reference(
-    instance: Instance, found: Result, epsilon: float, truth: Truth, time_limit_s: float
+    instance: Instance,
+    found: Result,
+    epsilon: float,
+    truth: Truth,
+    time_limit_s: float,
+    journal: Journal | None,
 ) -> float | None:
     """Return what the guarantee holds the value against, None when that is unknown or not there.
 
@@ -268,7 +275,16 @@ def _reference(
         return truth.optimum
     if found.objective is not None and found.objective <= (1.0 + epsilon) * truth.optimum:
         return truth.optimum
-    return truth_of(_tightened(instance, factors), time_limit_s).optimum  # type: ignore[arg-type]
+    if not truth.proven:
+        return None  # open already as given, and harder to prove tightened
+    tight = _tightened(instance, factors)  # type: ignore[arg-type]
+    if journal is None:
+        again = solved_truth(tight, time_limit_s)
+        return again.optimum if again.proven else None
+    key = journal.key(tight.content_hash, "truth", time_limit_s)
+    known = journal.truth(key) or solved_truth(tight, time_limit_s)
+    journal.note_truth(key, known)
+    return known.optimum if known.proven else None
 
 
 def _ratio(value: float | None, other: float | None) -> float | None:
@@ -300,13 +316,14 @@ def _judge(
         status=str(found.status),
         termination=str(found.termination),
         optimum=truth.optimum,
+        proven=truth.proven,
         value=found.objective,
         bound=found.bound if found.bound is None or math.isfinite(found.bound) else None,
-        ratio=_ratio(found.objective, truth.optimum),
+        ratio=_ratio(found.objective, truth.optimum) if truth.proven else None,
         certified_ratio=_ratio(found.objective, found.bound),
         guaranteed=factor,
         labels=labels if isinstance(labels, int) else None,
         label_bound=float(label_bound) if isinstance(label_bound, int | float) else None,
-        time_s=spent,
-        violations=tuple(_violations(instance, found, truth, reference)),
+        cpu_time_s=spent,
+        violations=(*_violations(instance, found, truth, reference), *_too_many(found)),
     )

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bench.commands.arguments import SetOrInstance, open_instance
-from bench.commands.output import echo_json, echo_table, json_option, note
+from bench.commands.output import echo_json, json_option, note
 from bench.commands.selection import select_instances
 from bench.commands.verify_stress import Stress
+from bench.commands.verify_tell import document_of, progress, tell
 
 if TYPE_CHECKING:
     from bench.verification import Verdict
@@ -31,12 +30,14 @@ _SMALL: dict[str, dict[str, Any]] = {
 Examples:
   splitopt verify
   splitopt verify --set tiny --epsilon 1,0.1 --seeds 5
-  splitopt verify --set cift-quick-tiers --time-limit 60 --out verified
+  splitopt verify --set standard-v1 --out verified
   splitopt verify --set tiny --adversary 300 --explode --out verified
 \b
 For every instance with a proven optimum and every epsilon: bound <= optimum <= value <=
 (1 + epsilon) x optimum, or the stated form for two deadlines, and deadlines by the judge.
-Optima come from exact methods other than the label program. Exit code 1: something is violated.
+Optima come from the best-known registry, else from exact methods other than the label program.
+Where the optimum is open, bound and value are held against the best plan and bound known.
+With --out, the same command again does what is left. Exit code 1: something is violated.
 """
 )
 @click.option(
@@ -91,7 +92,7 @@ Optima come from exact methods other than the label program. Exit code 1: someth
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Write every verdict (verify.json) and charts into DIR.",
+    help="Write verdicts as they come (verdicts.jsonl), then verify.json and charts, into DIR.",
 )
 @json_option
 @click.pass_context
@@ -109,6 +110,7 @@ def verify(
 ) -> None:
     """Check that JQODI keeps what it guarantees, on instances whose optimum is proven."""
     from bench.verification import truth_of, verify_instance
+    from bench.verification_journal import Journal
     from instances.errors import InputError
 
     wanted = _read_epsilons(epsilons)
@@ -120,21 +122,32 @@ def verify(
     names = select_instances(references)
     drawn = _drawn(seeds)
     verdicts: list[Verdict] = []
-    unproven: list[str] = []
-    with _progress(len(names) + len(drawn)) as tell:
+    unknown: list[str] = []
+    journal = Journal(out)
+    with progress(len(names) + len(drawn)) as at:
         for make in [*(_opener(name) for name in names), *drawn]:
             instance = make()
-            tell(instance.name)
-            truth = truth_of(instance, time_limit)
-            if not truth.proven:
-                unproven.append(instance.name)
+            at(instance.name)
+            key = journal.key(instance.content_hash, "truth", time_limit)
+            truth = journal.truth(key)
+            if truth is None:
+                truth = truth_of(instance, time_limit)
+                if truth.method != "registry":
+                    journal.note_truth(key, truth)
+            if not truth.known:
+                unknown.append(instance.name)
                 continue
             verdicts += verify_instance(
-                instance, wanted, truth=truth, time_limit_s=time_limit, labels=labels
+                instance,
+                wanted,
+                truth=truth,
+                time_limit_s=time_limit,
+                labels=labels,
+                journal=journal,
             )
     stress = Stress.run(wanted, adversary, explode, time_limit)
     broken = [v for v in verdicts if v.violations]
-    document = {**_document(verdicts, unproven), **stress.to_document()}
+    document = {**document_of(verdicts, unknown), **stress.to_document()}
     written = []
     if out is not None:
         from bench.verification_figures import write_charts
@@ -145,7 +158,7 @@ def verify(
     if as_json:
         echo_json(document)
     else:
-        _tell(verdicts, unproven)
+        tell(verdicts, unknown)
         stress.tell()
         for path in written:
             note(f"written: {path}")
@@ -195,70 +208,3 @@ def _drawn(seeds: int) -> list[Callable[[], Instance]]:
         return make
 
     return [maker(family, seed) for family in families() for seed in range(seeds)]
-
-
-def _document(verdicts: Sequence[Verdict], unproven: Sequence[str]) -> dict[str, object]:
-    from bench.verification_figures import exponents, summary
-
-    return {
-        "violations": sum(bool(v.violations) for v in verdicts),
-        "instances": len({v.instance for v in verdicts}),
-        "unproven": list(unproven),
-        "summary": summary(verdicts),
-        "exponents": exponents(verdicts),
-        "runs": [v.to_document() for v in verdicts],
-    }
-
-
-def _tell(verdicts: Sequence[Verdict], unproven: Sequence[str]) -> None:
-    from bench.verification_figures import COLUMNS, exponents, summary
-
-    echo_table(COLUMNS, summary(verdicts))
-    click.echo("")
-    echo_table(
-        {
-            "problem": "problem",
-            "form": "form",
-            "labels_epsilon": "labels ~ (1/epsilon)^",
-            "time_epsilon": "time ~ (1/epsilon)^",
-            "labels_size": "labels ~ size^",
-            "time_size": "time ~ size^",
-        },
-        exponents(verdicts),
-    )
-    count = len({v.instance for v in verdicts})
-    broken = sum(bool(v.violations) for v in verdicts)
-    click.echo(
-        f"\n{count} instances with a proven optimum, {len(verdicts)} runs, {broken} violated"
-    )
-    if unproven:
-        shown = ", ".join(unproven[:5]) + (", ..." if len(unproven) > 5 else "")
-        click.echo(f"{len(unproven)} without a proof in that time: {shown}")
-
-
-@contextlib.contextmanager
-def _progress(total: int) -> Iterator[Callable[[str], None]]:
-    """Yield what to call with the name of each instance; a bar on a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda name: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    with Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[what]}", markup=False),
-        console=Console(stderr=True),
-        transient=True,
-    ) as bar:
-        task = bar.add_task("instances", total=total, what="")
-        count = 0
-
-        def tell(name: str) -> None:
-            nonlocal count
-            bar.update(task, completed=count, what=name)
-            count += 1
-
-        yield tell

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from bench.cli import cli
 from bench.verification import Truth, forms_of, truth_of, verify_instance
 from bench.verification_figures import exponent, exponents, summary, write_charts
+from bench.verification_journal import Journal
 from instances.generators import generate
 
 CIFT = generate("cift-tiers", 1, blocks=4, levels=2, compressions=1)
@@ -23,11 +24,7 @@ def test_the_guarantee_holds(instance: object) -> None:
     truth = truth_of(instance, 10.0)
     assert truth.proven
     assert truth.method in ("highs-flow", "lagrangian")
-    seen = []
-    verdicts = verify_instance(
-        instance, (1.0, 0.1), truth=truth, time_limit_s=10.0, on_run=seen.append
-    )
-    assert verdicts == seen
+    verdicts = verify_instance(instance, (1.0, 0.1), truth=truth, time_limit_s=10.0)
     assert len(verdicts) == 2 * len(forms_of(instance, labels=True))
     assert [v.violations for v in verdicts if v.violations] == []
     for one in verdicts:
@@ -42,6 +39,102 @@ def test_a_contradicted_optimum_is_a_violation(factor: float, word: str) -> None
     wrong = dataclasses.replace(truth, optimum=truth.optimum * factor)
     verdicts = verify_instance(MEPRA, (0.1,), truth=wrong, time_limit_s=10.0)
     assert all(any(word in line for line in v.violations) for v in verdicts)
+
+
+def test_an_open_instance_is_held_against_what_is_known() -> None:
+    optimum = truth_of(MEPRA, 10.0).optimum
+    # The optimum lies between: nothing to blame.
+    between = Truth(optimum * 1.01, False, "registry", 0.0, optimum * 0.99)
+    verdicts = verify_instance(MEPRA, (0.1,), truth=between, time_limit_s=10.0)
+    assert not any(v.violations for v in verdicts)
+    assert all(v.ratio is None and not v.proven for v in verdicts)
+    # A best plan below every bound, and a best bound above every plan, are contradictions.
+    low = Truth(optimum * 0.5, False, "registry", 0.0, optimum * 0.4)
+    high = Truth(optimum * 1.6, False, "registry", 0.0, optimum * 1.5)
+    for truth, word in ((low, "above the best plan"), (high, "below the best bound")):
+        verdicts = verify_instance(MEPRA, (0.1,), truth=truth, time_limit_s=10.0)
+        assert all(any(word in line for line in v.violations) for v in verdicts)
+
+
+def test_more_labels_than_stated_are_a_violation() -> None:
+    from bench.verification import _too_many
+    from instances.interface import Result, SolutionStatus, Termination
+
+    def result(labels: int) -> Result:
+        figures = {"labels": labels, "label_bound": 10.0}
+        return Result(
+            termination=Termination.SOLVED,
+            status=SolutionStatus.NONE,
+            plan=None,
+            objective=None,
+            bound=None,
+            guarantee=None,
+            trajectory=(),
+            runtime_s=0.0,
+            statistics=figures,
+        )
+
+    assert list(_too_many(result(10))) == []
+    assert list(_too_many(result(11))) == ["11 labels made, more than the 10 stated"]
+
+
+def test_what_the_registry_proves_is_not_solved_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench.commands.arguments import open_instance
+    from instances.library.best_known import registry
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("solved again")
+
+    monkeypatch.setattr("bench.verification_truth.solved_truth", refuse)
+    instance = open_instance("cift-quick-tiers")
+    truth = truth_of(instance, 10.0)
+    entry = registry().entries[instance.content_hash]
+    assert truth.proven
+    assert truth.method == "registry"
+    assert truth.optimum == entry.objective
+    # Its proof is not the label program's alone.
+    assert set(entry.engines) - {"labels"}
+    with pytest.raises(AssertionError, match="solved again"):
+        truth_of(CIFT, 10.0)
+
+
+def test_journal_takes_a_verification_up_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = truth_of(MEPRA, 10.0)
+    first = verify_instance(
+        MEPRA, (0.1,), truth=truth, time_limit_s=10.0, journal=Journal(tmp_path)
+    )
+    path = tmp_path / "verdicts.jsonl"
+    with path.open("a") as file:
+        file.write('{"key": "torn')  # what a crash leaves
+
+    class Refusing:
+        def solve(self, *_: object) -> None:
+            raise AssertionError("run again")
+
+    monkeypatch.setattr("bench.verification.load", lambda *_: Refusing())
+    again = Journal(tmp_path)
+    assert "torn" not in path.read_text()
+    found = verify_instance(MEPRA, (0.1,), truth=truth, time_limit_s=10.0, journal=again)
+    assert found == first
+    # Another truth, another epsilon or other code is another question.
+    wrong = dataclasses.replace(truth, optimum=truth.optimum * 2)
+    for changed, epsilon in ((wrong, 0.1), (truth, 0.2)):
+        with pytest.raises(AssertionError, match="run again"):
+            verify_instance(MEPRA, (epsilon,), truth=changed, time_limit_s=10.0, journal=again)
+    monkeypatch.setattr("bench.verification_journal.code_hash", lambda: "other")
+    with pytest.raises(AssertionError, match="run again"):
+        verify_instance(MEPRA, (0.1,), truth=truth, time_limit_s=10.0, journal=again)
+
+
+def test_command_prints_a_violation_and_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = Truth(1e-3, True, "highs-flow", 0.0)
+    monkeypatch.setattr("bench.verification.truth_of", lambda *_: wrong)
+    arguments = ["verify", "--set", "cift-crafted-relay", "--epsilon", "0.5", "--no-labels"]
+    found = CliRunner().invoke(cli, arguments)
+    assert found.exit_code == 1
+    assert "splitopt: violation: cift-crafted-relay, default, epsilon 0.5: bound" in found.output
 
 
 def test_a_ratio_beyond_the_guarantee_is_a_violation() -> None:

@@ -43,7 +43,8 @@ _MOST_LEVELS = 20_000
 _REDUCTION = Option(
     "reduction",
     True,
-    "cut configurations and arcs by Lagrangian bounds and the incumbent; without, labels alone",
+    "cut configurations, arcs and labels by bounds and the incumbent; without, dominance, trimming "
+    "and deadlines alone",
 )
 _EPSILON = Option(
     "epsilon", 0.01, "relative error allowed, that of a grid of speeds included", minimum=1e-6

@@ -38,8 +38,8 @@ class Rules:
     deadlines
         ``strict``, or ``relaxed``: the inference deadline may be exceeded by 1 + epsilon.
     reduction
-        Whether bounds cut configurations and arcs; without, the label program runs on whole
-        graphs and nothing is cut by the incumbent.
+        Whether bounds cut configurations, arcs and labels; without, the label program runs on
+        whole graphs, and labels go by dominance, trimming and deadlines alone.
     """
 
     epsilon: float
@@ -64,7 +64,7 @@ class Outcome:
     tightened_infeasible
         None keeps the tightened ones.
     labels, label_bound
-        Labels made, and the polynomial bound on the labels kept (0 when exact).
+        Labels made, and the polynomial bound on them (0 when exact).
     """
 
     bound: float
@@ -192,6 +192,7 @@ class Graph:
             others="relaxed" if rules.deadlines == "relaxed" else "kept",
             nodes=self.goal + 1,
             stop_early=rules.reduction,
+            front=not (rules.reduction or times_only),  # which keeps bounds out of it
             time_limit_s=time_limit_s,
             memory_limit_bytes=budget.memory_limit_bytes or 4 << 30,
             **more,
@@ -215,7 +216,7 @@ class Graph:
             infeasible,
             found.termination is Ended.TIGHTENED_INFEASIBLE,
             found.statistics.labels_made,
-            found.statistics.label_bound or 0.0,
+            found.statistics.label_bound_made or 0.0,
         )
 
     def decode(self, path: Ints) -> tuple[Ints, Floats, Floats]:

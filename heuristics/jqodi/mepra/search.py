@@ -220,7 +220,11 @@ class MepraSearch:
             widest = sum(float(np.ptp(step)) for step in stages.step)
             low = max(total - widest, 1e-300)
             cells = math.log((total + widest) / low) / math.log1p(delta) + 2
-            self.statistics["label_bound"] = cells * size
+            # From each label kept, one for every option of the next device.
+            bound = cells * sum(len(costs) for costs in stages.cost)
+            self.statistics["label_bound"] = bound + float(
+                self.statistics.get("label_bound") or 0.0
+            )
         if self.termination is not Termination.SOLVED:
             return
         least = math.inf

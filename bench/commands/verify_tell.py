@@ -1,0 +1,103 @@
+"""What ``splitopt verify`` prints and writes of the verdicts."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.commands.output import echo_table
+
+if TYPE_CHECKING:
+    from bench.verification import Verdict
+
+__all__ = ["document_of", "progress", "tell"]
+
+
+def document_of(verdicts: Sequence[Verdict], unknown: Sequence[str]) -> dict[str, object]:
+    """Return the whole verification as plain data."""
+    from bench.verification_figures import exponents, summary
+
+    return {
+        "violations": sum(bool(v.violations) for v in verdicts),
+        "instances": len({v.instance for v in verdicts}),
+        "open": list(_open(verdicts)),
+        "unknown": list(unknown),
+        "summary": summary(verdicts),
+        "exponents": exponents(verdicts),
+        "runs": [v.to_document() for v in verdicts],
+    }
+
+
+def _open(verdicts: Sequence[Verdict]) -> dict[str, None]:
+    """Return the names of instances whose optimum is open."""
+    return dict.fromkeys(v.instance for v in verdicts if not v.proven)
+
+
+def tell(verdicts: Sequence[Verdict], unknown: Sequence[str]) -> None:
+    """Print tables and what they rest on."""
+    from bench.verification_figures import COLUMNS, exponents, summary
+
+    echo_table(COLUMNS, summary(verdicts))
+    click.echo("")
+    echo_table(
+        {
+            "problem": "problem",
+            "form": "form",
+            "labels_epsilon": "labels ~ (1/epsilon)^",
+            "time_epsilon": "time ~ (1/epsilon)^",
+            "labels_size": "labels ~ size^",
+            "time_size": "time ~ size^",
+            "labels_instances": "with labels",
+            "instances": "instances",
+        },
+        exponents(verdicts),
+    )
+    shares = [v.labels / v.label_bound for v in verdicts if v.label_bound and v.labels]
+    if shares:
+        click.echo(
+            f"\nlabels made come to {max(shares):.3g} of the polynomial bound stated, at most"
+        )
+    count = len({v.instance for v in verdicts if v.proven})
+    broken = sum(bool(v.violations) for v in verdicts)
+    click.echo(f"{count} instances with a proven optimum, {len(verdicts)} runs, {broken} violated")
+    left = list(_open(verdicts))
+    if left:
+        click.echo(f"{len(left)} open, held against the best plan and bound known: {_some(left)}")
+    if unknown:
+        click.echo(f"{len(unknown)} of which nothing is known: {_some(unknown)}")
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+
+
+@contextlib.contextmanager
+def progress(total: int) -> Iterator[Callable[[str], None]]:
+    """Yield what to call with the name of each instance; a bar on a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda name: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    with Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[what]}", markup=False),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        task = bar.add_task("instances", total=total, what="")
+        count = 0
+
+        def tell(name: str) -> None:
+            nonlocal count
+            bar.update(task, completed=count, what=name)
+            count += 1
+
+        yield tell
