@@ -50,6 +50,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "export-runs": ("bench.commands.stores:export", "Benchmarking"),
     "export-solu": ("bench.commands.best_known:export_solu", "Benchmarking"),
     "grade": ("bench.commands.grade:grade", "Teaching"),
+    "train": ("bench.commands.train:train", "Learning"),
     "completion": ("bench.commands.completion:completion", "Shell"),
 }
 

@@ -90,6 +90,13 @@ METHODS: tuple[Entry, ...] = (
         "the conic form with shares, cones cut by planes, MILPs in HiGHS",
     ),
     Entry(
+        "ppo",
+        "mepra",
+        "learner",
+        "heuristics.learner.mepra_method:METHOD",
+        "a policy trained by reinforcement on generated instances, run with NumPy alone",
+    ),
+    Entry(
         "highs-flow",
         "cift",
         "exact",
