@@ -39,7 +39,8 @@ TEST = 200
 # Variants in which more than a third of optimal splits lie inside (docs/instances.md).
 INTERIOR = ("compressed", "sparse", "resnet50", "mobilenetv2", "slow-edge")
 FREE = ("free", "compressed-free")
-EVERY = 3  # every third bandwidth of a variant's sweep
+EVERY, EVERY_FREE = 4, 10  # each so many-th bandwidth of a variant's sweep; 60 in all
+DRAWS = 16
 RESULTS = DATA / "mepra-results.json"
 PAGE = Path(__file__).parent.parent / "docs" / "learner.md"
 _PARTS = 21
@@ -55,7 +56,8 @@ def _sets() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {table: _sweep("", table) for table in sources.TABLES}
     for variant in (*INTERIOR, "leftover", *FREE):
         for table in sources.TABLES:
-            found[f"{table}-{variant}"] = _sweep(variant, table, EVERY)
+            every = EVERY_FREE if variant in FREE else EVERY
+            found[f"{table}-{variant}"] = _sweep(variant, table, every)
     found["test"] = [f"test:{k}" for k in range(TEST)]
     return found
 
@@ -108,10 +110,9 @@ def _figures(gaps: Iterable[float]) -> dict[str, float]:
     }
 
 
-def _references(names: list[str]) -> list[dict[str, Any]]:
+def _references(instances: list[MepraInstance]) -> list[dict[str, Any]]:
     rows = []
-    for name in names:
-        instance = _load(name)
+    for instance in instances:
         rows.append(
             {
                 "optimum": _optimum(instance),
@@ -186,7 +187,8 @@ def study(policies: dict[str, list[Path]]) -> dict[str, Any]:
     """Return all figures."""
     sets: dict[str, Any] = {}
     for name, members in SETS.items():
-        rows = _references(members)
+        instances = [_load(member) for member in members]
+        rows = _references(instances)
         optima = np.array([row["optimum"] for row in rows])
         constants = np.array([row["constants"] for row in rows]) / optima[:, None] - 1.0
         best = int(constants.mean(axis=0).argmin())
@@ -203,16 +205,13 @@ def study(policies: dict[str, list[Path]]) -> dict[str, Any]:
                 seeds.append(_figures(np.array(values) / optima - 1.0))
             means = [seed["mean"] for seed in seeds]
             chosen = str(paths[_best(paths)])
-            drawn = [
-                _value(_load(member), "ppo", {"policy": chosen, "samples": 32})
-                for member in members
-            ]
+            drawn = [_value(x, "ppo", {"policy": chosen, "samples": DRAWS}) for x in instances]
             entry[variant] = {
                 "seeds": seeds,
                 "mean": float(np.mean(means)),
                 "spread": float(np.std(means, ddof=1)) if len(means) > 1 else 0.0,
                 "worst_seed": float(np.max(means)),
-                "best-of-32": _figures(np.array(drawn) / optima - 1.0),
+                f"best-of-{DRAWS}": _figures(np.array(drawn) / optima - 1.0),
             }
         sets[name] = entry
         sys.stderr.write(f"{name} {json.dumps({v: entry[v]['mean'] for v in policies})}\n")
@@ -244,8 +243,8 @@ def tables(results: dict[str, Any]) -> str:
         "Mean gap to the proven optimum, %. PPO greedy, without repair: mean over five training "
         "seeds, ± their standard deviation, and the worst seed.",
         "",
-        "| set | instances | PPO, best shares | worst seed | best of 32 | PPO, own shares | "
-        "worst seed | best of 32 | even-shares | best constant |",
+        f"| set | instances | PPO, best shares | worst seed | best of {DRAWS} | PPO, own shares | "
+        f"worst seed | best of {DRAWS} | even-shares | best constant |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, entry in results["sets"].items():
@@ -255,7 +254,7 @@ def tables(results: dict[str, Any]) -> str:
             cells += [
                 f"{_percent(found['mean'])} ± {_percent(found['spread'])}",
                 _percent(found["worst_seed"]),
-                _percent(found["best-of-32"]["mean"]),
+                _percent(found[f"best-of-{DRAWS}"]["mean"]),
             ]
         cells += [_percent(entry["even-shares"]["mean"]), _percent(entry["constant"]["mean"])]
         lines.append("| " + " | ".join(cells) + " |")

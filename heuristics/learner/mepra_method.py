@@ -144,7 +144,7 @@ class LearnedSplits:
         game, exits, edge = make_game(instance)
         greedy = _plan_of(decide(policy, game), policy.variant, exits, edge)
         value = game.cost_of(greedy)
-        if exits is not None:
+        if exits is not None and recorder.remaining_s(budget) != 0.0:
             again = make_game(instance, _shares_in_mind(game, greedy))
             other = _plan_of(decide(policy, again[0]), policy.variant, *again[1:])
             if again[0].cost_of(other) < value:
