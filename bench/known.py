@@ -38,6 +38,7 @@ ENGINES: Mapping[str, str] = {
     "cpsat": "CP-SAT",
     "scip-minlp": "SCIP",
     "lagrangian": "Lagrangian",
+    "fronts": "fronts",
     "jqodi-exact": LABEL_ENGINE,
 }
 

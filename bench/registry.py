@@ -342,6 +342,13 @@ METHODS: tuple[Entry, ...] = (
         "one disjunct a configuration, relaxed by big-M, MILP in HiGHS; listed speeds",
     ),
     Entry(
+        "fronts",
+        "cift",
+        "exact",
+        "formulations.cift_fronts:METHOD",
+        "Pareto fronts of energy and times, backwards over the network; listed speeds",
+    ),
+    Entry(
         "gdp-hull",
         "cift",
         "exact",
