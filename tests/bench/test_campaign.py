@@ -1,0 +1,186 @@
+"""The campaign's choice of instances, the measured pages, and the strength of formulations."""
+
+import dataclasses
+
+import pytest
+
+from bench.campaign import PASSES, Pass, main, unsettled
+from bench.campaign_page import kind_of, write_page
+from bench.pages import markdown_table, replace_part
+from bench.registry import METHODS
+from bench.rows import Row
+from bench.store import Store
+from bench.strength import INSTANCES, Strength, measure, tables
+from instances import library
+from instances.errors import InputError
+
+NAME = "cift-standard-001"
+PAGE = "\n".join(
+    f"<!-- {name}: measured, written by a command -->\nold\n<!-- {name} ends -->"
+    for name in ("known", "methods", "kinds", "differ", "shares", "totals")
+)
+
+
+def row(method, name=NAME, **changes):
+    fields = {field.name: None for field in dataclasses.fields(Row)}
+    fields |= {
+        "instance_hash": library.entry(name).content_hash,
+        "instance_name": name,
+        "problem": library.entry(name).problem,
+        "method": method,
+        "options": {},
+        "seed": 0,
+        "repetition": 0,
+        "time_limit_s": 10.0,
+        "grace_s": 3.0,
+        "threads": 1,
+        "relative_gap": 1e-6,
+        "jobs": 1,
+        "enforced": {},
+        "not_enforced": {},
+        "environment_hash": "e",
+        "started_at": "2026-01-01T00:00:00Z",
+        "termination": "solved",
+        "status": "infeasible",
+        "solve_time_s": 2.0,
+        "wall_time_s": 3.0,
+        "cpu_time_s": 0.5,
+        "overhead_s": 0.0,
+        "verdict": "right",
+        "violations": (),
+        "trajectory": (),
+        "statistics": {},
+        "stdout": "",
+        "stdout_bytes": 0,
+        "stderr": "",
+        "stderr_bytes": 0,
+    }
+    fields |= changes
+    fields["key"] = f"{method} {name} {sorted(changes)}"
+    return Row(**fields)
+
+
+def store(folder, *rows):
+    with Store(folder, create=True) as found:
+        key = found.put_environment({})
+        for one in rows:
+            found.add(dataclasses.replace(one, environment_hash=key))
+    return folder
+
+
+def test_the_passes_name_exact_methods():
+    exact = {entry.name for entry in METHODS if entry.kind == "exact"}
+    assert {method for one in PASSES for method in one.methods} <= exact
+    assert len({one.name for one in PASSES}) == len(PASSES)
+
+
+def test_two_solvers_settle_and_labels_do_not(tmp_path):
+    other = "cift-standard-002"
+    folder = store(
+        tmp_path / "a",
+        # No plan, say HiGHS twice and the label program.
+        row("highs-flow", status="none", termination="time"),
+        row("highs-oa"),
+        row("jqodi-exact"),
+        row("highs-flow", other),
+        row("cpsat", other),
+    )
+    assert unsettled([folder], [NAME, other]) == (NAME,)
+    assert unsettled([], [NAME, other]) == (NAME, other)
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """The set is three instances, so that nothing else has to be loaded."""
+    some = (NAME, "cift-standard-002", "mepra-standard-001")
+    monkeypatch.setattr(library, "names", lambda set_name=None: some)
+
+
+@pytest.mark.usefixtures("few")
+def test_a_pass_of_its_own_is_planned_not_run(tmp_path, capsys):
+    assert main(["--out", str(tmp_path), "--only", "fronts", "--dry-run"]) == 0
+    assert "fronts: 3 instances, 2 runs, 2 left" in capsys.readouterr().out
+    assert main(["--out", str(tmp_path), "--only", "no-such-pass"]) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("few")
+def test_the_page_is_made_from_rows(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{PAGE}\nafter")
+    folder = store(
+        tmp_path / "fast",
+        row("highs-flow", cpu_time_s=0.1),
+        row("highs-oa", cpu_time_s=1.0),
+        row("cpsat", status="none", termination="time", verdict="not claimed", cpu_time_s=9.0),
+        row("lagrangian", "mepra-standard-001", status="none", termination="unsupported"),
+    )
+    one = Pass("fast", ("highs-flow",), 10.0)
+    write_page(page, [(one, folder), (one, tmp_path / "missing")], [])
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter")
+    assert "old" not in text
+    # One run each; the mean of one time is that time; an unproven run is charged its limit.
+    assert "| `highs-flow` | fast | 10 | 1 | 1 | 100 % | 0 | 0 | 0.10 | 0.10 | 3.00 |" in text
+    assert "| `cpsat` | fast | 10 | 1 | 0 | 0 % | 0 | 0 | 10.00 | 9.00 | 3.00 |" in text
+    assert "lagrangian" not in text
+    # 10 s against 0.1 s: a hundred times.
+    assert "| `highs-flow` 0.10, `highs-oa` 1.00 | `cpsat` | 100 |" in text
+    assert "3 runs" in text
+
+
+def test_kinds_come_from_the_instance():
+    assert kind_of(NAME).startswith("cift-t")
+    assert {kind_of(f"mepra-standard-{k:03d}").split("-")[0] for k in (1, 2, 3)} == {"mepra"}
+
+
+def test_parts_are_replaced_between_their_marks(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- x: measured, written by a command -->\nold\n<!-- x ends -->\nb\n")
+    replace_part(page, "x", "new")
+    replace_part(page, "x", "newer")
+    assert page.read_text() == (
+        "a\n<!-- x: measured, written by a command -->\n\nnewer\n\n<!-- x ends -->\nb\n"
+    )
+    with pytest.raises(InputError, match="y ends"):
+        replace_part(page, "y", "new")
+    with pytest.raises(InputError, match="page"):
+        replace_part(tmp_path / "none.md", "x", "new")
+
+
+def test_a_table_escapes_bars():
+    assert markdown_table(("a", "b"), [["1|2", "3"]]) == "| a | b |\n| --- | --- |\n| 1\\|2 | 3 |"
+
+
+# -- strength ------------------------------------------------------------------------------
+
+
+def test_the_flow_is_larger_and_stronger_than_the_assignment():
+    """Sizes were counted by hand-run models before: 167 x 275 and 150 x 183."""
+    rows = measure(["cift-tiny-hosts"], 30.0, formulations=("flow", "assignment", "highs-flow"))
+    by = {(row.formulation, row.solver): row for row in rows}
+    flow, assignment = by["flow", "HiGHS"], by["assignment", "HiGHS"]
+    assert (flow.rows, flow.columns, flow.nonzeros) == (167, 275, 830)
+    assert (assignment.rows, assignment.columns, assignment.nonzeros) == (150, 183, 708)
+    assert flow.root == pytest.approx(0.980, abs=5e-4)
+    assert assignment.root == pytest.approx(0.686, abs=5e-4)
+    assert {row.status for row in rows} == {"proven"}
+    # SCIP's root has cuts on top of the relaxation, and never passes the optimum.
+    scip = by["flow", "SCIP"]
+    assert scip.root is None or flow.root - 1e-6 <= scip.root <= 1 + 1e-6
+    assert by["highs-flow", "HiGHS"].root <= 1 + 1e-9
+
+
+def test_an_instance_without_a_known_optimum_is_refused():
+    with pytest.raises(InputError, match="best-known registry"):
+        measure(["cift-quick-infeasible"], 1.0)
+    assert set(INSTANCES) <= set(library.names())
+
+
+def test_strength_tables_name_an_instance_once():
+    one = Strength("i", "cift", "flow", "HiGHS", 1, 2, 3, 0.5, 0.25, 0.98765, 7, 1.0, "proven")
+    other = dataclasses.replace(one, solver="SCIP", root=None, status="limit")
+    text = tables([one, other])
+    assert "| i | flow | HiGHS | 1 | 2 | 3 | 0.9876 | 7 | 0.50 | 0.25 | 1.00 |" in text
+    assert "|  | flow | SCIP | 1 | 2 | 3 |  | 7 | 0.50 | 0.25 | 1.00, not proven |" in text
