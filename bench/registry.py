@@ -195,6 +195,13 @@ METHODS: tuple[Entry, ...] = (
         "pymoo's genetic algorithm on vectors decoded to placements",
     ),
     Entry(
+        "ppo",
+        "cift",
+        "learner",
+        "heuristics.learner.cift_method:METHOD",
+        "a trained policy decides configuration, segments, speeds and links in turn",
+    ),
+    Entry(
         "random",
         "cift",
         "heuristic",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # Problem to the function that trains for it, and the variants it knows (the first by default).
 TRAINERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "mepra": ("heuristics.learner.mepra_training:train_mepra", ("closed-form", "own-shares")),
+    "cift": ("heuristics.learner.cift_training:train_cift", ("priced", "unpriced")),
 }
 
 
@@ -38,7 +39,11 @@ optax: pip install "splitopt[learn]".
 """
 )
 @click.argument("problem", type=click.Choice(list(TRAINERS)))
-@click.option("--variant", metavar="V", help="mepra: closed-form (default) or own-shares.")
+@click.option(
+    "--variant",
+    metavar="V",
+    help="mepra: closed-form (default) or own-shares; cift: priced (default) or unpriced.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
 @click.option("--updates", type=int, metavar="N", help="Updates in all; left out: as committed.")
 @click.option(

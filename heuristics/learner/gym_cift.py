@@ -123,6 +123,10 @@ class CiftEnv(gymnasium.Env[Any, Any]):
             mask[: len(self._seen.allowed)] = self._seen.allowed
         return mask
 
+    def action_masks(self) -> npt.NDArray[np.bool_]:
+        """Return the mask under the name that sb3-contrib asks for."""
+        return self._mask.astype(np.bool_)
+
     def _observe(self) -> Observation:
         table = np.zeros((self._count, CANDIDATE_FEATURES), dtype=np.float32)
         if self._state.kind is not Kind.DONE:

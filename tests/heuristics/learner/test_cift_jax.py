@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from heuristics.learner.cift_actor import CiftPolicy
+from heuristics.learner.cift_bank import Sizes, make_bank
 from heuristics.learner.cift_bounds import PATTERN, TIME_ONLY
 from heuristics.learner.cift_features import (
     CANDIDATE_FEATURES,
@@ -15,7 +16,7 @@ from heuristics.learner.cift_features import (
     candidate_features,
     scores,
 )
-from heuristics.learner.cift_jax import CiftEnvironment, Observation, Sizes, make_bank
+from heuristics.learner.cift_jax import CiftEnvironment, Observation
 from heuristics.learner.cift_policy import ACTOR_SHAPES, log_probabilities, logits
 from heuristics.learner.cift_process import CiftProcess, Kind, State
 from heuristics.learner.cift_view import view

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from pathlib import Path
 
 import gymnasium
 import numpy as np
@@ -48,6 +50,7 @@ def test_rewards_of_a_cift_episode_are_its_plan_s_energy(shaped):
         total, over = 0.0, False
         while not over:
             assert np.array_equal(seen["mask"], info["action_mask"])
+            assert np.array_equal(env.action_masks(), info["action_mask"] == 1)
             action = env.action_space.sample(info["action_mask"])
             assert info["action_mask"][action] == 1
             seen, reward, over, cut, info = env.step(int(action))
@@ -81,7 +84,8 @@ def test_the_cost_of_a_mepra_decision_is_the_judge_s(shares):
     env = MepraEnv(instances, shares=shares, bandwidth_bit_per_s=(1e6, 1e8))
     env.action_space.seed(5)
     for episode in range(9):
-        env.reset(seed=episode, options={"instance": episode % 3})
+        _, info = env.reset(seed=episode, options={"instance": episode % 3})
+        assert np.array_equal(env.action_masks(), info["action_mask"] == 1)
         action = env.action_space.sample()
         _, reward, over, _, info = env.step(action)
         assert over
@@ -147,6 +151,17 @@ def test_cift_can_be_vectorised():
         ends += int(ended.sum())
     assert ends >= 3
     many.close()
+
+
+def test_the_example_of_the_documentation_runs(capsys):
+    """As it stands, with gymnasium alone; its agent ends with a plan that keeps the deadlines."""
+    page = (Path(__file__).parents[3] / "docs" / "environments.md").read_text(encoding="utf-8")
+    example = re.search(r"```python\n(.*?)```", page, re.DOTALL)[1]
+    assert "stable_baselines3" not in example
+    exec(compile(example, "environments.md", "exec"), {})
+    printed = capsys.readouterr().out
+    times = float(re.match(r"([0-9.]+) times the lower bound", printed)[1])
+    assert 1.0 <= times < 3.0
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,174 @@
+"""Measures trained CIFT policies against optima: one figure a seed, and their spread.
+
+Run ``python -m bench.measure_cift_policies RECORD.json SET,SET POLICY.npz ...``. Each file is a
+policy of its own training seed; sets already in the record are kept unless named. Everything is
+measured for greedy decisions before repair, the method's first answer; then with repair, and for
+the best of 8 plans drawn besides. Beside the policies stands the rule that learned nothing: always
+the action with the best completion.
+
+Optima: the registry of best known values; for `standard-v1` where that has none, the table of its
+candidates; else `highs-flow` with ten seconds.
+"""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from heuristics.learner.cift_play import (
+    CiftPolicyFile,
+    best_completion,
+    decide,
+    merit,
+    read_policy,
+)
+from heuristics.learner.cift_process import CiftProcess, State
+from heuristics.learner.cift_repair import repair
+from instances import library
+from instances.cift import CiftInstance
+from instances.documents import parse_json, write_json
+from instances.library import build
+from instances.library.best_known import registry
+from instances.library.splits import sample
+
+__all__ = ["SETS", "main", "measure", "optimum"]
+
+SETS = ("tiny", "quick", "standard-v1", "test")
+_TESTED = 40
+_SAMPLES = 8
+# A candidate's plan this close to its bound stands for the optimum.
+_CLOSE = 1e-4
+
+
+def _instances(name: str) -> Iterator[CiftInstance]:
+    if name == "test":
+        for k in range(_TESTED):
+            yield cast(CiftInstance, sample("test", "cift", k))
+        return
+    for member in library.names(name):
+        instance = library.load(member)
+        if instance.problem == "cift":
+            yield cast(CiftInstance, instance)
+
+
+def _candidates() -> dict[str, dict[str, Any]]:
+    found = parse_json(gzip.decompress((build.FOLDER / "candidates.json.gz").read_bytes()), "table")
+    return {row["content_hash"]: row for row in cast(list[dict[str, Any]], found)}
+
+
+def optimum(instance: CiftInstance, table: dict[str, dict[str, Any]]) -> float | None:
+    """Return the proven optimum, None where there is no plan or no proof."""
+    entry = registry().entries.get(instance.content_hash)
+    if entry is not None and entry.objective is not None:
+        return entry.objective
+    row = table.get(instance.content_hash)
+    if row is not None:
+        near = row.get("reference_gap") is not None and row["reference_gap"] <= _CLOSE
+        return float(row["objective"]) if near else None
+    from bench.registry import load
+    from instances.interface import Budget, SolutionStatus
+
+    found = load("highs-flow", "cift").solve(instance, Budget(10.0), 0, {})
+    return found.objective if found.status is SolutionStatus.OPTIMAL else None
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    array = np.array(values)
+    return {
+        "mean": float(array.mean()),
+        "median": float(np.median(array)),
+        "p90": float(np.quantile(array, 0.9)),
+        "worst": float(array.max()),
+    }
+
+
+def measure(
+    plans: Callable[[CiftProcess, int], State],
+    cases: Sequence[tuple[CiftProcess, float]],
+) -> dict[str, Any]:
+    """Return gaps where the plan is feasible, and how often it is not, before and after repair."""
+    gaps, repaired, late, still, seconds = [], [], 0, 0, []
+    for k, (process, best) in enumerate(cases):
+        start = time.process_time()
+        state = plans(process, k)
+        seconds.append(time.process_time() - start)
+        after = repair(process, state).state
+        late += process.excess(state) > 0
+        still += process.excess(after) > 0
+        if process.excess(state) == 0:
+            gaps.append(state.label[0] / best - 1.0)
+        if process.excess(after) == 0:
+            repaired.append(after.label[0] / best - 1.0)
+    return {
+        "instances": len(cases),
+        "infeasible_before_repair": late / len(cases),
+        "infeasible_after_repair": still / len(cases),
+        "gap": _spread(gaps),
+        "gap_after_repair": _spread(repaired),
+        "decide_cpu_s": _spread(seconds),
+    }
+
+
+def _sampled(policy: CiftPolicyFile) -> Callable[[CiftProcess, int], State]:
+    def plans(process: CiftProcess, k: int) -> State:
+        rng = np.random.default_rng(k)
+        drawn = [decide(process, policy, rng) for _ in range(_SAMPLES)]
+        return min([decide(process, policy), *drawn], key=lambda s: merit(process, s))
+
+    return plans
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure the policies in files and write the record."""
+    out, sets, files = Path(arguments[0]), arguments[1].split(","), map(Path, arguments[2:])
+    policies = [read_policy(path) for path in files]
+    table = _candidates()
+    record: dict[str, Any] = {"format": "splitopt-cift-policies", "version": 1, "sets": {}}
+    if out.is_file():
+        record["sets"] = cast(Any, parse_json(out.read_bytes(), out.name))["sets"]
+    record["policies"] = [
+        {"sha256": p.digest, "variant": p.variant} | dict(p.document) for p in policies
+    ]
+    for name in sets:
+        cases, built = [], []
+        for instance in _instances(name):
+            start = time.process_time()
+            process = CiftProcess(instance)
+            spent = time.process_time() - start
+            best = optimum(instance, table) if process.can_start else None
+            if best is not None and best > 0:
+                built.append(spent)
+                cases.append((process, best))
+        found: dict[str, Any] = {"bounds_cpu_s": _spread(built)}
+        found["rule"] = measure(lambda p, _: best_completion(p), cases)
+        found["rule_unpriced"] = measure(lambda p, _: best_completion(p, priced=False), cases)
+        found["greedy"] = [
+            measure(lambda p, _, policy=policy: decide(p, policy), cases)  # type: ignore[misc]
+            for policy in policies
+        ]
+        for variant in sorted({p.variant for p in policies}):
+            mine = [k for k, p in enumerate(policies) if p.variant == variant]
+            means = [found["greedy"][k]["gap"]["mean"] for k in mine]
+            found[f"seeds_{variant}"] = {
+                "count": len(mine),
+                "mean_gap": float(np.mean(means)),
+                "spread_of_mean_gap": float(np.std(means, ddof=1)) if len(mine) > 1 else None,
+                "worst_mean_gap": float(np.max(means)),
+                "worst_infeasible": max(
+                    found["greedy"][k]["infeasible_before_repair"] for k in mine
+                ),
+            }
+            found[f"best_of_{_SAMPLES}_{variant}"] = measure(_sampled(policies[mine[0]]), cases)
+        record["sets"][name] = found
+        sys.stderr.write(f"{name}: {len(cases)} instances\n")
+        write_json(out, record)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
