@@ -1,9 +1,17 @@
-"""Steps of the learner: compiling an update, and taking one."""
+"""Steps of the learner: compiling an update, and taking one.
+
+On a bandit of its own, where the learner's cost is what is seen, and on CIFT's decision process,
+where the environment's is.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from functools import cache
+from itertools import count
 from typing import Any
 
+import numpy as np
 from benchmark_spec import Phase, Spec
 
 ACTIONS, FEATURES, WIDTH = 8, 16, 64
@@ -69,44 +77,90 @@ def pieces() -> tuple[Any, Any]:
     return Bandit(), Network()
 
 
-def learner(environments: int) -> tuple[Any, Any]:
-    """Return a new learner, not compiled yet, and the training before its first update."""
+@cache
+def bank() -> Any:
+    """Return eight instances of the training distribution as arrays."""
+    from heuristics.learner.cift_jax import Sizes, make_bank
+    from heuristics.learner.cift_process import CiftProcess
+    from instances.library.splits import sample
+
+    found = []
+    for k in count():
+        process = CiftProcess(sample("train", "cift", k))
+        if Sizes().hold(process):
+            found.append(process)
+        if len(found) == 8:
+            return make_bank(found, Sizes())
+    raise AssertionError
+
+
+def cift_pieces() -> tuple[Any, Any]:
+    from heuristics.learner.cift_actor import CiftPolicy
+    from heuristics.learner.cift_jax import CiftEnvironment
+
+    return CiftEnvironment(bank()), CiftPolicy()
+
+
+def bank_fingerprint() -> str:
+    digest = hashlib.sha256()
+    for name, part in sorted(bank()._asdict().items()):
+        # Single precision of figures worked out in double: five digits are safe.
+        array = np.asarray(part)
+        text = [f"{x:.5g}" for x in array.ravel().tolist()]
+        digest.update(f"{name} {array.shape} {text}".encode())
+    return digest.hexdigest()
+
+
+def learner(make: Any, environments: int) -> tuple[Any, Any, Any]:
+    """Return a new learner, not compiled yet, the training before its first update, the data."""
     import jax
 
     from heuristics.learner.config import PpoConfig
     from heuristics.learner.ppo import make_learner
 
-    made = make_learner(*pieces(), PpoConfig(environments=environments, steps=16, updates=100))
-    return made, made.init(jax.random.key(0), ())
+    environment, policy = make()
+    made = make_learner(
+        environment, policy, PpoConfig(environments=environments, steps=16, updates=100)
+    )
+    return made, made.init(jax.random.key(0), environment.data), environment.data
 
 
-def update(made: Any, training: Any) -> float:
+def update(made: Any, training: Any, data: Any) -> float:
     import jax
 
-    _, seen = jax.block_until_ready(made.update(training, ()))
+    _, seen = jax.block_until_ready(made.update(training, data))
     return float(seen.entropy)
 
 
-def compiled(environments: int) -> tuple[Any, Any]:
-    made, training = learner(environments)
-    update(made, training)
-    return made, training
+def compiled(make: Any, environments: int) -> tuple[Any, Any, Any]:
+    ready = learner(make, environments)
+    update(*ready)
+    return ready
 
 
-def spec(size: str, environments: int) -> Spec:
+def spec(name: str, make: Any, environments: int, small: bool, fingerprint: Any) -> Spec:
     return Spec(
-        f"learner-ppo-{size}",
+        f"learner-{name}",
         "learner",
-        f"learner-ppo-{size}",
-        size == "small",
+        f"learner-{name}",
+        small,
         (
             # The other phase compiles too, before it is timed.
-            Phase("compile", lambda: learner(environments), update, rounds=3, smoke=False),
-            Phase("update", lambda: compiled(environments), update, rounds=10),
+            Phase("compile", lambda: learner(make, environments), update, rounds=3, smoke=False),
+            Phase("update", lambda: compiled(make, environments), update, rounds=10),
         ),
-        lambda: f"bandit, {ACTIONS} actions, {FEATURES} features, {environments} side by side",
+        fingerprint,
         ("jax", "optax"),
     )
 
 
-SPECS = (spec("small", 16), spec("large", 1024))
+def bandit_spec(size: str, environments: int) -> Spec:
+    named = f"bandit, {ACTIONS} actions, {FEATURES} features, {environments} side by side"
+    return spec(f"ppo-{size}", pieces, environments, size == "small", lambda: named)
+
+
+SPECS = (
+    bandit_spec("small", 16),
+    bandit_spec("large", 1024),
+    spec("cift-large", cift_pieces, 256, False, bank_fingerprint),
+)
