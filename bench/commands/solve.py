@@ -213,16 +213,26 @@ def _tell(instance: Instance, method: str, result: Result, violations: list[Viol
         "objective": _precise(result.objective, unit),
         "bound": _precise(result.bound, unit),
         "gap": "-" if distance is None else f"{100 * distance:.3g} %",
-        "guarantee": "-" if result.guarantee is None else result.guarantee.statement,
+        "guarantee": _guarantee(result),
         "time": f"{result.runtime_s:.3f} s",
     }
     for name, value in lines.items():
         click.echo(f"{name:<12} {value}")
     for violation in violations:
         click.echo(f"{'violation':<12} {violation.constraint}: {violation.statement}")
-    if result.statistics:
-        text = ", ".join(f"{k} {figure(v)}" for k, v in result.statistics.items())
+    # What was guaranteed and certified stands in a line of its own.
+    said = ("guaranteed", "certified", "certified_ratio")
+    rest = {k: v for k, v in result.statistics.items() if k not in said}
+    if rest:
+        text = ", ".join(f"{k} {figure(v)}" for k, v in rest.items())
         click.echo(f"{'statistics':<12} {text}")
+
+
+def _guarantee(result: Result) -> str:
+    """Return in one line what was guaranteed beforehand and what the bound certified after."""
+    promised = "-" if result.guarantee is None else result.guarantee.statement
+    certified = result.statistics.get("certified")
+    return promised if certified is None else f"{promised}; certified: {certified}"
 
 
 def _precise(value: float | None, unit: str) -> str:

@@ -1,0 +1,109 @@
+"""The commands that measure JQODI and its kernel: what they count, and what they refuse."""
+
+from __future__ import annotations
+
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from bench import kernel_comparison
+from bench.cli import cli
+from bench.jqodi_speed import fastest_exact
+from heuristics.labels import constrained_shortest_path
+
+
+def row(method: str, cpu_s: float, status: str, **more: str) -> SimpleNamespace:
+    fields = {"verdict": "right", "termination": "solved"} | more
+    return SimpleNamespace(
+        method=method,
+        cpu_time_s=cpu_s,
+        status=status,
+        instance_hash="h",
+        instance_name="n",
+        **fields,
+    )
+
+
+def test_fastest_exact_method_is_one_that_proved_and_is_no_label_program() -> None:
+    rows = [
+        row("highs-flow", 3.0, "optimal"),
+        row("cpsat", 2.0, "optimal"),
+        row("jqodi-exact", 0.1, "optimal"),
+        row("highs-oa", 1.0, "optimal", verdict="wrong"),
+        row("scip-minlp", 0.5, "feasible", termination="time"),
+        row("single-cut", 0.2, "feasible"),
+    ]
+    assert fastest_exact(rows) == {"h": ("n", 2.0, "cpsat", False)}
+    # Where nobody proved it, the longest try is a lower bound.
+    tries = [row("cpsat", 9.0, "feasible", termination="time"), rows[4]]
+    assert fastest_exact(tries) == {"h": ("n", 9.0, "cpsat", True)}
+    assert fastest_exact([rows[2]]) == {}
+
+
+@pytest.mark.parametrize("family", ["layered", "random"])
+def test_graphs_are_simple_and_their_limits_bind(family: str) -> None:
+    case = kernel_comparison.graph(family, 1000, 2, 0)
+    tail, head, cost, use, source, target, limits = case
+    assert len({*zip(tail.tolist(), head.tolist(), strict=True)}) == len(tail)
+    assert 700 <= len(tail) <= 1100  # parallel arcs are left out
+    again = kernel_comparison.graph(family, 1000, 2, 0)
+    assert all(np.array_equal(a, b) for a, b in zip(case, again, strict=True))
+    # Each limit can be kept by itself; the cheapest path breaks the first.
+    cheapest = constrained_shortest_path(tail, head, cost, None, source, target, [])
+    assert use[cheapest.arcs, 0].sum() > limits[0]
+    for k in range(2):
+        least = constrained_shortest_path(tail, head, use[:, k], None, source, target, [])
+        assert least.cost <= limits[k]
+
+
+def test_a_disagreement_is_no_measurement() -> None:
+    def solved(cost: float | None, censored: bool = False) -> dict[str, object]:
+        return {"cost": cost, "censored": censored, "cpu_s": 1.0, "load_s": 0.0}
+
+    entry = {"family": "layered", "arcs": 1000, "solvers": {"labels": solved(10.0)}}
+    entry["solvers"] |= {"labels at 1 %": solved(10.05), "cspy": solved(10.0)}
+    kernel_comparison._agree(entry)
+    entry["solvers"]["cspy"] = solved(None, censored=True)
+    kernel_comparison._agree(entry)
+    entry["solvers"]["cspy"] = solved(10.2)
+    with pytest.raises(RuntimeError, match=r"cspy 10\.2, labels 10\.0"):
+        kernel_comparison._agree(entry)
+
+
+def test_a_process_is_measured_and_one_that_burns_on_is_censored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    case = kernel_comparison.graph("random", 1000, 1, 0)
+    found = kernel_comparison._measured("labels", case)
+    assert not found["censored"]
+    assert found["cpu_s"] > 0
+    assert found["cost"] == constrained_shortest_path(*case).cost
+
+    def endless(_: object) -> object:
+        def run() -> float:
+            while True:
+                pass
+
+        return run
+
+    monkeypatch.setattr(kernel_comparison, "CAP_S", 0.1)
+    monkeypatch.setitem(kernel_comparison.SOLVERS, "cspy", (endless, False))
+    found = kernel_comparison._measured("cspy", case)
+    assert found == {"cpu_s": 0.1, "load_s": found["load_s"], "cost": None, "censored": True}
+
+
+def test_solve_says_in_one_line_what_is_guaranteed_and_what_was_certified() -> None:
+    arguments = ["solve", "cift-quick-tiers", "--method", "jqodi", "--epsilon", "0.1"]
+    text = CliRunner().invoke(cli, arguments).output
+    (line,) = [line for line in text.splitlines() if line.startswith("guarantee")]
+    assert "E <= 1.1 OPT under the inference deadline divided by 1.1; certified: E <= 1.0" in line
+
+
+def test_rows_are_read_as_the_store_has_them() -> None:
+    from bench.rows import Row
+
+    names = {field.name for field in dataclasses.fields(Row)}
+    assert names >= set(vars(row("cpsat", 1.0, "optimal")))
