@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "export": ("bench.commands.export_model:export", "Solving"),
     "sweep": ("bench.commands.sweep:sweep", "Solving"),
     "run": ("bench.commands.run:run", "Benchmarking"),
+    "conform": ("bench.commands.conform:conform", "Benchmarking"),
     "status": ("bench.commands.status:status", "Benchmarking"),
     "report": ("bench.commands.report:report", "Benchmarking"),
     "verify": ("bench.commands.verify:verify", "Benchmarking"),

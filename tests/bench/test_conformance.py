@@ -1,6 +1,7 @@
 """One suite over every method of the registry: what a result must be, whatever the method.
 
-Optima come from enumeration, which shares no cost code with any method.
+The checks are those of `splitopt conform`; optima come from enumeration, which shares no cost
+code with any method.
 """
 
 from __future__ import annotations
@@ -12,259 +13,35 @@ import inspect
 import json
 import math
 import pkgutil
-import random
+import re
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import formulations
 import heuristics
-from bench.registry import METHODS, load
-from instances.cift import (
-    CiftInstance,
-    Compression,
-    Configuration,
-    Link,
-    Node,
-    SpeedInterval,
-)
-from instances.errors import InputError
-from instances.generators import generate
-from instances.interface import Budget, Method, Result, SolutionStatus, Support, Termination
-from instances.judge import check, evaluate, read_instance
-from instances.library.crafted_cift import CRAFTED_CIFT
-from instances.library.crafted_mepra import CRAFTED_MEPRA
-from instances.library.recipes import TINY
-from instances.mepra import ExitFractions, MepraInstance
-from instances.profiles import Block, Layer, MultiExitProfile, Profile
-from instances.tolerances import not_above, values_agree
-
-CLAIMS_A_PLAN = (SolutionStatus.OPTIMAL, SolutionStatus.FEASIBLE)
-# Far more than any method needs here; learners and heuristics may use all they are given.
-EXACT_LIMIT_S = 60.0
-OTHER_LIMIT_S = 5.0
+from bench.cli import cli
+from bench.conformance import checks
+from bench.conformance.cases import CASES, case
+from bench.conformance.checks import CHECKS, supported, switches
+from bench.conformance.oracle import optimum_of
+from bench.conformance.promises import BrokenPromiseError, Subject, hold_to_its_word
+from bench.conformance.trial import try_method
+from bench.registry import METHODS, Entry, load
+from instances.interface import SolutionStatus
+from instances.judge import evaluate, read_instance
 
 DATA = Path(__file__).parents[1] / "data"
-
-# -- the cases -----------------------------------------------------------------------------
-
-
-def random_cift(seed: int) -> CiftInstance:
-    """A few nodes and blocks, any of them free, slow or full; deadlines about to bind."""
-    draw = random.Random(f"conformance-cift-{seed}")
-    continuous = seed % 3 == 2
-
-    def speeds():
-        low = round(10 ** draw.uniform(8.5, 9.5), -6)
-        if continuous and draw.random() < 0.7:
-            return SpeedInterval(low, low * draw.choice((1, 2, 8)))
-        return tuple(sorted({low, low * draw.choice((1, 2)), low * draw.choice((1, 4))}))
-
-    count = draw.randint(2, 4)
-    nodes = tuple(
-        Node(
-            f"n{i}",
-            "end" if i == 0 else draw.choice(("edge", "cloud")),
-            speeds(),
-            draw.choice((0, 1e-28, 1e-27)),
-            draw.choice((0, 1, 5)),
-            draw.choice((1e9, 1e9, 2e6)),
-            100 if i == 0 else 0,
-        )
-        for i in range(count)
-    )
-    links = tuple(
-        Link(
-            f"n{i}",
-            f"n{j}",
-            round(10 ** draw.uniform(6, 8), -4),
-            draw.choice((0, 0.01)),
-            draw.choice((0, 1e-8, 1e-7)),
-        )
-        for i in range(count)
-        for j in range(i + 1, count)
-        if draw.random() < 0.8
-    )
-    blocks = tuple(
-        Block(f"b{k}", draw.randint(0, 10**8), draw.randint(0, 4 * 10**5), draw.randint(0, 10**6))
-        for k in range(draw.randint(2, 4))
-    )
-    instance = CiftInstance(
-        f"micro-{seed}",
-        nodes,
-        links,
-        (Profile("m", 1e6, blocks),),
-        (Compression("none", 1, 1, 1), Compression("half", 0.5, 0.25, 0.5)),
-        (
-            Configuration("m", "none", "n0", 0.5, draw.choice((0, 3))),
-            Configuration("m", "half", "n0", 1, 5),
-        ),
-        draw.choice((1, 1000)),
-    )
-    free = optimum_of(instance)
-    if free.plan is None:
-        return instance
-    cost = evaluate(instance, free.plan)
-    serving, training = cost.inference_latency_s, cost.fine_tuning_time_s
-    if seed % 4 in (1, 3):
-        instance = instance.replace(inference_deadline_s=serving * draw.choice((0.6, 0.8, 1.1)))
-    if seed % 4 in (2, 3):
-        instance = instance.replace(fine_tuning_deadline_s=training * draw.choice((0.6, 0.8, 1.1)))
-    return instance
-
-
-def random_mepra(seed: int) -> MepraInstance:
-    """A few devices of two networks, exits fixed and free, weights down to 0."""
-    rng = np.random.default_rng([seed, 41])
-    networks = tuple(
-        MultiExitProfile(
-            f"net{k}",
-            float(rng.integers(10**5, 10**6)),
-            tuple(
-                Layer(
-                    f"l{j}",
-                    float(rng.integers(0, 10**9)),
-                    float(rng.integers(0, 10**7)),
-                    float(rng.integers(0, 10**6)),
-                )
-                for j in range(layers)
-            ),
-        )
-        for k, layers in enumerate((2, 4))
-    )
-    n = int(rng.integers(1, 5))
-    profile = rng.integers(0, 2, n)
-    rows = [[30, 70], [100, 0], [10, 20, 30, 40], [0, 50, 0, 50]]
-    layers = np.array([2, 4])[profile]
-    fixed = (1 << (layers - 1)) | (rng.integers(0, 16, n) & ((1 << (layers - 1)) - 1))
-    return MepraInstance(
-        f"micro-{seed}",
-        float(rng.choice([1e9, 1e10, 1e11])),
-        float(rng.choice([1e5, 1e6, 1e7])),
-        float(rng.choice([0, 1, 1])),
-        float(rng.choice([0, 0.1, 1])),
-        networks,
-        ExitFractions.of(rows, 100),
-        np.round(10 ** rng.uniform(8, 10, n), -6),
-        np.round(rng.uniform(0, 10, n), 2),
-        np.round(rng.uniform(0, 2, n), 2),
-        profile,
-        2 * profile + rng.integers(0, 2, n),
-        None if seed % 2 else fixed,
-    )
-
-
-CASES = {
-    "cift": {name: functools.partial(build, name) for name, build in CRAFTED_CIFT.items()}
-    | {f"micro-{seed}": functools.partial(random_cift, seed) for seed in range(12)},
-    "mepra": {name: functools.partial(build, name) for name, build in CRAFTED_MEPRA.items()}
-    | {f"micro-{seed}": functools.partial(random_mepra, seed) for seed in range(8)},
-}
 # Lagrangian bounds leave a gap here, so that what comes behind them has work to do.
 for path in sorted(DATA.glob("open-*.json")):
     CASES["cift"][path.stem] = functools.partial(read_instance, path)
-for recipe in TINY:
-    CASES[recipe.name.partition("-")[0]][recipe.name] = functools.partial(
-        generate, recipe.family, recipe.seed, name=recipe.name, **recipe.knobs
-    )
 
 
-@functools.cache
-def case(problem: str, name: str):
-    return CASES[problem][name]()
-
-
-_OPTIMA: dict[str, Result] = {}
-
-
-def optimum_of(instance) -> Result:
-    """Return what enumeration says."""
-    key = instance.content_hash
-    if key not in _OPTIMA:
-        oracle = load("brute-force", instance.problem)
-        support = oracle.supports(instance)
-        assert support, support.reason
-        _OPTIMA[key] = oracle.solve(instance, Budget(), 0, {})
-    return _OPTIMA[key]
-
-
-# -- what every result must be -------------------------------------------------------------
-
-
-def hold_to_its_word(entry, instance, result: Result) -> None:
-    """Assert what holds of every result, at whatever time limit."""
-    optimum = optimum_of(instance)
-    assert isinstance(result, Result)
-    assert result.termination not in (
-        Termination.KILLED,
-        Termination.CRASHED,
-        Termination.UNSUPPORTED,
-    )
-    json.dumps(dict(result.statistics), allow_nan=False)
-    assert result.runtime_s >= 0
-    times = [point.time_s for point in result.trajectory]
-    assert times == sorted(times)
-    incumbents = [p.objective for p in result.trajectory if p.objective is not None]
-    assert incumbents == sorted(incumbents, reverse=True)
-    bounds = [p.bound for p in result.trajectory if p.bound is not None]
-    assert bounds == sorted(bounds)
-    if result.plan is not None:
-        assert result.objective == evaluate(instance, result.plan).objective
-    if result.status in CLAIMS_A_PLAN:
-        assert check(instance, result.plan) == []
-        assert optimum.status is SolutionStatus.OPTIMAL
-        assert not_above(optimum.objective, result.objective, 1e-9)
-    elif result.plan is not None:
-        assert check(instance, result.plan) != []
-    if result.status is SolutionStatus.INFEASIBLE:
-        assert optimum.status is SolutionStatus.INFEASIBLE
-        assert entry.kind in ("exact", "approximation")
-    if result.bound is not None and optimum.objective is not None:
-        for bound in (result.bound, *bounds):
-            assert not_above(bound, optimum.objective, 1e-9), (bound, optimum.objective)
-    if result.status is SolutionStatus.OPTIMAL:
-        assert values_agree(result.objective, optimum.objective)
-    if result.guarantee is not None and result.plan is not None:
-        keep_the_guarantee(instance, result)
-
-
-def scaled(instance, factors):
-    """Return `instance` with its deadlines multiplied by the factors named."""
-    changes = {}
-    for deadline, factor in factors.items():
-        field = deadline.replace("-", "_") + "_deadline_s"
-        assert getattr(instance, field) is not None
-        changes[field] = getattr(instance, field) * factor
-    return instance.replace(**changes) if changes else instance
-
-
-def keep_the_guarantee(instance, result: Result) -> None:
-    guarantee = result.guarantee
-    assert guarantee.statement == " ".join(guarantee.statement.split())
-    if guarantee.kind == "none":
-        assert guarantee.factor is None
-        return
-    assert guarantee.factor >= 1
-    relaxed = scaled(instance, guarantee.relaxed_deadlines)
-    assert check(relaxed, result.plan) == []
-    tight = {name: 1 / factor for name, factor in guarantee.reference_deadlines.items()}
-    reference = optimum_of(scaled(instance, tight))
-    if reference.objective is not None:
-        slack = 1e-6 if guarantee.kind == "exact" else 1e-9
-        assert not_above(result.objective, guarantee.factor * reference.objective, slack)
-
-
-def solve(entry, instance, *, limit=None, options=None, **changes) -> Result:
-    method = load(entry.name, entry.problem)
-    if limit is None:
-        limit = EXACT_LIMIT_S if entry.kind in ("exact", "approximation") else OTHER_LIMIT_S
-    points = []
-    budget = Budget(limit)
-    progress = points.append
-    result = method.solve(instance, budget, 7, options or {}, on_progress=progress, **changes)
-    assert tuple(points) == result.trajectory
-    return result
+def subject(entry) -> Subject:
+    return Subject(load(entry.name, entry.problem), entry.name, entry.problem, entry.kind)
 
 
 def ids(entry):
@@ -280,121 +57,52 @@ PAIRS = [
 
 @pytest.mark.parametrize(("entry", "name"), PAIRS)
 def test_result(entry, name):
-    instance = case(entry.problem, name)
-    method = load(entry.name, entry.problem)
-    support = method.supports(instance)
-    assert isinstance(support, Support)
-    if not support:
-        assert support.reason.strip()
-        assert "\n" not in support.reason
-        return
-    result = solve(entry, instance)
-    hold_to_its_word(entry, instance, result)
-    if entry.kind == "exact":
-        optimum = optimum_of(instance)
-        assert result.status is optimum.status
-        assert result.termination is Termination.SOLVED
-        if optimum.objective is not None:
-            assert values_agree(result.objective, optimum.objective)
-    if entry.kind == "approximation":
-        assert result.termination is Termination.SOLVED
-        # Without a plan there is nothing a guarantee could be about: two deadlines may hide it.
-        if result.plan is None and optimum_of(instance).plan is not None:
-            assert instance.deadlines == 2
+    checks.result_is_true(subject(entry), name)
 
 
 @pytest.mark.parametrize("entry", METHODS, ids=ids)
 def test_time_limit_of_nothing(entry):
-    method = load(entry.name, entry.problem)
     for name in CASES[entry.problem]:
-        instance = case(entry.problem, name)
-        if method.supports(instance):
-            result = solve(entry, instance, limit=0.0)
-            hold_to_its_word(entry, instance, result)
-            if result.status is SolutionStatus.NONE and entry.kind in ("exact", "approximation"):
-                assert result.termination is not Termination.SOLVED
+        checks.no_time(subject(entry), name)
 
 
 @pytest.mark.parametrize("entry", METHODS, ids=ids)
 def test_unknown_option_is_refused(entry):
-    instance = supported(entry)[0]
-    method = load(entry.name, entry.problem)
-    with pytest.raises(InputError, match="option no-such-option") as caught:
-        method.solve(instance, Budget(1.0), 0, {"no-such-option": 1})
-    assert "\n" not in str(caught.value)
+    checks.unknown_option(subject(entry))
 
 
 @pytest.mark.parametrize("entry", METHODS, ids=ids)
 def test_options_are_described_and_checked(entry):
-    method = load(entry.name, entry.problem)
-    assert isinstance(method, Method)
-    assert method.name == entry.name
-    names = [option.name for option in method.options]
-    assert len(set(names)) == len(names)
-    for option in method.options:
-        assert option.description.strip()
-        assert option.read(option.default) == option.default
+    checks.interface(subject(entry))
 
 
 def other_values():
     """Yield each method with each switch of its options turned, one at a time."""
     for entry in METHODS:
-        for option in load(entry.name, entry.problem).options:
-            values = option.choices or ((True, False) if isinstance(option.default, bool) else ())
-            for value in values:
-                if value != option.default:
-                    name = f"{entry.problem}-{entry.name}-{option.name}-{value}"
-                    yield pytest.param(entry, {option.name: value}, id=name)
+        for option, value in switches(subject(entry)):
+            name = f"{entry.problem}-{entry.name}-{option}-{value}"
+            yield pytest.param(entry, {option: value}, id=name)
 
 
 @pytest.mark.parametrize(("entry", "options"), list(other_values()))
 def test_options_keep_a_method_to_its_word(entry, options):
     """What a switch turns off may cost time, never a promise."""
-    names = [n for n in CASES[entry.problem] if n.startswith(("micro", "open")) or "crafted" in n]
-    for name in names:
-        instance = case(entry.problem, name)
-        if not load(entry.name, entry.problem).supports(instance):
-            continue
-        result = solve(entry, instance, options=options)
-        hold_to_its_word(entry, instance, result)
-        if entry.kind == "exact" and result.termination is Termination.SOLVED:
-            optimum = optimum_of(instance)
-            if result.status is not SolutionStatus.NONE and optimum.objective is not None:
-                assert result.status in (SolutionStatus.OPTIMAL, SolutionStatus.FEASIBLE)
+    for name in CASES[entry.problem]:
+        if name.startswith(("micro", "open")) or "crafted" in name:
+            checks.switched(subject(entry), options, name)
 
 
 @pytest.mark.parametrize("entry", METHODS, ids=ids)
 def test_same_seed_same_plan(entry):
-    for instance in supported(entry)[:2]:
-        first, second = (solve(entry, instance) for _ in range(2))
-        assert first.status is second.status
-        assert first.bound == second.bound
-        assert (first.plan is None) == (second.plan is None)
-        if first.plan is not None:
-            assert first.plan.to_document() == second.plan.to_document()
+    for name, _ in supported(subject(entry))[:2]:
+        checks.same_twice(subject(entry), name)
 
 
 @pytest.mark.parametrize("entry", METHODS, ids=ids)
 def test_warm_start(entry):
     """A start from the optimum never makes a result wrong."""
-    for instance in supported(entry)[:3]:
-        best = optimum_of(instance).plan
-        if best is None:
-            continue
-        result = solve(entry, instance, warm_start=best)
-        hold_to_its_word(entry, instance, result)
-        if entry.kind == "exact":
-            assert values_agree(result.objective, optimum_of(instance).objective)
-
-
-def supported(entry) -> list:
-    """Return cases the method takes, micro ones first."""
-    method = load(entry.name, entry.problem)
-    names = sorted(CASES[entry.problem], key=lambda name: not name.startswith("micro"))
-    found = [case(entry.problem, name) for name in names[:14]]
-    found = [instance for instance in found if method.supports(instance)]
-    assert found
-    return found
+    for name, _ in supported(subject(entry))[:3]:
+        checks.warm_start(subject(entry), name)
 
 
 # -- the registry --------------------------------------------------------------------------
@@ -454,21 +162,124 @@ def test_the_suite_sees_a_wrong_method():
     entry = next(e for e in METHODS if (e.name, e.problem) == ("brute-force", "mepra"))
     instance = case("mepra", "micro-0")
     good = optimum_of(instance)
-    hold_to_its_word(entry, instance, good)
+    hold_to_its_word(subject(entry), instance, good)
     worse = dataclasses.replace(
         good.plan, splits=np.zeros_like(good.plan.splits), shares=np.ones_like(good.plan.shares)
     )
     rogues = (
-        dataclasses.replace(good, objective=math.nextafter(good.objective, 0)),
-        dataclasses.replace(good, bound=good.objective * 1.001),
-        dataclasses.replace(good, status=SolutionStatus.NONE),
-        dataclasses.replace(
-            good, plan=worse, objective=evaluate(instance, worse).objective, bound=0.0
+        (dataclasses.replace(good, objective=math.nextafter(good.objective, 0)), "reports"),
+        (dataclasses.replace(good, bound=good.objective * 1.001), "above the optimum"),
+        (dataclasses.replace(good, status=SolutionStatus.NONE), "breaks nothing"),
+        (
+            dataclasses.replace(
+                good, plan=worse, objective=evaluate(instance, worse).objective, bound=0.0
+            ),
+            "breaks",
         ),
-        dataclasses.replace(
-            good, status=SolutionStatus.INFEASIBLE, plan=None, objective=None, bound=None
+        (
+            dataclasses.replace(
+                good, status=SolutionStatus.INFEASIBLE, plan=None, objective=None, bound=None
+            ),
+            "there is no plan",
         ),
+        (dataclasses.replace(good, statistics={"x": math.nan}), "cannot be recorded"),
+        (dataclasses.replace(good, statistics={"x": object()}), "cannot be recorded"),
     )
-    for rogue in rogues:
-        with pytest.raises(AssertionError):
-            hold_to_its_word(entry, instance, rogue)
+    for rogue, says in rogues:
+        with pytest.raises(BrokenPromiseError, match=says):
+            hold_to_its_word(subject(entry), instance, rogue)
+
+
+# -- splitopt conform ----------------------------------------------------------------------------
+
+
+def conform(*arguments):
+    result = CliRunner().invoke(cli, ["conform", *arguments], prog_name="splitopt")
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+@pytest.fixture
+def few_cases(monkeypatch):
+    """Three cases of each problem, so that a trial takes a moment."""
+    for problem, names in {
+        "cift": ("micro-0", "micro-1", "micro-3"),
+        "mepra": ("micro-0", "micro-1", "micro-2"),
+    }.items():
+        monkeypatch.setitem(CASES, problem, {name: CASES[problem][name] for name in names})
+
+
+def test_a_method_of_the_registry_conforms(few_cases):
+    result = conform("even-shares")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[-1] == f"{len(CHECKS)} of {len(CHECKS)} checks passed"
+    assert "FAILED" not in result.stdout
+    found = json.loads(conform("even-shares", "--json").stdout)
+    assert [(one["check"], one["passed"]) for one in found] == [(c.name, True) for c in CHECKS]
+    # Each of three cases with ample and without time; one case twice and three started.
+    tried = {one["check"]: one["steps"] for one in found}
+    assert (tried["results"], tried["no time"], tried["interface"]) == (3, 3, 1)
+
+
+def test_rogue_plugins_fail_each_for_its_own_reason(few_cases, rogues, monkeypatch):
+    names = ["honest", "cheat", "liar", "denier", "raiser", "stranger", "deserter", "segfault"]
+    names += ["forger", "glutton"]
+    monkeypatch.setattr("bench.conformance.trial._MEMORY_BYTES", 700 << 20)
+    result = conform(*names, "--plugin", *rogues, "--problem", "mepra", "--json")
+    assert result.exit_code == 1
+    failures = {
+        (found["method"], found["check"]): found["failure"]
+        for found in json.loads(result.stdout)
+        if not found["passed"]
+    }
+    for method, says in {
+        "cheat": "micro-0: reports ",
+        "liar": "above the optimum",
+        "denier": "micro-0: claims that there is no plan",
+        "raiser": "micro-0: ValueError: no luck <b>today</b>",
+        "stranger": "micro-0: solve() returned dict, not a Result",
+        "deserter": "micro-0: the process ended with exit code 0 in mid-check",
+        "segfault": "micro-0: the process ended by SIGSEGV",
+        "forger": "micro-0: ",
+        "glutton": "micro-0: MemoryError",
+    }.items():
+        assert says in failures[method, "results"], method
+    # All of them take any option, which hides misspelt ones.
+    assert "read_options" in failures["honest", "unknown option"]
+    assert ("honest", "results") not in failures
+    assert "\n" not in "".join(failures.values())
+
+
+def test_the_method_of_the_page_conforms(few_cases, tmp_path, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs" / "running.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "my_method.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    result = conform("--plugin", "my_method:METHOD")
+    assert result.exit_code == 0, result.output
+    assert f"{len(CHECKS)} of {len(CHECKS)} checks passed" in result.stdout
+
+
+def test_a_method_that_hangs_is_killed_and_named(few_cases, rogues):
+    entry = Entry("sleeper", "mepra", "heuristic", "rogues:METHODS", "")
+    check = next(check for check in CHECKS if check.name == "results")
+    (found,) = try_method(entry, checks=(check,), patience_s=3.0)
+    assert found.failure == "micro-0: still at it after 3 s, killed"
+    assert found.steps == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "a method, or --plugin"),
+        (["nothing"], "one of brute-force"),
+        (["even-shares", "--problem", "cift"], "a problem that the method is for"),
+        (["--plugin", "no_such_module:METHOD"], "module:object"),
+    ],
+)
+def test_conform_refuses_bad_input(arguments, says):
+    result = conform(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert says in result.stderr
+    assert result.stderr.count("\n") == 1

@@ -1,0 +1,114 @@
+"""``splitopt conform``: hold methods to what every method has to keep."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.commands.arguments import MethodName, plugin_option
+from bench.commands.output import echo_json, echo_table, json_option, note
+
+if TYPE_CHECKING:
+    from bench.conformance.trial import Finding
+    from bench.registry import Entry
+
+FAILED = 1
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  splitopt conform --plugin my_package.my_module:METHOD
+  splitopt conform jqodi --problem mepra
+\b
+Exit code 0: everything holds. 1: something does not; the last lines say what and on which case.
+"""
+)
+@click.argument("methods", type=MethodName(), nargs=-1, metavar="[METHOD]...")
+@click.option("--problem", type=click.Choice(["cift", "mepra"]), help="Only for this problem.")
+@plugin_option
+@json_option
+@click.pass_context
+def conform(
+    ctx: click.Context,
+    methods: tuple[str, ...],
+    problem: str | None,
+    plugins: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Hold METHODs to the conformance suite; by default those of the plugins.
+
+    Every claim of a result is compared with the data and with enumeration, on a fixed set of small
+    cases: costs, bounds, guarantees, proofs, what happens without time, options, seeds and starts.
+    """
+    entries = _chosen(methods, problem, plugins)
+    from bench.conformance.trial import try_method
+
+    findings = []
+    for entry in entries:
+        if not as_json:
+            note(f"{entry.name} for {entry.problem}, held to be {entry.kind}")
+        findings += try_method(entry)
+    if as_json:
+        echo_json([dataclasses.asdict(found) | {"passed": found.passed} for found in findings])
+    else:
+        _tell(findings)
+    if not all(found.passed for found in findings):
+        ctx.exit(FAILED)
+
+
+def _chosen(methods: tuple[str, ...], problem: str | None, plugins: tuple[str, ...]) -> list[Entry]:
+    from bench.entry_points import all_entries
+    from bench.registry import METHODS
+    from instances.errors import InputError
+
+    if not methods and not plugins:
+        raise InputError("METHOD", "none", "a method, or --plugin", "splitopt methods lists them")
+    known, broken = all_entries(plugins)
+    for line in broken:
+        note(f"splitopt: {line}")
+    names = [entry.name for entry in known]
+    for name in methods:
+        if name not in names:
+            raise InputError(
+                "method", name, "one of " + ", ".join(dict.fromkeys(names)), "correct it"
+            )
+    chosen = [
+        entry
+        for entry in known
+        if problem in (None, entry.problem)
+        and (entry.name in methods if methods else entry.target in plugins and entry not in METHODS)
+    ]
+    if not chosen:
+        raise InputError("--problem", problem, "a problem that the method is for", "leave it out")
+    return chosen
+
+
+def _tell(findings: list[Finding]) -> None:
+    echo_table(
+        {
+            "method": "method",
+            "problem": "problem",
+            "check": "check",
+            "steps": "tried",
+            "result": "result",
+            "what": "what is checked",
+        },
+        [
+            {
+                "method": found.method,
+                "problem": found.problem,
+                "check": found.check,
+                "steps": found.steps,
+                "result": "passed" if found.passed else "FAILED",
+                "what": found.what,
+            }
+            for found in findings
+        ],
+    )
+    failed = [found for found in findings if not found.passed]
+    for found in failed:
+        click.echo(f"FAILED {found.method} ({found.problem}), {found.check}: {found.failure}")
+    click.echo(f"{len(findings) - len(failed)} of {len(findings)} checks passed")

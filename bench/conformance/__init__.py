@@ -1,0 +1,1 @@
+"""What every method has to keep, whoever wrote it: the checks behind `splitopt conform`."""
