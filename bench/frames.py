@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,9 +84,13 @@ def export(out: Path, path: Path) -> int:
         raise InputError("file", path.name, "a name that ends in .csv or .parquet", "rename it")
     if importlib.util.find_spec("pyarrow") is None:
         raise InputError(
-            "file", path.name, "a .csv file while pyarrow is missing", "pip install pyarrow"
+            "file",
+            path.name,
+            "a .csv file while pyarrow is missing",
+            "pip install 'splitopt[parquet]'",
         )
     table = frame(out, heavy=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table.to_parquet(path, index=False)
+    packed = io.BytesIO()
+    table.to_parquet(packed, index=False)
+    write_bytes(path, packed.getvalue())
     return len(table)

@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import importlib.util
 import json
 
 import pytest
@@ -213,15 +212,37 @@ def test_export_to_csv(tmp_path):
     assert list(frame(folder)["seed"]) == [0, 0]
 
 
-def test_export_to_parquet_or_the_reason_why_not(tmp_path):
-    folder = fill(tmp_path / "a", [row()])
-    if importlib.util.find_spec("pyarrow") is None:
-        with pytest.raises(InputError, match="pip install pyarrow"):
-            export(folder, tmp_path / "rows.parquet")
-    else:
-        import pandas as pd
+def test_export_to_parquet_keeps_types_trajectories_and_plans(tmp_path):
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    rows = [
+        row("m", 2**62, trajectory=((0.5, 3.0, None),), plan={"format": "p"}, cores=(0, 1)),
+        row("n", 1, objective=None, status="none", memory_limit_bytes=1 << 40),
+    ]
+    folder = fill(tmp_path / "a", rows)
+    assert export(folder, tmp_path / "new" / "rows.parquet") == 2
+    table = pd.read_parquet(tmp_path / "new" / "rows.parquet")
+    assert list(table["method"]) == ["m", "n"]
+    assert list(table["seed"]) == [2**62, 1]  # no float has been in between
+    assert json.loads(table["trajectory"][0]) == [[0.5, 3.0, None]]
+    assert json.loads(table["plan"][0]) == {"format": "p"}
+    assert json.loads(table["cores"][0]) == [0, 1]
+    assert table["objective"].isna().tolist() == [False, True]
+    # The same figures as in the other format, which leaves out what is large.
+    export(folder, tmp_path / "rows.csv")
+    other = pd.read_csv(tmp_path / "rows.csv")
+    for name in ("solve_time_s", "best_objective", "verdict_after_cross_check"):
+        assert list(other[name]) == list(table[name])
+    assert set(table.columns) - set(other.columns) == {"trajectory", "plan"}
+    # Nothing but the two files was left behind.
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["rows.parquet"]
 
-        export(folder, tmp_path / "rows.parquet")
-        assert list(pd.read_parquet(tmp_path / "rows.parquet")["method"]) == ["m"]
+
+def test_export_says_what_is_missing(tmp_path, monkeypatch):
+    folder = fill(tmp_path / "a", [row()])
     with pytest.raises(InputError, match=r"\.csv or \.parquet"):
         export(folder, tmp_path / "rows.txt")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install 'splitopt\[parquet\]'"):
+        export(folder, tmp_path / "rows.parquet")
+    assert not (tmp_path / "rows.parquet").exists()
