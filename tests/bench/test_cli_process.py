@@ -1,7 +1,10 @@
 """The command line as a process of its own: start-up, pipes, signals, completion."""
 
+import contextlib
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
@@ -135,6 +138,33 @@ def test_ctrl_c_ends_at_once(tmp_path, command):
     assert process.returncode == 130, err
     assert "interrupted" in err
     assert "Traceback" not in err
+
+
+def test_a_progress_bar_with_an_estimate_on_a_terminal(tmp_path):
+    """The bar is drawn on a terminal alone, on stderr; stdout stays data."""
+    ours, theirs = pty.openpty()
+    command = ["run", "mepra-image-10mbps", "-m", "even-shares,random", "--seeds", "0..2"]
+    process = subprocess.Popen(
+        [SPLITOPT, *command, "--time-limit", "1", "--out", "r", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        cwd=tmp_path,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "120"},
+    )
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # the terminal is gone with the process
+        while data := os.read(ours, 1 << 16):
+            shown += data
+    os.close(ours)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert json.loads(output)["done_now"] == 6
+    text = shown.decode()
+    assert "0/6" in text
+    assert re.search(r"[1-6]/6", text)
+    assert re.search(r"\d:\d\d:\d\d left", text)
+    assert "mepra-image-10mbps" in text
 
 
 def complete(words):

@@ -86,6 +86,32 @@ def test_kill_9_of_the_runner_loses_only_what_was_in_progress(
     assert summary.verdicts == {"right": 6}
 
 
+def test_kill_9_at_any_moment_again_and_again(tmp_path, rogues, instance_file):
+    """As a run is taken up, as one is stored, and in between."""
+    path = instance_file()
+    selection = {"seeds": list(range(12)), "options": {"honest": {"pause": 0.1}}, "jobs": 2}
+    told = 0
+    for kind, delay in (("planned", 0.0), ("started", 0.0), ("finished", 0.0), ("finished", 0.15)):
+        process = start(tmp_path, [path], ["honest"], **selection)
+        (event,) = events_until(process, kind)
+        told = max(told, event["done"])
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        told = max([told, *(json.loads(line)["done"] for line in process.stdout)])
+        process.wait()
+        process.stdout.close()
+        # What was reported as stored is stored, and nothing is there twice.
+        kept = methods_of(tmp_path)
+        assert told <= len(kept) == len(set(kept)) <= 12
+    settings = {"time_limit_s": 30.0, "plugins": rogues, **selection}
+    summary = run_set([path], ["honest"], tmp_path, **settings)
+    assert summary.done_before == len(kept)
+    assert summary.verdicts == {"right": 12}
+    with Store(tmp_path) as store:
+        assert store._query("PRAGMA integrity_check")[0][0] == "ok"
+        assert store.claimed() == 0
+
+
 def test_kill_9_of_a_run_is_named_and_the_others_go_on(tmp_path, rogues, instance_file):
     done = []
 
