@@ -25,8 +25,10 @@ def text(value: object) -> Markup:
     """Return `value` escaped; markup stays as it is."""
     if isinstance(value, Markup):
         return value
-    # Control characters are no XML, and do no good in HTML.
-    shown = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in str(value))
+    shown = str(value)
+    if not shown.isprintable():
+        # Control characters are no XML, and do no good in HTML.
+        shown = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in shown)
     return Markup(html.escape(shown, quote=True))
 
 

@@ -6,6 +6,7 @@ import math
 import shlex
 from collections import defaultdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.report.data import InstanceEntry, ReportData
 from bench.report.features import shape_of
@@ -20,6 +21,9 @@ from bench.summary import run_gap
 from instances.documents import content_hash
 from instances.errors import InputError
 from instances.judge import plan_from_document
+
+if TYPE_CHECKING:
+    from instances.interface import Instance
 
 __all__ = ["instance_page"]
 
@@ -62,7 +66,7 @@ def instance_page(data: ReportData, entry: InstanceEntry) -> str:
             charts([instance_chart(data, rows, reference)]),
             class_="beside",
         ),
-        *_pictures(data, entry, rows),
+        *_pictures(data, entry, instance, rows),
         tag("h2", "Runs"),
         run_table(data, rows, "..", instances=False),
     ]
@@ -92,9 +96,10 @@ def _command(data: ReportData, entry: InstanceEntry, rows: list[Row]) -> str:
     return shlex.join(parts)
 
 
-def _pictures(data: ReportData, entry: InstanceEntry, rows: list[Row]) -> list[Markup]:
+def _pictures(
+    data: ReportData, entry: InstanceEntry, instance: Instance | None, rows: list[Row]
+) -> list[Markup]:
     """Return the best plan's picture, and those of other methods' plans to be opened."""
-    instance = entry.instance()
     heading = tag("h2", "Plans")
     if instance is None:
         return [heading, tag("p", "The store does not hold the instance, so there is no picture.")]
