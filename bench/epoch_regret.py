@@ -3,7 +3,8 @@
 Each configuration's K_g follows from a fitted curve, whose bootstrap resamples give other figures:
 the ends of a percentile interval for all configurations at once (``low``, ``high``), or one
 resample for all (``draw``). The instance is solved exactly with these in place of the nominal
-ones. Then, with OPT the optimum under the truth::
+ones. Intervals leave the form's own error out; so both times a factor is tried as well, K over it
+and K times it (``shorter``, ``longer``). Then, with OPT the optimum under the truth::
 
     regret = E(plan made under the wrong K, at the true K) / OPT - 1
 
@@ -15,6 +16,7 @@ second figure keeps configuration, path and cuts, and sets all speeds anew for t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -27,7 +29,7 @@ from instances.curve_data import learning_data
 from instances.curve_fitting import epochs_interval
 from instances.curves import LearningCurve
 from instances.errors import InputError
-from instances.interface import Budget
+from instances.interface import Budget, SolutionStatus
 from instances.judge import check, evaluate
 
 __all__ = ["Regret", "regrets", "resampled_curves", "with_epochs"]
@@ -43,7 +45,8 @@ class Regret:
     Attributes
     ----------
     scenario
-        ``low``, ``high`` or ``draw``: what K was in place of the nominal one.
+        ``low``, ``high``, ``shorter``, ``longer`` or ``draw``: what K was in place of the nominal
+        one.
     wrong
         ``plan`` where the plan was made with it and the nominal K is true, ``truth`` where it is
         the truth.
@@ -107,7 +110,7 @@ def with_epochs(instance: CiftInstance, epochs: Epochs) -> CiftInstance:
 
 
 def _scenarios(
-    instance: CiftInstance, draws: int, level: float
+    instance: CiftInstance, draws: int, level: float, factor: float
 ) -> Iterator[tuple[str, dict[Configuration, int | None]]]:
     """Yield each scenario with the epochs of every configuration."""
     assert instance.error_target is not None
@@ -122,6 +125,8 @@ def _scenarios(
         low[g], _, high[g] = epochs_interval(curves[key], others[key], samples, target, level)
     yield "low", low
     yield "high", high
+    yield "shorter", {g: math.floor(g.epochs / factor) for g in instance.configurations}
+    yield "longer", {g: math.ceil(g.epochs * factor) for g in instance.configurations}
     for b in range(draws):
         yield (
             "draw",
@@ -132,20 +137,16 @@ def _scenarios(
         )
 
 
-def _solved(instance: CiftInstance, time_limit_s: float) -> CiftPlan | None:
-    """Return an optimal plan, None when there is provably none.
+class _UnprovenError(Exception):
+    """An optimum was not proven in the time there was."""
 
-    Raises
-    ------
-    InputError
-        When the time does not suffice for a proof.
-    """
+
+def _solved(instance: CiftInstance, time_limit_s: float) -> CiftPlan | None:
+    """Return an optimal plan, None when there is provably none."""
     name = "highs-oa" if instance.has_continuous_speeds else "jqodi-exact"
     result = load(name, "cift").solve(instance, Budget(time_limit_s), 0, {})
-    if result.status not in ("optimal", "infeasible"):
-        raise InputError(
-            "--time-limit", time_limit_s, f"enough to prove {instance.name}", "give more seconds"
-        )
+    if result.status not in (SolutionStatus.OPTIMAL, SolutionStatus.INFEASIBLE):
+        raise _UnprovenError
     return result.plan if isinstance(result.plan, CiftPlan) else None
 
 
@@ -222,32 +223,61 @@ def regrets(
     *,
     draws: int = 10,
     level: float = 0.9,
+    factor: float = 1.9,
     time_limit_s: float = 60.0,
+    skipped: dict[str, str] | None = None,
 ) -> Iterator[Regret]:
     """Yield the regrets of each instance: low and high ends, and so many draws, both ways.
 
-    Instances without a plan under the nominal K, or whose epochs are given and follow from no
-    curve, are passed over.
+    Parameters
+    ----------
+    draws
+        Resamples used, besides both ends.
+    level
+        Of the interval.
+    factor
+        By which K is shorter and longer; 1.9 holds 90 % of what `bench.epoch_study` measures on
+        other seeds.
+    time_limit_s
+        For each optimum.
+    skipped
+        Filled with the instances passed over and why: no curve that K follows from, no plan under
+        the nominal K, an optimum that was not proven in time.
 
     Raises
     ------
     InputError
-        For a curve without committed resamples, or a solve that ends without a proof.
+        For a curve without committed resamples.
     """
+    why = {} if skipped is None else skipped
     for instance in instances:
         if instance.error_target is None:
+            why[instance.name] = "its epochs are given, not derived from a curve"
             continue
-        nominal = _solved(instance, time_limit_s)
-        if nominal is None:
-            continue
-        for scenario, epochs in _scenarios(instance, draws, level):
-            other = with_epochs(instance, epochs)
-            best = _solved(other, time_limit_s) if other.configurations else None
-            if best is not None:
-                k = _epochs_of(other, best)
-                yield _compare(scenario, "plan", best, instance, nominal, k)
-            k = _epochs_of(instance, nominal)
-            yield _compare(scenario, "truth", nominal, other, best, k)
+        try:
+            yield from _of_instance(instance, (draws, level, factor), time_limit_s, why)
+        except _UnprovenError:
+            why[instance.name] = f"an optimum was not proven within {time_limit_s:g} s"
+
+
+def _of_instance(
+    instance: CiftInstance,
+    scenarios: tuple[int, float, float],
+    time_limit_s: float,
+    why: dict[str, str],
+) -> Iterator[Regret]:
+    nominal = _solved(instance, time_limit_s)
+    if nominal is None:
+        why[instance.name] = "it has no plan"
+        return
+    planned = _epochs_of(instance, nominal)
+    for scenario, epochs in _scenarios(instance, *scenarios):
+        other = with_epochs(instance, epochs)
+        best = _solved(other, time_limit_s) if other.configurations else None
+        if best is not None:
+            k = _epochs_of(other, best)
+            yield _compare(scenario, "plan", best, instance, nominal, k)
+        yield _compare(scenario, "truth", nominal, other, best, planned)
 
 
 def _epochs_of(instance: CiftInstance, plan: CiftPlan) -> int:

@@ -46,11 +46,12 @@ COLUMNS = {
 }
 COVERAGE_COLUMNS = {
     "protocol": "protocol",
-    "targets": "targets",
+    "targets": "targets reached",
     "covered": "in the 90 % interval",
     "below": "K below it",
     "above": "K above it",
     "width": "high / low, median",
+    "unreached": "not reached: in it",
     "calibrated": "calibrated, covered",
     "factor": "calibrated factor",
 }
@@ -165,8 +166,10 @@ def _score(reach: Reach) -> float:
 def coverage(records: Sequence[Record]) -> list[Row]:
     """Return for each protocol how often the interval of the suite's form holds the measured K.
 
-    Targets of at most 0.2. ``calibrated`` replaces the bootstrap by a factor on K that is the 90 %
-    quantile of |log(measured / predicted)| over the *other* models' cases (split conformal).
+    Targets of at most 0.2: those reached within the epochs measured, and apart from them those that
+    were not, which an interval holds when it goes beyond these epochs. ``calibrated`` replaces the
+    bootstrap by a factor on K that is the 90 % quantile of |log(measured / predicted)| over the
+    targets reached by the *other* models (split conformal).
     """
     rows: list[Row] = []
     own = [r for r in records if r.predictor == "splitopt"]
@@ -178,23 +181,26 @@ def coverage(records: Sequence[Record]) -> list[Row]:
             for reach in record.reaches
             if reach.target <= STRICT and reach.has_interval
         ]
+        reached = [(model, reach) for model, reach in cases if reach.measured is not None]
+        sides = [_side(reach) for _, reach in reached]
+        widths = [
+            math.inf if reach.high is None else reach.high / max(1, reach.low)
+            for _, reach in reached
+            if reach.low is not None
+        ]
+        width = median(widths) if widths else math.inf
+        held, factors = _calibrated(reached)
         if not cases:
             continue
-        sides = [_side(reach) for _, reach in cases]
-        widths = [
-            reach.high / max(1, reach.low)
-            for _, reach in cases
-            if reach.low is not None and reach.high is not None
-        ]
-        held, factors = _calibrated(cases)
         rows.append(
             {
                 "protocol": protocol,
-                "targets": len(cases),
+                "targets": len(reached),
                 "covered": _share(s == 0 for s in sides),
                 "below": _share(s < 0 for s in sides),
                 "above": _share(s > 0 for s in sides),
-                "width": median(widths) if widths else None,
+                "width": None if math.isinf(width) else width,
+                "unreached": _share(_side(r) == 0 for _, r in cases if r.measured is None),
                 "calibrated": _share(held),
                 "factor": mean(factors) if factors else None,
             }
@@ -265,7 +271,8 @@ def _text(column: str, value: Cell, row: Row) -> str:
             return f"{value:+.3f}" if column == "bias" else f"{value:.3f}"
         if column in ("width", "factor"):
             return f"{value:.2f}"
-        return f"{100 * value:.2f} %" if 0 < abs(value) < 0.01 else f"{100 * value:.0f} %"
+        small = 5e-5 <= abs(value) < 0.01
+        return f"{100 * value:.2f} %" if small else f"{100 * value:.0f} %"
     return str(value)
 
 

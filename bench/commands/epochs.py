@@ -112,13 +112,16 @@ def epochs(
     wanted = () if protocols == ("none",) else protocols or PROTOCOLS
     chosen = [_read_pair(pair) for pair in pairs] or None
     records = list(study(wanted, chosen, resamples=resamples, seed=seed))
-    found = _regrets(names, draws, time_limit)
-    document = _document(records, found)
+    skipped: dict[str, str] = {}
+    found = _regrets(names, draws, time_limit, skipped)
+    document = _document(records, found) | {"regret_skipped": skipped}
     written = [] if out is None else _write(out, document, records)
     if as_json:
         echo_json(document)
         return
     _tell(document)
+    for name, reason in skipped.items():
+        note(f"no regret: {name}: {reason}")
     for path in written:
         note(f"written: {path}")
 
@@ -128,13 +131,15 @@ def _read_pair(text: str) -> tuple[str, str]:
     return model, level
 
 
-def _regrets(names: Sequence[str], draws: int, time_limit: float) -> list[Regret]:
+def _regrets(
+    names: Sequence[str], draws: int, time_limit: float, skipped: dict[str, str]
+) -> list[Regret]:
     from bench.epoch_regret import regrets
     from instances.cift import CiftInstance
 
     instances = [open_instance(name) for name in names]
     mine = [instance for instance in instances if isinstance(instance, CiftInstance)]
-    return list(regrets(mine, draws=draws, time_limit_s=time_limit))
+    return list(regrets(mine, draws=draws, time_limit_s=time_limit, skipped=skipped))
 
 
 def _document(records: list[Record], found: list[Regret]) -> dict[str, Any]:

@@ -194,13 +194,15 @@ def test_coverage_by_hand():
         Reach(0.18, 10, 12, 11, 14, True),  # measured below
         Reach(0.16, 30, 12, 11, 14, True),  # measured above
         Reach(0.15, 30, 40, 25, None, True),  # in: the upper end is never
-        Reach(0.12, None, 35, 30, 50, True),  # in: beyond 40 is in the interval
-        Reach(0.10, None, 35, 30, 39, True),  # above: promised within 39
+        Reach(0.12, None, 35, 30, 50, True),  # not reached, in: beyond 40 is in the interval
+        Reach(0.10, None, 35, 30, 39, True),  # not reached, above: promised within 39
+        Reach(0.30, 1, 0, 0, 0, True),  # an easy target
     ]
     (row,) = coverage([record("splitopt", reaches), record("optimus", reaches)])
-    assert (row["targets"], row["covered"]) == (6, 0.5)
-    assert row["below"] == pytest.approx(1 / 6)
-    assert row["above"] == pytest.approx(2 / 6)
+    assert (row["targets"], row["covered"], row["below"], row["above"]) == (4, 0.5, 0.25, 0.25)
+    assert row["unreached"] == 0.5
+    # high / low: 14/9, 14/11, 14/11, never
+    assert row["width"] == pytest.approx((14 / 9 + 14 / 11) / 2)
 
 
 def test_a_calibrated_factor_is_that_of_the_other_models():
@@ -237,6 +239,8 @@ def test_regret_on_a_small_instance_is_what_enumeration_says():
         if one.wrong == "plan":  # the truth is the nominal K
             assert one.optimum == pytest.approx(nominal.objective, rel=1e-6)
         assert one.regret is None or one.regret >= 0
+        if one.scenario == "longer":
+            assert one.planned != one.true
         # Speeds set anew are never worse than those planned.
         if one.regret is not None:
             assert one.reset <= one.regret + 1e-9
@@ -266,6 +270,19 @@ def test_other_epochs_make_another_instance():
     assert after.fine_tuning_energy_j == pytest.approx(
         before.fine_tuning_energy_j * (first.epochs + 2) / first.epochs
     )
+
+
+def test_what_is_passed_over_is_said():
+    names = ("cift-tiny-not-together", "cift-crafted-menu", "cift-tiny-fine-tuning")
+    skipped = {}
+    instances = [load_instance(name) for name in names]
+    found = list(regrets(instances, draws=0, time_limit_s=1e-9, skipped=skipped))
+    assert found == []
+    assert "not proven" in skipped["cift-tiny-fine-tuning"]
+    found = list(regrets(instances[:2], draws=0, skipped=skipped))
+    assert found == []
+    assert skipped["cift-tiny-not-together"] == "it has no plan"
+    assert "given" in skipped["cift-crafted-menu"]
 
 
 def test_regret_tables():
