@@ -27,7 +27,7 @@ Score = Callable[[Floats], tuple[float, float]]
 _UNSEEN = 1e30
 
 OPTIONS = (
-    Option("population", 100, "vectors in a generation", minimum=8, maximum=100_000),
+    Option("population", 60, "vectors in a generation", minimum=8, maximum=100_000),
     Option("generations", 300, "generations, unless time ends them", minimum=1, maximum=10**9),
     Option("patience", 40, "generations without a better vector that end it", minimum=1),
 )
