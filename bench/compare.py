@@ -124,14 +124,14 @@ def _machine(data: ReportData, row: Row) -> str:
 
 
 def _circumstances(data: ReportData, row: Row) -> tuple[object, ...]:
-    return (row.jobs, _machine(data, row))
+    return (row.parallelism, _machine(data, row))
 
 
 def _caveats(before: ReportData, after: ReportData, *, across: bool) -> list[str]:
     notes = []
     remedy = "Times were compared all the same." if across else "Such times are not compared."
     for what, values in (
-        ("runs at a time", [{row.jobs for row in data.rows} for data in (before, after)]),
+        ("runs at a time", [{row.parallelism for row in data.rows} for data in (before, after)]),
         (
             "machines",
             [{_machine(data, row) for row in data.rows} for data in (before, after)],

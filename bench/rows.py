@@ -208,6 +208,12 @@ class Row:
             self.relative_gap,
         )
 
+    @property
+    def parallelism(self) -> str:
+        """How many runs went on at a time, and on this one's machine: times differ with both."""
+        here = self.jobs if self.jobs_on_machine is None else self.jobs_on_machine
+        return f"{self.jobs}" if here == self.jobs else f"{self.jobs} ({here} a machine)"
+
     def to_document(self) -> dict[str, Any]:
         """Return the row as a JSON object."""
         document = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}

@@ -172,7 +172,7 @@ class ReportData:
         """What a reader must know before comparing times."""
         notes = []
         for what, values in (
-            ("runs at a time", {str(row.jobs) for row in self.rows}),
+            ("runs at a time", {row.parallelism for row in self.rows}),
             ("time limits in s", {f"{row.time_limit_s:g}" for row in self.rows}),
             ("numbers of threads", {str(row.threads) for row in self.rows}),
             ("processors", {e.get("processor") or "?" for e in self.environments.values()}),

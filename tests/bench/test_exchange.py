@@ -10,6 +10,7 @@ from bench.compare import compare
 from bench.compare_text import comparison_text
 from bench.frames import export, frame
 from bench.merge import merge
+from bench.report.data import load
 from bench.rows import Row
 from bench.store import BestKnown, Store
 from instances.errors import InputError
@@ -163,6 +164,18 @@ def test_the_share_that_is_right_has_an_interval(tmp_path):
     assert m.regressed
     assert found.regressed == ["mepra m"]
     assert compare(tmp_path / "a", tmp_path / "a").regressed == []
+
+
+def test_runs_spread_over_machines_are_not_compared_with_runs_on_one(tmp_path):
+    """Four at a time is another thing on one machine than on four."""
+    crowded = [row(jobs=4, jobs_on_machine=4)]
+    spread = [row(jobs=4, jobs_on_machine=1, cluster="slurm")]
+    one, other = fill(tmp_path / "a", crowded), fill(tmp_path / "b", spread)
+    found = compare(one, other)
+    assert any("A has 4; B has 4 (1 a machine)" in note for note in found.caveats)
+    merge(tmp_path / "c", [one, fill(tmp_path / "d", [row("n", jobs=4, jobs_on_machine=1)])])
+    (note,) = (n for n in load(tmp_path / "c").caveats if "runs at a time" in n)
+    assert note == "Rows with different runs at a time stand together: 4, 4 (1 a machine)."
 
 
 def test_stores_without_a_common_run(tmp_path):
