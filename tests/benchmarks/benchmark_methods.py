@@ -13,6 +13,8 @@ from instances.judge import certify, check, evaluate, instance_from_document
 CIFT = ("jqodi", "jqodi-exact", "highs-flow", "highs-assignment", "highs-oa", "cpsat", "fin")
 MEPRA = ("jqodi", "jqodi-exact", "highs-tangent", "lagrangian", "cpsat", "even-shares", "aco-ear")
 
+INEXACT = ("jqodi", "fin", "even-shares", "aco-ear")
+
 
 def solve(name: str, instance: Any) -> Any:
     from bench.registry import load
@@ -42,6 +44,7 @@ def method_spec(problem: str, name: str, size: str, make: Any) -> Spec:
                 solve,
                 lambda result: float(result.objective),
                 rounds=3,
+                optimal=name not in INEXACT,
             ),
         ),
         lambda: make().content_hash,

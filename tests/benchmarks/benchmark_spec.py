@@ -23,6 +23,9 @@ class Phase:
         computes something else is another one. None where there is nothing to compare.
     rounds
         Rounds measured; the smoke run does one.
+    optimal
+        Whether the answer is an optimum. One of a method that promises none may become better,
+        never worse.
     smoke
         Whether it is part of the smoke run, where its spec is.
     """
@@ -32,6 +35,7 @@ class Phase:
     run: Callable[..., Any]
     answer: Callable[[Any], float] | None = None
     rounds: int = 5
+    optimal: bool = True
     smoke: bool = True
 
 

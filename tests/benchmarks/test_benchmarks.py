@@ -36,7 +36,8 @@ def test_phase(benchmark, spec, phase):
         assert wanted is None or not spec.small
     else:
         # Solvers stop at a gap of 1e-6.
-        assert wanted is None or answer == pytest.approx(wanted, rel=4e-6)
+        assert wanted is None or answer <= wanted * (1 + 4e-6)
+        assert wanted is None or not phase.optimal or answer >= wanted * (1 - 4e-6)
 
 
 def test_the_registry_names_each_spec_once():
