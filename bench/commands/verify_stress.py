@@ -107,19 +107,25 @@ class Stress:
 
         chart = Chart(
             "Labels made on chains of choices (PARTITION as CIFT)",
-            "The exact program doubles with each stage until the time is up; the trimmed one "
-            "grows with the square.",
+            "What the exact program makes, its bounds and its tolerance included, until the time "
+            "is up, and the trimmed one on dominance and trimming alone.",
             Scale.over([one.stages for one in self.points]),
             Scale.over([max(one.labels, 1) for one in self.points], log=True, floor=1.0),
             "stages",
             "labels",
         )
         for epsilon in dict.fromkeys(one.epsilon for one in self.points):
+            name = "exact" if epsilon == 0 else f"epsilon {epsilon:g}"
             mine = [one for one in self.points if one.epsilon == epsilon]
-            chart.line(
-                "exact" if epsilon == 0 else f"epsilon {epsilon:g}",
-                [(one.stages, max(one.labels, 1)) for one in mine],
-            )
+            whole = [(one.stages, max(one.labels, 1)) for one in mine if not one.cut]
+            chart.line(name, whole)
+            cut = [
+                (one.stages, max(one.labels, 1), f"{one.stages} stages: more than {one.labels}")
+                for one in mine
+                if one.cut
+            ]
+            if cut:
+                chart.points(f"{name}, cut off: a lower bound", cut)
         path = folder / "explosion.svg"
         write_chart(chart, path)
         return [path]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench import kernel_comparison
+from bench import jqodi_page, kernel_comparison
 from bench.cli import cli
 from bench.jqodi_speed import fastest_exact
 from heuristics.labels import constrained_shortest_path
@@ -107,3 +109,61 @@ def test_rows_are_read_as_the_store_has_them() -> None:
 
     names = {field.name for field in dataclasses.fields(Row)}
     assert names >= set(vars(row("cpsat", 1.0, "optimal")))
+
+
+def test_page_tables_say_what_was_measured(tmp_path: Path) -> None:
+    speed = {
+        "least_s": 1.0,
+        "epsilon": 0.01,
+        "cift": [
+            {"exact_s": 2.0, "jqodi_s": 0.01, "censored": False},
+            {"exact_s": 10.0, "jqodi_s": 0.1, "censored": True},
+            {"exact_s": 1.0, "jqodi_s": 4.0, "censored": False},
+        ],
+        "mepra": [
+            {"devices": 5, "exits": "fixed", "tangents_s": t, "jqodi_s": j, "tangents_proved": p}
+            for t, j, p in ((0.2, 0.1, True), (0.1, 0.2, True), (9.0, 0.3, False))
+        ],
+    }
+    text = jqodi_page.speed_tables(speed)
+    # Ratios 200, 100 and 0.25; 10, 100 and 4000 ms.
+    assert "median 100, least 0.25; slower on 1" in text
+    assert "(1 of them proved by none" in text
+    assert "median 100 ms, most 4000 ms" in text
+    # Ratios 2, 0.5 and 30.
+    assert "| fixed | 5 to 5 | 3 | 200 | 200 | 2 | 0.5 | 1 | 1 |" in text
+
+    def measured(seconds: float, cut: bool = False) -> dict[str, object]:
+        return {"cpu_s": seconds, "censored": cut}
+
+    kernel = {
+        "cap_s": 5.0,
+        "rows": [
+            {
+                "family": "random",
+                "arcs": 1000,
+                "resources": 1,
+                "solvers": {
+                    "labels": measured(0.001),
+                    "labels at 1 %": measured(0.002),
+                    "cspy": measured(seconds, seconds == 5.0),
+                },
+            }
+            for seconds in (0.0005, 0.004, 5.0)
+        ],
+    }
+    text = jqodi_page.kernel_table(kernel)
+    assert "| random | 1000 | 1 | 3 | 1 | 2 | 4 | 1 |" in text
+    assert "median ratio 4 over 3 graphs, least 0.5, the kernel slower on 1; 1 cut off at 5" in text
+    # A page without the marks is refused, and the file is another's: nothing is written.
+    page = tmp_path / "page.md"
+    page.write_text("no marks")
+    path = tmp_path / "kernel.json"
+    path.write_text(json.dumps(kernel))
+    assert jqodi_page.main(["--kernel", str(path), "--page", str(page)]) == 2
+    assert jqodi_page.main(["--speed", str(path), "--page", str(page)]) == 2
+    assert page.read_text() == "no marks"
+    marks = "<!-- jqodi-kernel: measured, written by a command -->\n<!-- jqodi-kernel ends -->"
+    page.write_text(marks)
+    assert jqodi_page.main(["--kernel", str(path), "--page", str(page)]) == 0
+    assert "median ratio 4" in page.read_text()
