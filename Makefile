@@ -6,13 +6,14 @@ OUT ?= results/bench
 BENCHMARKS ?= results/benchmarks
 BENCHMARK ?=
 
-.PHONY: bench benchmark test lessons docs lint types unit setup clean help
+.PHONY: bench benchmark campaign test lessons docs lint types unit setup clean help
 
 help:
 	@echo "make bench   set up, solve the benchmark set with every method, write the report"
 	@echo "make benchmark   time building, loading, solving, kernels, start-up; compare with the last"
 	@echo "make test    set up, then style, types and tests"
 	@echo "make lessons run the lessons and write their pages; make docs builds the site"
+	@echo "make campaign  run every exact method on standard-v1 (hours; resumes)"
 	@echo "make clean   remove the environment and results"
 
 setup: $(VENV)/.ready
@@ -28,6 +29,10 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 bench: setup
 	$(BIN)/splitopt run quick --methods all --time-limit 3 --jobs 2 --out $(OUT)
 	$(BIN)/splitopt report $(OUT)
+
+# Every exact method on standard-v1, resumed where it stopped; hours. docs/campaign.md says what.
+campaign: setup
+	$(BIN)/python -m bench.campaign --out results/campaign
 
 # Times of this code against those saved before; BENCHMARK="-k labels" for a part of it.
 benchmark: setup

@@ -8,7 +8,8 @@ the root bound; nodes; processor seconds to a proof. `root` is, over the optimum
 - of SCIP: its dual bound when the root node is done, cuts and propagation included;
 - of a method of the suite: the bound before it branches, where it states one.
 
-Figures go to a JSON file; ``--page`` puts them into the page between its marks.
+Figures go to a JSON file, one by one, and into the page between its marks; the command goes on
+where it was stopped. To measure anew, remove the file.
 """
 
 from __future__ import annotations
@@ -148,8 +149,10 @@ def _by_scip(scip: Any) -> tuple[float | None, int, bool]:
     """Return root bound, nodes and whether it is solved."""
     scip.optimize()
     solved = scip.getStatus() in ("optimal", "gaplimit", "infeasible")
-    root = float(scip.getDualboundRoot())
-    return (root if abs(root) < 1e19 else None), int(scip.getNTotalNodes()), solved
+    nodes = int(scip.getNTotalNodes())
+    # Settled in presolve or at the root, it has no root bound of its own.
+    root = float(scip.getDualbound() if solved and nodes <= 1 else scip.getDualboundRoot())
+    return (root if abs(root) < 1e19 else None), nodes, solved
 
 
 def _linear(model: Any) -> SparseModel:
@@ -279,6 +282,7 @@ def measure(
     limit_s: float,
     on_row: Callable[[Strength], None] | None = None,
     formulations: Sequence[str] = (),
+    known: Sequence[Strength] = (),
 ) -> list[Strength]:
     """Return the measurements of these instances.
 
@@ -290,13 +294,16 @@ def measure(
         Called with each measurement.
     formulations
         Only these formulations and methods; all where none is named.
+    known
+        Measurements there are already, not made again.
 
     Raises
     ------
     InputError
         For an instance without a known optimum.
     """
-    found: list[Strength] = []
+    found: list[Strength] = list(known)
+    there = {(row.instance, row.formulation) for row in known}
 
     def keep(row: Strength) -> None:
         found.append(row)
@@ -309,13 +316,15 @@ def measure(
         for formulation in MODELS[instance.problem]:
             if continuous or (formulations and formulation not in formulations):
                 continue
+            if (name, formulation) in there:
+                continue
             try:
                 for row in _pyomo_rows(instance, formulation, limit_s):
                     keep(row)
             except InputError:
                 continue  # options too many to list, say: the page names what is missing
         for method in METHODS[instance.problem]:
-            if formulations and method not in formulations:
+            if (formulations and method not in formulations) or (name, method) in there:
                 continue
             one = _method_row(instance, method, limit_s)
             if one is not None:
@@ -392,24 +401,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.strength", description=__doc__)
     parser.add_argument("--instances", default=",".join(INSTANCES), help="names with commas")
     parser.add_argument("--time-limit", type=float, default=60.0, help="seconds a solve")
-    parser.add_argument("--out", type=Path, default=FIGURES, help="JSON file of the figures")
+    parser.add_argument(
+        "--out", type=Path, default=FIGURES, help="JSON file of the figures; those in it are kept"
+    )
     parser.add_argument("--page", type=Path, default=PAGE, help="page whose table is replaced")
     parser.add_argument("--only-page", action="store_true", help="from the figures that are there")
     given = parser.parse_args(arguments)
     try:
-        if given.only_page:
-            rows = _read(given.out)
-        else:
-            rows = measure(
-                given.instances.split(","),
-                given.time_limit,
-                _tell,
-            )
-            document = {
-                "time_limit_s": given.time_limit,
-                "rows": [dataclasses.asdict(row) for row in rows],
-            }
-            write_json(given.out, document, indent=1)
+        rows = _read(given.out) if given.out.is_file() else []
+        if not given.only_page:
+            fresh: list[Strength] = []
+
+            def keep(row: Strength) -> None:
+                _tell(row)
+                fresh.append(row)
+                document = {"rows": [dataclasses.asdict(one) for one in (*rows, *fresh)]}
+                write_json(given.out, document, indent=1)
+
+            names = given.instances.split(",")
+            rows = measure(names, given.time_limit, keep, known=rows)
         replace_part(given.page, "strength", tables(rows))
     except InputError as error:
         sys.stderr.write(f"error: {error}\n")

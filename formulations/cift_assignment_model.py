@@ -87,11 +87,10 @@ class AssignmentModel:
         """Add a row, unless nothing is in it."""
         if not terms:
             return
-        number = len(self._lower)
-        for column, value in terms:
-            self._row.append(number)
-            self._column.append(column)
-            self._value.append(value)
+        columns, values = zip(*terms, strict=True)
+        self._row += [len(self._lower)] * len(columns)
+        self._column += columns
+        self._value += values
         self._lower.append(lower)
         self._upper.append(upper)
 
@@ -260,21 +259,32 @@ def build_model(instance: CiftInstance) -> AssignmentModel:
     model = AssignmentModel(instance, _choices(instance))
     seconds: dict[str, list[tuple[int, float]]] = {phase: [] for phase in PHASES}
     levels = [_efficient(node) for node in instance.nodes]
+    rooms = [rational(node.memory_bytes) for node in instance.nodes]
     # Variables, with their energy and their seconds in either phase.
     for k, choice in enumerate(model.choices):
         model.y[k] = model.new()
+        largest = max(choice.held)
         for n in choice.reach:
+            everything = largest <= rooms[n]
             for b, held in enumerate(choice.held):
-                if held <= rational(instance.nodes[n].memory_bytes):
+                if everything or held <= rooms[n]:
                     model.x[k, b, n] = model.new()
         _hops(model, k, seconds)
         _work(model, k, levels, seconds)
     # Constraints.
     model.row([(column, 1.0) for column in model.y.values()], 1.0, 1.0)
+    hops: list[list[tuple[int, int, int, int]]] = [[] for _ in model.choices]
+    for (k, b, tail, head), column in model.h.items():
+        hops[k].append((b, tail, head, column))
+    done: list[dict[tuple[str, int], list[tuple[int, float]]]] = [
+        defaultdict(list) for _ in model.choices
+    ]
+    for (phase, k, n, _), column in model.v.items():
+        done[k][phase, n].append((column, 1.0))
     for k in range(len(model.choices)):
-        _path(model, k)
+        _path(model, k, hops[k])
         _memory(model, k)
-        _shares(model, k)
+        _shares(model, k, done[k])
     _levels(model)
     deadlines = (instance.inference_deadline_s, instance.fine_tuning_deadline_s)
     for phase, deadline in zip(PHASES, deadlines, strict=True):
@@ -289,6 +299,8 @@ def _hops(model: AssignmentModel, k: int, seconds: dict[str, list[tuple[int, flo
     instance, choice = model.instance, model.choices[k]
     training = instance.training
     sent = training.communication_factor * choice.passes
+    serving = instance.inference_deadline_s is not None
+    tuning = instance.fine_tuning_deadline_s is not None
     for n in choice.reach:
         for link in instance.links_from[instance.nodes[n].name]:
             head = instance.node_index[link.head]
@@ -297,9 +309,11 @@ def _hops(model: AssignmentModel, k: int, seconds: dict[str, list[tuple[int, flo
                 column = model.new(instance.requests * joules + sent * joules)
                 model.h[k, b, n, head] = column
                 wire = bits / link.rate_bit_per_s
-                seconds["serve"].append((column, wire + link.delay_s))
-                delay = link.delay_s / training.batch_size
-                seconds["tune"].append((column, sent * (wire + delay)))
+                if serving:
+                    seconds["serve"].append((column, wire + link.delay_s))
+                if tuning:
+                    delay = link.delay_s / training.batch_size
+                    seconds["tune"].append((column, sent * (wire + delay)))
 
 
 def _work(
@@ -325,14 +339,13 @@ def _work(
                 seconds[phase].append((column, timed * total / f))
 
 
-def _path(model: AssignmentModel, k: int) -> None:
+def _path(model: AssignmentModel, k: int, hops: list[tuple[int, int, int, int]]) -> None:
     """State that the blocks of a choice follow a path of links from its source."""
     choice = model.choices[k]
     into, out = defaultdict(list), defaultdict(list)
-    for (j, b, tail, head), column in model.h.items():
-        if j == k:
-            out[b, tail].append(column)
-            into[b, head].append(column)
+    for b, tail, head, column in hops:
+        out[b, tail].append(column)
+        into[b, head].append(column)
     for b in range(choice.blocks):
         hosts = [model.x[k, b, n] for n in choice.reach if (k, b, n) in model.x]
         model.row([(c, 1.0) for c in hosts] + [(model.y[k], -1.0)], 0.0, 0.0)
@@ -359,14 +372,12 @@ def _memory(model: AssignmentModel, k: int) -> None:
         model.row([*terms, (model.y[k], -WIDE)], -math.inf, 0.0)
 
 
-def _shares(model: AssignmentModel, k: int) -> None:
+def _shares(
+    model: AssignmentModel, k: int, done: dict[tuple[str, int], list[tuple[int, float]]]
+) -> None:
     """State that a node computes what it hosts, in either phase."""
     choice = model.choices[k]
     total = float(choice.flops.sum())
-    done = defaultdict(list)
-    for (phase, j, n, _), column in model.v.items():
-        if j == k:
-            done[phase, n].append((column, 1.0))
     for (_, n), terms in done.items():
         hosted = [
             (model.x[k, b, n], -float(work) / total)

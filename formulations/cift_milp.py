@@ -26,7 +26,7 @@ from instances.tolerances import TOLERANCES
 __all__ = ["Row", "objective_scale", "prove"]
 
 _COARSE = 10.0  # factor between scales from which solving again is worth it
-_APART = 1e4  # a share of one continuous column costs this many optima: then it counts
+_APART = 1e6  # a share of one continuous column costs this many optima: then it counts
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
