@@ -72,7 +72,9 @@ def _shown(output: Any, folder: Path, stem: str, number: int) -> str:
         return _control(output)
     text = getattr(output, "text", None)
     if isinstance(text, str):
-        return "```{raw} html\n<blockquote>" + text + "</blockquote>\n```"
+        # The class `contents` of marimo's wrapper means a table of contents to themes.
+        inner = re.sub(r'^<span class="markdown[^"]*">', "<span>", text)
+        return "```{raw} html\n<blockquote>" + inner + "</blockquote>\n```"
     return f"```text\n{output}\n```"
 
 

@@ -67,9 +67,7 @@ def _(np, plt, ratio):
     axes.plot(share, delay, color="#0072b2")
     for _x, _name in ((best, "square root"), (0.5, "even"), (work[0] / work.sum(), "proportional")):
         axes.axvline(_x, linewidth=0.8, color="#999999")
-        axes.text(
-            _x, axes.get_ylim()[1] * 0.95, _name, rotation=90, va="top", ha="right", fontsize=8
-        )
+        axes.text(_x, 5.7 * least, _name, rotation=90, va="top", ha="right", fontsize=8)
     axes.set(xlabel="share of device 1", ylabel="total delay", ylim=(0, 6 * least))
     figure
     return
