@@ -336,6 +336,11 @@ def test_run_status_report(splitopt, instance):
         (["tiny", "-m", "random", "-o", "random.samples=0"], "samples"),
         (["tiny", "-m", "random", "--retry", "never"], "--retry"),
         (["tiny", "-m", "random", "--jobs", "0"], "jobs"),
+        (["tiny", "-m", "random", "--cluster", "local"], "local:N, tcp://HOST:PORT"),
+        (["tiny", "-m", "random", "--cluster", "local:2", "--jobs", "2"], "--jobs"),
+        (["tiny", "-m", "random", "--cluster-options", "x.json"], "with --cluster only"),
+        (["tiny", "-m", "random", "--cluster", "slurm:2"], "cores and memory"),
+        (["tiny", "-m", "random", "--cluster", "slurm", "--cluster-options", "x.json"], "x.json"),
     ],
 )
 def test_run_refuses_bad_input(splitopt, arguments, says):
@@ -486,6 +491,15 @@ def test_a_broken_installed_method_stops_nobody_else(splitopt, instance, tmp_pat
     # Who asks for it hears why it is not there.
     asked = splitopt("solve", instance, "-m", "gone", code=2)
     assert "methods for cift" in error_line(asked)
+
+
+def test_a_dry_run_reckons_with_a_cluster_and_starts_none(splitopt, instance):
+    pytest.importorskip("distributed")
+    run = ["run", instance, "-m", "single-cut", "--seeds", "0..7", "--time-limit", "10"]
+    run += ["--grace", "2", "--cluster", "local:4", "--out", "r", "--dry-run"]
+    assert json.loads(splitopt(*run, "--json").stdout)["worst_case_s"] == 8 * 12 / 4
+    assert "at worst 24 s with 4 at a time" in splitopt(*run).stdout
+    assert not Path("r").exists()
 
 
 def test_limits_and_overhead_of_a_run(splitopt, instance):
