@@ -114,6 +114,7 @@ class Stress:
             "stages",
             "labels",
         )
+        names: list[tuple[float, float, str]] = []
         for epsilon in dict.fromkeys(one.epsilon for one in self.points):
             name = "exact" if epsilon == 0 else f"epsilon {epsilon:g}"
             mine = [one for one in self.points if one.epsilon == epsilon]
@@ -125,7 +126,13 @@ class Stress:
                 if one.cut
             ]
             if cut:
-                chart.points(f"{name}, cut off: a lower bound", cut)
+                chart.points(f"{name}, cut off", cut)
+                stages, labels, _ = cut[-1]
+                names.append((stages, 2.2 * labels, f"{name}, cut off at these"))
+            else:
+                stages, labels = whole[-1]
+                names.append((stages, 2.2 * labels, name))
+        chart.labels(names)
         path = folder / "explosion.svg"
-        write_chart(chart, path)
+        write_chart(chart, path, named=True)
         return [path]

@@ -35,9 +35,13 @@ text { fill: var(--ink); font: 12px system-ui, sans-serif; }
 """
 
 
-def write_chart(chart: Chart, path: Path) -> None:
-    """Write one chart as an SVG file that stands alone, the names of its lines in it."""
-    chart.name_lines()
+def write_chart(chart: Chart, path: Path, *, named: bool = False) -> None:
+    """Write one chart as an SVG file that stands alone, the names of its lines in it.
+
+    With `named` it has names already.
+    """
+    if not named:
+        chart.name_lines()
     write_bytes(path, (chart.drawing(_STYLE) + "\n").encode())
 
 
