@@ -211,6 +211,13 @@ def test_the_committed_registry_stands():
     assert found.closed == found.twice == found.checked
 
 
+@pytest.mark.slow
+def test_the_committed_registry_stands_on_standard_v1():
+    found = check_library(("standard-v1",))
+    assert found.findings == ()
+    assert found.checked == 220
+
+
 def tampered(**changes):
     entry = dataclasses.replace(registry().entries[hash_of(NAME)], **changes)
     entries = {**registry().entries, hash_of(NAME): entry}

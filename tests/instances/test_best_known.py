@@ -8,6 +8,7 @@ from instances import library
 from instances.documents import canonical, parse_json
 from instances.errors import InputError
 from instances.library.best_known import (
+    LABEL_ENGINE,
     Confirmation,
     KnownInstance,
     Registry,
@@ -113,6 +114,20 @@ def test_the_committed_registry_covers_tiny_and_quick():
             assert found.closed, name
             assert len(found.engines) >= 2, name
             assert (plan_of(about.content_hash) is None) == (found.objective is None)
+
+
+def test_the_committed_registry_closes_standard_v1():
+    """At least 95 % to 1e-6, and each by a method that is no label program."""
+    known = registry().entries
+    entries = [known[library.entry(name).content_hash] for name in library.names("standard-v1")]
+    assert len(entries) == 220
+    closed = [found for found in entries if found.closed]
+    assert len(closed) >= 0.95 * len(entries)
+    for found in closed:
+        assert set(found.engines) - {LABEL_ENGINE}, found.name
+    assert sum(found.infeasible for found in entries) == 10
+    for found in entries:
+        assert (plan_of(found.content_hash) is None) == (found.objective is None)
 
 
 def test_confirmations_refer_to_environments():
