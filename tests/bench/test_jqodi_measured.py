@@ -116,9 +116,13 @@ def test_page_tables_say_what_was_measured(tmp_path: Path) -> None:
         "least_s": 1.0,
         "epsilon": 0.01,
         "cift": [
-            {"exact_s": 2.0, "jqodi_s": 0.01, "censored": False},
-            {"exact_s": 10.0, "jqodi_s": 0.1, "censored": True},
-            {"exact_s": 1.0, "jqodi_s": 4.0, "censored": False},
+            {"exact_s": e, "jqodi_s": j, "censored": c, "solver_s": s, "solver_censored": True}
+            for e, j, c, s in (
+                (2.0, 0.01, False, 3.0),
+                (10.0, 0.1, True, 10.0),
+                (1.0, 4.0, False, 8.0),
+                (0.5, 0.1, False, 9.0),
+            )
         ],
         "mepra": [
             {"devices": 5, "exits": "fixed", "tangents_s": t, "jqodi_s": j, "tangents_proved": p}
@@ -130,6 +134,9 @@ def test_page_tables_say_what_was_measured(tmp_path: Path) -> None:
     assert "median 100, least 0.25; slower on 1" in text
     assert "(1 of them proved by none" in text
     assert "median 100 ms, most 4000 ms" in text
+    # Solvers alone take long on one more: 300, 100, 2 and 90.
+    assert "general solver: 4 instances" in text
+    assert "median 95, least 2; slower on 0" in text
     # Ratios 2, 0.5 and 30.
     assert "| fixed | 5 to 5 | 3 | 200 | 200 | 2 | 0.5 | 1 | 1 |" in text
 
