@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "report": ("bench.commands.report:report", "Benchmarking"),
     "verify": ("bench.commands.verify:verify", "Benchmarking"),
     "epochs": ("bench.commands.epochs:epochs", "Benchmarking"),
+    "claims": ("bench.commands.claims:claims", "Benchmarking"),
     "compare": ("bench.commands.stores:compare", "Benchmarking"),
     "merge": ("bench.commands.stores:merge", "Benchmarking"),
     "export-runs": ("bench.commands.stores:export", "Benchmarking"),

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.claims.criteria import Counted
 from bench.claims.statements import CLAIMS, RIVALS
 from bench.claims.thresholds import EPSILON_EXPONENT, PROVED, SIZE_EXPONENT
 from bench.claims.verdicts import Finding, Verdict, beats, combine
@@ -31,13 +32,22 @@ from instances.cift_plan import CiftPlan
 from instances.interface import Budget, Result
 from instances.judge import check, evaluate
 
-__all__ = ["CHAIN_EPSILONS", "CHAIN_STAGES", "Compared", "Tested", "judge_cift", "run_cift"]
+__all__ = [
+    "CHAIN_EPSILONS",
+    "CHAIN_STAGES",
+    "Compared",
+    "Tested",
+    "beaten",
+    "judge_cift",
+    "run_cift",
+    "tested_document",
+]
 
 Floats = npt.NDArray[np.float64]
 METHOD = "jqodi"
 EPSILONS = (1.0, 0.1, 0.01)
-CHAIN_STAGES = (4, 6, 8, 12, 16, 24)
-CHAIN_EPSILONS = (1.0, 0.5, 0.25)
+CHAIN_STAGES = (4, 6, 8, 12, 16, 24, 32, 48)
+CHAIN_EPSILONS = (1.0, 0.5, 0.25, 0.1)
 #: The untrimmed program is run up to here; its labels double with each stage.
 CHAIN_EXACT = 12
 
@@ -204,7 +214,11 @@ def judge_cift(tested: Tested) -> dict[int, tuple[Finding, ...]]:
         "latency": _surpasses(tested, "latency_s"),
     }
     return {
-        claim.number: tuple(findings[part.criterion.name] for part in claim.parts)  # type: ignore[attr-defined]
+        claim.number: tuple(
+            findings[part.criterion.name]
+            for part in claim.parts
+            if isinstance(part.criterion, Counted)
+        )
         for claim in CLAIMS
         if claim.source == "000"
     }
@@ -300,7 +314,7 @@ def beaten(tested: Tested, measure: str) -> dict[str, Finding]:
     return found
 
 
-def document(tested: Tested) -> Mapping[str, Any]:
+def tested_document(tested: Tested) -> Mapping[str, Any]:
     """Return what was run as plain data; an infinite figure is null."""
 
     def known(value: float) -> float | None:

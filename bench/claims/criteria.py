@@ -259,6 +259,8 @@ class LevelsOff:
     def judge(self, sweep: Sweep) -> Finding:
         """Return the verdict on a sweep."""
         flat = sweep.bandwidth_mbit_per_s >= self.above
+        if np.count_nonzero(flat) < 2:
+            return Finding(Verdict.UNTESTED, {}, "fewer than two points")
         falls = []
         for method in sweep.figures:
             curve = sweep.figures[method][self.measure][flat]

@@ -28,7 +28,7 @@ from instances.interface import Budget, SolutionStatus
 from instances.mepra import MepraInstance
 from instances.mepra_plan import MepraPlan
 
-__all__ = ["RULES", "Excess", "exit_study", "rows"]
+__all__ = ["RULES", "Excess", "exit_study", "instances_of_study", "rows"]
 
 Integers = npt.NDArray[np.int64]
 RULES = ("ant colony", "SPINN's rule", "all exits on", "last exit only")
@@ -71,6 +71,11 @@ def exit_study(
             on_instance(instance.name)
         found += _excesses(group, instance, seed)
     return found
+
+
+def instances_of_study(generated: int) -> int:
+    """Return how many instances the study has."""
+    return len(SOURCE_VARIANTS) * len(sources.TABLES) * len(SOURCE_MBPS) + generated
 
 
 def _instances(generated: int) -> Iterator[tuple[str, MepraInstance]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +27,7 @@ from bench.claims.thresholds import DECIDES, MATTERS, ROBUST
 from bench.claims.verdicts import Finding, Verdict, combine
 from heuristics.baselines.mepra_exits import exit_options
 
-__all__ = ["Grid", "Judged", "judge_claims", "judge_grid", "swept_claims"]
+__all__ = ["Grid", "Judged", "blocks_of", "judge_claims", "judge_grid", "swept_claims"]
 
 Floats = npt.NDArray[np.float64]
 _CODES = (Verdict.HOLDS, Verdict.IN_PART, Verdict.FAILS, Verdict.UNTESTED)
@@ -178,8 +179,8 @@ def judge_grid(
     on_block
         Told how many of how many blocks are done.
     """
-    levels = {axis.name: axis.levels if full else axis.levels[: axis.quick] for axis in AXES}
-    outer = [name for name in levels if name not in _PRICES and name != "exits"]
+    levels = _levels(full=full)
+    outer = _outer()
     blocks = list(itertools.product(*(levels[name] for name in outer)))
     points: list[Assumptions] = []
     rows: list[tuple[list[int], list[int], float, float]] = []
@@ -202,6 +203,21 @@ def judge_grid(
         np.array([row[2] for row in rows]),
         np.array([row[3] for row in rows]),
     )
+
+
+def blocks_of(*, full: bool) -> int:
+    """Return in how many blocks a grid is computed."""
+    levels = _levels(full=full)
+    return math.prod(len(levels[name]) for name in _outer())
+
+
+def _levels(*, full: bool) -> dict[str, tuple[float | str, ...]]:
+    return {axis.name: axis.levels if full else axis.levels[: axis.quick] for axis in AXES}
+
+
+def _outer() -> list[str]:
+    """Return the axes that change the network: each combination is a block."""
+    return [axis.name for axis in AXES if axis.name not in (*_PRICES, "exits")]
 
 
 def _judge_prices(
