@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.claims.statements import ACO, DEVICE, EDGE, FIXED, SPINN
-from bench.claims.sweeps import ALL_EXITS, FREE, IDEAL, LEARNER
+from bench.claims.sweeps import ALL_EXITS, CLOSED_FORM, FREE, IDEAL, LEARNER
 from instances.documents import write_bytes
 
 __all__ = ["write_pictures"]
@@ -21,6 +21,7 @@ _CURVES = (
     (ACO, "ACO-EAR", "#009E73", "-", "v"),
     (FIXED, "FP-AR", "#999999", "-", "x"),
     (LEARNER, "ACO-DRL (PPO)", "#D55E00", "-", "o"),
+    (CLOSED_FORM, "PPO, closed-form shares", "#E69F00", "-", "."),
     (IDEAL, "ideal ACO-DRL: optimum for its exits", "#D55E00", "--", ""),
     (ALL_EXITS, "optimum, all exits on", "#000000", ":", ""),
     (FREE, "optimum, exits free", "#000000", "-.", ""),

@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ class Request:
     def key(self, part: str) -> str:
         """Return what a part's result depends on, as a hash."""
         depends: dict[str, Any] = {
-            "sweeps": self.bandwidths_mbps,
+            "sweeps": [self.bandwidths_mbps, _policies()],
             "grid": [self.full, [axis.levels for axis in AXES], GRID_MBPS],
             "exits": self.generated,
             "cift": [self.names, self.time_limit_s, RIVALS],
@@ -80,6 +81,13 @@ class Request:
         ]
         text = json.dumps([VERSION, part, depends[part], self.seed, rules], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _policies() -> list[str]:
+    """Return hashes of the committed policies: what the learner does depends on them."""
+    folder = resources.files("heuristics.learner") / "data"
+    files = sorted((f for f in folder.iterdir() if f.is_file()), key=lambda f: f.name)
+    return [hashlib.sha256(f.read_bytes()).hexdigest() for f in files]
 
 
 def steps_of(request: Request) -> int:

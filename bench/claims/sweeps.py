@@ -1,9 +1,10 @@
 """The default sweep: every method of the article as registered, judged, over 1 to 60 Mbit/s.
 
 The methods get the instance with exits free and set them by their own rule. ACO-DRL then gets the
-exits that ACO-EAR's colony chose, as in the article; beside the learner runs the *ideal* ACO-DRL,
-the proven optimum for these exits. Two further curves are proven optima: with all 13 exits on, and
-with exits free. Figures are the judge's.
+exits that ACO-EAR's colony chose, and gives shares itself, as in the article. Beside it run the
+learner's other variant, shares by the square-root rule, and the *ideal* ACO-DRL, the proven optimum
+for these exits. Two further curves are proven optima: with all 13 exits on, and with exits free.
+Figures are the judge's.
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ from instances.mepra import MepraInstance
 from instances.mepra_judge import MepraEvaluation
 from instances.mepra_plan import MepraPlan
 
-__all__ = ["ALL_EXITS", "FREE", "IDEAL", "LEARNER", "Swept", "sweep_table"]
+__all__ = ["ALL_EXITS", "CLOSED_FORM", "FREE", "IDEAL", "LEARNER", "Swept", "sweep_table"]
 
 Floats = npt.NDArray[np.float64]
 #: Names of the curves that are not the article's.
 IDEAL, ALL_EXITS, FREE = "ideal ACO-DRL", "optimum, all exits on", "optimum, exits free"
-LEARNER = "ppo"
+LEARNER, CLOSED_FORM = "ppo", "ppo, closed-form shares"
+#: Option `variant` of the learner by curve; the article's learner gives shares itself.
+_VARIANTS = {LEARNER: "own-shares", CLOSED_FORM: "closed-form"}
 #: Proves the optimum of a sweep's instances in milliseconds.
 PROVER = "lagrangian"
 MEASURES = ("latency_s", "energy_j", "cost")
@@ -120,14 +123,11 @@ def sweep_table(
             plan = _optimum(instance)
             rows.setdefault(curve, []).append(_judged(instance, plan))
             splits.setdefault(curve, []).append(plan.splits)
-        if learner is not None:
-            plan = None
-            if learner.supports(mine):
-                plan = _plan(learner, mine, seed, _own_shares(learner))
-            rows.setdefault(LEARNER, []).append(None if plan is None else _judged(mine, plan))
+        for curve, variant in _VARIANTS.items():
+            if learner is not None:
+                found = _plan(learner, mine, seed, {"variant": variant})
+                rows.setdefault(curve, []).append(None if found is None else _judged(mine, found))
     gaps = _gaps(table, learner, rows)
-    if all(found is None for found in rows.get(LEARNER, [])):
-        rows.pop(LEARNER, None)
     return Swept(
         table,
         np.array(bandwidths_mbps, dtype=np.float64),
@@ -144,17 +144,12 @@ def _learner() -> Method[Any, Any] | None:
     return load(LEARNER, "mepra") if known else None
 
 
-def _own_shares(method: Method[Any, Any]) -> dict[str, object]:
-    """Return the option by which the learner gives shares itself, as the article's does."""
-    for option in method.options:
-        if option.name == "variant":
-            return {"variant": next(c for c in option.choices if "own" in c or "policy" in c)}
-    return {}
-
-
 def _plan(
     method: Method[Any, Any], instance: MepraInstance, seed: int, options: Mapping[str, object]
 ) -> MepraPlan | None:
+    """Return the plan of a method, None where it has none or does not take the instance."""
+    if not method.supports(instance):
+        return None
     plan = method.solve(instance, Budget(), seed, options).plan
     return plan if isinstance(plan, MepraPlan) else None
 
