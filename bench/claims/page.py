@@ -15,12 +15,13 @@ from bench.claims.page_parts import (
     claim_section,
     exits_section,
     percent,
+    short,
     table,
     thresholds_table,
 )
 from bench.claims.statements import ACO, DEVICE, EDGE, FIXED, SPINN
 from bench.claims.sweeps import CLOSED_FORM, FREE, IDEAL, LEARNER
-from bench.claims.thresholds import VISIBLE
+from bench.claims.thresholds import MATTERS, VISIBLE
 
 __all__ = ["page"]
 
@@ -120,7 +121,7 @@ def _decided(grid: Mapping[str, Any]) -> str:
     low, high = min(levels, key=levels.__getitem__), max(levels, key=levels.__getitem__)
     return (
         f"{grid['assumption']} {grid['assumption_word']}: holds at {percent(levels[high])} with "
-        f"{high}, {percent(levels[low])} with {low}"
+        f"{short(high)}, {percent(levels[low])} with {short(low)}"
     )
 
 
@@ -132,7 +133,11 @@ def _story(document: Mapping[str, Any]) -> Iterator[str]:
         for part in claim["parts"]:
             key = _fate(claim, part)
             where = f"{part['table']}: " if part["table"] else ""
-            groups.setdefault(key, []).append(f"({claim['number']}) {where}{part['text']}")
+            line = f"({claim['number']}) {where}{part['text']}"
+            grid = _part_of_grid(claim, part)
+            if grid is not None:
+                line += f" (holds at {percent(grid['shares']['holds'])} of the grid)"
+            groups.setdefault(key, []).append(line)
     for key in _FATES:
         if key in groups:
             yield f"**{key}**"
@@ -146,11 +151,12 @@ _SURVIVES = "Holds here and at nine of ten points of the grid, whatever we assum
 _OURS = "Holds here, but by our assumptions: elsewhere on the grid it often does not"
 _HERE = "Holds on what was run"
 _PART = "Holds in part"
-_NOT = "Does not hold here, and it is our assumptions that decide: elsewhere it may"
+_NOT = "Does not hold here, by our assumptions: elsewhere on the grid it does"
+_RARELY = "Does not hold here, and at less than a fifth of the grid"
 _NEVER = "Does not hold, here or at nine of ten points of the grid"
 _NOT_RUN = "Does not hold on what was run"
 _UNTESTED = "Not tested"
-_FATES = (_SURVIVES, _OURS, _HERE, _PART, _NOT, _NEVER, _NOT_RUN, _UNTESTED)
+_FATES = (_SURVIVES, _OURS, _HERE, _PART, _NOT, _RARELY, _NEVER, _NOT_RUN, _UNTESTED)
 
 
 def _fate(claim: Mapping[str, Any], part: Mapping[str, Any]) -> str:
@@ -166,7 +172,9 @@ def _fate(claim: Mapping[str, Any], part: Mapping[str, Any]) -> str:
         return _HERE if verdict == "holds" else _NOT_RUN
     if verdict == "holds":
         return _SURVIVES if grid["robust"] == "holds" else _OURS
-    return _NEVER if grid["robust"] == "does not hold" else _NOT
+    if grid["robust"] == "does not hold":
+        return _NEVER
+    return _RARELY if grid["shares"]["holds"] < MATTERS else _NOT
 
 
 def _part_of_grid(claim: Mapping[str, Any], part: Mapping[str, Any]) -> Mapping[str, Any] | None:

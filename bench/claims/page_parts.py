@@ -11,6 +11,7 @@ __all__ = [
     "claim_section",
     "exits_section",
     "percent",
+    "short",
     "table",
     "thresholds_table",
 ]
@@ -29,6 +30,14 @@ def percent(value: float, digits: int = 0) -> str:
     if float(text) == 100 and value < 1 - 1e-12:
         return f"> {100 - 10.0**-digits:.{digits}f} %"
     return f"{text} %"
+
+
+def short(level: str) -> str:
+    """Return a level of an assumption as people write it."""
+    try:
+        return f"{float(level):g}"
+    except ValueError:
+        return level
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -87,7 +96,7 @@ def _moved(said: Mapping[str, Any]) -> str:
     if said["assumption"] is None:
         return "nothing"
     levels = said["holds_by_level"][said["assumption"]]
-    shown = ", ".join(f"{level}: {percent(share)}" for level, share in levels.items())
+    shown = ", ".join(f"{short(level)}: {percent(share)}" for level, share in levels.items())
     return f"{said['assumption']} ({said['assumption_word']}; {shown})"
 
 

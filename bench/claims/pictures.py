@@ -62,8 +62,9 @@ def _sweep(table: str, sweep: Mapping[str, Any]) -> bytes:
 
     x = sweep["bandwidth_mbit_per_s"]
     with matplotlib.rc_context(_SETTINGS):
-        figure, axes = pyplot.subplots(1, 3, figsize=(10, 3.7), layout="constrained")
-        for axis, (measure, label) in zip(axes, _MEASURES, strict=True):
+        figure, axes = pyplot.subplots(1, 4, figsize=(12.5, 3.7), layout="constrained")
+        _over_optimum(axes[3], sweep)
+        for axis, (measure, label) in zip(axes[:3], _MEASURES, strict=True):
             for curve, name, colour, line, marker in _CURVES:
                 if curve not in sweep["curves"]:
                     continue
@@ -87,6 +88,22 @@ def _sweep(table: str, sweep: Mapping[str, Any]) -> bytes:
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
         return _bytes(figure, pyplot)
+
+
+def _over_optimum(axis: Any, sweep: Mapping[str, Any]) -> None:
+    """Draw each curve's cost over the optimum with exits free; far ones leave the picture."""
+    best = sweep["curves"][FREE]["cost"]
+    for curve, _, colour, line, _ in _CURVES:
+        if curve in sweep["curves"]:
+            costs = sweep["curves"][curve]["cost"]
+            ratios = [
+                float("nan") if c is None else c / b for c, b in zip(costs, best, strict=True)
+            ]
+            axis.plot(sweep["bandwidth_mbit_per_s"], ratios, line, color=colour, linewidth=1.2)
+    axis.set_ylim(0.99, 1.2)
+    axis.set_xlabel("bandwidth in Mbit/s")
+    axis.set_ylabel("cost / optimum with exits free")
+    axis.grid(color="#dddddd", linewidth=0.5)
 
 
 def _grid(document: Mapping[str, Any]) -> bytes:

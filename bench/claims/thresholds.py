@@ -118,8 +118,8 @@ CONSIDERABLE = _fix(
     "considerable delay, slow",
     2.0,
     "ratio to the fastest other method at the same bandwidth",
-    "The source says so of a method it calls impractical there; twice the delay is the least for "
-    "which that is fair.",
+    "The source gives no figure; twice the delay of another method at the same bandwidth is the "
+    "least for which the word is fair.",
 )
 SCARCE = _fix(
     "scarce",
