@@ -185,3 +185,28 @@ def test_strength_tables_name_an_instance_once():
     text = tables([one, other])
     assert "| i | flow | HiGHS | 1 | 2 | 3 | 0.9876 | 7 | 0.50 | 0.25 | 1.00 |" in text
     assert "|  | flow | SCIP | 1 | 2 | 3 |  | 7 | 0.50 | 0.25 | 1.00, not proven |" in text
+
+
+# -- sensitivity ---------------------------------------------------------------------------
+
+
+def test_ratios_of_seeds_threads_and_gaps():
+    from bench.sensitivity import GAPS, INSTANCES, table
+
+    name = INSTANCES[0]
+    base = {"status": "optimal", "name": name}
+    rows = [
+        row("highs-flow", **base, cpu_time_s=1.0, wall_time_s=2.0),
+        row("highs-flow", **base, cpu_time_s=3.0, seed=1),
+        row("highs-flow", **base, cpu_time_s=1.5, wall_time_s=1.0, threads=2),
+        row("highs-flow", **base, cpu_time_s=0.5, relative_gap=GAPS[0]),
+        row("highs-flow", name=name, status="feasible", cpu_time_s=60.0, relative_gap=GAPS[1]),
+        row("highs-oa", status="unsupported", termination="unsupported", name=name),
+    ]
+    # Two seeds a factor 3 apart; half the wall, 1.5 times the CPU; half the CPU; not proven.
+    line = (
+        "| cift | `highs-flow` | 2 of 2 | 2.00 | 3.00, 3.00 | 0.50 | 1.50 | 0.50 | 1 of 1 "
+        "|  | 0 of 1 |"
+    )
+    assert line in table(rows)
+    assert "highs-oa" not in table(rows)
