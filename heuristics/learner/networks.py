@@ -214,7 +214,7 @@ def heads(
     cost = (
         figure[..., 0] + price[..., None] * figure[..., 1] + own_price[..., None] * figure[..., 2]
     )
-    free = (option * out[..., None, HEADS:]).sum(axis=-1)
+    free = (option @ out[..., HEADS:, None])[..., 0]
     logits = xp.where(look.valid, free - steep[..., None] * xp.minimum(cost, 20.0), _BAD)
     return Heads(logits, (1.0 + out[..., 3])[..., None] * figure[..., 3], out[..., 4])
 
