@@ -46,7 +46,7 @@ class LocalSearch:
 
     name = "local-search"
     options = (
-        Option("restarts", 40, "descents, unless time ends them", minimum=1, maximum=10**9),
+        Option("restarts", 100, "descents, unless time ends them", minimum=1, maximum=10**9),
         Option("kick", 3, "random moves between two descents", minimum=1, maximum=1000),
     )
 

@@ -2,9 +2,10 @@
 
 A state is worth what its placement costs at the best speeds, which are found exactly
 (`heuristics.baselines.cift_speeds`); so speeds are no part of the search. Its key is the pair
-(excess, energy): excess is by how much memory and deadlines are exceeded even at top speeds, as a
-share of what is allowed, 0 where the placement is feasible. Keys are compared in lexicographic
-order, so that any feasible state beats any other.
+(excess, energy): excess is by how much memory and deadlines are exceeded even at top speeds, each
+as a share of what is allowed, summed over hosts and deadlines; 0 where the placement is feasible.
+A sum and not the worst, so that mending one of two full hosts counts as progress. Keys are compared
+in lexicographic order, so that any feasible state beats any other.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from heuristics.baselines.cift_data import Chain, Hop, cheapest_flop_j
+from heuristics.baselines.cift_data import Chain, Hop, cheapest_flop_j, excess
 from heuristics.baselines.cift_routes import Route
-from heuristics.baselines.cift_search import Placement, Segment, settle, violation
+from heuristics.baselines.cift_search import Placement, Segment, settle
+from heuristics.baselines.cift_speeds import Host, fastest_schedule
 from instances.cift import CiftInstance, Link
 
 __all__ = ["Key", "State", "States", "random_state"]
@@ -94,6 +96,27 @@ class States:
         )
         return placement.route.energy_j + (chain.requests + chain.compute_passes) * flops
 
+    def _infeasible(self, placement: Placement) -> Key:
+        """Return the sum of all relative excesses at top speeds, and the energy there."""
+        chain, route, segments = placement
+        nodes = [self.instance.nodes[self.instance.node_index[route.nodes[s[0]]]] for s in segments]
+        hosts = [
+            Host(node, chain.work(first, last))
+            for node, (_, first, last) in zip(nodes, segments, strict=True)
+        ]
+        total = sum(
+            chain.memory_excess(node, first, last)
+            for node, (_, first, last) in zip(nodes, segments, strict=True)
+        )
+        serving = fastest_schedule(hosts, chain.requests, 1.0)
+        total += excess(route.latency_s + serving.time_s, self.instance.inference_deadline_s)
+        energy = route.energy_j + serving.energy_j
+        if chain.trained:
+            tuning = fastest_schedule(hosts, chain.compute_passes, chain.compute_passes)
+            total += excess(route.time_s + tuning.time_s, self.instance.fine_tuning_deadline_s)
+            energy += tuning.energy_j
+        return total, energy
+
     def key(self, state: State, than: Key = (math.inf, math.inf)) -> Key:
         """Return the key of a state, or any that is not below `than` where its own is not."""
         found = self._keys.get(state)
@@ -107,9 +130,9 @@ class States:
         if settled is not None:
             found = (0.0, settled.energy_j)
         else:
-            worst, fastest = violation(self.instance, placement)
+            over, energy = self._infeasible(placement)
             # Rounding may see a plan at the very edge of a deadline from both sides.
-            found = (max(worst, 5e-324), fastest.energy_j)
+            found = (max(over, 5e-324), energy)
         if len(self._keys) >= _MOST_KEPT:
             self._keys.clear()
         self._keys[state] = found
