@@ -288,6 +288,8 @@ def test_vectors_and_states():
 
 def test_pymoo_is_stopped_by_time():
     instance = library.load("cift-tiny-menu")
-    result = cift_pymoo.METHOD.solve(instance, Budget(0.3), 0, {"generations": 10**6})
+    result = cift_pymoo.METHOD.solve(
+        instance, Budget(0.3), 0, {"generations": 10**6, "patience": 10**6}
+    )
     assert result.termination is Termination.TIME
     assert result.plan is not None
