@@ -163,4 +163,8 @@ def _draw(instance: CiftInstance, front: EnergyFront, path: Path) -> None:
     chart.line("least energy", corners)
     if own is not None:
         chart.line("deadline", [(own, y.low), (own, y.high)])
-    write_chart(chart, path)
+        chart.labels([(own, y.high - 0.05 * (y.high - y.low), "the instance's deadline")])
+    if corners:
+        # Above the front's last step, where nothing else is.
+        chart.labels([(times[-1], energies[-1] + 0.05 * (y.high - y.low), "least energy")])
+    write_chart(chart, path, named=True)
