@@ -144,7 +144,9 @@ def _cspy(case: Case) -> Callable[[], float | None]:
 
     def run() -> float | None:
         solver.run()
-        return None if not solver.path else float(solver.total_cost)
+        # Without a path it returns the source alone, at cost 0.
+        path = solver.path
+        return float(solver.total_cost) if path and path[-1] == "Sink" else None
 
     return run
 
@@ -254,7 +256,10 @@ def _measured(name: str, case: Case) -> dict[str, Any]:
 
 
 def compare(
-    families: Sequence[str], most_arcs: int, seeds: int, out: Path | None = None
+    families: Sequence[str],
+    arcs_between: tuple[int, int],
+    seeds: int,
+    out: Path | None = None,
 ) -> list[dict[str, Any]]:
     """Measure every solver there is on every graph; write what is known to `out` as it comes.
 
@@ -270,7 +275,7 @@ def compare(
     rows = []
     for family in families:
         for arcs in FAMILIES[family]:
-            if arcs > most_arcs:
+            if not arcs_between[0] <= arcs <= arcs_between[1]:
                 continue
             for resources in (1, 2):
                 for seed in range(seeds if arcs <= 10_000 else 1):
@@ -306,11 +311,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the comparison from the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--families", default="random,layered")
+    parser.add_argument("--least-arcs", type=int, default=0)
     parser.add_argument("--most-arcs", type=int, default=1_000_000)
     parser.add_argument("--seeds", type=int, default=3, help="graphs of up to 10 000 arcs each")
     parser.add_argument("--out", type=Path, required=True, help="a JSON file")
     given = parser.parse_args(arguments)
-    rows = compare(given.families.split(","), given.most_arcs, given.seeds, given.out)
+    arcs_between = (given.least_arcs, given.most_arcs)
+    rows = compare(given.families.split(","), arcs_between, given.seeds, given.out)
     sys.stdout.write(f"{len(rows)} graphs measured: {given.out}\n")
     return 0
 

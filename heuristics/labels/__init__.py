@@ -19,8 +19,9 @@ that a sum of that many terms can have (none at all for integers), so nothing is
 
 Easy problems end in a short best-first search before any of this (:mod:`heuristics.labels.easy`).
 Else, before the labels: arcs on no path that keeps each limit by itself go; column generation
-maximises the Lagrangian dual; between its rounds every arc is tried as the joint of a forward and a backward
-tree path, which gives most incumbents, and arcs on no path cheaper than the incumbent go.
+maximises the Lagrangian dual; between its rounds every arc is tried as the joint of a forward and
+a backward tree path, which gives most incumbents, and arcs on no path cheaper than the incumbent
+go.
 
 On an acyclic graph labels advance node by node in topological order, on any other best first, by
 kappa (:mod:`heuristics.labels.topological`, :mod:`heuristics.labels.bestfirst`).
