@@ -180,6 +180,8 @@ def _violations(
         and not not_above(found.bound, highest, TOLERANCES.bound)
     ):
         yield f"bound {found.bound!r} above {above} {highest!r}"
+    if found.termination is not Termination.SOLVED and found.status is SolutionStatus.NONE:
+        return  # interrupted with an attempt of which nothing is claimed
     yield from _broken_deadlines(instance, found)
     value = found.objective
     if (

@@ -259,10 +259,11 @@ def _acyclic(s: _Search) -> Found:
     s.rounds = 1
     s.take(labels.pred, labels.arc)
     s.found.termination = s.ended(status, most_made)
-    s.found.least = min(
-        float(s.values[state.LEAST]),
-        float(topological.open_bound(g.graph, s.bounds, rules, labels, at)),
-    )
+    # Ended before the first node, the source's own label is open: what was known before holds.
+    left = plan.bound
+    if at > 0:
+        left = float(topological.open_bound(g.graph, s.bounds, rules, labels, at))
+    s.found.least = min(float(s.values[state.LEAST]), left)
     if plan.front:
         first, last = int(labels.first[g.n - 1]), int(labels.last[g.n - 1])
         if at < g.n:

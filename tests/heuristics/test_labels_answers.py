@@ -437,3 +437,20 @@ def test_short_search_leaves_reasons_to_the_long_one():
     result = constrained_shortest_path(tail, head, cost, use, 0, target, [9.0, 7.0])
     assert result.termination == Termination.INFEASIBLE
     assert result.reason
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 0.1])
+@pytest.mark.parametrize("front", [False, True])
+def test_a_run_that_ends_before_the_first_node_claims_no_more_than_was_known(epsilon, front):
+    tail, head, cost, use, target = grid(np.random.default_rng(3), 8, 4)
+    limits = [48.0, 55.0]
+    optimum = constrained_shortest_path(tail, head, cost, use, 0, target, limits).cost
+    result = constrained_shortest_path(
+        tail, head, cost, use, 0, target, limits, epsilon, front=front, label_limit=1
+    )
+    # The one label there may be is the source's, so nothing was searched; within 10 % the bounds
+    # beforehand are enough.
+    enough = epsilon > 0 and not front
+    assert result.termination == (Termination.FINISHED if enough else Termination.LABELS)
+    assert result.cost is None or result.cost > optimum
+    assert result.bound <= optimum * (1 + 1e-9)
