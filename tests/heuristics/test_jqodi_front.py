@@ -85,9 +85,13 @@ def test_continuous_speeds_need_an_error() -> None:
 
 def test_time_ends_with_a_part_of_the_front() -> None:
     instance = generate("cift-llm", 1)
-    front = energy_front(instance, time_limit_s=0.8)
+    # Shorter and shorter: how far a machine gets in a given time is not what is asked.
+    for limit in (0.8, 0.4, 0.2, 0.1, 0.05):
+        front = energy_front(instance, time_limit_s=limit)
+        if not front.complete:
+            break
     assert not front.complete
-    assert len(front.points) > 3
+    assert len(front.points) > 0
     for point in front.points:
         given = instance.replace(inference_deadline_s=point.deadline_s)
         assert check(given, point.plan) == []
