@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.registry import load
+from heuristics.jqodi.cift.program import Rules
 from instances.cift import (
     CiftInstance,
     Compression,
@@ -20,7 +22,7 @@ from instances.cift import (
     Training,
 )
 from instances.cift_plan import CiftPlan, Stop
-from instances.interface import Budget, Result, SolutionStatus, Termination
+from instances.interface import Budget, Recorder, Result, SolutionStatus, Termination
 from instances.judge import check, evaluate
 from instances.profiles import Block, Profile
 from instances.tolerances import not_above, values_agree
@@ -239,6 +241,23 @@ def test_no_time_keeps_a_warm_start_and_a_valid_bound() -> None:
         assert found.bound is None or found.bound <= 10.0
         assert method.solve(HAND, Budget(0.0), 0, {}).plan is None
         assert method.solve(HAND, Budget(), 0, {}, warm_start=given_plan).objective == 10.0
+
+
+@pytest.mark.parametrize(("bound", "kind"), [(15.0, "exact"), (12.0, "none")])
+def test_interrupted_yet_proven_by_then_is_exact(bound: float, kind: str) -> None:
+    instance = HAND.replace(inference_deadline_s=33.0)  # the optimum is 15 J
+    search = SimpleNamespace(
+        rules=Rules(0.5, 1.5, 0.0, "strict"),
+        termination=Termination.TIME,
+        statistics={},
+        plan=solve("jqodi-exact", instance).plan,
+        energy=15.0,
+        bound=bound,
+        recorder=Recorder(None),
+    )
+    found = load("jqodi", "cift")._result(instance, search, Budget())
+    assert found.guarantee.kind == kind
+    assert (found.status is SolutionStatus.OPTIMAL) == (kind == "exact")
 
 
 SETTINGS = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)

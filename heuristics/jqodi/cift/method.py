@@ -24,6 +24,7 @@ from instances.cift import CiftInstance
 from instances.cift_plan import CiftPlan
 from instances.errors import InputError
 from instances.interface import (
+    EXACT,
     Budget,
     OnProgress,
     Option,
@@ -34,7 +35,9 @@ from instances.interface import (
     Termination,
     read_options,
 )
+from instances.judge import check
 from instances.outcome import conclude, nothing_found, proven_infeasible
+from instances.tolerances import gap
 
 __all__ = ["APPROXIMATE", "EXACT_PROGRAM", "JqodiCift"]
 
@@ -137,6 +140,10 @@ class JqodiCift:
                 termination=search.termination,
                 statistics=statistics,
             )
+        distance = gap(search.energy, search.bound)
+        closed = distance is not None and distance <= budget.relative_gap
+        if not done and closed and not check(instance, search.plan):
+            guarantee = EXACT  # interrupted, yet proven by then
         ratio, line = certified(search.energy, search.bound)
         statistics |= {
             "guaranteed": guarantee.statement,
