@@ -72,6 +72,18 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; for a name that is none, say which ones are spelt alike."""
+        if args[0] not in COMMANDS and not ctx.resilient_parsing:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=2)
+            if near:
+                ctx.fail(f"No such command {args[0]!r}. Did you mean {' or '.join(near)}?")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands under their headings."""
         width = max(map(len, COMMANDS))
@@ -120,21 +132,29 @@ def _stop(ctx: click.Context, message: str, code: int) -> NoReturn:
     raise click.exceptions.Exit(code)
 
 
+_HELP = """Measure how far a method for split DNN inference is from the proven optimum.
+
+\b
+Start here:
+  splitopt list                                              # sets of instances
+  splitopt methods                                           # what can solve them
+  splitopt solve mepra-image-10mbps --method highs-tangent   # a proven optimum
+  splitopt explain mepra-image-10mbps                        # why it is what it is
+
+splitopt COMMAND --help has examples of each command.
+"""
+
+
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    help=_HELP,
     epilog="Exit codes: 0 ended in order, 2 bad input, 130 interrupted, 1 anything else.",
 )
 @click.version_option(package_name="splitopt", prog_name="splitopt")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def cli(debug: bool) -> None:
-    r"""Measure how far a method for split DNN inference is from the proven optimum.
-
-    \b
-    Start here:
-      splitopt list
-      splitopt solve mepra-image-10mbps --method highs-tangent
-    """
+    """Measure how far a method for split DNN inference is from the proven optimum."""
 
 
 def main() -> NoReturn:

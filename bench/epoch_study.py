@@ -328,7 +328,9 @@ def study(
     for pair in chosen or ():
         if pair not in known:
             allowed = ", ".join("/".join(p) for p in known[:3]) + ", ..."
-            raise InputError("--pair", "/".join(pair), f"a measured pair: {allowed}", "choose one")
+            raise InputError(
+                "--pair", "/".join(filter(None, pair)), f"a measured pair: {allowed}", "choose one"
+            )
     part = _Study(curves, resamples, seed)
     for protocol in protocols:
         for model, compression in chosen or known:

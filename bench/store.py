@@ -116,7 +116,10 @@ class Store:
         self.path = directory / FILE_NAME
         if not create and not self.path.is_file():
             raise InputError(
-                "store", str(directory), "a folder that `splitopt run` wrote", "check the path"
+                "DIR",
+                str(directory),
+                "a folder that `splitopt run` wrote",
+                "check the path, or make it: splitopt run quick --methods all --out DIR",
             )
         self.owner = uuid.uuid4().hex
         self._host = _host()

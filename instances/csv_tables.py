@@ -205,7 +205,11 @@ def _check_header(
         if not known and not (
             numbered and name.startswith(numbered) and _INDEX.fullmatch(name[len(numbered) :])
         ):
-            hint = "separate columns by commas" if ";" in name or "\t" in name else "rename it"
+            hint = "rename it; the first line of the file names the columns"
+            if ";" in name or "\t" in name:
+                hint = "separate columns by commas"
+            elif name == "exits":
+                hint = "read it with --exits column, or remove it"
             raise InputError(where, name, f"columns {allowed}", hint)
     for name in required:
         if name not in names:

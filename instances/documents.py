@@ -101,8 +101,9 @@ def read_json(path: Path) -> object:
             data = _drain(stream)
     except (OSError, ValueError) as error:
         # ValueError: a path with a null byte.
-        remedy = getattr(error, "strerror", None) or "check the path"
-        raise InputError("file", str(path), "a file that can be read", remedy) from None
+        why = getattr(error, "strerror", None)
+        allowed = "a file that can be read" + (f" ({why})" if why else "")
+        raise InputError("file", str(path), allowed, "check the path and the folder") from None
     if len(data) > LARGEST_FILE_BYTES:
         raise InputError(source, "more", f"at most {LARGEST_FILE_BYTES} bytes", "split it")
     if path.suffix == ".gz":

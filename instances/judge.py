@@ -32,6 +32,7 @@ __all__ = [
     "plan_from_document",
     "read_instance",
     "read_plan",
+    "require_match",
 ]
 
 _INSTANCES = {"splitopt-cift": CiftInstance, "splitopt-mepra": MepraInstance}
@@ -78,9 +79,25 @@ def read_plan(path: Path) -> Plan:
 
 
 def _mismatch(instance: Instance, plan: Plan) -> InputError:
+    given = "CIFT" if isinstance(plan, CiftPlan) else "MEPRA"
     return InputError(
-        "plan", type(plan).__name__, f"a plan of {instance.problem}", "give the plan of this file"
+        "plan",
+        f"a plan for {given}",
+        f"a plan for {instance.problem.upper()}, the problem of {instance.name}",
+        "give the instance that the plan was made for",
     )
+
+
+def require_match(instance: Instance, plan: Plan) -> None:
+    """Raise unless `plan` is one for the problem of `instance`.
+
+    Raises
+    ------
+    InputError
+        When it is a plan for the other problem.
+    """
+    if isinstance(instance, CiftInstance) != isinstance(plan, CiftPlan):
+        raise _mismatch(instance, plan)
 
 
 def evaluate(instance: Instance, plan: Plan) -> CiftEvaluation | MepraEvaluation:

@@ -43,13 +43,13 @@ def _entries(references: tuple[str, ...]) -> list[KnownInstance]:
 
 @click.command(
     "best-known",
-    epilog="""\\b
+    epilog="""\b
 Examples:
   splitopt best-known tiny
   splitopt best-known standard-v1 --open
   splitopt best-known mepra-image-10mbps --json
   splitopt best-known mepra-image-10mbps --plan plan.json
-\\b
+\b
 `confirmed by` names solvers, each with a formulation of its own. Label programs confirm, never
 alone. docs/instances.md says how the registry is made; `splitopt check --library` checks it.
 """,
@@ -123,11 +123,11 @@ def _write_plan(found: list[KnownInstance], path: Path) -> None:
 
 @click.command(
     "export-solu",
-    epilog="""\\b
+    epilog="""\b
 Examples:
   splitopt export-solu standard.solu
   splitopt export-solu tiny.solu --set tiny
-\\b
+\b
 One line an instance, as MIPLIB has them: =opt= NAME VALUE, =best= NAME VALUE, =inf= NAME,
 =unkn= NAME.
 """,

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bench.commands.arguments import InstanceName, open_instance
-from bench.commands.output import echo_json, echo_table, json_option
+from bench.commands.output import echo_json, echo_table, json_option, note
 
 VIOLATED = 1
 
@@ -102,7 +102,8 @@ def _check_plan(instance: str, plan: Path, as_json: bool) -> bool:
             }
         )
     elif verdict.feasible:
-        click.echo(f"feasible; objective {objective:.10g}")
+        unit = " J" if problem_instance.problem == "cift" else ""
+        click.echo(f"feasible; objective {objective:.10g}{unit}")
     else:
         click.echo(
             f"infeasible: {len(verdict.violations)} constraint"
@@ -125,4 +126,8 @@ def _check_plan(instance: str, plan: Path, as_json: bool) -> bool:
                 for violation in verdict.violations
             ],
         )
+        if any(violation.constraint == "configuration" for violation in verdict.violations):
+            note(
+                f"If the plan was made for another instance than {problem_instance.name}, name it."
+            )
     return verdict.feasible

@@ -24,7 +24,7 @@ Exit code 0 also where there is no plan: it says what must give, and by how much
     default=10.0,
     show_default=True,
     metavar="S",
-    help="Seconds for each solve.",
+    help="Wall-clock seconds for each solve.",
 )
 @json_option
 def explain(instance: str, time_limit: float, as_json: bool) -> None:
@@ -52,7 +52,7 @@ def explain(instance: str, time_limit: float, as_json: bool) -> None:
     elif found.objective is None:
         note(
             f"{found.instance}: {found.method} found nothing within {time_limit:g} s; raise "
-            "the limit."
+            "--time-limit (the first run after an installation also compiles)."
         )
     else:
         what = "optimum" if found.status == "optimal" else "best found"

@@ -44,8 +44,12 @@ def grade(
             echo_table({key: key for key in rows[0]}, rows)
         return
     if exercise is None or answer is None:
+        missing = "EXERCISE" if exercise is None else "ANSWER"
         raise InputError(
-            "exercise", exercise, "an exercise and a file", "see splitopt grade --list"
+            missing,
+            "nothing",
+            "an exercise and the file of an answer, such as 1-optimal plan.json",
+            "splitopt grade --list shows the exercises",
         )
     from bench.lessons.grading import grade as judge
 

@@ -74,7 +74,15 @@ def _one_method(name: str, known: list[Entry], as_json: bool) -> None:
 
     found = [entry for entry in known if entry.name == name]
     if not found:
-        raise InputError("method", name, "a name of the registry", "splitopt methods lists them")
+        import difflib
+
+        near = difflib.get_close_matches(name, [entry.name for entry in known], n=1)
+        raise InputError(
+            "method",
+            name,
+            "a method that splitopt methods lists",
+            f"did you mean {near[0]}?" if near else "correct the name",
+        )
     documents = []
     for entry in found:
         options = pick(entry.target, entry.name).options

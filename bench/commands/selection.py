@@ -47,6 +47,8 @@ def select_instances(references: Sequence[str]) -> tuple[str, ...]:
             chosen += library.names(reference)
         else:
             source = instance_source(reference)
+            if isinstance(source, str) and not library.knows(source):
+                library.load(source)  # says what is wrong, before a folder is made
             # A file without an ending is told from a name by its folder.
             chosen.append(source if isinstance(source, str) else str(source.absolute()))
     return tuple(dict.fromkeys(chosen))
@@ -72,7 +74,7 @@ def select_methods(names: Sequence[str], plugins: Sequence[str] = ()) -> tuple[s
         else:
             import difflib
 
-            near = difflib.get_close_matches(name, known, n=2)
+            near = difflib.get_close_matches(name, ["all", *KINDS, *known], n=2)
             raise InputError(
                 "--methods",
                 name,

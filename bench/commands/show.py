@@ -64,7 +64,7 @@ def show(
 ) -> None:
     """Show what an instance holds, what a plan costs on it, or the tree JQODI searches."""
     from instances.errors import InputError
-    from instances.judge import read_plan
+    from instances.judge import read_plan, require_match
 
     given = {"--epsilon": epsilon, "--configuration": configuration}
     for option, value in given.items():
@@ -81,6 +81,8 @@ def show(
         show_tree(problem_instance, epsilon or 0.0, configuration, out, as_json)
         return
     decisions = None if plan is None else read_plan(plan)
+    if decisions is not None:
+        require_match(problem_instance, decisions)
     if out is not None:
         from bench.drawing import draw
         from instances.documents import write_bytes

@@ -51,7 +51,11 @@ With --out, the same command again does what is left. Exit code 1: something is 
     help="What to verify on; may be repeated.",
 )
 @click.option(
-    "--epsilon", "epsilons", default="1,0.5,0.1,0.01", show_default=True, help="With commas."
+    "--epsilon",
+    "epsilons",
+    default="1,0.5,0.1,0.01",
+    show_default=True,
+    help="Relative errors, with commas.",
 )
 @click.option(
     "--seeds",

@@ -59,6 +59,44 @@ def test_help_lists_every_command(splitopt):
     for name in COMMANDS:
         assert f"  {name} " in text
     assert "Exit codes" in text
+    assert "\n    splitopt list  " in text  # examples keep their lines
+
+
+def test_a_misspelt_command_is_told_which_is_meant(splitopt):
+    assert "Did you mean solve?" in splitopt("solv", "x.json", code=2).stderr
+    assert "Did you mean" not in splitopt("frobnicate", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["solve", "tiny", "-m", "random"], "splitopt run takes a whole set"),
+        (["run", "tinny", "-m", "random", "--out", "r"], "for the set, write tiny"),
+        (["solve", "mepra-image-10mbps", "-m", "highs-flow"], "highs-flow solves cift only"),
+        (["solve", "mepra-image-10mbps", "-m", "jquodi"], "did you mean jqodi"),
+        (["run", "tiny", "-m", "heuristics", "--out", "r"], "did you mean heuristic"),
+        (["methods", "jqody"], "did you mean jqodi"),
+        (["check", "mepra-image-10mbps", "none.json"], "No such file or directory"),
+        (["check", "mepra-image-10mbps", "none.json"], "remedy: check the path"),
+        (["grade", "1-optimal"], "ANSWER: got 'nothing'"),
+        (["grade"], "EXERCISE: got 'nothing'"),
+        (["epochs", "--pair", "digits"], "got 'digits'"),
+    ],
+)
+def test_the_remedy_of_a_typical_mistake(splitopt, arguments, says):
+    assert says in error_line(splitopt(*arguments, code=2))
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_a_plan_for_the_other_problem_is_refused_before_anything_is_shown(splitopt, instance):
+    splitopt("solve", instance, "-m", "single-cut", "--out", "p.json")
+    for command in (
+        ["check", "mepra-image-10mbps", "p.json"],
+        ["show", "mepra-image-10mbps", "--plan", "p.json"],
+    ):
+        result = splitopt(*command, code=2)
+        assert "got 'a plan for CIFT'; allowed: a plan for MEPRA" in error_line(result)
+        assert result.stdout == ""
 
 
 @pytest.mark.parametrize("command", commands(), ids=" ".join)
@@ -66,6 +104,7 @@ def test_every_help_has_an_example(splitopt, command):
     text = splitopt(*command, "--help").stdout
     assert "Example" in text
     assert f"splitopt {' '.join(command)}" in text
+    assert "\\b" not in text  # an escape for click that reached the reader
 
 
 def test_list(splitopt):

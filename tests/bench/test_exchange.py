@@ -203,7 +203,7 @@ def test_merge_adds_what_is_new_and_keeps_the_first(tmp_path):
 
 def test_merge_refuses_what_is_no_store_before_it_writes(tmp_path):
     one = fill(tmp_path / "one", [row()])
-    with pytest.raises(InputError, match="store"):
+    with pytest.raises(InputError, match=r"^DIR: .*splitopt run"):
         merge(tmp_path / "out", [one, tmp_path / "nothing"])
     assert not (tmp_path / "out").exists()
     with pytest.raises(InputError, match="other than"):

@@ -199,7 +199,7 @@ def test_figures_stand_alone(report, tmp_path):
 def test_an_empty_store_and_none(tmp_path):
     from bench.store import Store
 
-    with pytest.raises(InputError, match="store"):
+    with pytest.raises(InputError, match=r"^DIR: .*splitopt run"):
         text_tables(tmp_path)
     Store(tmp_path, create=True).close()
     assert "No runs" in text_tables(tmp_path)
