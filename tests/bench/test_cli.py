@@ -221,7 +221,7 @@ def test_check(splitopt, instance):
     Path("short.json").write_text(json.dumps(plan))
     cut = json.loads(splitopt("check", instance, "short.json", "--json", code=1).stdout)
     assert cut["objective"] is None
-    assert "a plan of cift" in error_line(_check_other_problem(splitopt, instance))
+    assert "a plan for CIFT" in error_line(_check_other_problem(splitopt, instance))
 
 
 def _check_other_problem(splitopt, instance):
