@@ -317,7 +317,7 @@ def test_order_breaks_ties_as_stated():
 def test_a_plan_of_the_other_problem_is_refused():
     fleet = read_instance(DATA / "small-mepra.json")
     for judge in (evaluate, check, certify):
-        with pytest.raises(InputError, match="a plan of mepra"):
+        with pytest.raises(InputError, match="a plan for MEPRA"):
             judge(fleet, PLAN)
 
 
