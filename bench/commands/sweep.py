@@ -72,8 +72,10 @@ def sweep(
     if plot is not None:
         check_writable("--plot", plot)
     from heuristics.jqodi.cift.front import energy_front
+    from heuristics.jqodi.cift.warm import warm_up
 
     cift = cast("CiftInstance", problem_instance)
+    warm_up()  # before the clock starts: the first run on a machine compiles for up to a minute
     front = energy_front(cift, cast("Axis", axis), epsilon, time_limit)
     if plot is not None:
         _draw(cift, front, plot)
