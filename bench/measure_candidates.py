@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import time
 from pathlib import Path
@@ -139,7 +140,10 @@ def main(arguments: list[str] | None = None) -> None:
     path = options.out / "candidates.jsonl"
     done = _read(path)
     recipes = list(candidates())
-    part, parts = (int(number) for number in options.part.split("/"))
+    found = re.fullmatch(r"(\d+)/([1-9]\d*)", options.part)
+    if found is None or int(found[1]) >= int(found[2]):
+        raise InputError("--part", options.part, "K/N with K < N", "write 0/2 and 1/2 for halves")
+    part, parts = int(found[1]), int(found[2])
     asked = [recipe for recipe in recipes if recipe.name.startswith(options.only)][part::parts]
     with path.open("a", encoding="ascii") as stream:
         for k, recipe in enumerate(asked, start=1):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import click
 from bench.commands.arguments import SetOrInstance
 from bench.commands.output import check_writable, echo_json, echo_table, json_option, note
 from bench.commands.selection import select_instances
+from bench.commands.step_progress import progress
 
 # Of `bench.claims.study.PARTS`, which imports numpy.
 _PARTS = ("sweeps", "grid", "exits", "cift")
@@ -129,7 +128,7 @@ def claims(
                 "--set", ", ".join(references), "a set or instances of CIFT", "such as quick"
             )
     request = Request(parts, not quick, names, swept, generated, seed, time_limit)
-    with _progress(steps_of(request)) as tell:
+    with progress(steps_of(request)) as tell:
         document = study(request, tell, None if out is None else out / "parts")
     written = []
     for folder in (out, docs):
@@ -229,31 +228,3 @@ def _tell(document: dict[str, Any]) -> None:
     echo_table({**columns, "text": "claim"}, rows)
     for gap in document["gaps"]:
         click.echo(f"missing: {gap}")
-
-
-@contextlib.contextmanager
-def _progress(total: int) -> Iterator[Callable[[str], None]]:
-    """Yield what to call at each step; a bar on a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda what: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    with Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[what]}", markup=False),
-        console=Console(stderr=True),
-        transient=True,
-    ) as bar:
-        task = bar.add_task("claims", total=total, what="")
-        count = 0
-
-        def tell(what: str) -> None:
-            nonlocal count
-            bar.update(task, completed=count, what=what)
-            count += 1
-
-        yield tell

@@ -11,8 +11,9 @@ import click
 from bench.commands.arguments import SetOrInstance, open_instance
 from bench.commands.output import echo_json, json_option, note
 from bench.commands.selection import select_instances
+from bench.commands.step_progress import progress
 from bench.commands.verify_stress import Stress
-from bench.commands.verify_tell import document_of, progress, tell
+from bench.commands.verify_tell import document_of, tell
 
 if TYPE_CHECKING:
     from bench.verification import Verdict

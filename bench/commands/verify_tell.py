@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -14,7 +12,7 @@ from bench.commands.output import echo_table
 if TYPE_CHECKING:
     from bench.verification import Verdict
 
-__all__ = ["document_of", "progress", "tell"]
+__all__ = ["document_of", "tell"]
 
 
 def document_of(verdicts: Sequence[Verdict], unknown: Sequence[str]) -> dict[str, object]:
@@ -73,31 +71,3 @@ def tell(verdicts: Sequence[Verdict], unknown: Sequence[str]) -> None:
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-
-
-@contextlib.contextmanager
-def progress(total: int) -> Iterator[Callable[[str], None]]:
-    """Yield what to call with the name of each instance; a bar on a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda name: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    with Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[what]}", markup=False),
-        console=Console(stderr=True),
-        transient=True,
-    ) as bar:
-        task = bar.add_task("instances", total=total, what="")
-        count = 0
-
-        def tell(name: str) -> None:
-            nonlocal count
-            bar.update(task, completed=count, what=name)
-            count += 1
-
-        yield tell
