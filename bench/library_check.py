@@ -98,7 +98,6 @@ def _plan_findings(entry: KnownInstance, document: object | None) -> Iterator[tu
     if evaluate(instance, plan).objective != entry.objective:
         yield "value", f"{entry.objective!r} is not what the plan costs by evaluate"
     width = _ROUNDING * max(abs(verdict.low), abs(verdict.high))
-    width += Fraction(TOLERANCES.absolute)
     if not verdict.low - width <= Fraction(entry.objective) <= verdict.high + width:
         yield "value", f"{entry.objective!r} is not the exact cost {float(verdict.low)!r}"
     if entry.bound is not None and not not_above(

@@ -58,6 +58,7 @@ class SolutionStatus(StrEnum):
 
     OPTIMAL = "optimal"  # a plan and a bound within the tolerance asked for
     FEASIBLE = "feasible"
+    RELAXED = "relaxed"  # a plan that exceeds deadlines, by no more than its guarantee admits
     INFEASIBLE = "infeasible"  # proven
     NONE = "none"  # no feasible plan and no proof that there is none
 
@@ -222,8 +223,9 @@ class Result:
     termination, status
         Why the run ended and what it claims to have.
     plan
-        The plan, or None. With status ``none`` a plan is a last attempt that breaks a
-        constraint; `check` says which.
+        The plan, or None. With status ``relaxed`` it exceeds deadlines by no more than the
+        guarantee admits; with ``none`` it is a last attempt that breaks a constraint. `check`
+        says which.
     objective
         The plan's objective as `evaluate` computes it.
     bound
@@ -251,7 +253,8 @@ class Result:
     def __post_init__(self) -> None:
         if (self.plan is None) != (self.objective is None):
             raise ValueError("a plan and its objective go together")
-        if self.status in (SolutionStatus.OPTIMAL, SolutionStatus.FEASIBLE) and self.plan is None:
+        with_plan = (SolutionStatus.OPTIMAL, SolutionStatus.FEASIBLE, SolutionStatus.RELAXED)
+        if self.status in with_plan and self.plan is None:
             raise ValueError(f"status {self.status} needs a plan")
         if self.status is SolutionStatus.INFEASIBLE and self.plan is not None:
             raise ValueError("an infeasible instance has no plan")

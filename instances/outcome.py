@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from instances.interface import (
@@ -16,14 +16,15 @@ from instances.interface import (
     Termination,
 )
 from instances.judge import check, evaluate
-from instances.tolerances import gap
+from instances.tolerances import TOLERANCES, gap
 
 if TYPE_CHECKING:
     from instances.cift_plan import CiftPlan
     from instances.interface import Instance, Plan
     from instances.mepra_plan import MepraPlan
+    from instances.violations import Violation
 
-__all__ = ["cheaper", "conclude", "nothing_found", "proven_infeasible"]
+__all__ = ["admitted", "cheaper", "conclude", "nothing_found", "proven_infeasible"]
 
 
 PlanT = TypeVar("PlanT", "CiftPlan", "MepraPlan")
@@ -44,16 +45,26 @@ def conclude(
 
     The objective is `evaluate`'s. The status is ``optimal`` when the plan is feasible and
     `bound` is within ``budget.relative_gap`` of it, ``feasible`` when it is only feasible,
-    and ``none`` when `check` finds a violation.
+    ``relaxed`` when it exceeds deadlines by no more than `guarantee` admits, and ``none`` when
+    `check` finds any other violation. A bound above a feasible plan is no bound: it is dropped,
+    and ``refused`` in the statistics says so.
     """
     objective = evaluate(instance, plan).objective
+    figures = dict(statistics or {})
     status = SolutionStatus.FEASIBLE
-    if check(instance, plan):
-        status = SolutionStatus.NONE
+    violations = check(instance, plan)
+    if violations:
+        within = guarantee is not None and admitted(violations, guarantee)
+        status = SolutionStatus.RELAXED if within else SolutionStatus.NONE
         recorder.note(bound=bound)
     else:
-        recorder.note(objective, bound)
         distance = gap(objective, bound)
+        if distance is not None and distance < -TOLERANCES.bound:
+            figures["refused"] = f"the bound {bound!r} is above the plan, which costs {objective!r}"
+            bound, distance = None, None
+            if termination is Termination.SOLVED:
+                termination = Termination.LIMIT
+        recorder.note(objective, bound)
         if distance is not None and distance <= budget.relative_gap:
             status = SolutionStatus.OPTIMAL
             termination = Termination.SOLVED
@@ -66,9 +77,20 @@ def conclude(
         bound=bound,
         guarantee=guarantee,
         trajectory=recorder.points,
-        statistics=dict(statistics or {}),
+        statistics=figures,
         runtime_s=recorder.elapsed_s,
     )
+
+
+def admitted(violations: Sequence[Violation], guarantee: Guarantee) -> bool:
+    """Return whether all that is broken are deadlines, by no more than the guarantee admits."""
+    for violation in violations:
+        factor = guarantee.relaxed_deadlines.get(violation.constraint.removesuffix("-deadline"))
+        if factor is None or violation.value is None or violation.limit is None:
+            return False
+        if violation.value > violation.limit * factor * (1.0 + TOLERANCES.deadline):
+            return False
+    return True
 
 
 def cheaper(instance: Instance, first: PlanT | None, second: PlanT | None) -> PlanT | None:

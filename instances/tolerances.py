@@ -29,12 +29,11 @@ class Tolerances:
         Absolute difference from the stated total at which exit fractions add up.
     epochs
         Absolute slack before the ceiling in the rule for the number of epochs.
-    absolute
-        Below this magnitude objectives are compared absolutely (an optimum of 0).
 
     Notes
     -----
-    Shares of the edge server have no tolerance: they sum to at most one as rationals.
+    Shares of the edge server have no tolerance: they sum to at most one as rationals. No
+    tolerance is absolute, or verdicts would depend on units: an optimum of 0 is 0.
     """
 
     name: str = "standard"
@@ -44,7 +43,6 @@ class Tolerances:
     bound: float = 1e-6
     fractions: float = 1e-9
     epochs: float = 1e-9
-    absolute: float = 1e-12
 
 
 TOLERANCES = Tolerances()
@@ -53,13 +51,13 @@ TOLERANCES = Tolerances()
 def gap(objective: float | None, bound: float | None) -> float | None:
     """Return the relative gap ``(objective - bound) / |objective|``, None when unknown.
 
-    Both at zero (to the absolute tolerance) is a gap of 0; a bound above the objective
-    gives a negative gap, which is for the reader to see and not hidden here.
+    Two equal figures have a gap of 0, also where both are 0; a bound above the objective gives
+    a negative gap, which is for the reader to see and not hidden here.
     """
     if objective is None or bound is None:
         return None
     difference = objective - bound
-    if abs(difference) <= TOLERANCES.absolute:
+    if difference == 0.0:
         return 0.0
     if objective == 0.0:
         return float("inf") if difference > 0 else float("-inf")
@@ -68,7 +66,7 @@ def gap(objective: float | None, bound: float | None) -> float | None:
 
 def not_above(low: float, high: float, relative: float) -> bool:
     """Return whether ``low <= high`` up to a relative tolerance."""
-    return low <= high + relative * max(abs(low), abs(high)) + TOLERANCES.absolute
+    return low <= high + relative * max(abs(low), abs(high))
 
 
 def values_agree(first: float, second: float) -> bool:

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from instances.tolerances import TOLERANCES
-
 __all__ = ["gap_to_best", "penalised_average", "shifted_geometric_mean"]
 
 
@@ -53,6 +51,6 @@ def gap_to_best(objective: float | None, best: float | None) -> float | None:
     if objective is None or best is None:
         return None
     difference = objective - best
-    if abs(difference) <= TOLERANCES.absolute:
+    if difference == 0.0:
         return 0.0
     return difference / abs(best) if best != 0.0 else math.copysign(math.inf, difference)

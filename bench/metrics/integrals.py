@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from instances.tolerances import TOLERANCES
-
 __all__ = ["Point", "primal_dual_integral", "primal_gap", "primal_integral"]
 
 Point = tuple[float, float | None, float | None]
@@ -19,7 +17,7 @@ def primal_gap(value: float | None, reference: float | None) -> float:
     """
     if value is None or reference is None:
         return 1.0
-    if abs(value - reference) <= TOLERANCES.absolute:
+    if value == reference:
         return 0.0
     if value * reference < 0.0:
         return 1.0
