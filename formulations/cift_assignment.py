@@ -83,9 +83,10 @@ class CiftAssignment:
         read_options(self.name, self.options, options)
         best = Incumbent(instance, budget, Recorder(on_progress))
         if warm_start is not None:
-            best.offer(warm_start)
+            best.start(warm_start)
         if best.remaining_s == 0:
             return best.result(Termination.TIME)
+        instance = best.instance
         if not instance.configurations:
             return best.result(Termination.SOLVED, exhausted=np.inf)
         assignment = build_model(instance)

@@ -95,9 +95,10 @@ class CiftCpsat:
         read_options(self.name, self.options, options)
         best = Incumbent(instance, budget, Recorder(on_progress))
         if warm_start is not None:
-            best.offer(warm_start)
+            best.start(warm_start)
         if best.remaining_s == 0:
             return best.result(Termination.TIME)
+        instance = best.instance
         choices = offers(instance)
         if not choices:
             return best.result(Termination.SOLVED, exhausted=math.inf)
@@ -128,14 +129,14 @@ def _search(best: Incumbent, choices: list[Offer], seed: int) -> Result:
         best.statistics |= {
             "booleans": len(model.energy),
             "constraints": len(model.cp.proto.constraints),
-            "scaling_error_j": error,
+            "scaling_error_j": error * best.units.joule,
         }
         best.statistics.setdefault("build_s", best.recorder.elapsed_s)
         before = len(rejected)
         status = _run(best, choices, model, scales, seed, rejected, counts)
         best.statistics |= counts
         if status == cp_model.INFEASIBLE:
-            return best.result(Termination.SOLVED, exhausted=math.inf)
+            return best.claim(Termination.SOLVED, exhausted=math.inf)
         if status != cp_model.OPTIMAL or best.closed:
             break
         if len(rejected) == before:
@@ -143,7 +144,7 @@ def _search(best: Incumbent, choices: list[Offer], seed: int) -> Result:
             if coarse > _FINER or error <= budget.relative_gap * best.objective / 2:
                 break
     ended = {cp_model.OPTIMAL: Termination.SOLVED, cp_model.MODEL_INVALID: Termination.CRASHED}
-    return best.result(ended.get(status, Termination.TIME))
+    return best.claim(ended.get(status, Termination.TIME))
 
 
 def _hint(model: IntegerModel, choices: list[Offer], best: Incumbent) -> None:
@@ -171,14 +172,18 @@ def _run(
     """Run CP-SAT within what is left of the budget; return its status."""
     from ortools.sat.python import cp_model
 
+    # CP-SAT moves what all solutions share into an offset, which may be as large as all terms.
+    most = sum(cost for _, cost in model.energy)
+    most = most if most > 2**52 else 0
+
     def take(value: Any) -> None:
         plan = read_plan(model, choices, best.instance, value)
         if not best.offer(plan) and plan not in rejected:
             rejected.append(plan)
 
     def bound(scaled: float) -> None:
-        # A double of an integer: exact far beyond where these lie, but for one unit.
-        best.raise_bound((scaled - 1) / scales.energy if scaled > 2**52 else scaled / scales.energy)
+        # A double of a difference of integers up to `most`: off by its last place.
+        best.propose_bound((scaled - most * 2.0**-51) / scales.energy)
 
     class _OnSolution(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
         def on_solution_callback(self) -> None:

@@ -136,9 +136,10 @@ class CiftFlow:
         chosen = read_options(self.name, self.options, options)
         best = Incumbent(instance, budget, Recorder(on_progress))
         if warm_start is not None:
-            best.offer(warm_start)
+            best.start(warm_start)
         if best.remaining_s == 0:
             return best.result(Termination.TIME)
+        instance = best.instance
         graph = build_graph(instance)
         arcs, cutoff = np.arange(len(graph.arcs)), math.inf
         built = best.recorder.elapsed_s
@@ -151,7 +152,7 @@ class CiftFlow:
             least = graph.sweeps(arcs).from_root(graph.arcs.energy_j)[graph.goal]
             best.raise_bound(float(least) * (1 - 1e-12))
         best.statistics |= {
-            "root_bound": best.bound,
+            "root_bound": best.bound * best.units.joule,
             "reduce_s": best.recorder.elapsed_s - built,
         }
         if not len(arcs):

@@ -249,9 +249,10 @@ class CiftFronts:
         read_options(self.name, self.options, options)
         best = Incumbent(instance, budget, Recorder(on_progress))
         if warm_start is not None:
-            best.offer(warm_start)
+            best.start(warm_start)
         if best.remaining_s == 0:
             return best.result(Termination.TIME)
+        instance = best.instance
         try:
             return _solve(best)
         except _OutOfTimeError:
@@ -279,7 +280,7 @@ def _solve(best: Incumbent) -> Result:
     }
     if chains:
         best.raise_bound(min(bound for bound, _, _ in chains))
-        best.statistics["root_bound"] = best.bound
+        best.statistics["root_bound"] = best.bound * best.units.joule
     rejected = math.inf
     for most in (_FEW, None):
         rejected = math.inf

@@ -24,6 +24,7 @@ __all__ = ["Chain", "Hop", "Level", "Sweep", "chain_of", "highest", "least", "to
 
 Floats = npt.NDArray[np.float64]
 _ROUNDS = 60
+_ROUNDING = 1e-12  # relative, of sums along a path
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,8 +266,11 @@ def highest(chain: Chain, order: Sequence[int], enough: float) -> tuple[float, F
     for _ in range(_ROUNDS):
         sweep = least(chain, order, prices)
         if not np.isfinite(sweep.goal[0]):
-            return math.inf, chosen
-        bound = float(sweep.goal[0] - prices[1:][free] @ limits[free])
+            # No path at all, seen at the price of energy alone; later, prices beyond doubles.
+            return (best if heights else math.inf), chosen
+        worth = float(prices[1:][free] @ limits[free])
+        # What rounding leaves of a difference of large figures is no bound.
+        bound = float(sweep.goal[0]) - worth - _ROUNDING * (float(sweep.goal[0]) + worth)
         if bound > best:
             best, chosen = bound, prices.copy()
         if best > enough or not len(free):

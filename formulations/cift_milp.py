@@ -14,18 +14,21 @@ from formulations.highs_tools import (
     OBJECTIVE_SCALE,
     ROW_TOLERANCE,
     ModelRefusedError,
+    Outcome,
     SparseModel,
     load,
     solve,
+    solve_again,
 )
 from instances.cift_plan import CiftPlan
+from instances.claims import SPREAD
 from instances.interface import Result, Termination
-from instances.judge import evaluate
-from instances.tolerances import TOLERANCES
 
 __all__ = ["Row", "objective_scale", "prove"]
 
 _COARSE = 10.0  # factor between scales from which solving again is worth it
+_SMALL = 5000  # entries up to which a model is solved twice: a second opinion is cheap there
+_WIDE_APART = 1e6  # ratio of a row's coefficients from which it is asked for in any case
 _APART = 1e6  # a share of one continuous column costs this many optima: then it counts
 
 Floats = npt.NDArray[np.float64]
@@ -61,7 +64,7 @@ def prove(
     model: SparseModel,
     *,
     scale: float,
-    read: Callable[[Floats], tuple[CiftPlan | None, Ints]],
+    read: Callable[[Floats], tuple[CiftPlan, Ints]],
     support: int,
     seed: int,
     start: Callable[[], Floats | None],
@@ -80,8 +83,7 @@ def prove(
         Its objective is energy times `scale`; scaled anew when the optimum turns out to be far
         from `OBJECTIVE_SCALE`.
     read
-        From columns to the plan (None: no plan has these) and the 0-1 columns that stand for
-        it.
+        From columns to the plan and the 0-1 columns that stand for it.
     support
         The most columns that are not zero in a solution.
     start
@@ -94,31 +96,32 @@ def prove(
 
     Notes
     -----
-    Where coefficients are so far apart that the solver's tolerances hide the small ones, or where
-    HiGHS contradicts a plan read from the model, its bound is not taken; ``refused`` in the
-    statistics says why.
+    What HiGHS says becomes a claim by the rules of `instances.claims`. Where coefficients are so
+    far apart that the solver's tolerances hide the small ones, or where HiGHS contradicts a plan
+    or itself, its bound is not taken; ``refused`` in the statistics says why.
     """
     began = best.recorder.elapsed_s
+    model = model.tidied()
     try:
         highs = load(model, threads=best.budget.threads, seed=seed)
     except ModelRefusedError as error:
-        best.statistics["refused"] = str(error)
-        return best.result(Termination.LIMIT)
+        best.refuse(str(error))
+        return best.claim(Termination.LIMIT)
     best.statistics |= model.size | {"load_s": best.recorder.elapsed_s - began}
     rejected: list[Ints] = []
-    accepted: list[float] = []  # what feasible plans read from the model cost
+    accepted = False
     energy_j = model.cost / scale
-    steepest = float(np.abs(model.value).max(initial=0.0))
-    if steepest > 1.0 / ROW_TOLERANCE:
-        # An integer within its tolerance of 0 moves such a row by a whole unit.
-        best.statistics["refused"] = f"a coefficient of {steepest:.3g}: no bound of HiGHS is taken"
+    apart = model.apart
+    if apart > SPREAD:
+        best.refuse(f"coefficients of one row are {apart:.2g} apart: no bound of HiGHS is taken")
 
     def found(values: Floats) -> None:
+        nonlocal accepted
         plan, columns = read(values)
-        if plan is None or not best.offer(plan):
+        if not best.offer(plan):
             rejected.append(np.sort(columns))
         else:
-            accepted.append(evaluate(best.instance, plan).objective)
+            accepted = True
 
     dearest_j = float(energy_j[~model.integer].max(initial=0.0))
 
@@ -127,16 +130,37 @@ def prove(
         # `scale` is the one in force at the time.
         reference = min(best.objective, abs(bound) / scale)
         loss = ROW_TOLERANCE * dearest_j if dearest_j > _APART * reference else 0.0
-        value = bound / scale - loss
-        if steepest > 1.0 / ROW_TOLERANCE:
-            return
-        least = min(accepted, default=math.inf)
-        if value > least + TOLERANCES.bound * abs(least):
-            # A plan read from this very model costs less: the solver's tolerances hide it.
-            best.statistics["refused"] = f"HiGHS: nothing below {value!r}, where {least!r} is"
-            return
-        best.raise_bound(min(value, cutoff))
+        best.propose_bound(min(bound / scale - loss, cutoff))
 
+    def confirmed(first: Outcome) -> bool:
+        """Solve the model as it stands again without presolve; tell whether that agrees."""
+        again = solve_again(
+            highs,
+            time_limit_s=best.remaining_s,
+            relative_gap=best.budget.relative_gap,
+            support=support,
+            integer=bool(model.integer.any()),
+            start=start(),
+        )
+        best.statistics["second_opinion"] = again.ended
+        if again.values is not None:
+            found(again.values)
+        if again.ended == "time":
+            return True
+        if again.ended != first.ended:
+            best.refuse(f"HiGHS: {first.ended}, and {again.ended} without its presolve")
+        elif (
+            first.bound is not None and again.objective is not None and first.objective is not None
+        ):
+            tolerance = best.budget.relative_gap * abs(first.objective)
+            if again.objective < min(first.objective - tolerance, first.bound):
+                best.refuse(
+                    f"HiGHS: nothing below {first.bound / scale!r}, and a plan of "
+                    f"{again.objective / scale!r} without its presolve"
+                )
+        return "refused" not in best.statistics
+
+    small = len(model.value) <= _SMALL or apart > _WIDE_APART
     nodes = rounds = 0
     while True:
         outcome = solve(
@@ -160,16 +184,16 @@ def prove(
             found(outcome.values)
         if outcome.bound is not None:
             bounded(outcome.bound)
-        if outcome.ended == "infeasible" and accepted:
-            best.statistics["refused"] = "HiGHS found a plan and then says that there is none"
-        if outcome.ended == "infeasible" and "refused" in best.statistics:
-            return best.result(Termination.LIMIT)
         if outcome.ended == "infeasible":
-            return best.result(Termination.SOLVED, exhausted=cutoff)
+            if accepted:
+                best.refuse("HiGHS found a plan and then says that there is none")
+            elif "refused" not in best.statistics and small:
+                confirmed(outcome)
+            return best.claim(Termination.SOLVED, exhausted=cutoff)
         if outcome.ended == "time":
-            return best.result(Termination.TIME)
+            return best.claim(Termination.TIME)
         if outcome.ended == "failed":
-            return best.result(Termination.CRASHED)
+            return best.claim(Termination.CRASHED)
         if not rejected:
             better = objective_scale(best, 1.0)
             rows = [] if best.closed else refine()
@@ -181,8 +205,9 @@ def prove(
                 every = np.arange(len(energy_j), dtype=np.int32)
                 highs.changeColsCost(len(every), every, energy_j * scale)
             elif not rows:
-                refused = "refused" in best.statistics
-                return best.result(Termination.LIMIT if refused else Termination.SOLVED)
+                if small and "refused" not in best.statistics:
+                    confirmed(outcome)
+                return best.claim(Termination.SOLVED)
             continue
         for columns in {tuple(path.tolist()) for path in rejected}:
             count = len(columns)

@@ -96,9 +96,10 @@ class CiftOuter:
         chosen = read_options(self.name, self.options, options)
         best = Incumbent(instance, budget, Recorder(on_progress))
         if warm_start is not None:
-            best.offer(warm_start)
+            best.start(warm_start)
         if best.remaining_s == 0:
             return best.result(Termination.TIME)
+        instance = best.instance
         graph = build_placements(instance)
         arcs = np.arange(len(graph.tail))
         built = best.recorder.elapsed_s
@@ -110,7 +111,7 @@ class CiftOuter:
         best.statistics["arcs_in_time"] = len(arcs)
         arcs, cutoff, prices = climb(graph, arcs, best, budget.relative_gap / 2)
         best.statistics |= {
-            "root_bound": best.bound,
+            "root_bound": best.bound * best.units.joule,
             "reduce_s": best.recorder.elapsed_s - built,
         }
         if not len(arcs):
@@ -172,14 +173,11 @@ def _rounds(
     model = OuterModel(graph, arcs, scale)
     fresh: list[Row] = []
 
-    def read(values: Floats) -> tuple[CiftPlan | None, Ints]:
+    def read(values: Floats) -> tuple[CiftPlan, Ints]:
         path, levels = model.path(values), model.levels(values)
-        free = graph.plan(arcs[path])
-        if free is not None:
-            best.offer(free)
+        best.offer(graph.plan(arcs[path]))
         plan = graph.plan(arcs[path], {key[:2]: key[2] for key in levels})
-        if plan is not None:
-            fresh.extend(_tangents_at(model, plan))
+        fresh.extend(_tangents_at(model, plan))
         return plan, np.append(path, np.array(list(levels.values()), dtype=np.int64))
 
     def refine() -> list[Row]:

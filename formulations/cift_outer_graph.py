@@ -133,14 +133,10 @@ class Placements:
 
     def offer(self, best: Incumbent, path: Ints, prices: Floats) -> None:
         """Offer the plan of a path with speeds fitted to the deadlines."""
-        plan = self.plan(path)
-        if plan is not None:
-            best.offer(plan)
+        best.offer(self.plan(path))
 
-    def plan(
-        self, path: Ints, levels: Mapping[tuple[int, int], float] | None = None
-    ) -> CiftPlan | None:
-        """Return a path's plan with speeds fitted to the deadlines, None where none keep them.
+    def plan(self, path: Ints, levels: Mapping[tuple[int, int], float] | None = None) -> CiftPlan:
+        """Return a path's plan with speeds fitted to the deadlines, the highest where none do.
 
         Parameters
         ----------
@@ -162,11 +158,8 @@ class Placements:
                     engines[position] = Engine(one.node, level, level, (level,))
             work = (self.clock[phase, g] * self.work_flop[hosts]).tolist()
             left = self.limits[phase] / LOOSE * _USED - float(self.hop_s[phase, path].sum())
-            fitted = fit(engines, work, left)
-            if fitted is None:
-                return None
             nodes = self.node[hosts].tolist()
-            speeds[phase] = dict(zip(nodes, fitted, strict=True))
+            speeds[phase] = dict(zip(nodes, fit(engines, work, left), strict=True))
         # Nodes along the path with the blocks they host.
         blocks: dict[int, int] = {}
         for arc in path.tolist():

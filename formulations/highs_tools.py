@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -28,6 +28,7 @@ __all__ = [
     "COST_TOLERANCE",
     "OBJECTIVE_SCALE",
     "ROW_TOLERANCE",
+    "UNSEEN",
     "WIDE",
     "Ended",
     "ModelRefusedError",
@@ -35,6 +36,7 @@ __all__ = [
     "SparseModel",
     "load",
     "solve",
+    "solve_again",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -45,6 +47,7 @@ ROW_TOLERANCE = 1e-9
 COST_TOLERANCE = 1e-7
 WIDE = 1 + 10 * ROW_TOLERANCE
 OBJECTIVE_SCALE = 1e3
+UNSEEN = ROW_TOLERANCE / 10
 
 Ended = Literal["solved", "infeasible", "time", "failed"]
 
@@ -76,6 +79,45 @@ class SparseModel:
     row: Ints
     column: Ints
     value: Floats
+
+    def tidied(self) -> SparseModel:
+        """Return the model without terms that HiGHS cannot see beside the others of their row.
+
+        A term ``a x`` whose greatest size is below `UNSEEN` of the greatest in its row goes; the
+        row's ends move outward by what it can add: whatever keeps the row keeps what is left.
+        """
+        lower, upper = self.lower[self.column], self.upper[self.column]
+        with np.errstate(invalid="ignore"):
+            ends = np.stack([self.value * lower, self.value * upper])
+        ends[:, self.value == 0] = 0.0
+        size = np.abs(ends).max(axis=0)
+        greatest = np.zeros(len(self.row_lower))
+        finite = np.isfinite(size)
+        np.maximum.at(greatest, self.row[finite], size[finite])
+        gone = finite & (size <= UNSEEN * greatest[self.row]) & (self.value != 0)
+        if not gone.any():
+            return self
+        least, most = np.zeros_like(greatest), np.zeros_like(greatest)
+        np.add.at(least, self.row[gone], ends[:, gone].min(axis=0))
+        np.add.at(most, self.row[gone], ends[:, gone].max(axis=0))
+        return replace(
+            self,
+            row_lower=self.row_lower - most,
+            row_upper=self.row_upper - least,
+            row=self.row[~gone],
+            column=self.column[~gone],
+            value=self.value[~gone],
+        )
+
+    @property
+    def apart(self) -> float:
+        """The most that two coefficients of one row differ by, as a ratio; 1 without rows."""
+        kept = self.value != 0
+        row, value = self.row[kept], np.abs(self.value[kept])
+        least, most = np.full(len(self.row_lower), np.inf), np.zeros(len(self.row_lower))
+        np.minimum.at(least, row, value)
+        np.maximum.at(most, row, value)
+        return float(np.max(most / least, initial=1.0, where=most > 0))
 
     @property
     def size(self) -> dict[str, int]:
@@ -164,6 +206,23 @@ def _safe(bound: float, objective: float, relative_gap: float, support: int) -> 
     return bound - support * COST_TOLERANCE
 
 
+def _adds_up(highs: Any, objective: float) -> bool:
+    """Tell whether the solution held costs what HiGHS says it does."""
+    lp = highs.getLp()
+    terms = np.array(lp.col_cost_) * np.array(highs.getSolution().col_value)
+    return abs(float(terms.sum()) + lp.offset_ - objective) <= 1e-6 * float(np.abs(terms).sum())
+
+
+def solve_again(highs: Any, **how: Any) -> Outcome:
+    """Run HiGHS once more on the model it holds, without presolve; arguments as of `solve`."""
+    highs.clearSolver()
+    highs.setOptionValue("presolve", "off")
+    try:
+        return solve(highs, **how)
+    finally:
+        highs.setOptionValue("presolve", "choose")
+
+
 def solve(
     highs: Any,
     *,
@@ -238,6 +297,21 @@ def solve(
             highs.cbMipInterrupt.unsubscribe(interrupt)
     info, status = highs.getInfo(), highs.getModelStatus()
     has_solution = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+    if has_solution and not _adds_up(highs, float(info.objective_function_value)):
+        # HiGHS 1.16.0 can call a start optimal at the value of a relaxation: without one, then.
+        if start is None:
+            return Outcome("failed", None, None, None, max(0, int(info.mip_node_count)), 0)
+        left = None if time_limit_s is None else max(0.0, end - time.perf_counter())
+        highs.clearSolver()
+        return solve(
+            highs,
+            time_limit_s=left,
+            relative_gap=relative_gap,
+            support=support,
+            integer=integer,
+            on_solution=on_solution,
+            on_bound=on_bound,
+        )
     objective = float(info.objective_function_value) if has_solution else math.inf
     bound = float(info.mip_dual_bound)
     if not integer:

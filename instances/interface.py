@@ -139,6 +139,15 @@ class Recorder:
             return None
         return max(0.0, budget.time_limit_s - self.elapsed_s)
 
+    def retract_bound(self, known: float | None) -> None:
+        """Take back every bound above `known` (None: every bound) that was recorded."""
+
+        def held(bound: float | None) -> float | None:
+            return None if bound is None or known is None else min(bound, known)
+
+        self._points = [Progress(p.time_s, p.objective, held(p.bound)) for p in self._points]
+        self.bound = held(self.bound)
+
     def note(self, objective: float | None = None, bound: float | None = None) -> None:
         """Record an incumbent's objective, a bound, or both, if they improve."""
         better = False

@@ -9,12 +9,35 @@ has both at full strength unless P = NP.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from instances.cift import CiftInstance
 from instances.interface import EXACT, Guarantee
 
-__all__ = ["INTERRUPTED", "certified", "promised"]
+__all__ = ["INTERRUPTED", "broken", "certified", "interrupted", "promised"]
 
 INTERRUPTED = Guarantee("none", None, "no guarantee: the run was interrupted")
+_ROUNDING = 1e-9
+
+
+def interrupted(promise: Guarantee) -> Guarantee:
+    """Return what is left of a guarantee when the run ends early: what the plan keeps."""
+    return replace(INTERRUPTED, relaxed_deadlines=promise.relaxed_deadlines)
+
+
+def broken(promise: Guarantee, energy: float, bound: float, relative_gap: float) -> str | None:
+    """Return how a finished run missed its promise by its own bound, None where it did not.
+
+    Without deadlines that are tightened or exceeded the proof bounds the final bound as well:
+    ``energy <= factor * bound`` (`docs/explanation/guarantees.md`), rounding aside.
+    """
+    if promise.factor is None or promise.reference_deadlines or promise.relaxed_deadlines:
+        return None
+    factor = promise.factor if promise.kind == "approximation" else 1.0 + max(relative_gap, 1e-9)
+    if energy <= factor * bound * (1.0 + _ROUNDING):
+        return None
+    ratio = energy / bound if bound > 0 else float("inf")
+    return f"promised E <= {factor:.9g} OPT, and its bound certifies E <= {ratio:.9g} OPT only"
 
 
 def promised(instance: CiftInstance, epsilon: float, deadlines: str) -> Guarantee:
@@ -43,11 +66,23 @@ def promised(instance: CiftInstance, epsilon: float, deadlines: str) -> Guarante
 
 
 def certified(
-    energy: float | None, bound: float | None, name: str = "E"
+    energy: float | None, bound: float | None, name: str = "E", exceeds: float = 1.0
 ) -> tuple[float | None, str]:
-    """Return (ratio, line): how far above the optimum the plan is at most, by the bound found."""
+    """Return (ratio, line): how far above the optimum the plan is at most, by the bound found.
+
+    Parameters
+    ----------
+    exceeds
+        Times the inference deadline that the plan takes, where that is more than it may: the bound
+        is one of the problem with the deadline kept.
+    """
     if energy is None or bound is None:
         return None, "nothing: no plan"
+    if exceeds > 1.0:
+        ratio, line = certified(max(energy, bound), bound, name)
+        line = line.replace("the plan is optimal", f"{name} <= OPT")
+        kept = "of the problem with both deadlines kept; the plan takes"
+        return ratio, f"{line} {kept} {exceeds:.6g} times the inference deadline"
     if energy <= bound:
         return 1.0, "the plan is optimal"
     if bound <= 0:

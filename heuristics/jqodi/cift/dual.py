@@ -208,8 +208,9 @@ def ascend(
         end = int(np.argmin(placed[:, L]))
         value = placed[end, L]
         done += 1
-        if value == np.inf:
-            return Dual(np.inf, 0.0, 0.0, True, done, energy, best, serve, tune)
+        if not value < np.inf:
+            # There are paths (`least_times`), so these prices are beyond doubles: no proof.
+            break
         credit = 0.0
         if active[0]:
             credit += l1 * limit[0]

@@ -14,18 +14,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal, cast
 
 from heuristics.jqodi.cift.network import Instance
 from heuristics.jqodi.cift.program import Rules
 from heuristics.jqodi.cift.search import EXACT_RATIO, Search
-from heuristics.jqodi.guarantee import INTERRUPTED, certified, promised
+from heuristics.jqodi.guarantee import broken, certified, interrupted, promised
 from instances.cift import CiftInstance
 from instances.cift_plan import CiftPlan
 from instances.errors import InputError
 from instances.interface import (
     EXACT,
     Budget,
+    Guarantee,
     OnProgress,
     Option,
     OptionValue,
@@ -128,7 +130,8 @@ class JqodiCift:
     def _result(self, instance: CiftInstance, search: Search, budget: Budget) -> Result:
         rules = search.rules
         done = search.termination is Termination.SOLVED
-        guarantee = promised(instance, rules.epsilon, rules.deadlines) if done else INTERRUPTED
+        promise = promised(instance, rules.epsilon, rules.deadlines)
+        guarantee = promise if done else interrupted(promise)
         statistics = search.statistics
         if search.plan is None:
             if done and search.bound == math.inf:
@@ -142,9 +145,17 @@ class JqodiCift:
             )
         distance = gap(search.energy, search.bound)
         closed = distance is not None and distance <= budget.relative_gap
-        if not done and closed and not check(instance, search.plan):
-            guarantee = EXACT  # interrupted, yet proven by then
-        ratio, line = certified(search.energy, search.bound)
+        violations = check(instance, search.plan)
+        if not violations and not done:
+            # Interrupted, yet proven by then; or both deadlines kept.
+            guarantee = EXACT if closed else replace(guarantee, relaxed_deadlines={})
+        missed = broken(promise, search.energy, search.bound, budget.relative_gap) if done else None
+        if missed is not None:
+            guarantee = Guarantee("none", None, f"no guarantee: {missed}")
+            statistics["refused"] = missed
+            search.termination = Termination.LIMIT
+        exceeds = max((v.value / v.limit for v in violations if v.value and v.limit), default=1.0)
+        ratio, line = certified(search.energy, search.bound, exceeds=exceeds)
         statistics |= {
             "guaranteed": guarantee.statement,
             "certified": line,

@@ -33,11 +33,14 @@ from instances.cift import CiftInstance, Configuration, SpeedInterval
 from instances.exact import rational
 from instances.tolerances import TOLERANCES
 
-__all__ = ["Case", "Chain", "Instance", "Load", "Network"]
+__all__ = ["OUTWARD", "Case", "Chain", "Instance", "Load", "Network"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+# Relative, of a limit: more than sums of one path in different orders differ by. What is ruled out
+# exceeds its limit by more; what is accepted is for the judge.
+OUTWARD = 1e-12
 _NEAR = 1e-9  # relative distance from the memory below which rationals decide
 
 
@@ -124,12 +127,13 @@ class Load(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One configuration, ready for the passes."""
+    """One configuration, ready for the passes; `dearest_j` is more than any plan of it costs."""
 
     position: int
     configuration: Configuration
     chain: Chain
     load: Load
+    dearest_j: float
 
 
 def _order(instance: CiftInstance) -> list[int]:
@@ -291,7 +295,18 @@ class Instance:
             self.table(g.model, g.compression, passes > 0),
             self.limit,
         )
-        return Case(position, g, self.chain(g.model, g.compression), load)
+        chain = self.chain(g.model, g.compression)
+        return Case(position, g, chain, load, self._dearest(chain, load))
+
+    def _dearest(self, chain: Chain, load: Load) -> float:
+        """Return more than any plan costs: the dearest speed for all, every link at its most."""
+        net = self.network
+        ends = np.concatenate([net.low, net.high])
+        kappa, rho = np.tile(net.kappa, 2), np.tile(net.rho, 2)
+        flop = float(np.max(kappa * ends * ends + rho / ends))
+        runs = load.requests + load.compute
+        hops = (load.requests + load.communication) * float(net.bit_energy.sum())
+        return runs * float(chain.work[0, -1]) * flop + hops * float(chain.bits.max()) + 1e-300
 
     def useful(self) -> list[int]:
         """Return the configurations worth a look.

@@ -4,7 +4,9 @@ The phase minimises ``a sum_k w_k e(f_k)`` subject to ``c sum_k w_k / f_k <= roo
 k. At a price l of a second the Lagrangian is ``sum_k w_k min_f (a e(f) + l c / f) - l room``, a
 bound; at the best price only levels whose excess over it stays below the threshold can lie on a
 better solution. With listed speeds labels (energy, time) over hosts and those levels are exact.
-Where all speeds are continuous there is no gap and nothing to label.
+Where all speeds are continuous there is no gap and nothing to label. Where lists and intervals
+meet, labels run over the hosts with lists; to each label that is left the others add the least
+energy in the time it leaves, one convex problem of one multiplier (`jqodi.cift.speeds`).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from heuristics.jqodi.cift.passes import cheapest
+from heuristics.jqodi.cift.speeds import phase_speeds
 from heuristics.labels.jit import kernel
 
 __all__ = ["phase_bound", "phase_optimum"]
@@ -63,10 +66,11 @@ def phase_optimum(
     # Rounding aside, nothing is left to find.
     if bound >= top * (1.0 - 1e-13):
         return energy, bound, True
+    # Hosts with lists first: labels run over them, the others choose last.
+    place = np.argsort(~net.listed[nodes], kind="mergesort")
+    nodes, works = nodes[place], works[place]
     hosts = nodes.size
-    for k in range(hosts):
-        if not net.listed[nodes[k]]:
-            return energy, bound, False
+    listed = int(net.listed[nodes].sum())
     # Least energy, time and Lagrangian of the hosts from k on.
     rest_e, rest_t, rest_l = np.zeros(hosts + 1), np.zeros(hosts + 1), np.zeros(hosts + 1)
     for k in range(hosts - 1, -1, -1):
@@ -78,7 +82,7 @@ def phase_optimum(
         rest_l[k] = rest_l[k + 1] + works[k] * mixed
     es, ts = np.zeros(1), np.zeros(1)
     preds: list[Any] = []
-    for k in range(hosts):
+    for k in range(listed):
         n = nodes[k]
         first, last = net.first_level[n], net.first_level[n + 1]
         size = es.size * (last - first)
@@ -111,10 +115,49 @@ def phase_optimum(
             return energy, bound, False
         es, ts = e[kept[:left]], t[kept[:left]]
         preds.append(pred[kept[:left]])
-    i = int(np.argmin(es))
-    if es[i] < energy:
-        energy = es[i]
-        for k in range(hosts - 1, -1, -1):
-            speed[k] = net.speed[preds[k][i, 1]]
-            i = preds[k][i, 0]
-    return energy, min(energy, top), True
+    return _completed(
+        net, nodes, works, a, c, room, energy, top, speed, es, ts, preds, place, listed
+    )
+
+
+@kernel
+def _completed(
+    net: Any,
+    nodes: Any,
+    works: Any,
+    a: float,
+    c: float,
+    room: float,
+    energy: float,
+    top: float,
+    speed: Any,
+    es: Any,
+    ts: Any,
+    preds: Any,
+    place: Any,
+    listed: int,
+) -> Any:
+    """Return what `phase_optimum` does, from the labels of the hosts with lists."""
+    best, free, least = -1, np.empty(0), top
+    below = top
+    for i in range(es.size):
+        value, bound = es[i], es[i]
+        part = np.empty(0)
+        if listed < nodes.size:
+            more, part, price = phase_speeds(
+                net, nodes[listed:], works[listed:], a, c, room - ts[i]
+            )
+            value += more
+            bound += min(
+                more, phase_bound(net, nodes[listed:], works[listed:], a, c, room - ts[i], price)
+            )
+        below = min(below, bound)
+        if value < least:
+            best, free, least = i, part, value
+    if best >= 0 and least < energy:
+        energy = least
+        speed[place[listed:]] = free
+        for k in range(listed - 1, -1, -1):
+            speed[place[k]] = net.speed[preds[k][best, 1]]
+            best = preds[k][best, 0]
+    return energy, min(energy, below), True

@@ -7,9 +7,11 @@ within a deadline, or not below the threshold by the Lagrangian of the dual boun
 
 A placement that is complete has a bound of its own, the sum of its hops and of the Lagrangian
 bounds of its two phases, each at its own best multiplier; where that is below the threshold both
-phases are solved (`jqodi.cift.phase`). When the search ends within its quota of steps the
-configuration is solved, for two strict deadlines and for continuous speeds as well; else the labels
-take over.
+phases are solved (`jqodi.cift.phase`). When the search ends within its quota of steps, and every
+placement was solved or has a bound at the threshold at least, the configuration is solved, for two
+strict deadlines and for continuous speeds as well; else the labels take over.
+
+What rules out a placement uses limits `OUTWARD` of a rounding; what is found is for the judge.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from heuristics.jqodi.cift.network import OUTWARD
 from heuristics.jqodi.cift.phase import phase_bound, phase_optimum
 from heuristics.jqodi.cift.speeds import phase_speeds
 from heuristics.labels.jit import kernel
@@ -31,8 +34,8 @@ _LEAF = 20  # steps a placement counts for
 class Enumerated(NamedTuple):
     """What `enumerate_placements` finds.
 
-    ``complete`` tells that all was searched; every plan of the configuration then costs ``bound``
-    at least. The rest as in `jqodi.cift.dual.Dual`.
+    ``complete`` tells that nothing below the threshold is left open; every plan of the
+    configuration then costs ``bound`` at least. The rest as in `jqodi.cift.dual.Dual`.
     """
 
     complete: bool
@@ -74,11 +77,12 @@ def _leaf(net: Any, chain: Any, load: Any, accept: Any, stops: Any, threshold: f
             h += 1
     serve, tune = np.full(size, np.nan), np.full(size, np.nan)
     R, c = load.requests, load.compute
-    room1, room2 = load.limit[0] - latency, load.limit[1] - time
+    room1 = load.limit[0] * (1.0 + OUTWARD) - latency
+    room2 = load.limit[1] * (1.0 + OUTWARD) - time
     e1, speed1, price1 = phase_speeds(net, nodes, works, R, 1.0, accept[0] - latency)
     if e1 == np.inf:
-        # Not even the highest speeds will do; within the last rounding of it nobody can tell.
-        late = not (works / net.high[nodes]).sum() <= room1 * (1.0 + 1e-12)
+        # Not even the highest speeds will do; within a rounding of it nobody can tell.
+        late = not (works / net.high[nodes]).sum() <= room1
         return np.inf, np.inf if late else 0.0, serve, tune
     b1 = min(phase_bound(net, nodes, works, R, 1.0, room1, price1), e1)
     e2, b2, price2 = 0.0, 0.0, 0.0
@@ -86,7 +90,7 @@ def _leaf(net: Any, chain: Any, load: Any, accept: Any, stops: Any, threshold: f
     if c > 0.0:
         e2, speed2, price2 = phase_speeds(net, nodes, works, c, c, accept[1] - time)
         if e2 == np.inf:
-            late = not c * (works / net.high[nodes]).sum() <= room2 * (1.0 + 1e-12)
+            late = not c * (works / net.high[nodes]).sum() <= room2
             return np.inf, np.inf if late else 0.0, serve, tune
         b2 = min(phase_bound(net, nodes, works, c, c, room2, price2), e2)
     if energy + b1 + b2 < threshold:
@@ -211,4 +215,6 @@ def enumerate_placements(
             depth += 1
             node[depth], start[depth], stop[depth] = m, j, j - 1
             fresh = True
-    return Enumerated(True, min(cut, unsolved), steps, leaves, energy, best, serve, tune)
+    # Rounding aside: a bound of an optimum falls short of it by as much.
+    solved = unsolved >= cut * (1.0 - 1e-12)
+    return Enumerated(solved, min(cut, unsolved), steps, leaves, energy, best, serve, tune)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from heuristics.jqodi.cift.network import Case, Instance
+from heuristics.jqodi.cift.network import OUTWARD, Case, Instance
 from instances.interface import Budget, Termination
 
 __all__ = ["Graph", "Outcome", "Program", "Rules"]
@@ -105,7 +105,8 @@ class Program:
         measures = [bounds_of(net, chain, load, 1.0, l1, l2, outer, slack == 0.0)]
         for k, prices in enumerate(((0.0, 1.0, 0.0), (0.0, 0.0, 1.0))):
             if math.isfinite(load.limit[k]):
-                measures.append(bounds_of(net, chain, load, *prices, float(load.limit[k]), False))
+                limit = float(load.limit[k]) * (1.0 + OUTWARD)
+                measures.append(bounds_of(net, chain, load, *prices, limit, False))
         return tuple(measures), credit
 
     def graph(self, case: Case, measures: tuple[Any, ...]) -> Graph:
@@ -207,7 +208,7 @@ class Graph:
             path = None
         infeasible = found.termination is Ended.INFEASIBLE
         if times_only and ended is Termination.SOLVED and found.cost is not None:
-            infeasible = not found.cost <= limit[1] * (1.0 + 1e-12)
+            infeasible = not found.cost <= limit[1] * shrink
             path = None if infeasible else path
         return Outcome(
             math.inf if found.bound is None else found.bound,

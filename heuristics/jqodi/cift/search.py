@@ -25,12 +25,14 @@ from typing import Any
 
 import numpy as np
 
-from heuristics.jqodi.cift.network import Case, Instance
+from heuristics.jqodi.cift.network import OUTWARD, Case, Instance
 from heuristics.jqodi.cift.program import Graph, Outcome, Program, Rules
+from heuristics.jqodi.guarantee import promised
 from instances.cift_judge import CiftEvaluation, evaluate_cift
 from instances.cift_plan import CiftPlan, Stop
 from instances.interface import Budget, Recorder, Statistic, Termination
 from instances.judge import check
+from instances.outcome import admitted
 
 __all__ = ["EXACT_RATIO", "Search"]
 
@@ -103,6 +105,7 @@ class Search:
         if self.rules.deadlines == "relaxed":
             inside[0] *= 1.0 + self.rules.epsilon
         self._accept = np.array(inside)
+        self._promise = promised(self.instance.data, self.rules.epsilon, self.rules.deadlines)
 
     # -- incumbent -------------------------------------------------------------------------
 
@@ -117,7 +120,10 @@ class Search:
             1.0 + 1e-11
         ) and found.fine_tuning_time_s <= self._accept[1] * (1.0 + 1e-11):
             return True
-        return self.rules.deadlines == "strict" and not check(self.instance.data, plan)
+        violations = check(self.instance.data, plan)
+        return not violations or (
+            self.rules.deadlines == "relaxed" and admitted(violations, self._promise)
+        )
 
     def offer(self, plan: CiftPlan) -> bool:
         """Take a plan that keeps what must be kept, if it is better; tell whether it keeps it."""
@@ -193,7 +199,7 @@ class Search:
                     self._accept,
                     self.rules.ratio,
                     self.energy,
-                    top if top > 0 else 1e300,
+                    top if top > 0 else case.dearest_j,
                     state.bound,
                     rounds,
                 )
@@ -216,7 +222,7 @@ class Search:
     def _out_of_reach(self, state: _State) -> bool:
         """Tell whether a deadline by itself, or memory, forbids the configuration."""
         late = [
-            not t <= limit * (1.0 + 1e-12)
+            not t <= limit * (1.0 + OUTWARD)
             for t, limit in zip(state.least, state.case.load.limit, strict=True)
         ]
         if math.inf in state.least:
@@ -230,11 +236,13 @@ class Search:
 
     def _finish(self, least: float) -> None:
         if self.termination is Termination.SOLVED and self.plan is None and least == math.inf:
+            self.bound = self._closed
             if self._closed == math.inf:
-                self.bound = math.inf
                 self.reason = self._reason()
-            else:
-                self.bound = self._closed
+            elif not self.rules.epsilon or self.instance.data.deadlines < 2:
+                # Not for want of a plan within tightened deadlines: within a rounding of the edge.
+                self.termination = Termination.LIMIT
+                self.statistics["refused"] = "a plan may lie on the edge of its deadlines"
         else:
             self.bound = self._valid(least)
         self.statistics |= self._counts
@@ -246,6 +254,8 @@ class Search:
             return "no configuration reaches the error target"
         if len(self._why) == 1:
             return _REASONS[self._why.pop()]
+        if not self._why:
+            raise RuntimeError("every configuration was given up without a reason")
         parts = [_REASONS[key] for key in _REASONS if key in self._why]
         return "every configuration fails, for one of: " + "; ".join(parts)
 
@@ -292,9 +302,9 @@ class Search:
         self._counts["searched"] += 1
         self._counts["arcs"] += graph.size
         least = math.inf
-        # Sums in another order may pass here and fail the check by a rounding: then once more, a
-        # little inside.
-        for shrink in (1.0, 1.0 - 1e-10):
+        # First with limits rounded outward, for the bound: what passes there may fail the check by
+        # a rounding. Then once more, a little inside.
+        for shrink in (1.0 + OUTWARD, 1.0 - 1e-10):
             worth = None
             if rules.reduction and math.isfinite(self.energy):
                 worth = self.energy if rules.epsilon else self.threshold
@@ -329,7 +339,13 @@ class Search:
         graph = self._program.graph(case, measures)
         left = self.recorder.remaining_s(self.budget)
         found = graph.run(
-            self.rules, 1.0, None, left, self.budget, times_only=True, label_limit=_MOST_EXACT
+            self.rules,
+            1.0 + OUTWARD,
+            None,
+            left,
+            self.budget,
+            times_only=True,
+            label_limit=_MOST_EXACT,
         )
         if found.termination is Termination.LIMIT:
             # Open, then: the guarantee does not hang on it, and labels stay polynomially many.
