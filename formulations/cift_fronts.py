@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from formulations.cift_fronts_chain import Chain, chain_of, highest, least, topological
+from formulations.cift_fronts_chain import LATE, Chain, chain_of, highest, least, topological
 from formulations.cift_fronts_filter import first_of_kind
 from formulations.cift_incumbent import Incumbent
 from instances.cift import CiftInstance
@@ -44,14 +44,12 @@ from instances.interface import (
     Termination,
     read_options,
 )
-from instances.tolerances import TOLERANCES
 
 __all__ = ["METHOD", "CiftFronts"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-_LATE = (1 + TOLERANCES.deadline) * (1 + 1e-12)  # of a deadline, as the judge takes it
 _ROUNDING = 1e-11  # of sums of a few hundred products
 _FEW = 24  # triples a state in the first pass
 _MOST_TRIPLES = 20_000_000
@@ -156,7 +154,7 @@ class _Pass:
                 rest = self.placed[j, n]
                 if not rest.size:
                     continue
-                work = chain.work[j] - chain.work[b]
+                work = chain.work[b, j]
                 for number, level in enumerate(chain.levels[n]):
                     code = j * len(chain.levels[n]) + number
                     origin = np.stack([np.full(rest.size, code), np.arange(rest.size)])
@@ -178,11 +176,11 @@ class _Pass:
         ceiling = self.best.objective * (1 + _ROUNDING)
         cost = front.cost
         keep = cost[0] + energy <= ceiling
-        keep &= cost[1] + serve <= limits[0] * _LATE
-        keep &= cost[2] + tune <= limits[1] * _LATE
+        keep &= cost[1] + serve <= limits[0] * LATE
+        keep &= cost[2] + tune <= limits[1] * LATE
         if math.isfinite(ceiling):
             worth = sum(
-                price * limit * _LATE
+                price * limit * LATE
                 for price, limit in zip(self.prices[1:], limits, strict=True)
                 if price > 0
             )

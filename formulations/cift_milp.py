@@ -132,8 +132,8 @@ def prove(
         loss = ROW_TOLERANCE * dearest_j if dearest_j > _APART * reference else 0.0
         best.propose_bound(min(bound / scale - loss, cutoff))
 
-    def confirmed(first: Outcome) -> bool:
-        """Solve the model as it stands again without presolve; tell whether that agrees."""
+    def ask_again(first: Outcome) -> None:
+        """Solve the model as it stands again without presolve; refuse the proof if it disagrees."""
         again = solve_again(
             highs,
             time_limit_s=best.remaining_s,
@@ -146,7 +146,7 @@ def prove(
         if again.values is not None:
             found(again.values)
         if again.ended == "time":
-            return True
+            return
         if again.ended != first.ended:
             best.refuse(f"HiGHS: {first.ended}, and {again.ended} without its presolve")
         elif (
@@ -154,11 +154,11 @@ def prove(
         ):
             tolerance = best.budget.relative_gap * abs(first.objective)
             if again.objective < min(first.objective - tolerance, first.bound):
+                unit = best.units.joule / scale
                 best.refuse(
-                    f"HiGHS: nothing below {first.bound / scale!r}, and a plan of "
-                    f"{again.objective / scale!r} without its presolve"
+                    f"HiGHS: nothing below {first.bound * unit:.9g} J, and a solution of "
+                    f"{again.objective * unit:.9g} J without its presolve"
                 )
-        return "refused" not in best.statistics
 
     small = len(model.value) <= _SMALL or apart > _WIDE_APART
     nodes = rounds = 0
@@ -188,7 +188,7 @@ def prove(
             if accepted:
                 best.refuse("HiGHS found a plan and then says that there is none")
             elif "refused" not in best.statistics and small:
-                confirmed(outcome)
+                ask_again(outcome)
             return best.claim(Termination.SOLVED, exhausted=cutoff)
         if outcome.ended == "time":
             return best.claim(Termination.TIME)
@@ -206,7 +206,7 @@ def prove(
                 highs.changeColsCost(len(every), every, energy_j * scale)
             elif not rows:
                 if small and "refused" not in best.statistics:
-                    confirmed(outcome)
+                    ask_again(outcome)
                 return best.claim(Termination.SOLVED)
             continue
         for columns in {tuple(path.tolist()) for path in rejected}:

@@ -209,7 +209,10 @@ def _safe(bound: float, objective: float, relative_gap: float, support: int) -> 
 def _adds_up(highs: Any, objective: float) -> bool:
     """Tell whether the solution held costs what HiGHS says it does."""
     lp = highs.getLp()
-    terms = np.array(lp.col_cost_) * np.array(highs.getSolution().col_value)
+    cost = np.array(lp.col_cost_)
+    values = np.array(highs.getSolution().col_value)
+    with np.errstate(invalid="ignore"):
+        terms = np.where(cost != 0, cost * values, 0.0)
     return abs(float(terms.sum()) + lp.offset_ - objective) <= 1e-6 * float(np.abs(terms).sum())
 
 

@@ -27,6 +27,7 @@ from heuristics.labels.state import (
     FULL,
     KEPT_COUNT,
     LEAST,
+    LIMITED,
     MADE,
     OVER_BOUND,
     OVER_LIMIT,
@@ -142,8 +143,9 @@ def run_best_first(
     )
     rest_c, rest_r, dual, multiplier = bounds.rest_c, bounds.rest_r, bounds.dual, bounds.multiplier
     credit, via, tree_c, tree_r = bounds.credit, bounds.via, bounds.tree_c, bounds.tree_r
-    limit, outer, accept, slack = rules.limit, rules.outer, rules.accept, rules.slack
-    mixed_slack, whole, ratio, prune = rules.mixed_slack, rules.whole, rules.ratio, rules.prune
+    given, limit, outer, accept = rules.given, rules.limit, rules.outer, rules.accept
+    slack, mixed_slack, whole = rules.slack, rules.mixed_slack, rules.whole
+    ratio, prune = rules.ratio, rules.prune
     key_arc_c, key_arc_r, key_rest_c, key_rest_r = keys.cost, keys.res, keys.rest_c, keys.rest_r
     rounded, base_c, unit_c = keys.rounded, keys.base_c, keys.unit_c
     base_r, unit_r = keys.base_r, keys.unit_r
@@ -259,6 +261,17 @@ def run_best_first(
                 prune,
                 values,
             )
+            if answer == 0 and w == target:
+                # The sums are the path's, and its limits hold to the last bit. What it stands for
+                # counts, unless a sum that no rounding touched tells that it is too much as well.
+                counted = rounded
+                for k in range(resources):
+                    if true_r[count, k] > limit[k]:
+                        answer = LIMITED
+                    if true_r[count, k] > given[k] and unit_r[k] == 0.0:
+                        counted = False
+                if answer != 0 and counted:
+                    values[LEAST] = min(values[LEAST], low_c - slack * low_c)
             if (
                 answer == 0
                 and c[count] >= last_c[w]

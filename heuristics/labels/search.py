@@ -107,13 +107,18 @@ class _Search:
             self.log.node[0] = self.g.source
             self.counts[state.LOGGED] = 1
 
-    def rules(self, growth: Any, room: Any, prune: bool, trim: bool) -> state.Rules:
+    def rules(
+        self, growth: Any, room: Any, prune: bool, trim: bool, rounded: bool = False
+    ) -> state.Rules:
         plan, g = self.plan, self.g
+        # Units of rounded problems are no integers, even where costs are.
+        slack = g.mixed_slack if rounded else g.slack
         return state.Rules(
+            plan.limits,
             plan.accept,
-            g.outer(),
-            plan.accept * (1.0 + g.slack),
-            g.slack,
+            plan.limits * (1.0 + slack),
+            plan.accept * (1.0 + slack),
+            slack,
             g.mixed_slack,
             g.whole,
             plan.ratio,
@@ -348,13 +353,14 @@ def _best_first(s: _Search, width: float) -> tuple[Termination, float]:
     """Run the best-first kernel once; return how it ended and what it bounds."""
     plan, g, K = s.plan, s.g, s.K
     keys = _keys(s, width)
-    rules = s.rules(np.zeros(1), np.zeros((1, K)), not plan.front, width > 0.0)
-    row = 8 * (1 + K) * (2 if width > 0.0 else 1) + 36 + (32 if K == 2 else 0)
+    rounded = width > 0.0
+    rules = s.rules(np.zeros(1), np.zeros((1, K)), not plan.front, rounded, rounded)
+    row = 8 * (1 + K) * (2 if rounded else 1) + 36 + (32 if K == 2 else 0)
     most_made, most_stored = s.budget(2 * row)
     s.values[state.LEAST] = math.inf
     s.counts[state.MADE] += 1
     s.restart_log()
-    store = bestfirst.start_store(K, width > 0.0, plan.record > 0, float(keys.rest_c[g.source]))
+    store = bestfirst.start_store(K, rounded, plan.record > 0, float(keys.rest_c[g.source]))
     known = nothing_known(g.n)
     size, count, used, status = 1, 1, 0, state.QUOTA
     while status == state.QUOTA:
@@ -383,8 +389,8 @@ def _best_first(s: _Search, width: float) -> tuple[Termination, float]:
     least = float(s.values[state.LEAST])
     if size:
         top = float(store.heap_key[0])
-        low = keys.base_c + keys.unit_c * top if width else top
-        least = min(least, low * (1.0 - g.slack))
+        low = keys.base_c + keys.unit_c * top if rounded else top
+        least = min(least, low * (1.0 - rules.slack))
     if plan.front:
         s.found.front = []
         label = int(known.top[g.target])

@@ -131,8 +131,9 @@ def run_topological(
     )
     rest_c, rest_r, dual, multiplier = bounds.rest_c, bounds.rest_r, bounds.dual, bounds.multiplier
     credit, via, tree_c, tree_r = bounds.credit, bounds.via, bounds.tree_c, bounds.tree_r
-    limit, outer, accept, slack = rules.limit, rules.outer, rules.accept, rules.slack
-    mixed_slack, whole, ratio, prune = rules.mixed_slack, rules.whole, rules.ratio, rules.prune
+    given, limit, outer, accept = rules.given, rules.limit, rules.outer, rules.accept
+    slack, mixed_slack, whole = rules.slack, rules.mixed_slack, rules.whole
+    ratio, prune = rules.ratio, rules.prune
     trim, scale, growth, room = rules.trim, rules.scale, rules.growth, rules.room
     resources = limit.size
     c, r, lo_c, lo_r = labels.c, labels.r, labels.lo_c, labels.lo_r
@@ -171,6 +172,9 @@ def run_topological(
         ends[0] = 0
         made, over_limit, over_bound = 0, 0, 0
         rest = rest_c[v]
+        # At the target there is nothing left to round.
+        most = given if v == n - 1 else outer
+        allowed = limit if v == n - 1 else accept
         for e in range(a, b) if rest < np.inf else range(0):
             u = tail[e]
             i0, i1 = first[u], last[u]
@@ -216,8 +220,8 @@ def run_topological(
                     dual,
                     multiplier,
                     credit,
-                    outer,
-                    accept,
+                    most,
+                    allowed,
                     slack,
                     mixed_slack,
                     whole,
