@@ -6,8 +6,9 @@ library gives, and every figure is compared with the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from instances.library.best_known import (
 )
 from instances.tolerances import TOLERANCES, gap, not_above, values_agree
 
-__all__ = ["Finding", "LibraryVerdict", "check_library"]
+__all__ = ["Finding", "LibraryVerdict", "check_library", "programs_of"]
 
 
 # Sums of a few hundred products in doubles.
@@ -63,6 +64,8 @@ class LibraryVerdict:
         Rows of results held against it.
     findings
         Empty where everything stands.
+    programs
+        By instance, what `programs_of` says.
     """
 
     checked: int
@@ -71,6 +74,7 @@ class LibraryVerdict:
     open: tuple[str, ...]
     rows: int
     findings: tuple[Finding, ...]
+    programs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def _plan_findings(entry: KnownInstance, document: object | None) -> Iterator[tuple[str, str]]:
@@ -196,4 +200,18 @@ def check_library(
         open=tuple(entry.name for entry in entries if not entry.closed),
         rows=len(rows),
         findings=tuple(findings),
+        programs={entry.name: programs_of(entry) for entry in entries},
+    )
+
+
+def programs_of(entry: KnownInstance) -> tuple[str, ...]:
+    """Return the programs whose proofs stand behind an entry, as ``engine (methods)``, sorted.
+
+    Methods of one engine share a solver; those of different engines share no code.
+    """
+    by_engine: dict[str, list[str]] = defaultdict(list)
+    for one in entry.confirmations:
+        by_engine[one.engine].append(one.method)
+    return tuple(
+        f"{engine} ({', '.join(sorted(by_engine[engine]))})" for engine in sorted(by_engine)
     )

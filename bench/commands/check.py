@@ -18,6 +18,7 @@ Examples:
   splitopt check mepra-image-10mbps plan.json
   splitopt solve my.json --method fin --json > result.json; splitopt check my.json result.json
   splitopt check --library                              # the best-known registry
+  splitopt check --library --programs                   # and who stands behind each value
   splitopt check --library --set tiny --results results/mine
 \b
 Exit code 0: the plan is feasible; nothing contradicts the registry. 1: a constraint is broken, or
@@ -41,6 +42,9 @@ a contradiction found. 2: a file is wrong.
     metavar="DIR",
     help="With --library: results to hold against the registry; may be repeated.",
 )
+@click.option(
+    "--programs", is_flag=True, help="With --library: name the programs behind each value."
+)
 @json_option
 @click.pass_context
 def check(
@@ -50,6 +54,7 @@ def check(
     library: bool,
     sets: tuple[str, ...],
     results: tuple[Path, ...],
+    programs: bool,
     as_json: bool,
 ) -> None:
     """Judge PLAN on INSTANCE in exact arithmetic; a result of `solve --json` is a plan too."""
@@ -58,9 +63,10 @@ def check(
     if library:
         if instance is not None:
             raise InputError("INSTANCE", instance, "nothing beside --library", "leave one out")
-        ctx.exit(_check_library(sets, results, as_json))
-    if sets or results:
-        raise InputError("--set, --results", "no --library", "--library with them", "add it")
+        ctx.exit(_check_library(sets, results, as_json, programs))
+    if sets or results or programs:
+        given = "--set, --results, --programs"
+        raise InputError(given, "no --library", "--library with them", "add it")
     if instance is None or plan is None:
         raise InputError(
             "PLAN", plan, "INSTANCE and PLAN, or --library", "splitopt check --help has examples"
@@ -69,11 +75,13 @@ def check(
         ctx.exit(VIOLATED)
 
 
-def _check_library(sets: tuple[str, ...], results: tuple[Path, ...], as_json: bool) -> int:
+def _check_library(
+    sets: tuple[str, ...], results: tuple[Path, ...], as_json: bool, each: bool
+) -> int:
     """Check the registry; return the exit code."""
     from bench.commands.library_report import check_and_tell
 
-    return VIOLATED if check_and_tell(sets, results, as_json) else 0
+    return VIOLATED if check_and_tell(sets, results, as_json, each) else 0
 
 
 def _check_plan(instance: str, plan: Path, as_json: bool) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -11,8 +13,16 @@ from bench.commands.output import echo_json, echo_table
 __all__ = ["check_and_tell"]
 
 
-def check_and_tell(sets: tuple[str, ...], results: tuple[Path, ...], as_json: bool) -> bool:
-    """Check the registry and print what was found; return whether something cannot stand."""
+def check_and_tell(
+    sets: tuple[str, ...], results: tuple[Path, ...], as_json: bool, each: bool
+) -> bool:
+    """Check the registry and print what was found; return whether something cannot stand.
+
+    Parameters
+    ----------
+    each
+        Whether to print the programs behind each value, not only how many values have which.
+    """
     from bench.library_check import check_library
     from bench.update_best_known import SETS
 
@@ -25,6 +35,7 @@ def check_and_tell(sets: tuple[str, ...], results: tuple[Path, ...], as_json: bo
                 "closed_by_two_solvers": found.twice,
                 "open": list(found.open),
                 "rows": found.rows,
+                "programs": {name: list(found.programs[name]) for name in sorted(found.programs)},
                 "findings": [
                     {"instance": one.instance, "kind": one.kind, "statement": one.statement}
                     for one in found.findings
@@ -38,6 +49,7 @@ def check_and_tell(sets: tuple[str, ...], results: tuple[Path, ...], as_json: bo
     )
     if found.open:
         click.echo("open: " + ", ".join(found.open))
+    _tell_programs(found.programs, each)
     if results:
         click.echo(f"{found.rows} rows of results held against them")
     if found.findings:
@@ -52,3 +64,20 @@ def check_and_tell(sets: tuple[str, ...], results: tuple[Path, ...], as_json: bo
     else:
         click.echo("nothing contradicts anything")
     return bool(found.findings)
+
+
+def _tell_programs(programs: Mapping[str, tuple[str, ...]], each: bool) -> None:
+    """Print which programs that share no code stand behind the values."""
+    if each:
+        rows = [
+            {"instance": name, "programs": "; ".join(programs[name]) or "none"}
+            for name in sorted(programs)
+        ]
+        echo_table({"instance": "instance", "programs": "proven by"}, rows)
+        return
+    engines = Counter(
+        " + ".join(one.partition(" (")[0] for one in behind) or "no program"
+        for behind in programs.values()
+    )
+    for names, count in engines.most_common():
+        click.echo(f"  {count:4} by {names}")

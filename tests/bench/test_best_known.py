@@ -289,13 +289,21 @@ def call(*arguments, code=0):
 def test_check_library_on_the_command_line(store):
     text = call("check", "--library", "--set", "tiny")
     assert "nothing contradicts anything" in text
+    # Which programs stand behind a value: those of different engines share no code.
+    behind = registry().entries[hash_of(NAME)].engines
+    assert f"by {' + '.join(behind)}" in text
+    each = call("check", "--library", "--set", "tiny", "--programs")
+    line = next(line for line in each.splitlines() if line.startswith(NAME))
+    assert all(f"{engine} (" in line for engine in behind)
     bad = store(row("cpsat", bound=cost_of(NAME) * 1.01))
     found = json.loads(
         call("check", "--library", "--set", "tiny", "--results", bad, "--json", code=1)
     )
     assert [one["kind"] for one in found["findings"]] == ["bound above a plan"]
     assert found["rows"] == 1
+    assert [name.partition(" ")[0] for name in found["programs"][NAME]] == list(behind)
     call("check", "--library", NAME, code=2)
+    call("check", NAME, "plan.json", "--programs", code=2)
     call("check", NAME, code=2)
     call("check", "--results", bad, code=2)
 
