@@ -208,7 +208,10 @@ def make_row(
         objective=judgement.objective,
         objective_claimed=claims.objective,
         bound=claims.bound,
-        gap=_finite(gap(judgement.objective, claims.bound)),
+        # A relaxed plan solves another problem than its bound is of: there is no gap.
+        gap=None
+        if claims.status is SolutionStatus.RELAXED
+        else _finite(gap(judgement.objective, claims.bound)),
         guarantee=claims.guarantee,
         verdict=str(judgement.verdict),
         verdict_reason=judgement.reason,

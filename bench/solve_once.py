@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bench.isolation.client import Zygote, ZygoteLostError
 from bench.isolation.requests import builtin_targets, request_of
 from bench.isolation.streams import Watch
+from bench.known import known_of
 from bench.plugins import Catalogue
 from bench.record import Circumstances, make_row
 from bench.registry import METHODS, find
@@ -67,7 +68,8 @@ def solve_once(
     -------
     Result
         Objective and violations are the judge's. ``statistics["verdict"]`` is ``right``,
-        ``wrong`` or ``not claimed``; ``statistics["detail"]`` says what went wrong. A claim
+        ``wrong`` or ``not claimed``, ``statistics["checked_by"]`` what by: one run cannot know
+        more than that it was not refuted; ``statistics["detail"]`` says what went wrong. A claim
         that the judge refutes is not passed on: its status is ``none``.
 
     Raises
@@ -155,7 +157,7 @@ def _solve(
     if row.verdict == "wrong":
         status = SolutionStatus.NONE
     guarantee = row.guarantee if row.verdict != "wrong" else None
-    extra = {"verdict": row.verdict}
+    extra = {"verdict": row.verdict, "checked_by": _checked_by(instance)}
     detail = row.verdict_reason or row.detail
     if detail is not None:
         extra["detail"] = detail
@@ -170,3 +172,10 @@ def _solve(
         statistics={**row.statistics, **extra},
         runtime_s=row.solve_time_s or 0.0,
     )
+
+
+def _checked_by(instance: Instance) -> str:
+    """Return what the claims of one run were held against."""
+    if known_of(instance, None) is None:
+        return "the judge's arithmetic"
+    return "the judge's arithmetic and the best-known registry"

@@ -96,13 +96,16 @@ def task(row: Row) -> tuple[object, ...]:
 
 
 def is_solved(row: Row) -> bool:
-    """Return whether a run ended of itself with something to show."""
-    return row.termination == "solved" and row.status != "none"
+    """Return whether a run ended of itself with a plan that keeps all limits, or a proof."""
+    return row.termination == "solved" and row.status not in ("none", "relaxed")
 
 
 def is_right(row: Row, refuted: frozenset[str]) -> bool:
-    """Return whether neither the judge nor another run refutes a claim, and there is one."""
-    return row.verdict == Verdict.RIGHT and row.key not in refuted
+    """Return whether neither the judge nor another run refutes a claim, and there is one.
+
+    A relaxed plan answers another problem than the one asked: true, and not counted here.
+    """
+    return row.verdict == Verdict.RIGHT and row.status != "relaxed" and row.key not in refuted
 
 
 def is_wrong(row: Row, refuted: frozenset[str]) -> bool:

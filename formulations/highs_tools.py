@@ -15,7 +15,10 @@ some 1e-10 relative.
 
 from __future__ import annotations
 
+import functools
 import math
+import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -153,6 +156,40 @@ class Outcome:
     simplex_iterations: int
 
 
+@functools.cache
+def _silenced() -> None:
+    """Build the first ``Highs`` of the process with standard output closed.
+
+    HiGHS 1.16.0 prints its banner there before any option can be set, which would end up in the
+    output of whoever calls, JSON included.
+    """
+    import ctypes
+
+    import highspy
+
+    sys.stdout.flush()
+    libc = ctypes.CDLL(None)
+    libc.fflush(None)
+    kept = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        highspy.Highs()
+        libc.fflush(None)
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _quiet_highs() -> Any:
+    """Return a new ``highspy.Highs`` and print nothing."""
+    import highspy
+
+    _silenced()
+    return highspy.Highs()
+
+
 def load(model: SparseModel, *, threads: int = 1, seed: int = 0) -> Any:
     """Return a silent ``highspy.Highs`` that holds `model`.
 
@@ -178,7 +215,7 @@ def load(model: SparseModel, *, threads: int = 1, seed: int = 0) -> Any:
     if model.integer.any():
         kinds = highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger
         lp.integrality_ = [kinds[i] for i in model.integer.tolist()]
-    highs = highspy.Highs()
+    highs = _quiet_highs()
     # The scheduler is one a process: a change of threads needs a fresh one.
     highspy.Highs.resetGlobalScheduler(True)
     for name, setting in (

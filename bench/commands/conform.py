@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -22,12 +23,32 @@ FAILED = 1
 Examples:
   splitopt conform --plugin my_package.my_module:METHOD
   splitopt conform jqodi --problem mepra
+  splitopt conform --fuzz 1000 --seed 3 --jobs 2 --out failures      # random tiny instances
 \b
 Exit code 0: everything holds. 1: something does not; the last lines say what and on which case.
 """
 )
 @click.argument("methods", type=MethodName(), nargs=-1, metavar="[METHOD]...")
 @click.option("--problem", type=click.Choice(["cift", "mepra"]), help="Only for this problem.")
+@click.option(
+    "--fuzz",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Try N random tiny instances of each problem instead.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="With --fuzz: which ones.")
+@click.option(
+    "--start", type=click.IntRange(min=0), default=0, help="With --fuzz: the first one's number."
+)
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=1, help="With --fuzz: processes at a time."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="With --fuzz: write each failure's instance there, made small.",
+)
 @plugin_option
 @json_option
 @click.pass_context
@@ -35,6 +56,11 @@ def conform(
     ctx: click.Context,
     methods: tuple[str, ...],
     problem: str | None,
+    fuzz: int | None,
+    seed: int,
+    start: int,
+    jobs: int,
+    out: Path | None,
     plugins: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -42,7 +68,15 @@ def conform(
 
     Every claim of a result is compared with the data and with enumeration, on a fixed set of small
     cases: costs, bounds, guarantees, proofs, what happens without time, options, seeds and starts.
+    With --fuzz the cases are random, plain and degenerate, and all methods of the suite are tried.
     """
+    if fuzz is not None:
+        from bench.commands.fuzzing import fuzz_and_tell
+
+        problems = (problem,) if problem else ("cift", "mepra")
+        if not fuzz_and_tell(problems, fuzz, seed, start, methods, jobs, out, as_json):
+            ctx.exit(FAILED)
+        return
     entries = _chosen(methods, problem, plugins)
     from bench.conformance.trial import try_method
 

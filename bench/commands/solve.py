@@ -205,13 +205,15 @@ def _tell(instance: Instance, method: str, result: Result, violations: list[Viol
     from instances.tolerances import gap
 
     unit = " J" if instance.problem == "cift" else ""
-    distance = gap(result.objective, result.bound)
+    relaxed = result.status == "relaxed"
+    # A relaxed plan solves another problem than its bound is of.
+    distance = None if relaxed else gap(result.objective, result.bound)
     lines = {
         "instance": f"{instance.name} ({instance.problem})",
         "method": method,
         "status": f"{result.status} (termination: {result.termination})",
         "objective": _precise(result.objective, unit),
-        "bound": _precise(result.bound, unit),
+        "bound": _precise(result.bound, unit) + (", with every deadline kept" if relaxed else ""),
         "gap": "-" if distance is None else f"{100 * distance:.3g} %",
         "guarantee": _guarantee(result),
         "time": f"{result.runtime_s:.3f} s",
@@ -219,13 +221,26 @@ def _tell(instance: Instance, method: str, result: Result, violations: list[Viol
     for name, value in lines.items():
         click.echo(f"{name:<12} {value}")
     for violation in violations:
-        click.echo(f"{'violation':<12} {violation.constraint}: {violation.statement}")
+        exceeded = "exceeded" if result.status == "relaxed" else "violation"
+        click.echo(f"{exceeded:<12} {violation.constraint}: {violation.statement}")
+    click.echo(f"{'verdict':<12} {_verdict(result)}")
     # What was guaranteed and certified stands in a line of its own.
-    said = ("guaranteed", "certified", "certified_ratio")
+    said = ("guaranteed", "certified", "certified_ratio", "verdict", "checked_by", "detail")
     rest = {k: v for k, v in result.statistics.items() if k not in said}
     if rest:
         text = ", ".join(f"{k} {figure(v)}" for k, v in rest.items())
         click.echo(f"{'statistics':<12} {text}")
+
+
+def _verdict(result: Result) -> str:
+    """Return what one run can know: whether what it claims was refuted, and by what."""
+    verdict = result.statistics.get("verdict")
+    if verdict == "wrong":
+        return f"wrong: {result.statistics.get('detail')}"
+    if verdict != "right":
+        return "nothing is claimed"
+    checked = result.statistics.get("checked_by")
+    return f"not refuted by {checked}; run more methods to hold them against each other"
 
 
 def _guarantee(result: Result) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from bench.explaining.findings import Finding, Solver
+from bench.explaining.findings import Finding, Solver, percent
 from instances.cift import CiftInstance
 from instances.cift_judge import evaluate_cift
 from instances.cift_plan import CiftPlan
@@ -21,9 +21,7 @@ _STEPS = 30  # halvings: factors to 1e-6 relative
 
 
 def _percent(value: float, base: float) -> str:
-    if base == 0:
-        return f"{value - base:+.4g} J"
-    return f"{100 * (value / base - 1):+.3g} %"
+    return percent(value - base, base, " J")
 
 
 def _deadlines(

@@ -12,9 +12,14 @@ from instances.interface import Budget, Result, SolutionStatus
 if TYPE_CHECKING:
     from instances.interface import Instance
 
-__all__ = ["Explanation", "Finding", "Solver"]
+__all__ = ["Explanation", "Finding", "Solver", "percent"]
 
 Value = float | int | str | None
+
+
+def percent(change: float, base: float, unit: str = "") -> str:
+    """Return a change of a cost in percent of it; of a cost of 0 as it is, in `unit`."""
+    return f"{100 * change / base:+.3g} %" if base else f"{change:+.4g}{unit}"
 
 
 @dataclass(frozen=True, slots=True)

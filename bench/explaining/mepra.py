@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bench.explaining.findings import Finding, Solver
+from bench.explaining.findings import Finding, Solver, percent
 from instances.mepra import MepraInstance
 from instances.mepra_judge import evaluate_mepra
 from instances.mepra_plan import MepraPlan
@@ -63,7 +63,7 @@ def _congestion(
             yield Finding(
                 "price",
                 f"10 % more {name} would lower the cost to {value:.6g} "
-                f"({100 * (value / cost - 1):+.3g} %).",
+                f"({percent(value - cost, cost)}).",
                 {"resource": name, "cost": value},
             )
 
@@ -80,7 +80,7 @@ def _even(instance: MepraInstance, cost: float) -> Iterator[Finding]:
         yield Finding(
             "sharing",
             f"With even shares and each device's own best split the cost is {result.objective:.6g} "
-            f"({100 * (result.objective / cost - 1):+.3g} %): that is what joint decisions bring.",
+            f"({percent(result.objective - cost, cost)}): that is what joint decisions bring.",
             {"cost_even_shares": result.objective},
         )
 
@@ -119,7 +119,7 @@ def _next_best(
         yield Finding(
             "next",
             f"The cheapest change: device {best[1] + 1} splits behind layer {best[2]} instead of "
-            f"{int(plan.splits[best[1]])}, for {best[0]:+.4g} ({100 * best[0] / cost:+.3g} %).",
+            f"{int(plan.splits[best[1]])}, for {best[0]:+.4g} ({percent(best[0], cost)}).",
             {"device": best[1] + 1, "split": best[2], "extra_cost": best[0]},
         )
 

@@ -28,9 +28,10 @@ def explain(instance: Instance, time_limit_s: float = 10.0) -> Explanation:
     """
     solver = Solver(time_limit_s)
     result = solver.solve(instance)
+    feasible = result.status in (SolutionStatus.OPTIMAL, SolutionStatus.FEASIBLE)
     findings: tuple[Finding, ...] = ()
     if isinstance(instance, CiftInstance):
-        if isinstance(result.plan, CiftPlan) and result.objective is not None:
+        if feasible and isinstance(result.plan, CiftPlan) and result.objective is not None:
             findings = cift.explain_plan(instance, result.plan, result.objective, solver)
         elif result.status is SolutionStatus.INFEASIBLE:
             findings = cift.what_must_give(instance, solver)

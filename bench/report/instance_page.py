@@ -17,7 +17,7 @@ from bench.report.picture import picture
 from bench.report.plots import instance_chart
 from bench.report.tables import run_table
 from bench.rows import Row
-from bench.summary import run_gap
+from bench.summary import is_right, run_gap
 from instances.documents import content_hash
 from instances.errors import InputError
 from instances.judge import plan_from_document
@@ -85,7 +85,7 @@ def instance_page(data: ReportData, entry: InstanceEntry) -> str:
 
 def _command(data: ReportData, entry: InstanceEntry, rows: list[Row]) -> str:
     """Return the command of the run that holds the best plan, or of the first one."""
-    right = [row for row in rows if data.verdict(row) == "right" and row.objective is not None]
+    right = [row for row in rows if is_right(row, data.refuted) and row.objective is not None]
     row = min(right, key=lambda r: (r.objective, r.solve_time_s or 0.0), default=rows[0])
     where = Path(entry.source).name
     parts = ["splitopt", "solve", where, "--method", row.method]

@@ -8,7 +8,7 @@ from bench.report.data import InstanceEntry, ReportData
 from bench.report.html import Cell, Markup, sortable_table, tag
 from bench.report.numbers import gap_text, memory_text, number_text, time_text
 from bench.rows import Row
-from bench.summary import run_gap
+from bench.summary import is_right, run_gap
 
 __all__ = [
     "contradiction_table",
@@ -57,7 +57,7 @@ def instance_table(data: ReportData, problem: str, root: str) -> Markup:
         if rows[0].problem != problem:
             continue
         reference = data.references[key]
-        right = {data.name(row) for row in rows if data.verdict(row) == "right"}
+        right = {data.name(row) for row in rows if is_right(row, data.refuted)}
         wrong = sum(data.verdict(row) == "wrong" for row in rows)
         lines.append(
             [

@@ -113,6 +113,7 @@ def _best(part: CiftInstance, budget: Budget, epsilon: float, recorder: Recorder
     """
     from dataclasses import replace
 
+    from heuristics.jqodi.cift.levels import least_epsilon
     from heuristics.jqodi.cift.method import APPROXIMATE, EXACT_PROGRAM
 
     def tell(point: Progress) -> None:
@@ -122,7 +123,9 @@ def _best(part: CiftInstance, budget: Budget, epsilon: float, recorder: Recorder
         return replace(budget, time_limit_s=recorder.remaining_s(budget))
 
     if part.has_continuous_speeds:
-        return APPROXIMATE.solve(part, left(), 0, {"epsilon": epsilon}, on_progress=tell)
+        # On intervals as wide as ever may be a grid of speeds has to stay within bounds.
+        within = max(epsilon, least_epsilon(part))
+        return APPROXIMATE.solve(part, left(), 0, {"epsilon": within}, on_progress=tell)
     first = APPROXIMATE.solve(part, left(), 0, {"epsilon": 0.01}, on_progress=tell)
     if first.status is SolutionStatus.OPTIMAL or recorder.remaining_s(budget) == 0.0:
         return first

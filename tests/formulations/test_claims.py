@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -228,3 +230,17 @@ def test_scip_takes_a_plan_that_uses_all_of_the_tolerance() -> None:
         # 1 s for the bit, 10 s at speed 1: 10 J. At speed 4 the same work costs 160 J.
         assert found.status is SolutionStatus.OPTIMAL, method
         assert found.objective == 10.0, method
+
+
+def test_a_solve_prints_nothing_on_standard_output() -> None:
+    # HiGHS 1.16.0 prints a banner when the first object of a process is built.
+    code = (
+        "from bench.registry import load\n"
+        "from bench.sources import load_instance\n"
+        "from instances.interface import Budget\n"
+        "i = load_instance('cift-tiny-both')\n"
+        "for name in ('highs-assignment', 'scip-minlp', 'cpsat', 'gdp-hull'):\n"
+        "    assert load(name, 'cift').solve(i, Budget(), 0, {}).status == 'optimal'\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert found.stdout == b""

@@ -16,9 +16,11 @@ import numpy.typing as npt
 
 from heuristics.jqodi.cift.graph import Levels
 from heuristics.jqodi.cift.network import Instance
-from instances.cift import Node, SpeedInterval
+from instances.cift import CiftInstance, Node, SpeedInterval
 
-__all__ = ["levels_needed", "phase_levels", "step_for"]
+__all__ = ["MOST_LEVELS", "least_epsilon", "levels_needed", "phase_levels", "step_for"]
+
+MOST_LEVELS = 20_000  # of one node
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,6 +29,21 @@ def step_for(epsilon: float) -> tuple[float, float]:
     """Return (s, e) with ``(1 + s)^2 (1 + e) <= 1 + epsilon``: half of the error each."""
     half = math.sqrt(1.0 + epsilon) * (1.0 - 1e-14)
     return math.sqrt(half) - 1.0, half - 1.0
+
+
+def least_epsilon(instance: CiftInstance) -> float:
+    """Return about the least epsilon whose grid of speeds has at most `MOST_LEVELS` a node."""
+    widest = max(
+        (math.log(s.high / s.low) for s in map(_speeds_of, instance.nodes) if s is not None),
+        default=0.0,
+    )
+    # The inverse of `step_for`, with a level or two to spare.
+    return math.expm1(4.0 * widest / (MOST_LEVELS - 10))
+
+
+def _speeds_of(node: Node) -> SpeedInterval | None:
+    speeds = node.speeds_flop_per_s
+    return speeds if isinstance(speeds, SpeedInterval) else None
 
 
 def _speeds(node: Node, step: float, *, used: bool, limited: bool) -> Floats:

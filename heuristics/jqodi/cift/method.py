@@ -43,8 +43,6 @@ from instances.tolerances import gap
 
 __all__ = ["APPROXIMATE", "EXACT_PROGRAM", "JqodiCift"]
 
-_MOST_LEVELS = 20_000
-
 _REDUCTION = Option(
     "reduction",
     True,
@@ -177,11 +175,10 @@ def _check_grid(instance: Instance, rules: Rules) -> None:
     """Refuse a grid of speeds that would not fit."""
     if not rules.step:
         return
-    from heuristics.jqodi.cift.levels import levels_needed
+    from heuristics.jqodi.cift.levels import MOST_LEVELS, least_epsilon, levels_needed
 
-    needed = levels_needed(instance, rules.step)
-    if needed > _MOST_LEVELS:
-        least = rules.epsilon * needed / _MOST_LEVELS
+    if levels_needed(instance, rules.step) > MOST_LEVELS:
+        least = least_epsilon(instance.data)
         raise InputError(
             "option epsilon",
             rules.epsilon,

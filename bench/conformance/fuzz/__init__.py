@@ -1,0 +1,1 @@
+"""Random tiny instances, plain and degenerate: every claim is held against enumeration."""

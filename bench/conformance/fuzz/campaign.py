@@ -1,0 +1,193 @@
+"""Many tiny instances: what was tried, what was claimed, what was refuted, each failure shrunk."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.conformance.fuzz.enumeration import truth_of
+from bench.conformance.fuzz.shrink import shrunk
+from bench.conformance.fuzz.trial import Attempt, Failure, drawn, judged, run, try_instance
+from bench.registry import METHODS, Entry, load
+from instances.cift import CiftInstance, SpeedInterval
+from instances.documents import write_json
+from instances.interface import Result, SolutionStatus
+
+if TYPE_CHECKING:
+    from instances.interface import Instance, Method
+
+__all__ = ["Found", "Tally", "fuzz"]
+
+_CHUNK = 20  # instances a worker takes at a time
+
+
+@dataclass(frozen=True)
+class Found:
+    """A claim refuted: the instance it was drawn as, the run, and what is wrong."""
+
+    index: int
+    attempt: Attempt
+    failure: Failure
+
+
+@dataclass
+class Tally:
+    """What was tried.
+
+    Attributes
+    ----------
+    instances
+        By kind.
+    runs
+        By method and outcome: ``runs``, a status, ``bound`` (one above 0 was stated), ``refused``,
+        ``failed``.
+    found
+        Claims refuted, in the order of instances.
+    """
+
+    instances: Counter[str] = field(default_factory=Counter)
+    runs: Counter[tuple[str, str]] = field(default_factory=Counter)
+    found: list[Found] = field(default_factory=list)
+
+    def add(self, other: Tally) -> None:
+        """Take in what another tally counted."""
+        self.instances.update(other.instances)
+        self.runs.update(other.runs)
+        self.found += other.found
+
+    def count(self, name: str, result: Result | None) -> None:
+        """Count a run; a result of None raised."""
+        self.runs[name, "runs"] += 1
+        if result is None:
+            return
+        self.runs[name, str(result.status)] += 1
+        self.runs[name, "bound"] += result.bound is not None and result.bound > 0
+        self.runs[name, "refused"] += "refused" in result.statistics
+
+
+def _kinds(instance: Instance) -> Iterator[str]:
+    yield "instances"
+    if isinstance(instance, CiftInstance):
+        continuous = [isinstance(n.speeds_flop_per_s, SpeedInterval) for n in instance.nodes]
+        if all(continuous):
+            yield "intervals alone"
+        elif any(continuous):
+            yield "lists and intervals"
+        yield f"{instance.deadlines} deadlines"
+    else:
+        yield "exits fixed" if instance.exit_set is not None else "exits free"
+
+
+Methods = dict[str, tuple[Entry, "Method[Any, Any]"]]
+
+
+def _methods(problem: str, names: Sequence[str]) -> Methods:
+    return {
+        entry.name: (entry, load(entry.name, problem))
+        for entry in METHODS
+        if entry.problem == problem and (not names or entry.name in names)
+    }
+
+
+def _stretch(problem: str, seed: int, first: int, last: int, names: Sequence[str]) -> Tally:
+    """Try instances first..last-1."""
+    tally = Tally()
+    methods = _methods(problem, names)
+    for index in range(first, last):
+        instance = drawn(problem, seed, index)
+        tally.instances.update(_kinds(instance))
+        if not truth_of(instance).feasible:
+            tally.instances["without a plan"] += 1
+        for attempt, result, failure in try_instance(instance, index, methods):
+            tally.count(attempt.method, result)
+            if failure is not None:
+                tally.runs[attempt.method, "failed"] += 1
+                tally.found.append(Found(index, attempt, failure))
+    return tally
+
+
+def fuzz(
+    problem: str,
+    count: int,
+    *,
+    seed: int,
+    start: int = 0,
+    methods: Sequence[str] = (),
+    jobs: int = 1,
+    on_chunk: Callable[[int, Tally], None] | None = None,
+) -> Tally:
+    """Try `count` instances from `start` on; the same ones for the same seed.
+
+    Parameters
+    ----------
+    methods
+        Names to try; empty for all.
+    jobs
+        Processes at a time. A process that dies is a failure of its stretch of instances.
+    on_chunk
+        Called with the instances done and the tally so far.
+    """
+    tally = Tally()
+    stretches = [
+        (first, min(first + _CHUNK, start + count)) for first in range(start, start + count, _CHUNK)
+    ]
+    done = 0
+    if jobs == 1:
+        for first, last in stretches:
+            tally.add(_stretch(problem, seed, first, last, methods))
+            done += last - first
+            if on_chunk is not None:
+                on_chunk(done, tally)
+        return tally
+    with ProcessPoolExecutor(jobs) as pool:
+        waiting = {
+            pool.submit(_stretch, problem, seed, first, last, methods): (first, last)
+            for first, last in stretches
+        }
+        for future in as_completed(waiting):
+            first, last = waiting[future]
+            try:
+                tally.add(future.result())
+            except BrokenProcessPool:
+                died = Failure("process", f"a process died within instances {first}..{last - 1}")
+                tally.found.append(Found(first, Attempt("any", problem), died))
+            done += last - first
+            if on_chunk is not None:
+                on_chunk(done, tally)
+    tally.found.sort(key=lambda one: one.index)
+    return tally
+
+
+def save(found: Found, problem: str, seed: int, folder: Path) -> Path:
+    """Write the instance of a failure, made as small as still fails alike; return the file."""
+    entry, method = _methods(problem, (found.attempt.method,))[found.attempt.method]
+
+    def fails(instance: Instance) -> bool:
+        result = run(method, instance, found.attempt)
+        if isinstance(result, Failure):
+            return result.kind == found.failure.kind
+        if result is None:
+            return False
+        failure = judged(instance, truth_of(instance), result, found.attempt, entry.kind)
+        return failure is not None and failure.kind == found.failure.kind
+
+    instance = drawn(problem, seed, found.index)
+    small = shrunk(instance, fails) if fails(instance) else instance
+    kind = found.failure.kind.replace(" ", "-")
+    path = folder / f"{problem}-{seed}-{found.index}-{found.attempt.method}-{kind}.json"
+    write_json(path, small.to_document())
+    return path
+
+
+def rows_of(tally: Tally) -> list[dict[str, str | int]]:
+    """Return a row of counts for each method."""
+    outcomes = ("runs", *map(str, SolutionStatus), "bound", "refused", "failed")
+    names = sorted({name for name, _ in tally.runs})
+    return [
+        {"method": name, **{what: tally.runs[name, what] for what in outcomes}} for name in names
+    ]

@@ -1,0 +1,247 @@
+"""Random small instances: figures of real hardware, plain ones, and ones that are odd but legal.
+
+Instance i of a seed is the same on every machine. A third of CIFT's have figures of real hardware,
+a third mix lists and intervals of speeds; the rest are plain or odd (zeros, ties, figures over 16
+orders of magnitude and more). Deadlines lie at a plan's own times, times a factor next to one.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import numpy as np
+
+from bench.conformance.fuzz.enumeration import some_plans
+from instances.cift import CiftInstance, Compression, Configuration, Link, Node, SpeedInterval
+from instances.cift_judge import evaluate_cift
+from instances.mepra import ExitFractions, MepraInstance
+from instances.profiles import Block, Layer, MultiExitProfile, Profile
+
+__all__ = ["KINDS", "draw_cift", "draw_mepra"]
+
+KINDS = ("real", "mixed", "plain", "odd")
+# Of a plan's own time: exact, at the judge's tolerance and beside it, near, far.
+_EDGES = (1.0, 1.0, 1 - 1e-9, 1 + 1e-9, 1 - 2e-9, 1 + 1e-12, 1 - 1e-12, 1 - 1e-6)
+_FACTORS = (*_EDGES, 1.1, 0.9, 0.5, 2.0)
+
+
+def _kind(index: int) -> str:
+    return ("real", "mixed", ("plain", "odd")[index // 3 % 2])[index % 3]
+
+
+class _Figures:
+    """Figures of one kind."""
+
+    def __init__(self, draw: random.Random, kind: str) -> None:
+        self.draw = draw
+        odd = kind == "odd" or (kind == "mixed" and draw.random() < 0.3)
+        self.spread = draw.choice((2, 8, 12)) if odd else 0
+
+    def any(self) -> float:
+        """Return a figure >= 0."""
+        draw = self.draw
+        if not self.spread:
+            return float(draw.choice((0, 1, 1, 2, 3, 5, 10, 20, 50, 100)))
+        if draw.random() < 0.15:
+            return 0.0
+        if draw.random() < 0.4:
+            return float(draw.choice((1, 2, 3, 10, 0.5, 5)))
+        return float(f"{draw.uniform(1, 10):.2g}e{draw.randint(-self.spread, self.spread)}")
+
+    def positive(self) -> float:
+        """Return a figure > 0."""
+        return self.any() or 1.0
+
+
+def _three(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
+def _node(draw: random.Random, kind: str, figures: _Figures, n: int) -> Node:
+    tier = "end" if n == 0 or draw.random() < 0.25 else draw.choice(("edge", "cloud"))
+    if kind == "real" or (kind == "mixed" and not figures.spread and draw.random() < 0.5):
+        top = 10 ** draw.uniform(9, 14)
+        levels = {_three(top * x) for x in draw.sample((0.25, 0.5, 0.75, 1.0), draw.randint(1, 3))}
+        # Watts at the top speed, split over both terms.
+        watts = draw.choice((0.0, draw.uniform(1, 400)))
+        share = draw.choice((0.0, 1.0, draw.random()))
+        kappa, rho = _three(watts * share / top**3), _three(watts * (1 - share))
+        memory = draw.choice((1e9, 4e6, 1e6, 0.0))
+    else:
+        levels = {figures.positive() for _ in range(draw.randint(1, 3))}
+        kappa, rho = figures.any(), figures.any()
+        memory = draw.choice((figures.any(), 1e12, 1e12))
+    ordered = tuple(sorted(levels))
+    interval = kind == "mixed" and draw.random() < 0.6
+    if interval:
+        high = ordered[-1] * draw.choice((1, 2, 10, 1000))
+        return Node(f"n{n}", tier, SpeedInterval(ordered[0], high), kappa, rho, memory, 2)
+    return Node(f"n{n}", tier, ordered, kappa, rho, memory, draw.randint(1, 5))
+
+
+def _link(draw: random.Random, kind: str, figures: _Figures, tail: int, head: int) -> Link:
+    ends = f"n{tail}", f"n{head}"
+    if kind == "real":
+        rate = _three(10 ** draw.uniform(6, 9))
+        return Link(*ends, rate, draw.choice((0, 0.005, 0.02)), draw.choice((0, 3e-8, 1.2e-8)))
+    delay = figures.any() if draw.random() < 0.5 else 0.0
+    return Link(*ends, figures.positive(), delay, figures.any())
+
+
+def _model(draw: random.Random, kind: str, figures: _Figures, blocks: int) -> Profile:
+    if kind == "real":
+        return Profile(
+            "m",
+            4816896.0,
+            tuple(
+                Block(
+                    f"b{k}",
+                    draw.choice((0, draw.randint(1, 4000) * 10**6)),
+                    draw.choice((0, draw.randint(1, 4000) * 1000)),
+                    draw.randint(0, 300) * 10000,
+                )
+                for k in range(blocks)
+            ),
+        )
+    made = tuple(Block(f"b{k}", figures.any(), figures.any(), figures.any()) for k in range(blocks))
+    return Profile("m", figures.any(), made)
+
+
+def draw_cift(seed: int, index: int) -> CiftInstance:
+    """Return instance `index` of a seed."""
+    draw = random.Random(f"fuzz-cift-{seed}-{index}")
+    kind = _kind(index)
+    figures = _Figures(draw, kind)
+    count, blocks = draw.randint(1, 4), draw.randint(1, 4)
+    nodes = [_node(draw, kind, figures, n) for n in range(count)]
+    if count > 2 and draw.random() < 0.2:
+        nodes[2] = Node("n2", *_parts_of(nodes[1]))  # equal nodes
+    links = [
+        _link(draw, kind, figures, tail, head)
+        for tail in range(count)
+        for head in range(tail + 1, count)
+        if draw.random() < 0.7
+    ]
+    levels = [Compression("c0", 1, 1, 1)]
+    if draw.random() < 0.3:
+        levels.append(Compression("c1", 0.5, 0.5, 0.5))
+    instance = CiftInstance(
+        f"fuzz-{seed}-{index}",
+        tuple(nodes),
+        tuple(links),
+        (_model(draw, kind, figures, blocks),),
+        tuple(levels),
+        tuple(
+            Configuration("m", level.name, node.name, 1.0, draw.choice((0, 0, 1, 3)))
+            for node in nodes
+            if node.tier == "end"
+            for level in levels
+        ),
+        draw.choice((0, 1, 1, 5, 1000)),
+    )
+    return _full_memory(draw, _with_deadlines(draw, instance))
+
+
+def _parts_of(node: Node) -> Sequence[object]:
+    return (
+        node.tier,
+        node.speeds_flop_per_s,
+        node.kappa_j_s2_per_flop3,
+        node.busy_power_w,
+        node.memory_bytes,
+        node.samples,
+    )
+
+
+def _with_deadlines(draw: random.Random, instance: CiftInstance) -> CiftInstance:
+    which = draw.choice(("none", "inference", "fine-tuning", "both", "both"))
+    if which == "none":
+        return instance
+    plans = some_plans(instance, draw)
+    if not plans:
+        return instance
+    cost = evaluate_cift(instance, draw.choice(plans))
+    other = evaluate_cift(instance, draw.choice(plans))
+    changes: dict[str, object] = {}
+    if which in ("inference", "both"):
+        changes["inference_deadline_s"] = cost.inference_latency_s * draw.choice(_FACTORS)
+    if which in ("fine-tuning", "both"):
+        same = cost if draw.random() < 0.6 else other
+        changes["fine_tuning_deadline_s"] = same.fine_tuning_time_s * draw.choice(_FACTORS)
+    if draw.random() < 0.03:
+        changes = dict.fromkeys(changes, 0.0)
+    return instance.replace(**changes)
+
+
+def _full_memory(draw: random.Random, instance: CiftInstance) -> CiftInstance:
+    """Sometimes let a node hold a run of blocks to the byte."""
+    if draw.random() > 0.2:
+        return instance
+    blocks = instance.models[0].blocks
+    first = draw.randrange(len(blocks))
+    held = sum(block.param_bytes for block in blocks[first : draw.randint(first, len(blocks))])
+    n = draw.randrange(len(instance.nodes))
+    nodes = list(instance.nodes)
+    nodes[n] = Node(
+        nodes[n].name,
+        nodes[n].tier,
+        nodes[n].speeds_flop_per_s,
+        nodes[n].kappa_j_s2_per_flop3,
+        nodes[n].busy_power_w,
+        held * draw.choice((1.0, instance.training.memory_factor)),
+        nodes[n].samples,
+    )
+    return instance.replace(nodes=tuple(nodes))
+
+
+def draw_mepra(seed: int, index: int) -> MepraInstance:
+    """Return instance `index` of a seed."""
+    draw = random.Random(f"fuzz-mepra-{seed}-{index}")
+    kind = ("real", "plain", "odd")[index % 3]
+    figures = _Figures(draw, kind)
+    depth, n = draw.randint(1, 4), draw.randint(1, 4)
+
+    def figure(low: float, high: float) -> float:
+        return _three(10 ** draw.uniform(low, high)) if kind == "real" else figures.any()
+
+    networks = tuple(
+        MultiExitProfile(
+            f"net{k}",
+            figure(5, 7),
+            tuple(
+                Layer(f"l{j}", figure(6, 9), draw.choice((0.0, figure(4, 6))), figure(4, 7))
+                for j in range(depth)
+            ),
+        )
+        for k in range(draw.randint(1, 2))
+    )
+    rows = []
+    for _ in range(3):
+        row = [float(draw.choice((0, 0, 1, 2, 3, 100))) for _ in range(depth)]
+        rows.append(row if sum(row) > 0 else [1.0] * depth)
+
+    def positive(low: float, high: float) -> float:
+        return figure(low, high) or 1.0
+
+    def per_device(make: object) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        values = [make() for _ in range(n)]  # type: ignore[operator]
+        return np.array([values[0]] * n if draw.random() < 0.2 else values, dtype=np.float64)
+
+    top = 1 << (depth - 1)
+    fixed = np.array([top | draw.randrange(top) for _ in range(n)], dtype=np.int64)
+    return MepraInstance(
+        f"fuzz-{seed}-{index}",
+        positive(9, 12),
+        positive(6, 8),
+        draw.choice((1.0, 1.0, 0.0, 0.3)),
+        draw.choice((1.0, 1.0, 0.0, 0.1)),
+        networks,
+        ExitFractions.of(rows, 1.0, "proportional"),
+        per_device(lambda: positive(8, 11)),
+        per_device(lambda: figure(0, 1)),
+        per_device(lambda: figure(-1, 0)),
+        np.array([draw.randrange(len(networks)) for _ in range(n)], dtype=np.int64),
+        np.array([draw.randrange(3) for _ in range(n)], dtype=np.int64),
+        fixed if draw.random() < 0.5 else None,
+    )

@@ -1,0 +1,166 @@
+"""The fuzzer: its truth, what it finds of methods that lie, and that the suite's do not."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from bench.cli import cli
+from bench.conformance.fuzz import campaign, trial
+from bench.conformance.fuzz.enumeration import truth_of
+from bench.conformance.fuzz.shrink import shrunk
+from bench.conformance.fuzz.trial import Attempt, drawn, judged
+from bench.registry import Entry, load
+from instances.cift import CiftInstance
+from instances.interface import (
+    EXACT,
+    Budget,
+    Guarantee,
+    OnProgress,
+    Result,
+    SolutionStatus,
+    Support,
+    Termination,
+)
+
+
+@pytest.mark.parametrize("problem", ["cift", "mepra"])
+def test_its_truth_is_that_of_brute_force(problem: str) -> None:
+    # Two enumerations that share no code.
+    method = load("brute-force", problem)
+    tried = 0
+    for index in range(60):
+        instance = drawn(problem, 7, index)
+        truth = truth_of(instance)
+        if not method.supports(instance):
+            continue
+        found = method.solve(instance, Budget(), 0, {})
+        tried += 1
+        assert (found.objective is not None) == truth.feasible
+        if found.objective is not None:
+            assert truth.low * (1 - 1e-6) <= found.objective <= truth.high * (1 + 1e-6)
+    assert tried > 40
+
+
+@pytest.mark.parametrize(("problem", "count"), [("cift", 120), ("mepra", 120)])
+def test_no_method_claims_what_enumeration_refutes(problem: str, count: int) -> None:
+    tally = campaign.fuzz(problem, count, seed=0)
+    assert [(one.index, one.attempt.label, one.failure.statement) for one in tally.found] == []
+    assert tally.instances["instances"] == count
+    # It tried what it is for, and most of the exact runs ended with a proof.
+    if problem == "cift":
+        assert tally.instances["lists and intervals"] > count / 10
+    runs = tally.runs
+    proven = runs["jqodi-exact", "optimal"] + runs["jqodi-exact", "infeasible"]
+    assert proven > 0.8 * runs["jqodi-exact", "runs"]
+
+
+class Liar:
+    """Claims of brute force's result, changed."""
+
+    name = "liar"
+    options = ()
+
+    def __init__(self, lie: str) -> None:
+        self.lie = lie
+
+    def supports(self, instance: CiftInstance) -> Support:
+        return Support()
+
+    def solve(
+        self,
+        instance: CiftInstance,
+        budget: Budget,
+        seed: int,
+        options: Mapping[str, object],
+        warm_start: Any = None,
+        on_progress: OnProgress | None = None,
+    ) -> Result:
+        true: Result = load("brute-force", "cift").solve(instance, Budget(), 0, {})
+        if true.plan is None or true.objective is None:
+            return true
+        poor = load("random", "cift").solve(instance, Budget(), 0, {})
+        if self.lie == "raises KeyError":
+            raise KeyError("gone")
+        if self.lie == "infeasible":
+            return dataclasses.replace(
+                true,
+                status=SolutionStatus.INFEASIBLE,
+                plan=None,
+                objective=None,
+                bound=None,
+                guarantee=None,
+            )
+        if self.lie == "bound":
+            return dataclasses.replace(true, bound=true.objective * 1.1 + 1.0)
+        if self.lie == "nothing":
+            return dataclasses.replace(
+                true, status=SolutionStatus.NONE, plan=None, objective=None, guarantee=None
+            )
+        if poor.objective is None or poor.status is not SolutionStatus.FEASIBLE:
+            return true
+        promise = EXACT if self.lie == "optimal" else Guarantee("approximation", 1.01, "close")
+        status = SolutionStatus.OPTIMAL if self.lie == "optimal" else SolutionStatus.FEASIBLE
+        return dataclasses.replace(
+            poor,
+            termination=Termination.SOLVED,
+            status=status,
+            bound=0.0,
+            guarantee=promise,
+        )
+
+
+LIES = ("infeasible", "bound", "optimal", "guarantee", "nothing", "raises KeyError")
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_each_kind_of_lie_is_found_and_made_small(lie: str) -> None:
+    liar = Liar(lie)
+    entry = Entry("liar", "cift", "exact", "nowhere:nothing", "lies")
+    attempt = Attempt("liar", "cift")
+
+    def failure(instance: Any) -> str | None:
+        found = trial.run(liar, instance, attempt)
+        if isinstance(found, trial.Failure):
+            return found.kind
+        assert found is not None
+        wrong = judged(instance, truth_of(instance), found, attempt, entry.kind)
+        return None if wrong is None else wrong.kind
+
+    index = next(k for k in range(200) if failure(drawn("cift", 0, k)) == lie)
+    instance = drawn("cift", 0, index)
+    assert isinstance(instance, CiftInstance)
+    small = shrunk(instance, lambda candidate: failure(candidate) == lie)
+    assert isinstance(small, CiftInstance)
+    assert failure(small) == lie
+
+    def size(one: CiftInstance) -> int:
+        return len(one.nodes) + len(one.links) + len(one.configurations) + len(one.models[0].blocks)
+
+    assert size(small) <= size(instance)
+    assert size(small) <= 6  # two nodes or one, a configuration, a block or two
+
+
+def test_the_same_seed_gives_the_same_instances_and_runs() -> None:
+    for problem in ("cift", "mepra"):
+        one, other = drawn(problem, 3, 11), drawn(problem, 3, 11)
+        assert one.content_hash == other.content_hash
+        assert list(trial.attempts(one, 11)) == list(trial.attempts(other, 11))
+    assert drawn("cift", 3, 11).content_hash != drawn("cift", 4, 11).content_hash
+
+
+def test_the_command_prints_counts_and_takes_up_where_it_is_told() -> None:
+    args = ["conform", "--fuzz", "4", "--start", "8", "--problem", "mepra", "--json"]
+    found = CliRunner().invoke(cli, args)
+    assert found.exit_code == 0, found.output
+    (document,) = json.loads(found.stdout)
+    assert document["start"] == 8
+    assert document["instances"]["instances"] == 4
+    assert document["failures"] == []
+    by_name = {row["method"]: row for row in document["runs"]}
+    assert by_name["lagrangian"]["runs"] == 4
