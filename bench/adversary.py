@@ -3,25 +3,32 @@
 Random restarts and mutation: a small CIFT instance with one deadline is drawn, then figures of it
 (powers, speeds, rates, energies per bit, the deadline) are changed by random factors, a few at a
 time; a change stays when the ratio of the value found to the optimum does not fall, with a little
-weight on the ratio certified, which shows the way where the plan is optimal. Optima come from HiGHS
-on the flow model.
+weight on the ratio certified, which shows the way where the plan is optimal.
+
+These are of the generators' families with listed speeds, their optima from HiGHS on the flow model.
+Every second instance is a tiny one drawn anew: lists and intervals of speeds in one plan, intervals
+a thousand wide, energies of zero, deadlines from 1e-9 to 10 % above the fastest plan; their optima
+are enumerated. How many evaluations each kind had is part of the result.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from bench.conformance.fuzz.draw import draw_cift
+from bench.conformance.fuzz.enumeration import fastest, truth_of
 from bench.registry import load
-from instances.cift import CiftInstance
+from instances.cift import CiftInstance, SpeedInterval
 from instances.cift_judge import evaluate_cift
 from instances.cift_plan import CiftPlan
 from instances.generators import generate
-from instances.interface import Budget, SolutionStatus
+from instances.interface import Budget, SolutionStatus, Termination
 
 __all__ = ["Worst", "search"]
 
@@ -48,6 +55,8 @@ class Worst:
         Value over optimum.
     evaluations, restarts
         What the search spent.
+    kinds
+        Evaluations by kind of instance that had an optimum to compare with.
     instance
         Where it happens; None when no instance could be solved.
     """
@@ -57,6 +66,7 @@ class Worst:
     ratio: float
     evaluations: int
     restarts: int
+    kinds: dict[str, int]
     instance: CiftInstance | None
 
     def to_document(self) -> dict[str, object]:
@@ -67,6 +77,7 @@ class Worst:
             "ratio": self.ratio,
             "evaluations": self.evaluations,
             "restarts": self.restarts,
+            "kinds": self.kinds,
             "instance": None if self.instance is None else self.instance.to_document(),
         }
 
@@ -84,10 +95,35 @@ def _with_deadline(instance: CiftInstance, rng: np.random.Generator) -> CiftInst
 
 
 def _start(rng: np.random.Generator) -> CiftInstance:
+    """Return an instance of a family with one deadline."""
     family = str(rng.choice(FAMILIES))
     found = generate(family, int(rng.integers(2**31)), **_SIZE, models=("resnet18-cifar10",))
     assert isinstance(found, CiftInstance)
     return _with_deadline(found, rng)
+
+
+def _tiny(rng: np.random.Generator) -> CiftInstance:
+    """Return a tiny instance whose one deadline is just above the fastest plan, or anywhere."""
+    while True:
+        # Two in three mix lists and intervals.
+        index = 3 * int(rng.integers(1000)) + int(rng.choice([0, 1, 1, 1, 1, 2]))
+        made = draw_cift(int(rng.integers(2**31)), index)
+        free = made.replace(inference_deadline_s=None, fine_tuning_deadline_s=None)
+        latency, time = fastest(free)
+        near = 1.0 + 10.0 ** rng.uniform(-9, -1)
+        loose = float(rng.choice([near, near, rng.uniform(1, 3)]))
+        if time > 0 and np.isfinite(time) and rng.random() < 0.5:
+            return free.replace(fine_tuning_deadline_s=time * loose)
+        if latency > 0 and np.isfinite(latency):
+            return free.replace(inference_deadline_s=latency * loose)
+
+
+def _kind(instance: CiftInstance) -> str:
+    """Return what the speeds of an instance are."""
+    intervals = [isinstance(n.speeds_flop_per_s, SpeedInterval) for n in instance.nodes]
+    if all(intervals):
+        return "intervals"
+    return "lists and intervals" if any(intervals) else "lists"
 
 
 def _mutated(instance: CiftInstance, rng: np.random.Generator) -> CiftInstance:
@@ -109,7 +145,11 @@ def _mutated(instance: CiftInstance, rng: np.random.Generator) -> CiftInstance:
                 nodes[k] = dataclasses.replace(node, kappa_j_s2_per_flop3=power)
             elif kind == 1:
                 nodes[k] = dataclasses.replace(node, busy_power_w=node.busy_power_w * factor())
-            elif isinstance(node.speeds_flop_per_s, tuple):
+            elif isinstance(node.speeds_flop_per_s, SpeedInterval):
+                low, high = node.speeds_flop_per_s.low, node.speeds_flop_per_s.high
+                ends = sorted((low * factor(), high * factor()))
+                nodes[k] = dataclasses.replace(node, speeds_flop_per_s=SpeedInterval(*ends))
+            else:
                 levels = sorted({f * factor() for f in node.speeds_flop_per_s})
                 nodes[k] = dataclasses.replace(node, speeds_flop_per_s=tuple(levels))
         elif kind == 3 and links:
@@ -131,15 +171,28 @@ def _ratio(
     instance: CiftInstance, epsilon: float, options: dict[str, object]
 ) -> tuple[float, float] | None:
     """Return (ratio, score) of a run, None where it or the reference found nothing."""
-    truth = load("highs-flow", "cift").solve(instance, Budget(5.0), 0, {})
-    if truth.status is not SolutionStatus.OPTIMAL or not truth.objective:
+    optimum = _optimum(instance)
+    if optimum is None:
         return None
     found = load("jqodi", "cift").solve(instance, Budget(5.0), 0, {**options, "epsilon": epsilon})
     if found.objective is None:
-        return None
-    ratio = found.objective / truth.objective
+        # One deadline: where there is a plan the guarantee owes one.
+        return (np.inf, np.inf) if found.termination is Termination.SOLVED else None
+    if optimum == 0.0:
+        ratio = 1.0 if found.objective == 0.0 else np.inf
+    else:
+        ratio = found.objective / optimum
     certified = found.objective / found.bound if found.bound else 2.0
     return ratio, ratio + _WEIGHT * min(certified, 2.0)
+
+
+def _optimum(instance: CiftInstance) -> float | None:
+    """Return the optimum, None where there is none or it is not known; tiny ones by enumeration."""
+    if len(instance.nodes) <= 4 and len(instance.models[0].blocks) <= 4:
+        truth = truth_of(instance)
+        return truth.high if truth.feasible else None
+    found = load("highs-flow", "cift").solve(instance, Budget(5.0), 0, {})
+    return found.objective if found.status is SolutionStatus.OPTIMAL else None
 
 
 def search(
@@ -162,21 +215,26 @@ def search(
             rng = np.random.default_rng([seed, k, f])
             best, at = 1.0, None
             current, value, idle, restarts = _start(rng), 0.0, 0, 0
-            for _ in range(evaluations):
-                if idle > _RESTART_AFTER:
+            kinds: Counter[str] = Counter()
+            for number in range(evaluations):
+                if number % 2:
+                    # Faults of a kind of instance do not lie at the end of a slope.
+                    tried = _tiny(rng)
+                elif idle > _RESTART_AFTER:
                     current, value, idle = _start(rng), 0.0, 0
                     restarts += 1
                     tried = current
                 else:
                     tried = _mutated(current, rng)
                 found = _ratio(tried, epsilon, options)
-                idle += 1
-                if found is not None and found[1] >= value:
+                idle += number % 2 == 0
+                kinds[_kind(tried)] += found is not None
+                if number % 2 == 0 and found is not None and found[1] >= value:
                     idle = 0 if found[1] > value * (1 + 1e-6) else idle
                     current, value = tried, found[1]
                 if found is not None and found[0] > best:
                     best, at = found[0], tried
                 if on_evaluation is not None:
                     on_evaluation()
-            worst.append(Worst(epsilon, form, best, evaluations, restarts, at))
+            worst.append(Worst(epsilon, form, best, evaluations, restarts, dict(kinds), at))
     return worst

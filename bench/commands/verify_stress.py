@@ -70,6 +70,7 @@ class Stress:
                     "allowed": "allowed",
                     "evaluations": "evaluations",
                     "restarts": "restarts",
+                    "kinds": "evaluations by speeds",
                 },
                 [
                     {
@@ -79,6 +80,7 @@ class Stress:
                         "allowed": 1 + one.epsilon,
                         "evaluations": one.evaluations,
                         "restarts": one.restarts,
+                        "kinds": ", ".join(f"{n} {kind}" for kind, n in one.kinds.items()),
                     }
                     for one in self.worst
                 ],

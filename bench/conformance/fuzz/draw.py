@@ -1,8 +1,9 @@
 """Random small instances: figures of real hardware, plain ones, and ones that are odd but legal.
 
 Instance i of a seed is the same on every machine. A third of CIFT's have figures of real hardware,
-a third mix lists and intervals of speeds; the rest are plain or odd (zeros, ties, figures over 16
-orders of magnitude and more). Deadlines lie at a plan's own times, times a factor next to one.
+a third mix lists and intervals of speeds; the rest are plain or odd (zeros, ties, figures over 4 to
+24 orders of magnitude). Deadlines lie at the times of a plan, often the fastest, exactly or times a
+factor next to one.
 """
 
 from __future__ import annotations
@@ -13,10 +14,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.conformance.fuzz.enumeration import some_plans
-from instances.cift import CiftInstance, Compression, Configuration, Link, Node, SpeedInterval
+from instances.cift import (
+    CiftInstance,
+    Compression,
+    Configuration,
+    Link,
+    Node,
+    SpeedInterval,
+    Training,
+)
 from instances.cift_judge import evaluate_cift
+from instances.fields import LARGEST, SMALLEST
 from instances.mepra import ExitFractions, MepraInstance
-from instances.profiles import Block, Layer, MultiExitProfile, Profile
+from instances.profiles import Block, Layer, MultiExitProfile, Profile, load_profile
 
 __all__ = ["KINDS", "draw_cift", "draw_mepra"]
 
@@ -24,6 +34,7 @@ KINDS = ("real", "mixed", "plain", "odd")
 # Of a plan's own time: exact, at the judge's tolerance and beside it, near, far.
 _EDGES = (1.0, 1.0, 1 - 1e-9, 1 + 1e-9, 1 - 2e-9, 1 + 1e-12, 1 - 1e-12, 1 - 1e-6)
 _FACTORS = (*_EDGES, 1.1, 0.9, 0.5, 2.0)
+_NETWORKS = ("alexnet-cifar10", "mobilenetv2-imagenet", "resnet18-cifar10", "vgg16-imagenet")
 
 
 def _kind(index: int) -> str:
@@ -54,30 +65,37 @@ class _Figures:
         return self.any() or 1.0
 
 
+def _factor(draw: random.Random) -> float:
+    """Return a factor for a deadline: every third above one by 1e-9 to a tenth."""
+    return 1 + 10 ** draw.uniform(-9, -1) if draw.random() < 0.3 else draw.choice(_FACTORS)
+
+
 def _three(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def _node(draw: random.Random, kind: str, figures: _Figures, n: int) -> Node:
+def _node(
+    draw: random.Random, kind: str, figures: _Figures, n: int, interval: bool, samples: int
+) -> Node:
     tier = "end" if n == 0 or draw.random() < 0.25 else draw.choice(("edge", "cloud"))
     if kind == "real" or (kind == "mixed" and not figures.spread and draw.random() < 0.5):
         top = 10 ** draw.uniform(9, 14)
         levels = {_three(top * x) for x in draw.sample((0.25, 0.5, 0.75, 1.0), draw.randint(1, 3))}
         # Watts at the top speed, split over both terms.
-        watts = draw.choice((0.0, draw.uniform(1, 400)))
+        watts = draw.uniform(1, 400) if draw.random() < 0.9 else 0.0
         share = draw.choice((0.0, 1.0, draw.random()))
         kappa, rho = _three(watts * share / top**3), _three(watts * (1 - share))
-        memory = draw.choice((1e9, 4e6, 1e6, 0.0))
+        memory = draw.choice((1e9, 1e9, 4e6, 1e6, 0.0))
     else:
         levels = {figures.positive() for _ in range(draw.randint(1, 3))}
         kappa, rho = figures.any(), figures.any()
         memory = draw.choice((figures.any(), 1e12, 1e12))
     ordered = tuple(sorted(levels))
-    interval = kind == "mixed" and draw.random() < 0.6
+    speeds = ordered
     if interval:
         high = ordered[-1] * draw.choice((1, 2, 10, 1000))
-        return Node(f"n{n}", tier, SpeedInterval(ordered[0], high), kappa, rho, memory, 2)
-    return Node(f"n{n}", tier, ordered, kappa, rho, memory, draw.randint(1, 5))
+        speeds = SpeedInterval(ordered[0] / draw.choice((1, 1, 1e3, 1e9)), high)
+    return Node(f"n{n}", tier, speeds, kappa, rho, memory, samples)
 
 
 def _link(draw: random.Random, kind: str, figures: _Figures, tail: int, head: int) -> Link:
@@ -89,23 +107,14 @@ def _link(draw: random.Random, kind: str, figures: _Figures, tail: int, head: in
     return Link(*ends, figures.positive(), delay, figures.any())
 
 
-def _model(draw: random.Random, kind: str, figures: _Figures, blocks: int) -> Profile:
+def _model(draw: random.Random, kind: str, figures: _Figures, blocks: int, name: str) -> Profile:
     if kind == "real":
-        return Profile(
-            "m",
-            4816896.0,
-            tuple(
-                Block(
-                    f"b{k}",
-                    draw.choice((0, draw.randint(1, 4000) * 10**6)),
-                    draw.choice((0, draw.randint(1, 4000) * 1000)),
-                    draw.randint(0, 300) * 10000,
-                )
-                for k in range(blocks)
-            ),
-        )
+        # Blocks as measured, some of one network in their order.
+        network = load_profile(draw.choice(_NETWORKS))
+        kept = sorted(draw.sample(range(len(network.blocks)), blocks))
+        return Profile(name, network.input_bits, tuple(network.blocks[k] for k in kept))
     made = tuple(Block(f"b{k}", figures.any(), figures.any(), figures.any()) for k in range(blocks))
-    return Profile("m", figures.any(), made)
+    return Profile(name, figures.any(), made)
 
 
 def draw_cift(seed: int, index: int) -> CiftInstance:
@@ -113,8 +122,14 @@ def draw_cift(seed: int, index: int) -> CiftInstance:
     draw = random.Random(f"fuzz-cift-{seed}-{index}")
     kind = _kind(index)
     figures = _Figures(draw, kind)
-    count, blocks = draw.randint(1, 4), draw.randint(1, 4)
-    nodes = [_node(draw, kind, figures, n) for n in range(count)]
+    count = draw.randint(1 if kind != "mixed" or draw.random() < 0.1 else 2, 4)
+    # Both sorts of speeds where they are to be mixed.
+    sorts = [kind == "mixed" and draw.random() < 0.5 for _ in range(count)]
+    if kind == "mixed":
+        for n, sort in zip(draw.sample(range(count), min(count, 2)), (True, False), strict=False):
+            sorts[n] = sort
+    samples = draw.choice((1, 5, 2000 if kind == "real" else 3))
+    nodes = [_node(draw, kind, figures, n, sorts[n], samples) for n in range(count)]
     if count > 2 and draw.random() < 0.2:
         nodes[2] = Node("n2", *_parts_of(nodes[1]))  # equal nodes
     links = [
@@ -125,20 +140,29 @@ def draw_cift(seed: int, index: int) -> CiftInstance:
     ]
     levels = [Compression("c0", 1, 1, 1)]
     if draw.random() < 0.3:
-        levels.append(Compression("c1", 0.5, 0.5, 0.5))
+        levels.append(Compression("c1", draw.choice((0.5, 0.3)), 0.5, draw.choice((0.5, 0.25))))
+    models = [
+        _model(draw, kind, figures, draw.randint(1, 4 if k else 5), f"m{k}")
+        for k in range(1 if draw.random() < 0.8 else 2)
+    ]
     instance = CiftInstance(
         f"fuzz-{seed}-{index}",
         tuple(nodes),
         tuple(links),
-        (_model(draw, kind, figures, blocks),),
+        tuple(models),
         tuple(levels),
         tuple(
-            Configuration("m", level.name, node.name, 1.0, draw.choice((0, 0, 1, 3)))
+            Configuration(
+                model.name, level.name, node.name, fraction, draw.choice((0, 0, 1, 3, 20))
+            )
             for node in nodes
             if node.tier == "end"
+            for model in models
             for level in levels
-        ),
-        draw.choice((0, 1, 1, 5, 1000)),
+            for fraction in (draw.choice((1.0, 0.5)),)
+        )[:3],
+        0 if draw.random() < 0.1 else draw.choice((1, 1, 5, 1000, 10**6)),
+        training=draw.choice((Training(), Training(), Training(1, 1, 1, 1), Training(3, 0.5, 3))),
     )
     return _full_memory(draw, _with_deadlines(draw, instance))
 
@@ -163,24 +187,33 @@ def _with_deadlines(draw: random.Random, instance: CiftInstance) -> CiftInstance
         return instance
     cost = evaluate_cift(instance, draw.choice(plans))
     other = evaluate_cift(instance, draw.choice(plans))
+    if draw.random() < 0.4:
+        costs = [evaluate_cift(instance, plan) for plan in plans]
+        cost = min(costs, key=lambda one: one.inference_latency_s)
+        other = min(costs, key=lambda one: one.fine_tuning_time_s)
     changes: dict[str, object] = {}
     if which in ("inference", "both"):
-        changes["inference_deadline_s"] = cost.inference_latency_s * draw.choice(_FACTORS)
+        changes["inference_deadline_s"] = _legal(cost.inference_latency_s * _factor(draw))
     if which in ("fine-tuning", "both"):
         same = cost if draw.random() < 0.6 else other
-        changes["fine_tuning_deadline_s"] = same.fine_tuning_time_s * draw.choice(_FACTORS)
+        changes["fine_tuning_deadline_s"] = _legal(same.fine_tuning_time_s * _factor(draw))
     if draw.random() < 0.03:
         changes = dict.fromkeys(changes, 0.0)
     return instance.replace(**changes)
+
+
+def _legal(seconds: float) -> float:
+    return seconds if SMALLEST <= seconds <= LARGEST else 0.0
 
 
 def _full_memory(draw: random.Random, instance: CiftInstance) -> CiftInstance:
     """Sometimes let a node hold a run of blocks to the byte."""
     if draw.random() > 0.2:
         return instance
-    blocks = instance.models[0].blocks
+    blocks = draw.choice(instance.models).blocks
     first = draw.randrange(len(blocks))
     held = sum(block.param_bytes for block in blocks[first : draw.randint(first, len(blocks))])
+    held *= draw.choice(instance.compressions).param_factor
     n = draw.randrange(len(instance.nodes))
     nodes = list(instance.nodes)
     nodes[n] = Node(
@@ -200,7 +233,8 @@ def draw_mepra(seed: int, index: int) -> MepraInstance:
     draw = random.Random(f"fuzz-mepra-{seed}-{index}")
     kind = ("real", "plain", "odd")[index % 3]
     figures = _Figures(draw, kind)
-    depth, n = draw.randint(1, 4), draw.randint(1, 4)
+    n = draw.randint(1, 4)
+    depths = [draw.randint(1, 4) for _ in range(draw.randint(1, 2))]
 
     def figure(low: float, high: float) -> float:
         return _three(10 ** draw.uniform(low, high)) if kind == "real" else figures.any()
@@ -214,12 +248,14 @@ def draw_mepra(seed: int, index: int) -> MepraInstance:
                 for j in range(depth)
             ),
         )
-        for k in range(draw.randint(1, 2))
+        for k, depth in enumerate(depths)
     )
+    reading, total = draw.choice((("proportional", 1.0), ("leftover-to-last", 100.0)))
     rows = []
-    for _ in range(3):
+    for depth in depths * 2:
         row = [float(draw.choice((0, 0, 1, 2, 3, 100))) for _ in range(depth)]
         rows.append(row if sum(row) > 0 else [1.0] * depth)
+    profile = [draw.randrange(len(networks)) for _ in range(n)]
 
     def positive(low: float, high: float) -> float:
         return figure(low, high) or 1.0
@@ -228,8 +264,8 @@ def draw_mepra(seed: int, index: int) -> MepraInstance:
         values = [make() for _ in range(n)]  # type: ignore[operator]
         return np.array([values[0]] * n if draw.random() < 0.2 else values, dtype=np.float64)
 
-    top = 1 << (depth - 1)
-    fixed = np.array([top | draw.randrange(top) for _ in range(n)], dtype=np.int64)
+    tops = [1 << (depths[k] - 1) for k in profile]
+    fixed = np.array([top | draw.randrange(top) for top in tops], dtype=np.int64)
     return MepraInstance(
         f"fuzz-{seed}-{index}",
         positive(9, 12),
@@ -237,11 +273,11 @@ def draw_mepra(seed: int, index: int) -> MepraInstance:
         draw.choice((1.0, 1.0, 0.0, 0.3)),
         draw.choice((1.0, 1.0, 0.0, 0.1)),
         networks,
-        ExitFractions.of(rows, 1.0, "proportional"),
+        ExitFractions.of(rows, total, reading),
         per_device(lambda: positive(8, 11)),
         per_device(lambda: figure(0, 1)),
         per_device(lambda: figure(-1, 0)),
-        np.array([draw.randrange(len(networks)) for _ in range(n)], dtype=np.int64),
-        np.array([draw.randrange(3) for _ in range(n)], dtype=np.int64),
+        np.array(profile, dtype=np.int64),
+        np.array([k + len(depths) * draw.randrange(2) for k in profile], dtype=np.int64),
         fixed if draw.random() < 0.5 else None,
     )

@@ -23,7 +23,7 @@ from instances.judge import check, evaluate
 from instances.mepra import MepraInstance
 from instances.tolerances import TOLERANCES
 
-__all__ = ["Truth", "some_plans", "truth_of"]
+__all__ = ["Truth", "fastest", "some_plans", "truth_of"]
 
 _EDGE = 1e-11  # relative, of a limit: nearer than that only the judge decides
 _HALVINGS = 200
@@ -126,18 +126,19 @@ def _plan(
 
 
 def some_plans(instance: CiftInstance, draw: random.Random, most: int = 8) -> list[CiftPlan]:
-    """Return a few random plans, deadlines aside."""
+    """Return a few random plans, half of them at the highest speeds, deadlines aside."""
     found = []
     for g in instance.configurations:
         placements = list(itertools.islice(_placements(instance, g), 200))
         for placement in draw.sample(placements, min(2, len(placements))):
             speeds = []
+            fast = draw.random() < 0.5
             for n, done, stop in placement:
                 if stop > done:
                     allowed = instance.nodes[n].speeds_flop_per_s
                     ends = _ends(instance.nodes[n])
                     levels = ends if isinstance(allowed, SpeedInterval) else allowed
-                    speeds.append(draw.choice(levels))
+                    speeds.append(ends[1] if fast else draw.choice(levels))
             tune = speeds if instance.sample_passes(g) > 0 else []
             found.append(_plan(instance, g, placement, speeds, tune))
     return found[:most]
@@ -235,13 +236,14 @@ class _Phase:
         return min(best, self.energy(reached)), self.energy(reached), reached
 
 
-def _cift(instance: CiftInstance) -> Truth:
-    low = high = math.inf
+def _cases(
+    instance: CiftInstance,
+) -> Iterator[tuple[Configuration, tuple[Segment, ...], float, _Phase, _Phase]]:
+    """Yield every configuration with every placement, J of its hops, and its two phases."""
     for g in instance.configurations:
-        passes = instance.sample_passes(g)
         model = instance.models[instance.model_index[g.model]]
         factor = instance.compressions[instance.compression_index[g.compression]].flops_factor
-        compute = instance.training.compute_factor * passes
+        compute = instance.training.compute_factor * instance.sample_passes(g)
         for placement in _placements(instance, g):
             hosts = [
                 (instance.nodes[n], factor * sum(b.flops for b in model.blocks[i:j]))
@@ -249,25 +251,46 @@ def _cift(instance: CiftInstance) -> Truth:
                 if j > i
             ]
             joules, latency, time = _hops(instance, g, placement)
-            serve = _Phase(
-                hosts, float(instance.requests), 1.0, latency, instance.inference_deadline_s
-            )
-            tune = _Phase(hosts, compute, compute, time, instance.fine_tuning_deadline_s)
-            phases = [(serve, "inference-deadline")]
-            if passes > 0:
-                phases.append((tune, "fine-tuning-deadline"))
-            elif not tune.spent <= tune.limit:
-                continue
-            least, most, picked = joules, joules, []
-            for phase, name in phases:
-                found = _phase_optimum(instance, g, placement, phase, name, len(phases) > 1)
-                least, most = least + found[0], most + found[1]
-                picked.append(found[2])
-            low = min(low, least)
-            if most < high and None not in picked:
-                plan = _plan(instance, g, placement, picked[0] or [], (picked[1:] or [[]])[0] or [])
-                if not check(instance, plan):
-                    high = min(high, evaluate(instance, plan).objective)
+            requests, deadlines = float(instance.requests), _deadlines(instance)
+            serve = _Phase(hosts, requests, 1.0, latency, deadlines[0])
+            yield g, placement, joules, serve, _Phase(hosts, compute, compute, time, deadlines[1])
+
+
+def _deadlines(instance: CiftInstance) -> tuple[float | None, float | None]:
+    return instance.inference_deadline_s, instance.fine_tuning_deadline_s
+
+
+def fastest(instance: CiftInstance) -> tuple[float, float]:
+    """Return the least T_inf and the least T_ft of any plan; infinite without one."""
+    times = [
+        (serve.time(serve.fastest()), tune.time(tune.fastest()))
+        for _, _, _, serve, tune in _cases(instance)
+    ]
+    return min((t for t, _ in times), default=math.inf), min(
+        (t for _, t in times), default=math.inf
+    )
+
+
+def _cift(instance: CiftInstance) -> Truth:
+    low = high = math.inf
+    for g, placement, joules, serve, tune in _cases(instance):
+        phases = [(serve, "inference-deadline")]
+        if instance.sample_passes(g) > 0:
+            phases.append((tune, "fine-tuning-deadline"))
+        elif not tune.spent <= tune.limit:
+            continue
+        least, most = joules, joules
+        picked: list[list[float] | None] = []
+        for phase, name in phases:
+            found = _phase_optimum(instance, g, placement, phase, name, len(phases) > 1)
+            least, most = least + found[0], most + found[1]
+            picked.append(found[2])
+        low = min(low, least)
+        if most < high and None not in picked:
+            speeds = [list(p or []) for p in (*picked, [])]
+            plan = _plan(instance, g, placement, speeds[0], speeds[1])
+            if not check(instance, plan):
+                high = min(high, evaluate(instance, plan).objective)
     # What lies on the edge of a limit and is refused by the judge is no plan.
     return Truth(low if high < math.inf else math.inf, high)
 
@@ -312,6 +335,8 @@ def _device(instance: MepraInstance, i: int) -> tuple[np.ndarray, np.ndarray]:
     network = instance.profiles[int(instance.profile[i])]
     depth = len(network.layers)
     row = [float(x) for x in instance.exit_fractions.rows[int(instance.exit_row[i])][:depth]]
+    if instance.exit_fractions.reading == "leftover-to-last":
+        row[-1] += max(0.0, instance.exit_fractions.total - math.fsum(row))
     fractions = [x / math.fsum(row) for x in row]
     top = 1 << (depth - 1)
     sets = range(top, 2 * top) if instance.exit_set is None else [int(instance.exit_set[i])]
