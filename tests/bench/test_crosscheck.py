@@ -6,12 +6,15 @@ import math
 import numpy as np
 import pytest
 
+from bench import registry
 from bench.crosscheck import cross_check
 from bench.references import references
 from bench.rows import Row, Verdict
 from bench.store import BestKnown
 from bench.verdict import judge, read_claims
+from instances.interface import Budget, Termination
 from instances.judge import evaluate
+from instances.library import load
 from instances.mepra_plan import MepraPlan
 
 GAP = 1e-6
@@ -84,6 +87,59 @@ def test_bound_and_status_are_held_against_the_plan(instance, plan, cost, change
         key: value * cost if isinstance(value, float) else value for key, value in changes.items()
     }
     assert judge(instance, claims(plan, **({"objective": cost} | scaled)), GAP).verdict is verdict
+
+
+def promise(kind="approximation", factor=1.01, **deadlines):
+    return {"kind": kind, "factor": factor, "statement": "E <= 1.01 OPT"} | deadlines
+
+
+@pytest.mark.parametrize(
+    ("guarantee", "ratio", "verdict"),
+    [
+        (promise(), 1.0099, Verdict.RIGHT),
+        (promise(), 1.01 * (1 + 5e-7), Verdict.RIGHT),  # the gap asked for
+        (promise(), 1.089, Verdict.WRONG),
+        (promise("exact", 1.0), 1.089, Verdict.WRONG),
+        (promise("none", None), 1.089, Verdict.RIGHT),  # promises nothing
+        # Of another problem than the bound is of.
+        (promise(reference_deadlines={"inference": 1.01}), 1.089, Verdict.RIGHT),
+        (promise(relaxed_deadlines={"inference": 1.01}), 1.089, Verdict.RIGHT),
+    ],
+)
+def test_a_run_is_held_to_its_promise_by_its_own_bound(
+    instance, plan, cost, guarantee, ratio, verdict
+):
+    given = claims(plan, objective=cost, bound=cost / ratio, guarantee=guarantee)
+    assert judge(instance, given, GAP).verdict is verdict
+    # A run that its limit ended has not said that it is done.
+    early = dataclasses.replace(given, termination=Termination.TIME)
+    assert judge(instance, early, GAP).verdict is Verdict.RIGHT
+
+
+@pytest.mark.parametrize(
+    ("factor", "of", "verdict"),
+    [
+        (1.1, "inference", Verdict.RIGHT),
+        (1.01, "inference", Verdict.WRONG),  # late by 5 %
+        (1.1, "fine-tuning", Verdict.WRONG),  # another deadline than it misses
+    ],
+)
+def test_a_relaxed_plan_is_right_within_what_was_announced(factor, of, verdict):
+    kept = load("cift-tiny-both")
+    found = registry.load("brute-force", "cift").solve(kept, Budget(), 0, {})
+    late = evaluate(kept, found.plan).inference_latency_s
+    tight = kept.replace(inference_deadline_s=late / 1.05)
+    given = claims(
+        found.plan,
+        status="relaxed",
+        objective=found.objective,
+        guarantee=promise(relaxed_deadlines={of: factor}),
+    )
+    assert judge(tight, given, GAP).verdict is verdict
+    unannounced = dataclasses.replace(given, guarantee=None)
+    assert judge(tight, unannounced, GAP).verdict is Verdict.WRONG
+    cheaper = dataclasses.replace(given, objective=0.9 * found.objective)
+    assert judge(tight, cheaper, GAP).verdict is Verdict.WRONG
 
 
 def test_what_is_known_elsewhere_counts(instance, plan, cost):
