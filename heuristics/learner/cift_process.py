@@ -31,9 +31,10 @@ import numpy.typing as npt
 
 from heuristics.learner.cift_arrays import GRID_RATIO, Chains, Floats, Network
 from heuristics.learner.cift_bounds import TIME_ONLY, Completions, complete, roots
-from instances.cift import CiftInstance
+from instances.cift import CiftInstance, SpeedInterval
 from instances.cift_plan import CiftPlan, Stop
 from instances.errors import InputError
+from instances.tolerances import TOLERANCES
 
 __all__ = ["SLACK", "Bools", "CiftProcess", "Kind", "Moves", "State"]
 
@@ -41,6 +42,8 @@ Bools = npt.NDArray[np.bool_]
 
 # Relative slack of deadlines, below what the judge allows.
 SLACK = 1e-10
+# Relative error of sums of a plan's parts in floating point, with room.
+_ROUNDING = 1e-12
 
 
 class Kind(IntEnum):
@@ -121,12 +124,14 @@ class CiftProcess:
     Attributes
     ----------
     lower_bound_j
-        Lagrangian lower bound on the energy of plans the process can make; 0 without one.
+        Lagrangian lower bound on the energy of every plan, at any speed; 0 without one. That of the
+        grid over ratio^2 where there are intervals: rounded up to the grid a plan keeps its
+        deadlines and takes at most ratio^2 times the energy.
     upper_bound_j
         Energy of the cheapest completion known at the start that keeps the deadlines; infinite
         where none does.
     reference_j
-        What energies are divided by: the lower bound, or 1 where it is 0.
+        What energies are divided by in features: the bound of the grid, or 1 where it is 0.
     """
 
     def __init__(self, instance: CiftInstance, ratio: float = GRID_RATIO) -> None:
@@ -143,21 +148,29 @@ class CiftProcess:
         )
         self._tables: dict[int, Completions] = {}
         self._offers: dict[int, Moves] = {}
-        self.lower_bound_j, self.upper_bound_j = self._bounds()
-        finite = 0.0 < self.lower_bound_j < np.inf
-        self.reference_j = self.lower_bound_j if finite else 1.0
+        of_grid, self.lower_bound_j, self.upper_bound_j = self._bounds()
+        finite = 0.0 < of_grid < np.inf
+        self.reference_j = of_grid if finite else 1.0
+        if any(isinstance(node.speeds_flop_per_s, SpeedInterval) for node in instance.nodes):
+            self.lower_bound_j /= ratio**2
 
-    def _bounds(self) -> tuple[float, float]:
+    def _bounds(self) -> tuple[float, float, float]:
         moves = self.moves(State())
         if not moves.possible.any():
-            return 0.0, np.inf
+            return 0.0, 0.0, np.inf
         totals, weights = moves.totals[:, moves.possible], moves.weights[:, moves.possible]
         keeps = self.shares(totals[1:]).max(axis=0) <= 1.0 + SLACK
         upper = float(np.where(keeps, totals[0], np.inf).min())
-        late = totals[1:] - self.finite_deadlines_s[:, None, None]
+        limits = self.finite_deadlines_s[:, None, None]
+        late = totals[1:] - limits
         priced = totals[0] + weights[1] * late[0] + weights[2] * late[1]
-        lower = float(priced[:, :-TIME_ONLY].max(axis=1).min())
-        return max(0.0, lower), upper
+        of_grid = float(priced[:, :-TIME_ONLY].max(axis=1).min())
+        # Outward: the judge's tolerance of deadlines, and rounding of what cancels.
+        spent, allowed = weights[1:] * totals[1:], weights[1:] * limits
+        slack = TOLERANCES.deadline * allowed.sum(axis=0)
+        slack = slack + _ROUNDING * (totals[0] + spent.sum(axis=0) + allowed.sum(axis=0))
+        proved = float((priced - slack)[:, :-TIME_ONLY].max(axis=1).min())
+        return max(0.0, of_grid), max(0.0, proved), upper
 
     def shares(self, times: Floats) -> Floats:
         """Return times, shape (2, ...), over their deadlines; 0 where there is none."""

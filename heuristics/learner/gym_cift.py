@@ -65,9 +65,10 @@ class CiftEnv(gymnasium.Env[Any, Any]):
     Observation: ``actions``, one row of features an action (see docs/environments.md), and
     ``mask``. Rows behind the last action are zero.
 
-    Reward of a step: minus the energy it adds, over `CiftProcess.reference_j`; at the end minus
+    Reward of a step: minus the energy it adds, over `CiftProcess.lower_bound_j`; at the end minus
     ``1 + min(excess, 1)`` where a deadline is missed by that share. Without a miss, the rewards of
-    an episode sum to minus the plan's energy over a lower bound, so -1 would be perfect.
+    an episode sum to minus the plan's energy over a lower bound of the optimum (over 1 J where that
+    is 0), so that no plan gets above -1. Shaped rewards are in units of `CiftProcess.reference_j`.
 
     ``options={"instance": k}`` at reset chooses the instance.
     """
@@ -186,7 +187,7 @@ class CiftEnv(gymnasium.Env[Any, Any]):
         if self._shaped:
             reward = before - self._potential()
         else:
-            reward = (before - self._state.label[0]) / self._process.reference_j
+            reward = (before - self._state.label[0]) / (self._process.lower_bound_j or 1.0)
             reward -= self._missed() if over else 0.0
         info = self._info() | {"replaced": taken != int(action)}
         if over:

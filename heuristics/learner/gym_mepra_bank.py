@@ -37,6 +37,8 @@ class _Case(NamedTuple):
         a_i(s) at no transfer, and what transfer adds at one bit/s, shape (n, S).
     root
         r_i(s), shape (n, S).
+    work
+        Roots of the FLOP left to the edge, shape (n, S): shares where time has no weight.
     splits
         L_i + 1, 1 for padding, shape (n,).
     devices
@@ -47,6 +49,7 @@ class _Case(NamedTuple):
     local: Floats
     sent: Floats
     root: Floats
+    work: Floats
     splits: Integers
     devices: int
 
@@ -54,7 +57,7 @@ class _Case(NamedTuple):
 def _case(instance: MepraInstance, devices: int, splits: int) -> _Case:
     if instance.exit_set is None:
         raise InputError("instances", instance.name, "instances with fixed exits", "choose others")
-    tables = [np.zeros((devices, splits)) for _ in range(3)]
+    tables = [np.zeros((devices, splits)) for _ in range(4)]
     lengths = np.ones(devices, dtype=np.int64)
     for chunk in device_chunks(instance):
         exits = instance.exit_set[chunk.rows]
@@ -69,8 +72,9 @@ def _case(instance: MepraInstance, devices: int, splits: int) -> _Case:
         sent = np.where(inside, costs.base, 0.0) - local
         tables[1][here, :width] = sent * instance.bandwidth_bit_per_s
         tables[2][here, :width] = np.sqrt(chunk.edge_price * costs.edge_flop)
+        tables[3][here, :width] = np.sqrt(costs.edge_flop)
         lengths[here] = chunk.layers + 1
-    return _Case(instance, tables[0], tables[1], tables[2], lengths, instance.devices)
+    return _Case(instance, *tables, lengths, instance.devices)
 
 
 class MepraBank:
@@ -155,18 +159,19 @@ class MepraBank:
         asked = np.asarray(action["splits"] if self.own else action, dtype=np.int64)
         splits = np.minimum(asked, case.splits - 1)
         rows = np.arange(self.devices)
-        a, r = base[rows, splits], root[rows, splits]
+        a, r, work = base[rows, splits], root[rows, splits], case.work[rows, splits]
         replaced = bool((splits != asked)[: case.devices].any())
         if not self.own:
             return (
                 float(a.sum() + r.sum() ** 2) / unit,
                 splits[: case.devices],
-                shares_from_weights(r[: case.devices]),
+                # Without a weight of time any shares are best, yet edge work needs one above zero.
+                shares_from_weights((r if r.any() else work)[: case.devices]),
                 replaced,
             )
         logs = np.asarray(action["log_shares"], dtype=np.float64)[: case.devices]
         weights = np.exp(_LOG_SHARE * np.clip(logs, -1.0, 1.0))
-        shares = shares_from_weights(np.where(r[: case.devices] > 0, weights, 0.0))
+        shares = shares_from_weights(np.where(work[: case.devices] > 0, weights, 0.0))
         edge = np.divide(
             r[: case.devices] ** 2, shares, out=np.zeros_like(shares), where=shares > 0
         )

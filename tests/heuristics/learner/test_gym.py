@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
+from bench import registry
 from heuristics.learner.gym_cift import CiftEnv
 from heuristics.learner.gym_mepra import MepraEnv, MepraVectorEnv
 from heuristics.learner.gym_registration import IDS
 from instances.errors import InputError
+from instances.interface import Budget
 from instances.judge import check, evaluate
 from instances.library import load
 from instances.library.splits import sample
@@ -63,7 +65,8 @@ def test_rewards_of_a_cift_episode_are_its_plan_s_energy(shaped):
         assert info["feasible"] == (check(instance, info["plan"]) == [])
         excess = env.process.excess(env.state)
         missed = 0.0 if info["feasible"] else 1 + min(excess, 1)
-        cost = found.objective / env.process.reference_j + missed
+        unit = env.process.reference_j if shaped else env.process.lower_bound_j
+        cost = found.objective / unit + missed
         assert total == pytest.approx(start - cost if shaped else -cost, rel=1e-9, abs=1e-9)
         with pytest.raises(InputError, match="step"):
             env.step(0)
@@ -182,3 +185,32 @@ def test_the_example_of_the_documentation_runs(capsys):
 def test_bad_input_is_named(make, field):
     with pytest.raises(InputError, match=field):
         make()
+
+
+@pytest.mark.parametrize("name", ["cift-crafted-two-deadlines", *CIFT[:2]])
+@pytest.mark.parametrize("tighter", [1.0, 0.97])
+def test_the_unit_of_rewards_is_a_bound_of_the_optimum(name, tighter):
+    """The first has intervals of speeds: the bound of the grid was above its optimum."""
+    instance = load(name)
+    limit = instance.inference_deadline_s
+    if limit is not None:
+        instance = instance.replace(inference_deadline_s=tighter * limit)
+    found = registry.load("brute-force", "cift").solve(instance, Budget(), 0, {})
+    bound = CiftEnv((instance,)).processes[0].lower_bound_j
+    assert bound > 0
+    if found.objective is not None:
+        assert bound <= found.objective
+
+
+@pytest.mark.parametrize("shares", ["best", "own"])
+@pytest.mark.parametrize("weights", [(0.0, 1.0), (1.0, 0.0), (0.0, 0.0), (1.0, 1.0)])
+def test_every_plan_of_a_mepra_episode_is_accepted(shares, weights):
+    instance = load("mepra-tiny-fleet").replace(
+        weight_time_per_s=weights[0], weight_energy_per_j=weights[1]
+    )
+    env = MepraEnv((instance,), shares=shares)
+    env.action_space.seed(2)
+    for episode in range(10):
+        env.reset(seed=episode)
+        env.step(env.action_space.sample())
+        assert check(env.instance, env.plan) == []
