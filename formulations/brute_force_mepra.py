@@ -208,8 +208,12 @@ class BruteForceMepra:
             position = int(np.argmin(values))
             if values[position] < best:
                 best = float(values[position])
-                shape = tuple(len(front) for front in fronts[tail:])
-                chosen = (*head, *(int(k) for k in np.unravel_index(position, shape)))
+                # By hand: arrays have 64 axes at most, and there may be more devices.
+                last = []
+                for front in reversed(fronts[tail:]):
+                    position, k = divmod(position, len(front))
+                    last.append(k)
+                chosen = (*head, *reversed(last))
                 recorder.note(best)
         if chosen is None:
             return _out_of_time(instance, None, warm_start, recorder, budget)

@@ -403,3 +403,28 @@ def test_undominated_options_are_enough(seed):
     for first, second in itertools.pairwise(kept):
         assert first.own_cost < second.own_cost
         assert first.edge_flop > second.edge_flop
+
+
+def test_mepra_takes_more_devices_than_an_array_has_axes():
+    """One undominated option each: nothing to choose, and numpy stops at 64 axes."""
+    profile = MultiExitProfile("m", 1e9, (Layer("one", 1.0, 1.0, 0.0),))
+    ones = np.ones(70)
+    instance = MepraInstance(
+        name="many",
+        edge_capacity_flop_per_s=1.0,
+        bandwidth_bit_per_s=1.0,
+        weight_time_per_s=1.0,
+        weight_energy_per_j=1.0,
+        profiles=(profile,),
+        exit_fractions=ExitFractions.of([[1.0]]),
+        speed_flop_per_s=ones,
+        power_w=ones,
+        transmit_power_w=ones,
+        profile=np.zeros(70, dtype=np.int64),
+        exit_row=np.zeros(70, dtype=np.int64),
+        exit_set=np.ones(70, dtype=np.int64),
+    )
+    found = MEPRA.solve(instance, Budget(), 0, {})
+    assert found.status is SolutionStatus.OPTIMAL
+    # Two FLOP at 1 FLOP/s and 1 W on each device: 2 s and 2 J.
+    assert found.objective == pytest.approx(280.0)
