@@ -113,3 +113,11 @@ def test_the_command_speaks_to_people_and_programs():
     assert data["status"] == "optimal"
     assert {"kind", "text", "figures"} == set(data["findings"][0])
     assert run(cli, ["explain", "no-such-instance"]).exit_code == 2
+
+
+def test_changes_of_an_optimum_of_0_are_told_without_a_ratio():
+    found = explain(library.load("mepra-crafted-zero-cost"))
+    assert found.objective == 0.0
+    price = one(found, "price", resource="bandwidth")
+    assert price.figures["cost"] == 0.0
+    assert price.text.endswith("(+0).")
