@@ -128,38 +128,61 @@ def fuzz(
     methods
         Names to try; empty for all.
     jobs
-        Processes at a time. A process that dies is a failure of its stretch of instances.
+        Processes at a time. One that dies is a failure of the instance it died on; with one job
+        the methods run in this process.
     on_chunk
         Called with the instances done and the tally so far.
     """
     tally = Tally()
-    stretches = [
+    waiting = [
         (first, min(first + _CHUNK, start + count)) for first in range(start, start + count, _CHUNK)
     ]
-    done = 0
+
+    def take(found: Tally) -> None:
+        tally.add(found)
+        if on_chunk is not None:
+            on_chunk(tally.instances["instances"], tally)
+
     if jobs == 1:
-        for first, last in stretches:
-            tally.add(_stretch(problem, seed, first, last, methods))
-            done += last - first
-            if on_chunk is not None:
-                on_chunk(done, tally)
+        for first, last in waiting:
+            take(_stretch(problem, seed, first, last, methods))
         return tally
-    with ProcessPoolExecutor(jobs) as pool:
-        waiting = {
-            pool.submit(_stretch, problem, seed, first, last, methods): (first, last)
-            for first, last in stretches
-        }
-        for future in as_completed(waiting):
-            first, last = waiting[future]
-            try:
-                tally.add(future.result())
-            except BrokenProcessPool:
-                died = Failure("process", f"a process died within instances {first}..{last - 1}")
-                tally.found.append(Found(first, Attempt("any", problem), died))
-            done += last - first
-            if on_chunk is not None:
-                on_chunk(done, tally)
+    while waiting:
+        left = []
+        with ProcessPoolExecutor(jobs) as pool:
+            futures = {
+                pool.submit(_stretch, problem, seed, *ends, methods): ends for ends in waiting
+            }
+            for future in as_completed(futures):
+                try:
+                    take(future.result())
+                except BrokenProcessPool:
+                    left.append(futures[future])
+        # A process that dies takes the pool with it: what was under way is tried by itself.
+        left.sort()
+        for first, last in left[: jobs + 1]:
+            take(_alone(problem, seed, first, last, methods))
+        waiting = left[jobs + 1 :]
     tally.found.sort(key=lambda one: one.index)
+    return tally
+
+
+def _alone(problem: str, seed: int, first: int, last: int, names: Sequence[str]) -> Tally:
+    """Try instances first..last-1 in a process of their own; halve them until one kills it."""
+    with ProcessPoolExecutor(1) as pool:
+        try:
+            return pool.submit(_stretch, problem, seed, first, last, names).result()
+        except BrokenProcessPool:
+            pass
+    tally = Tally()
+    if last - first == 1:
+        died = Failure("process", f"kills its process; seed {seed}, instance {first}")
+        tally.instances["instances"] += 1
+        tally.found.append(Found(first, Attempt("some-method", problem), died))
+        return tally
+    middle = (first + last) // 2
+    tally.add(_alone(problem, seed, first, middle, names))
+    tally.add(_alone(problem, seed, middle, last, names))
     return tally
 
 

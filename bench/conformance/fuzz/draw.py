@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.conformance.fuzz.enumeration import some_plans
+from bench.conformance.fuzz.enumeration import fastest, some_plans
 from instances.cift import (
     CiftInstance,
     Compression,
@@ -78,14 +78,16 @@ def _node(
     draw: random.Random, kind: str, figures: _Figures, n: int, interval: bool, samples: int
 ) -> Node:
     tier = "end" if n == 0 or draw.random() < 0.25 else draw.choice(("edge", "cloud"))
-    if kind == "real" or (kind == "mixed" and not figures.spread and draw.random() < 0.5):
+    hard = kind == "mixed" and not figures.spread
+    if kind == "real" or hard:
         top = 10 ** draw.uniform(9, 14)
-        levels = {_three(top * x) for x in draw.sample((0.25, 0.5, 0.75, 1.0), draw.randint(1, 3))}
+        steps = (0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0) if hard else (0.25, 0.5, 0.75, 1.0)
+        levels = {_three(top * x) for x in draw.sample(steps, draw.randint(1, 4 if hard else 3))}
         # Watts at the top speed, split over both terms.
-        watts = draw.uniform(1, 400) if draw.random() < 0.9 else 0.0
+        watts = draw.choice((0.0, draw.uniform(1, 400), draw.uniform(1, 400)))
         share = draw.choice((0.0, 1.0, draw.random()))
         kappa, rho = _three(watts * share / top**3), _three(watts * (1 - share))
-        memory = draw.choice((1e9, 1e9, 4e6, 1e6, 0.0))
+        memory = draw.choice((1e12, 1e12, 1e9, 1e6, 0.0) if hard else (1e9, 4e6, 1e6, 0.0))
     else:
         levels = {figures.positive() for _ in range(draw.randint(1, 3))}
         kappa, rho = figures.any(), figures.any()
@@ -100,7 +102,7 @@ def _node(
 
 def _link(draw: random.Random, kind: str, figures: _Figures, tail: int, head: int) -> Link:
     ends = f"n{tail}", f"n{head}"
-    if kind == "real":
+    if kind == "real" or (kind == "mixed" and not figures.spread):
         rate = _three(10 ** draw.uniform(6, 9))
         return Link(*ends, rate, draw.choice((0, 0.005, 0.02)), draw.choice((0, 3e-8, 1.2e-8)))
     delay = figures.any() if draw.random() < 0.5 else 0.0
@@ -192,6 +194,14 @@ def _with_deadlines(draw: random.Random, instance: CiftInstance) -> CiftInstance
         cost = min(costs, key=lambda one: one.inference_latency_s)
         other = min(costs, key=lambda one: one.fine_tuning_time_s)
     changes: dict[str, object] = {}
+    if draw.random() < 0.3:
+        # Between the fastest plan and slower ones, where speeds are traded against each other.
+        times = fastest(instance)
+        names = ("inference_deadline_s", "fine_tuning_deadline_s")
+        for name, least in zip(names, times, strict=True):
+            if which == "both" or name.startswith(which.replace("-", "_")):
+                changes[name] = least * draw.uniform(1, 2.5)
+        return instance.replace(**changes)
     if which in ("inference", "both"):
         changes["inference_deadline_s"] = _legal(cost.inference_latency_s * _factor(draw))
     if which in ("fine-tuning", "both"):

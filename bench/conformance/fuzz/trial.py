@@ -11,6 +11,7 @@ from bench.conformance.fuzz.draw import draw_cift, draw_mepra
 from bench.conformance.fuzz.enumeration import Truth, truth_of
 from bench.registry import METHODS, Entry
 from instances.cift import CiftInstance
+from instances.errors import InputError
 from instances.interface import Budget, Result, SolutionStatus, Termination
 from instances.judge import check, evaluate
 from instances.outcome import admitted
@@ -26,6 +27,7 @@ _ALWAYS = ("brute-force", "highs-flow", "highs-oa", "highs-tangent", "fronts", "
 _SHARE = 2  # of the slower exact methods, and one baseline
 _EPSILONS = (1.0, 0.1, 0.01)
 _TINY_S = (1e-6, 1e-3, 1e-2)
+_AMPLE_S = 3.0  # a hundred times what most runs take; SCIP does not end on some
 
 
 @dataclass(frozen=True)
@@ -113,12 +115,14 @@ def _varied(draw: random.Random, plain: Attempt) -> Attempt:
 
 def run(method: Method, instance: Instance, attempt: Attempt) -> Result | Failure | None:
     """Return what a run says, a failure where it raises, None where it takes no such instance."""
-    if not method.supports(instance):
+    if not method.supports(instance):  # a smaller one may not be taken
         return None
-    limit = 60.0 if attempt.time_limit_s is None else attempt.time_limit_s
+    limit = _AMPLE_S if attempt.time_limit_s is None else attempt.time_limit_s
     budget = Budget(time_limit_s=limit, relative_gap=attempt.relative_gap)
     try:
         return method.solve(instance, budget, attempt.seed, dict(attempt.options))
+    except InputError:  # an epsilon too fine for the intervals, said in a line
+        return None
     except Exception as error:  # every kind of it is a failure to be told
         return Failure(f"raises {type(error).__name__}", f"raises {type(error).__name__}: {error}")
 
