@@ -250,7 +250,8 @@ def _adds_up(highs: Any, objective: float) -> bool:
     values = np.array(highs.getSolution().col_value)
     with np.errstate(invalid="ignore"):
         terms = np.where(cost != 0, cost * values, 0.0)
-    return abs(float(terms.sum()) + lp.offset_ - objective) <= 1e-6 * float(np.abs(terms).sum())
+    off = abs(float(terms.sum()) + float(lp.offset_) - objective)
+    return off <= 1e-6 * float(np.abs(terms).sum())
 
 
 def solve_again(highs: Any, **how: Any) -> Outcome:

@@ -74,7 +74,8 @@ def _case(instance: MepraInstance, devices: int, splits: int) -> _Case:
         tables[2][here, :width] = np.sqrt(chunk.edge_price * costs.edge_flop)
         tables[3][here, :width] = np.sqrt(costs.edge_flop)
         lengths[here] = chunk.layers + 1
-    return _Case(instance, *tables, lengths, instance.devices)
+    local, sent, root, work = tables
+    return _Case(instance, local, sent, root, work, lengths, instance.devices)
 
 
 class MepraBank:

@@ -8,8 +8,9 @@ factor next to one.
 
 from __future__ import annotations
 
+import dataclasses
 import random
-from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -30,6 +31,8 @@ from instances.profiles import Block, Layer, MultiExitProfile, Profile, load_pro
 
 __all__ = ["KINDS", "draw_cift", "draw_mepra"]
 
+Tier = Literal["end", "edge", "cloud"]
+Reading = Literal["proportional", "leftover-to-last"]
 KINDS = ("real", "mixed", "plain", "odd")
 # Of a plan's own time: exact, at the judge's tolerance and beside it, near, far.
 _EDGES = (1.0, 1.0, 1 - 1e-9, 1 + 1e-9, 1 - 2e-9, 1 + 1e-12, 1 - 1e-12, 1 - 1e-6)
@@ -77,7 +80,7 @@ def _three(value: float) -> float:
 def _node(
     draw: random.Random, kind: str, figures: _Figures, n: int, interval: bool, samples: int
 ) -> Node:
-    tier = "end" if n == 0 or draw.random() < 0.25 else draw.choice(("edge", "cloud"))
+    tier: Tier = "end" if n == 0 or draw.random() < 0.25 else draw.choice(("edge", "cloud"))
     hard = kind == "mixed" and not figures.spread
     if kind == "real" or hard:
         top = 10 ** draw.uniform(9, 14)
@@ -93,7 +96,7 @@ def _node(
         kappa, rho = figures.any(), figures.any()
         memory = draw.choice((figures.any(), 1e12, 1e12))
     ordered = tuple(sorted(levels))
-    speeds = ordered
+    speeds: tuple[float, ...] | SpeedInterval = ordered
     if interval:
         high = ordered[-1] * draw.choice((1, 2, 10, 1000))
         speeds = SpeedInterval(ordered[0] / draw.choice((1, 1, 1e3, 1e9)), high)
@@ -133,7 +136,7 @@ def draw_cift(seed: int, index: int) -> CiftInstance:
     samples = draw.choice((1, 5, 2000 if kind == "real" else 3))
     nodes = [_node(draw, kind, figures, n, sorts[n], samples) for n in range(count)]
     if count > 2 and draw.random() < 0.2:
-        nodes[2] = Node("n2", *_parts_of(nodes[1]))  # equal nodes
+        nodes[2] = dataclasses.replace(nodes[1], name="n2")  # equal nodes
     links = [
         _link(draw, kind, figures, tail, head)
         for tail in range(count)
@@ -167,17 +170,6 @@ def draw_cift(seed: int, index: int) -> CiftInstance:
         training=draw.choice((Training(), Training(), Training(1, 1, 1, 1), Training(3, 0.5, 3))),
     )
     return _full_memory(draw, _with_deadlines(draw, instance))
-
-
-def _parts_of(node: Node) -> Sequence[object]:
-    return (
-        node.tier,
-        node.speeds_flop_per_s,
-        node.kappa_j_s2_per_flop3,
-        node.busy_power_w,
-        node.memory_bytes,
-        node.samples,
-    )
 
 
 def _with_deadlines(draw: random.Random, instance: CiftInstance) -> CiftInstance:
@@ -260,7 +252,9 @@ def draw_mepra(seed: int, index: int) -> MepraInstance:
         )
         for k, depth in enumerate(depths)
     )
-    reading, total = draw.choice((("proportional", 1.0), ("leftover-to-last", 100.0)))
+    left = draw.random() < 0.5
+    reading: Reading = "leftover-to-last" if left else "proportional"
+    total = 100.0 if left else 1.0
     rows = []
     for depth in depths * 2:
         row = [float(draw.choice((0, 0, 1, 2, 3, 100))) for _ in range(depth)]

@@ -55,31 +55,31 @@ def _put(parts: tuple[Any, ...], k: int, part: Any) -> tuple[Any, ...]:
 
 def _cift(instance: CiftInstance) -> Iterator[Callable[[], CiftInstance]]:
     for k in range(len(instance.configurations)):
-        yield lambda k=k: instance.replace(configurations=_without(instance.configurations, k))
+        yield lambda k=k: instance.replace(configurations=_without(instance.configurations, k))  # type: ignore[misc]
     for k, node in enumerate(instance.nodes):
-        yield lambda k=k, name=node.name: instance.replace(
+        yield lambda k=k, name=node.name: instance.replace(  # type: ignore[misc]
             nodes=_without(instance.nodes, k),
             links=tuple(e for e in instance.links if name not in (e.tail, e.head)),
             configurations=tuple(g for g in instance.configurations if g.source != name),
         )
     for k in range(len(instance.links)):
-        yield lambda k=k: instance.replace(links=_without(instance.links, k))
+        yield lambda k=k: instance.replace(links=_without(instance.links, k))  # type: ignore[misc]
     for k, model in enumerate(instance.models):
         for b in range(len(model.blocks)):
-            yield lambda k=k, b=b, model=model: instance.replace(
+            yield lambda k=k, b=b, model=model: instance.replace(  # type: ignore[misc]
                 models=_put(
                     instance.models, k, dataclasses.replace(model, blocks=_without(model.blocks, b))
                 )
             )
     for column in ("inference_deadline_s", "fine_tuning_deadline_s"):
         if getattr(instance, column) is not None:
-            yield lambda column=column: instance.replace(**{column: None})
+            yield lambda column=column: instance.replace(**{column: None})  # type: ignore[misc]
     if instance.requests > 1:
         yield lambda: instance.replace(requests=1)
     for k, g in enumerate(instance.configurations):
         for epochs in (0, 1):
             if g.epochs > epochs:
-                yield lambda k=k, g=g, epochs=epochs: instance.replace(
+                yield lambda k=k, g=g, epochs=epochs: instance.replace(  # type: ignore[misc]
                     configurations=_put(
                         instance.configurations, k, dataclasses.replace(g, epochs=epochs)
                     )
@@ -93,7 +93,7 @@ def _cift(instance: CiftInstance) -> Iterator[Callable[[], CiftInstance]]:
         speeds = node.speeds_flop_per_s
         if not isinstance(speeds, SpeedInterval) and len(speeds) > 1:
             for level in range(len(speeds)):
-                yield lambda k=k, node=node, level=level, speeds=speeds: instance.replace(
+                yield lambda k=k, node=node, level=level, speeds=speeds: instance.replace(  # type: ignore[misc]
                     nodes=_put(
                         instance.nodes,
                         k,
@@ -115,7 +115,7 @@ def _rounded(
     value = getattr(part, column)
     for simple in (0.0, 1.0, float(f"{value:.0e}")):
         if simple != value and value not in (0.0, 1.0):
-            yield lambda simple=simple: instance.replace(
+            yield lambda simple=simple: instance.replace(  # type: ignore[misc]
                 **{
                     group: _put(
                         getattr(instance, group), k, dataclasses.replace(part, **{column: simple})
@@ -128,7 +128,7 @@ def _mepra(instance: MepraInstance) -> Iterator[Callable[[], MepraInstance]]:
     columns = ("speed_flop_per_s", "power_w", "transmit_power_w", "profile", "exit_row", "exit_set")
     for k in range(instance.devices if instance.devices > 1 else 0):
         rest = [i for i in range(instance.devices) if i != k]
-        yield lambda rest=rest: instance.replace(
+        yield lambda rest=rest: instance.replace(  # type: ignore[misc]
             **{
                 column: getattr(instance, column)[rest]
                 for column in columns
@@ -137,4 +137,4 @@ def _mepra(instance: MepraInstance) -> Iterator[Callable[[], MepraInstance]]:
         )
     for column in ("weight_time_per_s", "weight_energy_per_j"):
         for simple in (0.0, 1.0):
-            yield lambda column=column, simple=simple: instance.replace(**{column: simple})
+            yield lambda column=column, simple=simple: instance.replace(**{column: simple})  # type: ignore[misc]
