@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import signal
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -164,3 +167,36 @@ def test_the_command_prints_counts_and_takes_up_where_it_is_told() -> None:
     assert document["failures"] == []
     by_name = {row["method"]: row for row in document["runs"]}
     assert by_name["lagrangian"]["runs"] == 4
+
+
+def test_a_method_that_kills_its_process_is_told_with_its_instance(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    honest = campaign.try_instance
+
+    def deadly(instance: Any, index: int, methods: Any) -> Any:
+        if index == 45:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return honest(instance, index, methods)
+
+    monkeypatch.setattr(campaign, "try_instance", deadly)
+    tally = campaign.fuzz("mepra", 60, seed=1, methods=("device-only",), jobs=2)
+    ((index, kind),) = [(one.index, one.failure.kind) for one in tally.found]
+    assert (index, kind) == (45, "process")
+    # Each of the others was tried, once: those that shared its process were tried again.
+    assert tally.instances["instances"] == 60
+    assert tally.runs["device-only", "runs"] == 59
+
+
+def test_instances_of_each_kind_come_in_their_share() -> None:
+    counts = Counter(kind for k in range(300) for kind in campaign._kinds(drawn("cift", 5, k)))
+    mixed = counts["lists and intervals"] + counts["intervals alone"]
+    assert mixed > 95  # of 100; equal nodes may take the only interval away
+    assert counts["lists and intervals"] > 80  # the rest have one node
+    assert min(counts[f"{n} deadlines"] for n in range(3)) > 60
+    statuses = [truth_of(drawn("cift", 5, k)) for k in range(300)]
+    assert sum(not truth.feasible for truth in statuses) > 30
+    assert sum(truth.high == 0 for truth in statuses) > 5
+    # The truth is narrow: only what lies on the last digits of a limit is open.
+    wide = [t for t in statuses if t.feasible and t.high > t.low * (1 + 1e-6)]
+    assert len(wide) < 3
