@@ -7,6 +7,7 @@ column generation: K + 1 rows, one shortest path a round.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -18,6 +19,8 @@ Vector = NDArray[np.float64]
 _PIVOTS = 200
 # Limits too small to divide by get no multiplier; uses are cut at _FAR times the limit.
 TINY, _FAR = 1e-250, 1e15
+# What multipliers x limits may be: beyond, rounding errors are not relative.
+_LEAST, _MOST = 2.0**-960, 2.0**990
 
 
 def _solve(costs: Vector, columns: NDArray[np.float64], basis: list[int], rhs: Vector) -> Vector:
@@ -70,9 +73,11 @@ def maximise(
     """
     active = np.nonzero(limits > TINY)[0]
     scale = limits[active]
+    # A power of two, so that units do not matter to the tolerances.
+    unit = 2.0 ** math.floor(math.log2(ceiling)) if _LEAST < ceiling < _MOST else 0.0
     k = active.size
     best, best_multiplier = -np.inf, np.zeros(limits.size)
-    if k == 0:
+    if k == 0 or unit == 0.0:
         return best, best_multiplier
     # Column 0 stands for any feasible path; the next K are slacks. The right side is moved off 0,
     # since every basis would be degenerate there.
@@ -81,26 +86,37 @@ def maximise(
     columns[-1, 0] = 1.0
     columns[:k, 1:] = np.eye(k)
     costs = np.zeros(k + 1)
-    costs[0] = ceiling
+    costs[0] = ceiling / unit
     basis = [*range(1, k + 1), 0]
 
     def add(cost: float, use: Vector) -> None:
         nonlocal columns, costs
-        column = np.append(np.minimum(use[active] / scale, _FAR) - 1.0, 1.0)
+        # Divided beyond all doubles, a use is far as well.
+        with np.errstate(over="ignore"):
+            column = np.append(np.minimum(use[active] / scale, _FAR) - 1.0, 1.0)
         columns = np.column_stack([columns, column])
-        costs = np.append(costs, cost)
+        costs = np.append(costs, min(cost / unit, _FAR))
 
     for cost, use in start:
         add(cost, use)
     for _ in range(rounds):
-        dual = _solve(costs, columns, basis, rhs)
+        try:
+            dual = _solve(costs, columns, basis, rhs)
+        except np.linalg.LinAlgError:
+            break
+        worth = np.maximum(-dual[:k], 0.0) * unit
         multiplier = np.zeros(limits.size)
-        multiplier[active] = np.maximum(-dual[:k], 0.0) / scale
+        with np.errstate(over="ignore", under="ignore"):
+            multiplier[active] = worth / scale
+        # Products that vanish or overflow would make the bound a false one.
+        if np.any(worth) and not (_LEAST < worth.max() < _MOST and np.all(multiplier < _MOST)):
+            break
         value, cost, use = oracle(multiplier)
         bound = value - float(multiplier @ np.where(limits > 0.0, limits, 0.0))
         if bound > best:
             best, best_multiplier = bound, multiplier
-        if enough(best) or best >= dual[-1] - 1e-9 * abs(float(dual[-1])):
+        top = unit * float(dual[-1])
+        if enough(best) or best >= top - 1e-9 * abs(top):
             break
         add(cost, use)
     return best, best_multiplier

@@ -222,7 +222,7 @@ class Reduced:
             return float(dist[self.source]), float(cost[self.source]), res[self.source]
 
         # Above the dearest path: a bound that gets there proves that nothing keeps the limits.
-        top = min(incumbent.cost, 1.01 * self.ceiling() + 1e-9)
+        top = min(incumbent.cost, 1.01 * self.ceiling() or 1.0)
         bound, multiplier = lagrange.maximise(
             oracle,
             list(self.known),

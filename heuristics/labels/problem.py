@@ -15,11 +15,16 @@ from instances.errors import InputError
 __all__ = ["Problem", "check"]
 
 _MOST = 2**31 - 2
+# What a path may cost or use: room is left for the sums that bounds are made of.
+_MOST_SUM = 2.0**1000
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A checked instance; `res` has shape (arcs, K), `limits` (K,), inf where there is none."""
+    """A checked instance; `res` has shape (arcs, K), `limits` (K,), inf where there is none.
+
+    Where ids are sparse, nodes are numbered anew and ``names`` has the caller's ids.
+    """
 
     n: int
     tail: NDArray[np.int32]
@@ -32,6 +37,7 @@ class Problem:
     epsilon: float
     strict: int
     others: str
+    names: NDArray[np.int64] | None = None
 
 
 def _ids(name: str, value: ArrayLike) -> NDArray[Any]:
@@ -53,7 +59,7 @@ def _ids(name: str, value: ArrayLike) -> NDArray[Any]:
     return array.astype(np.int32, copy=False)
 
 
-def _values(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _values(name: str, value: ArrayLike, shape: tuple[int, ...], steps: int) -> NDArray[np.float64]:
     array = np.asarray(value)
     if array.dtype.kind not in "iufb":
         raise InputError(name, array.dtype, "real numbers", "pass a float array")
@@ -65,6 +71,10 @@ def _values(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.f
         where = ", ".join(map(str, bad))
         raise InputError(
             f"{name}[{where}]", float(out[bad]), "finite and >= 0", "remove or correct the arc"
+        )
+    if out.size and float(out.max()) > _MOST_SUM / steps:
+        raise InputError(
+            name, float(out.max()), f"at most {_MOST_SUM / steps:.3g}", "choose a larger unit"
         )
     return out
 
@@ -118,6 +128,8 @@ def check(
     for k, limit in enumerate(bounds.tolist()):
         if not limit >= 0.0:
             raise InputError(f"limits[{k}]", limit, ">= 0, or inf for none", "correct the limit")
+    # A finite limit above every sum is the same as any other.
+    bounds = np.where(bounds < np.inf, np.minimum(bounds, 2.0 * _MOST_SUM), np.inf)
     used = np.zeros((m, 0)) if resources is None else np.asarray(resources)
     if used.ndim == 1 and bounds.size == 1:
         used = used.reshape(-1, 1)
@@ -132,16 +144,24 @@ def check(
     chosen = 0 if strict is None else _node("strict", strict, max(bounds.size, 1))
     if others not in ("relaxed", "kept"):
         raise InputError("others", others, "relaxed or kept", "choose one of the two guarantees")
+    start, goal = _node("source", source, n), _node("target", target, n)
+    names = None
+    if n > 4 * (m + 1):
+        # Memory follows the arcs, not the largest id.
+        names, place = np.unique(np.concatenate([tails, heads, [start, goal]]), return_inverse=True)
+        n, place = names.size, place.astype(np.int32)
+        tails, heads, start, goal = place[:m], place[m:-2], int(place[-2]), int(place[-1])
     return Problem(
         n,
         tails,
         heads,
-        _values("cost", cost, (m,)),
-        _values("resources", used, (m, bounds.size)),
-        _node("source", source, n),
-        _node("target", target, n),
+        _values("cost", cost, (m,), max(min(m, n), 1)),
+        _values("resources", used, (m, bounds.size), max(min(m, n), 1)),
+        start,
+        goal,
         bounds,
         slack,
         chosen,
         others,
+        names,
     )

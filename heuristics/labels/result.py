@@ -34,7 +34,8 @@ class Guarantee:
         ``exact``: cost = optimum, limits kept. ``limits kept``: cost <= factor * optimum, limits
         kept. ``limits exceeded``: cost <= factor * optimum, limits kept but for `relaxed`.
         ``tightened optimum``: limits kept, cost <= factor * the optimum under limits divided as in
-        `tightened`. ``none``: the budget ended the run first; only cost / bound is certain.
+        `tightened`. ``none``: the budget ended the run first; of the cost only cost / bound is
+        certain, and limits are kept but for `relaxed`.
     factor
         The factor; None when there is none.
     strict
@@ -53,11 +54,11 @@ class Guarantee:
 
     def __str__(self) -> str:
         """Return the guarantee in one line."""
-        if self.kind == "none":
-            return "no guarantee: the run was interrupted"
         if self.kind == "exact":
             return "the optimum, every limit kept"
-        line = f"cost at most {self.factor:g} times the optimum"
+        line = f"cost at most {self.factor:g} times the optimum" if self.factor else ""
+        if self.kind == "none":
+            line = "no guarantee on the cost: the run was interrupted"
         if self.tightened:
             parts = ", ".join(f"limit {k} / {f:g}" for k, f in self.tightened)
             line += f" under {parts}"
@@ -73,8 +74,9 @@ class Statistics:
 
     ``labels_made`` = kept + dominated + trimmed + over_limit + over_bound + open (labels that the
     end of the run left). ``label_bound`` is the polynomial bound on the labels kept that holds for
-    epsilon > 0 (None when exact), ``label_bound_made`` the same for the labels made. ``steps`` is
-    the number of arcs on a path at which an error may be added; ``rounds`` the number of searches.
+    epsilon > 0 (None when exact, or when epsilon is too small for rounding to keep to it),
+    ``label_bound_made`` the same for the labels made. ``steps`` is the number of arcs on a path at
+    which an error may be added; ``rounds`` the number of searches.
     ``acyclic`` is None where the short search settled it without looking.
     ``compile_s`` (loading or compiling the kernels, first call of a process) is not in ``total_s``.
     """

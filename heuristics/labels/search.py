@@ -18,6 +18,8 @@ __all__ = ["Found", "Plan", "run"]
 
 _QUOTA = 1 << 21
 _MOST_LABELS = 2**31 - 2**24
+# Rounded problems need a unit that is no subnormal, and keys that do not overflow.
+_LEAST_UNIT, _MOST_UNITS = 2.0**-960, 2.0**960
 
 
 @dataclass
@@ -83,12 +85,13 @@ class _Search:
         # What every resource may be misjudged by, over a whole path.
         share = self.epsilon / (1.0 + plan.epsilon) if plan.kept else self.epsilon
         self.room = np.where(plan.limits < np.inf, plan.limits, 0.0) * max(share, 0.0)
+        self.room[self.room < _LEAST_UNIT] = 0.0
         self.room[plan.strict] = 0.0
         self.values = np.full(2, np.inf)
         self.values[state.BOUND] = plan.incumbent.cost
         self.counts = np.zeros(10, np.int64)
         self.counts[state.INCUMBENT_LABEL] = -1
-        self.found = Found()
+        self.found = Found(stats={"label_bound": None, "label_bound_made": None})
         self.rounds = 0
         size = plan.record
         self.log = topological.Log(
@@ -174,7 +177,7 @@ class _Search:
         for k in range(self.K):
             if k != self.plan.strict and self.room[k] > 0.0:
                 span = self.plan.accept[k] - self.bounds.rest_r[self.g.source, k]
-                product *= math.floor(max(span, 0.0) * width / self.room[k]) + 2.0
+                product *= _whole(max(float(span), 0.0) / float(self.room[k]) * width) + 2.0
         return product
 
     def finish(self, stored: int, row_bytes: int) -> Found:
@@ -202,6 +205,11 @@ class _Search:
         return self.found
 
 
+def _whole(cells: float) -> float:
+    """Round down; infinity stays."""
+    return math.floor(cells) if cells < math.inf else cells
+
+
 def run(plan: Plan) -> Found:
     """Search with the kernel that fits the graph."""
     search = _Search(plan)
@@ -222,9 +230,10 @@ def _acyclic(s: _Search) -> Found:
         delta = math.expm1(math.log1p(s.epsilon) / s.steps)
         start = float(s.bounds.rest_c[g.source])
         low = max(s.scale, start)
-        cells = (low - start) / (delta * s.scale) if start > 0.0 else 0.0
-        cells += max(math.log(s.ceiling / low), 0.0) / math.log1p(delta) if s.ceiling > 0 else 0.0
-        cells = (math.floor(cells) + 3.0) * s.cells(s.steps)
+        cells = (low - start) / s.scale / delta if start > 0.0 else 0.0
+        if s.ceiling > low:
+            cells += (math.log(s.ceiling) - math.log(low)) / math.log1p(delta)
+        cells = (_whole(cells) + 3.0) * s.cells(s.steps)
         s.found.stats["label_bound"] = cells * g.n
         s.found.stats["label_bound_made"] = cells * g.m
     rules = s.rules(growth, room, not plan.front, s.trim)
@@ -290,21 +299,25 @@ def _cyclic(s: _Search) -> Found:
     guarantees it beforehand.
     """
     plan, g = s.plan, s.g
-    if not s.trim:
-        s.found.termination, s.found.least = _best_first(s, 0.0)
-        return s.found
     bound = plan.bound
     start = float(s.bounds.rest_c[g.source])
     pieces = 64.0
     # A path of cost 0 must not pass for one that costs little: half the smallest cost tells them.
-    floor = s.scale if max(bound, start) > 0.0 else s.smallest * min(1.0, 0.5 / s.epsilon)
+    floor = s.scale
+    if s.trim and not max(bound, start) > 0.0:
+        floor = s.smallest * min(1.0, 0.5 / s.epsilon)
+    finest = s.epsilon * max(bound, floor) / max(s.steps, 1)
+    dearest = float(g.graph.cost.max(initial=0.0)) + start
+    if not (s.trim and finest >= max(_LEAST_UNIT, dearest / _MOST_UNITS)):
+        s.found.termination, s.found.least = _best_first(s, 0.0)
+        return s.found
     kept_bound = 0.0
     while True:
         top = min(plan.incumbent.cost, s.ceiling)
         gap = top - bound
         finest = s.epsilon * max(bound, floor) / s.steps
         width = finest if plan.front else max(finest, gap / pieces)
-        kept_bound += g.n * (math.floor(max(top - start, 0.0) / width) + 2.0) * s.cells(s.steps)
+        kept_bound += g.n * (_whole(max(top - start, 0.0) / width) + 2.0) * s.cells(s.steps)
         status, least = _best_first(s, width)
         incumbent = plan.incumbent.cost
         bound = max(bound, min(least, incumbent))

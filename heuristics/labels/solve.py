@@ -281,6 +281,8 @@ class _Run:
             )
         if found.log is not None:
             node = g.nodes[found.log.node].astype(np.int64)
+            if p.names is not None:
+                node = p.names[node]
             self.log = LabelLog(
                 node,
                 found.log.c,
@@ -296,7 +298,11 @@ class _Run:
         """Turn the least bound of all that was discarded or left open into the result."""
         incumbent = self.incumbent.cost
         if termination is Termination.FINISHED:
-            if least == np.inf and not self._kept():
+            # A search that had no incumbent left out nothing for its cost, so one without result
+            # is a proof, but for paths that keep the limits and not the tightened ones.
+            tightened = self.epsilon > 0.0 and self.K > 1 and self.problem.others == "kept"
+            nothing = least == np.inf or not (tightened or np.isfinite(incumbent))
+            if nothing and not self._kept():
                 return self._none("labels prove that no path keeps all limits together")
             if self.epsilon == 0.0:
                 return self._finish(termination, incumbent)
@@ -363,22 +369,23 @@ class _Run:
 
     def _guarantee(self, termination: Termination) -> Guarantee:
         p = self.problem
-        everything = tuple(range(p.limits.size))
-        if termination is not Termination.FINISHED:
-            return Guarantee("none", None, everything)
+        kind, factor = "limits kept", 1.0 + self.epsilon
+        relaxed: tuple[tuple[int, float], ...] = ()
+        tightened = relaxed
         if self.epsilon == 0.0 or self.K == 0 or p.source == p.target:
-            return Guarantee("exact", 1.0, everything)
-        factor = 1.0 + self.epsilon
-        if self.K == 1:
-            return Guarantee("limits kept", factor, everything)
-        strict = int(self.columns[self.strict])
-        others = tuple((int(k), factor) for k in self.columns if k != strict)
-        if p.others == "kept":
-            return Guarantee("tightened optimum", factor, everything, tightened=others)
-        names = {k for k, _ in others}
-        return Guarantee(
-            "limits exceeded", factor, tuple(k for k in everything if k not in names), others
-        )
+            kind, factor = "exact", 1.0
+        elif self.K > 1:
+            strict = int(self.columns[self.strict])
+            others = tuple((int(k), factor) for k in self.columns if k != strict)
+            if p.others == "kept":
+                kind, tightened = "tightened optimum", others
+            else:
+                kind, relaxed = "limits exceeded", others
+        names = {k for k, _ in relaxed}
+        kept = tuple(k for k in range(p.limits.size) if k not in names)
+        if termination is not Termination.FINISHED:
+            return Guarantee("none", None, kept, relaxed)
+        return Guarantee(kind, factor, kept, relaxed, tightened)
 
 
 def _pareto(costs: NDArray[np.float64], use: NDArray[np.float64]) -> list[int]:

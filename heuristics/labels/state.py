@@ -71,12 +71,13 @@ class Bounds(NamedTuple):
 class Rules(NamedTuple):
     """What a label may do.
 
-    ``given`` are the caller's limits, ``limit`` is what a path in the result may use; ``outer``
-    and ``accept`` are these two rounded outward, so that completion bounds above them are certainly
-    too much. At the target a label's use is the path's and is held to ``limit`` itself. `slack` is the relative rounding error of a sum along a path, `mixed_slack` that of a Lagrangian
-    one; `whole` tells that costs are integers, so that bounds may be rounded up. With `prune`, a
-    label goes when its carried bound reaches incumbent / `ratio`. With `trim`, the allowances are
-    ``growth[v]`` in cost (times at least `scale`) and ``room[v, k]`` in resources but `strict`.
+    ``given`` are the caller's limits, ``limit`` is what a path in the result may use; ``outer`` and
+    ``accept`` are these two rounded outward, so that completion bounds above them are certainly too
+    much. At the target a label's use is the path's and is held to ``limit`` itself. `slack` is the
+    relative rounding error of a sum along a path, `mixed_slack` that of a Lagrangian one; `whole`
+    tells that costs are integers, so that bounds may be rounded up. With `prune`, a label goes when
+    its carried bound reaches incumbent / `ratio`. With `trim`, the allowances are ``growth[v]`` in
+    cost (times at least `scale`) and ``room[v, k]`` in resources but `strict`.
     """
 
     given: Any
