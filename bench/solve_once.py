@@ -47,6 +47,7 @@ def solve_once(
     relative_gap: float | None = None,
     grace_s: float | None = None,
     plugins: Sequence[str] = (),
+    stop: threading.Event | None = None,
 ) -> Result:
     """Solve an instance in a process of its own that is killed when it breaks its limits.
 
@@ -63,6 +64,8 @@ def solve_once(
         As for `Method.solve`; `on_progress` is called in this process.
     plugins
         ``module:object`` of methods of the user's own.
+    stop
+        When set, the process is killed; what it had sent is returned, as at the time limit.
 
     Returns
     -------
@@ -123,7 +126,7 @@ def solve_once(
         )
         if time_limit_s is None:
             request["time_limit_s"] = None
-        return _solve(zygote, run, solved, request, time_limit_s is None, on_progress)
+        return _solve(zygote, run, solved, request, time_limit_s is None, on_progress, stop)
     finally:
         zygote.close()
 
@@ -135,11 +138,12 @@ def _solve(
     request: dict[str, Any],
     unlimited: bool,
     on_progress: OnProgress | None,
+    stop: threading.Event | None,
 ) -> Result:
     watch = Watch(
         kill_after_s=None if unlimited else run.limits.kill_after_s,
         memory_limit_bytes=run.limits.memory_limit_bytes,
-        stop=threading.Event(),
+        stop=stop or threading.Event(),
         on_point=on_progress,
     )
     begin = time.monotonic()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from instances.violations import Violation
 
 FAILED = 1
+INTERRUPTED = 130
 IN_ORDER = ("solved", "time", "limit")
 
 
@@ -37,7 +41,8 @@ Examples:
 guarantee, violations, runtime_s, plan. What is unknown is null.
 \b
 Exit code 0: ended in order, at the time limit or with a proof of infeasibility too. 1: crashed,
-killed, out of memory, or the judge refutes what the method claims. 2: bad input.
+killed, out of memory, or the judge refutes what the method claims. 2: bad input. 130: Ctrl-C;
+the bound and the last incumbent's value that the method had sent are printed.
 """
 )
 @click.argument("instance", type=InstanceName())
@@ -109,7 +114,7 @@ def solve(
     if out is not None:
         check_writable("--out", out)
     start = None if warm_start is None else _read_start(warm_start, problem_instance)
-    with progress(time_limit) as on_progress:
+    with progress(time_limit) as on_progress, _stopped_by_interrupt() as stop:
         result = solve_once(
             problem_instance,
             method,
@@ -122,6 +127,7 @@ def solve(
             memory_limit_bytes=read_bytes_limit("--memory-limit", memory_limit),
             relative_gap=gap,
             plugins=plugins,
+            stop=stop,
         )
     violations = [] if result.plan is None else check(problem_instance, result.plan)
     if out is not None and result.plan is not None:
@@ -135,10 +141,29 @@ def solve(
             note(f"splitopt: no plan found, {out} is not written")
         elif not as_json:
             click.echo(f"plan         {out}")
+    if stop.is_set():
+        note("splitopt: interrupted")
+        ctx.exit(INTERRUPTED)
     detail = result.statistics.get("detail")
     if str(result.termination) not in IN_ORDER or result.statistics.get("verdict") == "wrong":
         note(f"splitopt: {method} did not end in order ({result.termination}): {detail}")
         ctx.exit(FAILED)
+
+
+@contextlib.contextmanager
+def _stopped_by_interrupt() -> Iterator[threading.Event]:
+    """Yield an event that the first Ctrl-C sets; a second one ends the command at once."""
+    stop = threading.Event()
+
+    def hear(number: int, frame: object) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, hear)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _check_method(
@@ -220,6 +245,9 @@ def _tell(instance: Instance, method: str, result: Result, violations: list[Viol
     }
     for name, value in lines.items():
         click.echo(f"{name:<12} {value}")
+    if result.plan is None and result.trajectory:
+        told = _precise(result.trajectory[-1].objective, unit)
+        click.echo(f"{'incumbent':<12} {told}, as the method told; its plan was not sent")
     for violation in violations:
         exceeded = "exceeded" if result.status == "relaxed" else "violation"
         click.echo(f"{exceeded:<12} {violation.constraint}: {violation.statement}")

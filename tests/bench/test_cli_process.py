@@ -198,3 +198,41 @@ def test_completion_scripts(shell):
     done = run("completion", shell)
     assert done.returncode == 0
     assert "_SPLITOPT_COMPLETE" in done.stdout
+
+
+def test_an_interrupted_solve_prints_what_it_had_heard(tmp_path):
+    (tmp_path / "waiting.py").write_text(
+        "import time\n"
+        "from instances.interface import Recorder, Support\n"
+        "class Waiting:\n"
+        "    name, options = 'waiting', ()\n"
+        "    def supports(self, instance):\n"
+        "        return Support()\n"
+        "    def solve(self, instance, budget, seed, options, warm_start=None, on_progress=None):\n"
+        "        recorder = Recorder(on_progress)\n"
+        "        recorder.note(1000.0, 0.25)\n"
+        "        open('heard', 'w').close()\n"
+        "        time.sleep(600)\n"
+        "METHOD = Waiting()\n"
+    )
+    asked = ["solve", "mepra-image-10mbps", "-m", "waiting", "--plugin", "waiting:METHOD"]
+    heard = tmp_path / "heard"
+    asked += ["--time-limit", "300"]
+    found = (tmp_path / "waiting.py").read_text().replace("'heard'", repr(str(heard)))
+    (tmp_path / "waiting.py").write_text(found)
+    with subprocess.Popen(
+        [SPLITOPT, *asked],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    ) as process:
+        while not heard.exists() and process.poll() is None:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert re.search(r"^bound +0.25$", out, re.M)
+    assert re.search(r"^incumbent +1000, as the method told", out, re.M)
+    assert err.strip().endswith("interrupted")
