@@ -249,8 +249,11 @@ def _tell(instance: Instance, method: str, result: Result, violations: list[Viol
         told = _precise(result.trajectory[-1].objective, unit)
         click.echo(f"{'incumbent':<12} {told}, as the method told; its plan was not sent")
     for violation in violations:
-        exceeded = "exceeded" if result.status == "relaxed" else "violation"
-        click.echo(f"{exceeded:<12} {violation.constraint}: {violation.statement}")
+        by = ""
+        if relaxed and violation.value is not None and violation.limit:
+            by = f", {violation.value / violation.limit:.6g} times"
+        what = "exceeded" if relaxed else "violation"
+        click.echo(f"{what:<12} {violation.constraint}: {violation.statement}{by}")
     click.echo(f"{'verdict':<12} {_verdict(result)}")
     # What was guaranteed and certified stands in a line of its own.
     said = ("guaranteed", "certified", "certified_ratio", "verdict", "checked_by", "detail")

@@ -236,3 +236,17 @@ def test_an_interrupted_solve_prints_what_it_had_heard(tmp_path):
     assert re.search(r"^bound +0.25$", out, re.M)
     assert re.search(r"^incumbent +1000, as the method told", out, re.M)
     assert err.strip().endswith("interrupted")
+
+
+def test_solve_tells_a_relaxed_plan_apart_and_claims_no_more_than_one_run_can_know():
+    asked = ["cift-tiny-not-together", "-m", "jqodi", "--epsilon", "1"]
+    done = run("solve", *asked, "--option", "deadlines=relaxed")
+    assert done.returncode == 0
+    lines = {line.split()[0]: line.split(None, 1)[1] for line in done.stdout.splitlines()}
+    assert lines["status"].startswith("relaxed ")
+    assert lines["bound"].endswith(", with every deadline kept")
+    assert lines["gap"] == "-"
+    # 0.0341708572 s of 0.02823 s.
+    assert re.match(r"inference-deadline: .*, 1\.21044 times$", lines["exceeded"])
+    assert lines["verdict"].startswith("not refuted by the judge's arithmetic and the best-known")
+    assert "right" not in done.stdout
