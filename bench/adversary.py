@@ -27,6 +27,7 @@ from bench.registry import load
 from instances.cift import CiftInstance, SpeedInterval
 from instances.cift_judge import evaluate_cift
 from instances.cift_plan import CiftPlan
+from instances.errors import InputError
 from instances.generators import generate
 from instances.interface import Budget, SolutionStatus, Termination
 
@@ -103,11 +104,13 @@ def _start(rng: np.random.Generator) -> CiftInstance:
 
 
 def _tiny(rng: np.random.Generator) -> CiftInstance:
-    """Return a tiny instance whose one deadline is just above the fastest plan, or anywhere."""
+    """Return a tiny instance with one deadline, often just above the fastest or some plan."""
     while True:
         # Two in three mix lists and intervals.
         index = 3 * int(rng.integers(1000)) + int(rng.choice([0, 1, 1, 1, 1, 2]))
         made = draw_cift(int(rng.integers(2**31)), index)
+        if made.deadlines == 1 and rng.random() < 0.7:
+            return made
         free = made.replace(inference_deadline_s=None, fine_tuning_deadline_s=None)
         latency, time = fastest(free)
         near = 1.0 + 10.0 ** rng.uniform(-9, -1)
@@ -174,7 +177,11 @@ def _ratio(
     optimum = _optimum(instance)
     if optimum is None:
         return None
-    found = load("jqodi", "cift").solve(instance, Budget(5.0), 0, {**options, "epsilon": epsilon})
+    given = {**options, "epsilon": epsilon}
+    try:
+        found = load("jqodi", "cift").solve(instance, Budget(5.0), 0, given)
+    except InputError:  # an epsilon too fine for the intervals
+        return None
     if found.objective is None:
         # One deadline: where there is a plan the guarantee owes one.
         return (np.inf, np.inf) if found.termination is Termination.SOLVED else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from bench import adversary
 from bench.cli import cli
 from bench.explosion import chain_of_choices, measure
 from bench.registry import load
-from instances.cift import CiftInstance
-from instances.interface import Budget
+from instances.cift import CiftInstance, SpeedInterval
+from instances.interface import Budget, Result
 
 
 def test_adversary_finds_a_ratio_within_the_guarantee() -> None:
@@ -32,6 +33,32 @@ def test_adversary_finds_a_ratio_within_the_guarantee() -> None:
     value = load("jqodi", "cift").solve(again, Budget(), 0, {**options, "epsilon": 1.0}).objective
     optimum = load("highs-oa", "cift").solve(again, Budget(), 0, {}).objective
     assert value / optimum == pytest.approx(worst.ratio, rel=1e-6)
+
+
+def test_adversary_sees_a_fault_where_lists_and_intervals_mix(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class TopLevels:
+        """Brute force that lets lists beside intervals run at their highest level."""
+
+        def solve(self, instance: CiftInstance, *_: object) -> Result:
+            if instance.has_continuous_speeds:
+                nodes = tuple(
+                    node
+                    if isinstance(node.speeds_flop_per_s, SpeedInterval)
+                    else dataclasses.replace(node, speeds_flop_per_s=node.speeds_flop_per_s[-1:])
+                    for node in instance.nodes
+                )
+                instance = instance.replace(nodes=nodes)
+            return load("brute-force", "cift").solve(instance, Budget(), 0, {})
+
+    known = {"jqodi": TopLevels(), "highs-flow": load("highs-flow", "cift")}
+    monkeypatch.setattr(adversary, "load", lambda name, problem: known[name])
+    one = adversary.search((0.01,), 120, seed=0)[0]
+    assert one.ratio > 1.01
+    assert one.instance is not None
+    assert one.instance.has_continuous_speeds
+    assert one.kinds["lists and intervals"] > 5
 
 
 def test_choices_cost_as_stated() -> None:

@@ -3,7 +3,7 @@
 Instance i of a seed is the same on every machine. A third of CIFT's have figures of real hardware,
 a third mix lists and intervals of speeds; the rest are plain or odd (zeros, ties, figures over 4 to
 24 orders of magnitude). Deadlines lie at the times of a plan, often the fastest, exactly or times a
-factor next to one.
+factor next to one. Two in five of those that mix have one placement: speeds alone decide them.
 """
 
 from __future__ import annotations
@@ -126,6 +126,8 @@ def draw_cift(seed: int, index: int) -> CiftInstance:
     """Return instance `index` of a seed."""
     draw = random.Random(f"fuzz-cift-{seed}-{index}")
     kind = _kind(index)
+    if kind == "mixed" and draw.random() < 0.4:
+        return _forced(draw, f"fuzz-{seed}-{index}")
     figures = _Figures(draw, kind)
     count = draw.randint(1 if kind != "mixed" or draw.random() < 0.1 else 2, 4)
     # Both sorts of speeds where they are to be mixed.
@@ -170,6 +172,53 @@ def draw_cift(seed: int, index: int) -> CiftInstance:
         training=draw.choice((Training(), Training(), Training(1, 1, 1, 1), Training(3, 0.5, 3))),
     )
     return _full_memory(draw, _with_deadlines(draw, instance))
+
+
+def _forced(draw: random.Random, name: str) -> CiftInstance:
+    """Return a chain of hosts of a block each, lists and intervals of speeds, and a deadline.
+
+    Memory leaves nearly one placement, so that all is decided by speeds. The deadline is what some
+    levels take with the intervals at their highest speeds, and 1e-9 to a tenth more: whether the
+    slow levels can stay is then a matter of the intervals, which prices alone do not see.
+    """
+    count = draw.randint(2, 4)
+    time, unit = 10.0 ** draw.randint(-3, 3), 10.0 ** draw.randint(0, 12)  # s, FLOP
+    sorts = [n % 2 == 0 for n in range(count)]
+    draw.shuffle(sorts)
+    nodes, blocks, taken = [], [], 0.0
+    for n, listed in enumerate(sorts):
+        levels = sorted({_three(unit / time * 10 ** draw.uniform(0, 2)) for _ in range(3)})
+        top = unit / time * 100
+        # In joules: what the block takes at the middle of the scale.
+        joules = [draw.choice((0.0, 1.0, 10 ** draw.uniform(-2, 2))) for _ in range(2)]
+        flops = _three(unit * 10 ** draw.uniform(0, 2))
+        kappa, rho = joules[0] / unit / (top / 10) ** 2, joules[1] * (top / 10) / unit
+        if listed:
+            speeds: tuple[float, ...] | SpeedInterval = tuple(levels)
+            pace = draw.choice(levels)
+        else:
+            low = levels[0] / draw.choice((1, 10, 1e6, 1e9))
+            speeds = SpeedInterval(low, levels[-1])
+            pace = levels[-1]
+        taken += flops / pace
+        memory = draw.choice((1, 1, 1, 1, 2))
+        tier: Tier = "end" if n == 0 else "edge"
+        nodes.append(Node(f"n{n}", tier, speeds, _three(kappa), _three(rho), memory, 1))
+        blocks.append(Block(f"b{n}", flops, 1, 0))
+    tuned = draw.random() < 0.3
+    deadline = taken * (1 + 10 ** draw.uniform(-9, -1))
+    return CiftInstance(
+        name,
+        tuple(nodes),
+        tuple(Link(f"n{n}", f"n{n + 1}", 1e6, 0, 0) for n in range(count - 1)),
+        (Profile("m", 0, tuple(blocks)),),
+        (Compression("c0", 1, 1, 1),),
+        (Configuration("m", "c0", "n0", 1.0, int(tuned)),),
+        0 if tuned else 1,
+        inference_deadline_s=None if tuned else deadline,
+        fine_tuning_deadline_s=deadline if tuned else None,
+        training=Training(1, 1, 1, 1),
+    )
 
 
 def _with_deadlines(draw: random.Random, instance: CiftInstance) -> CiftInstance:

@@ -2,139 +2,177 @@
 
 from __future__ import annotations
 
-import dataclasses
+import copy
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from instances.cift import CiftInstance, SpeedInterval
 from instances.errors import InputError
-from instances.mepra import MepraInstance
+from instances.judge import instance_from_document
 
 if TYPE_CHECKING:
     from instances.interface import Instance
 
 __all__ = ["shrunk"]
 
-_MOST = 400  # smaller instances tried
+_MOST = 1000  # smaller instances tried
+Document = dict[str, Any]
 
 
 def shrunk(instance: Instance, fails: Callable[[Instance], bool]) -> Instance:
-    """Return a smaller instance for which `fails` holds too; greedy, the first that does."""
-    tried = 0
-    smaller = True
-    while smaller and tried < _MOST:
-        smaller = False
-        for candidate in _smaller(instance):
+    """Return a smaller or plainer instance for which `fails` holds too.
+
+    Greedy, over and over until nothing helps: parts go first, then figures become 0, 1, or one of
+    fewer digits. What is then no instance is passed over.
+    """
+    tried, helped = 0, True
+    while helped and tried < _MOST:
+        helped, at = False, 0
+        candidates = list(_smaller(instance.to_document()))
+        while at < len(candidates) and tried < _MOST:
+            try:
+                candidate = instance_from_document(candidates[at])
+            except InputError:
+                at += 1
+                continue
             tried += 1
             if fails(candidate):
-                instance, smaller = candidate, True
-                break
-            if tried >= _MOST:
-                break
+                # Go on from here: what stands before has just been tried.
+                instance, helped = candidate, True
+                candidates = list(_smaller(instance.to_document()))
+            else:
+                at += 1
     return instance
 
 
-def _smaller(instance: Instance) -> Iterator[Instance]:
-    makers = _cift(instance) if isinstance(instance, CiftInstance) else _mepra(instance)
-    for make in makers:
-        try:
-            candidate = make()
-        except (InputError, ValueError, KeyError, IndexError):
-            continue
-        if candidate.content_hash != instance.content_hash:
-            yield candidate
+def _smaller(document: Document) -> Iterator[Document]:
+    """Yield copies of an instance without a part or with a plainer figure."""
+    yield from (_cift if "nodes" in document else _mepra)(document)
+    for path, value in _figures(document):
+        for plain in _plainer(value):
+            yield _with(document, path, plain)
 
 
-def _without(parts: tuple[Any, ...], k: int) -> tuple[Any, ...]:
-    return parts[:k] + parts[k + 1 :]
+def _cift(document: Document) -> Iterator[Document]:
+    for k in range(len(document["configurations"])):
+        yield _without(document, "configurations", k)
+    for node in document["nodes"]:
+        yield _without_node(document, node["name"], led_on=False)
+        yield _without_node(document, node["name"], led_on=True)
+    for m, model in enumerate(document["models"]):
+        for k in range(len(model["blocks"])):
+            yield _without(document, "models", m, "blocks", k)
+            if k < len(document["nodes"]):
+                # Where memories leave a block a node, one of each.
+                name = document["nodes"][k]["name"]
+                fewer = _without(document, "models", m, "blocks", k)
+                yield _without_node(fewer, name, led_on=True)
+    for group in ("models", "compressions", "links"):
+        for k in range(len(document[group])):
+            yield _without(document, group, k)
+    for n, node in enumerate(document["nodes"]):
+        if isinstance(node["speeds_flop_per_s"], list):
+            for k in range(len(node["speeds_flop_per_s"])):
+                yield _without(document, "nodes", n, "speeds_flop_per_s", k)
+    for name in ("inference_deadline_s", "fine_tuning_deadline_s"):
+        if document[name] is not None:
+            yield _with(document, (name,), None)
 
 
-def _put(parts: tuple[Any, ...], k: int, part: Any) -> tuple[Any, ...]:
-    return (*parts[:k], part, *parts[k + 1 :])
+def _without_node(document: Document, name: str, *, led_on: bool) -> Document:
+    """Return a copy without a node; its links go too, or lead on to where it led."""
+    changed = copy.deepcopy(document)
+    links = changed["links"]
+    changed["nodes"] = [node for node in changed["nodes"] if node["name"] != name]
+    changed["links"] = [link for link in links if name not in (link["tail"], link["head"])]
+    if led_on:
+        ahead = [link["head"] for link in links if link["tail"] == name]
+        into = [link for link in links if link["head"] == name]
+        changed["links"] += [{**link, "head": head} for link in into for head in ahead]
+    if not led_on or len(changed["nodes"]) == 0:
+        kept = [g for g in changed["configurations"] if g["source"] != name]
+        changed["configurations"] = kept
+        return changed
+    for g in changed["configurations"]:
+        if g["source"] == name:
+            g["source"] = changed["nodes"][0]["name"]
+    changed["nodes"][0]["tier"] = "end"
+    return changed
 
 
-def _cift(instance: CiftInstance) -> Iterator[Callable[[], CiftInstance]]:
-    for k in range(len(instance.configurations)):
-        yield lambda k=k: instance.replace(configurations=_without(instance.configurations, k))  # type: ignore[misc]
-    for k, node in enumerate(instance.nodes):
-        yield lambda k=k, name=node.name: instance.replace(  # type: ignore[misc]
-            nodes=_without(instance.nodes, k),
-            links=tuple(e for e in instance.links if name not in (e.tail, e.head)),
-            configurations=tuple(g for g in instance.configurations if g.source != name),
-        )
-    for k in range(len(instance.links)):
-        yield lambda k=k: instance.replace(links=_without(instance.links, k))  # type: ignore[misc]
-    for k, model in enumerate(instance.models):
-        for b in range(len(model.blocks)):
-            yield lambda k=k, b=b, model=model: instance.replace(  # type: ignore[misc]
-                models=_put(
-                    instance.models, k, dataclasses.replace(model, blocks=_without(model.blocks, b))
-                )
-            )
-    for column in ("inference_deadline_s", "fine_tuning_deadline_s"):
-        if getattr(instance, column) is not None:
-            yield lambda column=column: instance.replace(**{column: None})  # type: ignore[misc]
-    if instance.requests > 1:
-        yield lambda: instance.replace(requests=1)
-    for k, g in enumerate(instance.configurations):
-        for epochs in (0, 1):
-            if g.epochs > epochs:
-                yield lambda k=k, g=g, epochs=epochs: instance.replace(  # type: ignore[misc]
-                    configurations=_put(
-                        instance.configurations, k, dataclasses.replace(g, epochs=epochs)
-                    )
-                )
-    used = {g.compression for g in instance.configurations}
-    if len(used) < len(instance.compressions):
-        yield lambda: instance.replace(
-            compressions=tuple(c for c in instance.compressions if c.name in used)
-        )
-    for k, node in enumerate(instance.nodes):
-        speeds = node.speeds_flop_per_s
-        if not isinstance(speeds, SpeedInterval) and len(speeds) > 1:
-            for level in range(len(speeds)):
-                yield lambda k=k, node=node, level=level, speeds=speeds: instance.replace(  # type: ignore[misc]
-                    nodes=_put(
-                        instance.nodes,
-                        k,
-                        dataclasses.replace(node, speeds_flop_per_s=_without(speeds, level)),
-                    )
-                )
-        for column in ("kappa_j_s2_per_flop3", "busy_power_w", "memory_bytes"):
-            yield from _rounded(instance, "nodes", k, column)
-    for k in range(len(instance.links)):
-        for column in ("rate_bit_per_s", "delay_s", "energy_j_per_bit"):
-            yield from _rounded(instance, "links", k, column)
+def _mepra(document: Document) -> Iterator[Document]:
+    columns = document["devices"]
+    each = [name for name in columns if name != "exit_sets"]
+    for k in range(len(columns["profile"])):
+        changed = copy.deepcopy(document)
+        for name in each:
+            del changed["devices"][name][k]
+        yield changed
+    for depth in {len(profile["layers"]) for profile in document["profiles"]}:
+        for j in range(1, depth + 1):
+            yield _without_layer(document, depth, j)
+    for k in range(len(document["profiles"])):
+        yield _without(document, "profiles", k)
 
 
-def _rounded(
-    instance: CiftInstance, group: str, k: int, column: str
-) -> Iterator[Callable[[], CiftInstance]]:
-    """Yield copies with a figure at 0, 1, or one digit."""
-    part = getattr(instance, group)[k]
-    value = getattr(part, column)
-    for simple in (0.0, 1.0, float(f"{value:.0e}")):
-        if simple != value and value not in (0.0, 1.0):
-            yield lambda simple=simple: instance.replace(  # type: ignore[misc]
-                **{
-                    group: _put(
-                        getattr(instance, group), k, dataclasses.replace(part, **{column: simple})
-                    )
-                }
-            )
+def _without_layer(document: Document, depth: int, j: int) -> Document:
+    """Return a copy without layer j of the networks of `depth` layers, its exit and fraction."""
+    changed = copy.deepcopy(document)
+    for rows in (
+        *(profile["layers"] for profile in changed["profiles"]),
+        *changed["exit_fractions"]["rows"],
+    ):
+        if len(rows) == depth:
+            del rows[j - 1]
+    devices = changed["devices"]
+    if "exit_sets" in devices:
+        sets = []
+        for k, profile in enumerate(devices["profile"]):
+            exits = devices["exit_sets"][devices["exit_set"][k]]
+            layers = len(changed["profiles"][profile]["layers"])
+            if len(document["profiles"][profile]["layers"]) == depth:
+                left = {i - (i > j) for i in exits if i != j} | {layers}
+                exits = sorted(i for i in left if i > 0)
+            sets.append(exits)
+        devices["exit_sets"], devices["exit_set"] = sets, list(range(len(sets)))
+    return changed
 
 
-def _mepra(instance: MepraInstance) -> Iterator[Callable[[], MepraInstance]]:
-    columns = ("speed_flop_per_s", "power_w", "transmit_power_w", "profile", "exit_row", "exit_set")
-    for k in range(instance.devices if instance.devices > 1 else 0):
-        rest = [i for i in range(instance.devices) if i != k]
-        yield lambda rest=rest: instance.replace(  # type: ignore[misc]
-            **{
-                column: getattr(instance, column)[rest]
-                for column in columns
-                if getattr(instance, column) is not None
-            }
-        )
-    for column in ("weight_time_per_s", "weight_energy_per_j"):
-        for simple in (0.0, 1.0):
-            yield lambda column=column, simple=simple: instance.replace(**{column: simple})  # type: ignore[misc]
+def _without(document: Document, *path: str | int) -> Document:
+    changed = copy.deepcopy(document)
+    holder: Any = changed
+    for step in path[:-1]:
+        holder = holder[step]
+    del holder[path[-1]]
+    return changed
+
+
+def _with(document: Document, path: tuple[str | int, ...], value: object) -> Document:
+    changed = copy.deepcopy(document)
+    holder: Any = changed
+    for step in path[:-1]:
+        holder = holder[step]
+    holder[path[-1]] = value
+    return changed
+
+
+def _figures(
+    part: Any, path: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], int | float]]:
+    """Yield every number in a document with the way to it."""
+    if isinstance(part, dict):
+        for key, inner in part.items():
+            if key not in ("version", "origin", "exit_sets", "exit_set"):
+                yield from _figures(inner, (*path, key))
+    elif isinstance(part, list):
+        for k, inner in enumerate(part):
+            yield from _figures(inner, (*path, k))
+    elif isinstance(part, int | float) and not isinstance(part, bool):
+        yield path, part
+
+
+def _plainer(value: int | float) -> Iterator[int | float]:
+    """Yield plainer figures, the plainest first; none is less plain than `value`."""
+    for plain in (0, 1, float(f"{value:.0e}"), float(f"{value:.1e}")):
+        if plain == value:
+            return
+        yield int(plain) if isinstance(value, int) else plain
