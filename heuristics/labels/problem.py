@@ -117,7 +117,7 @@ def check(
             # An id beyond every arc is a node without arcs only if the caller says so.
             n = most + 1 if m else n
     else:
-        n = _node("nodes", nodes, _MOST + 1)
+        n = _node("nodes", nodes, _MOST + 2)
         if n <= most:
             name = "tail" if m and int(tails.max()) == most else "head"
             raise InputError(name, most, f"0 to {n - 1}", "raise nodes or correct the id")

@@ -14,12 +14,13 @@ from heuristics.labels.frontier import nothing_known
 from heuristics.labels.presolve import Incumbent, Reduced, hops
 from heuristics.labels.result import Termination
 
-__all__ = ["Found", "Plan", "run"]
+__all__ = ["LEAST_UNIT", "Found", "Plan", "run"]
 
 _QUOTA = 1 << 21
 _MOST_LABELS = 2**31 - 2**24
-# Rounded problems need a unit that is no subnormal, and keys that do not overflow.
-_LEAST_UNIT, _MOST_UNITS = 2.0**-960, 2.0**960
+# Errors allowed must be no subnormals, whose own errors are not relative, and the keys of rounded
+# problems must not overflow.
+LEAST_UNIT, _MOST_UNITS = 2.0**-960, 2.0**960
 
 
 @dataclass
@@ -66,7 +67,6 @@ class _Search:
         self.bounds = g.bounds(plan.multiplier)
         # Rounding takes its share of epsilon first.
         self.epsilon = plan.epsilon * (1.0 - 1e-9) - 64.0 * g.mixed_slack
-        self.trim = self.epsilon > 0.0
         self.ceiling = g.ceiling()
         if not g.acyclic:
             # A label and its completion may share nodes, each of which is entered twice then.
@@ -80,12 +80,15 @@ class _Search:
         self.scale = max(plan.bound, start * (1.0 - g.slack))
         if not self.scale > 0.0:
             self.scale = self.smallest
+        self.trim = self.epsilon * min(self.scale, 1.0) >= LEAST_UNIT
         top = plan.incumbent.cost if not plan.front else math.inf
         self.steps = max(hops(g, top), 1) if self.trim else 0
         # What every resource may be misjudged by, over a whole path.
         share = self.epsilon / (1.0 + plan.epsilon) if plan.kept else self.epsilon
         self.room = np.where(plan.limits < np.inf, plan.limits, 0.0) * max(share, 0.0)
-        self.room[self.room < _LEAST_UNIT] = 0.0
+        # Where errors are too small for doubles there are none, and no bound on labels.
+        self.bounded = self.trim and not np.any((self.room > 0.0) & (self.room < LEAST_UNIT))
+        self.room[self.room < LEAST_UNIT] = 0.0
         self.room[plan.strict] = 0.0
         self.values = np.full(2, np.inf)
         self.values[state.BOUND] = plan.incumbent.cost
@@ -178,7 +181,7 @@ class _Search:
             if k != self.plan.strict and self.room[k] > 0.0:
                 span = self.plan.accept[k] - self.bounds.rest_r[self.g.source, k]
                 product *= _whole(max(float(span), 0.0) / float(self.room[k]) * width) + 2.0
-        return product
+        return product if self.bounded else math.inf
 
     def finish(self, stored: int, row_bytes: int) -> Found:
         c = self.counts
@@ -272,11 +275,14 @@ def _acyclic(s: _Search) -> Found:
         )
     s.rounds = 1
     s.take(labels.pred, labels.arc)
-    s.found.termination = s.ended(status, most_made)
     # Ended before the first node, the source's own label is open: what was known before holds.
     left = plan.bound
     if at > 0:
         left = float(topological.open_bound(g.graph, s.bounds, rules, labels, at))
+        if left == math.inf:
+            # The nodes that are left get no label, so the budget ended nothing.
+            status, at = state.DONE, g.n
+    s.found.termination = s.ended(status, most_made)
     s.found.least = min(float(s.values[state.LEAST]), left)
     if plan.front:
         first, last = int(labels.first[g.n - 1]), int(labels.last[g.n - 1])
@@ -308,7 +314,7 @@ def _cyclic(s: _Search) -> Found:
         floor = s.smallest * min(1.0, 0.5 / s.epsilon)
     finest = s.epsilon * max(bound, floor) / max(s.steps, 1)
     dearest = float(g.graph.cost.max(initial=0.0)) + start
-    if not (s.trim and finest >= max(_LEAST_UNIT, dearest / _MOST_UNITS)):
+    if not (s.trim and finest >= max(LEAST_UNIT, dearest / _MOST_UNITS)):
         s.found.termination, s.found.least = _best_first(s, 0.0)
         return s.found
     kept_bound = 0.0

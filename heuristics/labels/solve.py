@@ -170,7 +170,9 @@ class _Run:
             return self._forbidden(forbidding)
         if g.n == 0 or (g.acyclic and g.m == 0):
             return self._none("no arc lies on a path that keeps each limit, so no path keeps all")
-        ratio = 1.0 + self.epsilon * (1.0 - 1e-9) if o.stop_early else 1.0
+        ratio = 1.0
+        if o.stop_early and not p.cost.min(initial=1.0, where=p.cost > 0.0) < search.LEAST_UNIT:
+            ratio += self.epsilon * (1.0 - 1e-9)
         multiplier = none
         if not o.front:
             top = g.ceiling()

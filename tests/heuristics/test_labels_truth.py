@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heuristics.labels import Termination, constrained_shortest_path
+from instances.errors import InputError
 
 INTERRUPTED = (Termination.LABELS, Termination.MEMORY, Termination.TIME)
 
@@ -100,9 +101,9 @@ def _path_complaints(truth, arcs, cost, use):
     return []
 
 
-def complaints(case, options, result):
+def complaints(case, options, result, truth=None):
     """Return every claim of the result that enumeration refutes."""
-    truth, out = Truth(case), []
+    truth, out = truth or Truth(case), []
     limits, K = truth.limits, len(truth.limits)
     epsilon, others = options.get("epsilon", 0.0), options.get("others", "relaxed")
     strict = options.get("strict", 0)
@@ -251,11 +252,12 @@ def cases(draw):
         if draw(st.booleans()):
             ends = [(min(e), max(e)) for e in ends]
     else:
-        # Many paths: a chain of parallel arcs, and some arcs elsewhere.
+        # Many paths: a chain of parallel arcs, some arcs elsewhere and some back.
         n = draw(st.integers(3, 6))
         node = st.integers(0, n - 1)
         ends = [(v, v + 1) for v in range(n - 1) for _ in range(draw(st.integers(1, 3)))]
         ends += draw(st.lists(st.tuples(node, node), max_size=3))
+        ends += [(v + 1, v) for v in range(1, n - 2) if draw(st.booleans())]
     tail, head = [u for u, _ in ends], [v for _, v in ends]
     kinds = [draw(_figures()) for _ in range(K + 1)]
     table = [tuple(draw(kind) for kind in kinds) for _ in ends]
@@ -309,3 +311,183 @@ def test_nothing_said_is_refuted_by_enumeration(rounds, data):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("heuristics.labels.solve._ROUNDS", rounds)
         assert complaints(case, options, run(case, options)) == []
+
+
+# What this test and its longer runs refuted once. A diamond of two arcs after two has four paths.
+TWICE = [0, 0, 1, 1], [1, 1, 2, 2]
+BELOW = math.nextafter(0.3, 0.0)
+FOUND = {
+    # Each arc breaks one of two limits by one bit.
+    "no path by one bit": (
+        ([0, 0], [1, 1], [(0.5, 0.3, 0.1), (0.5, 0.1, 0.3)], 0, 1, [BELOW, BELOW]),
+        {"epsilon": 0.0, "easy": False},
+        Termination.INFEASIBLE,
+    ),
+    "no path by one bit, cyclic": (
+        (
+            [0, 0, 1, 2, 2],
+            [1, 1, 2, 1, 3],
+            [(0.5, 0.3, 0.1), (0.5, 0.1, 0.3), (0.5, 0.0, 0.0), (0.5, 0.0, 0.0), (0.0, 0.0, 0.0)],
+            0,
+            3,
+            [BELOW, BELOW],
+        ),
+        {"epsilon": 0.0, "easy": False},
+        Termination.INFEASIBLE,
+    ),
+    "nothing tightened where limits are relaxed": (
+        ([0, 0], [1, 1], [(0.5, 0.3, 0.1), (0.5, 0.1, 0.45)], 0, 1, [BELOW, 0.3]),
+        {"epsilon": 0.1, "easy": False, "others": "relaxed"},
+        Termination.INFEASIBLE,
+    ),
+    "a front beyond its limit by one bit": (
+        (
+            *TWICE,
+            [(0.8, 0.2), (0.8, 0.2), (0.8, 0.30000000000000004), (0.9, 0.2)],
+            0,
+            2,
+            [0.49999999999999994],
+        ),
+        {"epsilon": 0.0, "front": True},
+        Termination.FINISHED,
+    ),
+    "a bound from a path beyond its limit by one bit": (
+        (*TWICE, [(0.3, 0.9), (0.6, 0.2), (0.8, 0.1), (0.9, 0.0)], 0, 2, [0.8999999999999999]),
+        {"epsilon": 0.1, "others": "relaxed", "front": True},
+        Termination.FINISHED,
+    ),
+    "more labels than bounded, epsilon lost in rounding": (
+        (*TWICE, [(3.0, 17.0), (26.0, 2.0), (3.0, 15.0), (13.0, 11.0)], 0, 2, [18.7]),
+        {"epsilon": 1e-12, "easy": False},
+        Termination.FINISHED,
+    ),
+    "the least double": (
+        ([0], [1], [(5e-324, 0.0)], 0, 1, [0.0]),
+        {"epsilon": 0.5, "front": True, "others": "relaxed"},
+        Termination.FINISHED,
+    ),
+    "a cyclic graph of least doubles": (
+        (
+            [0, 0, 0, 1, 2, 1],
+            [1, 1, 1, 2, 1, 3],
+            [
+                (5e-324, 1.2e-322),
+                (1e-323, 1.1e-322),
+                (2.5e-323, 9e-323),
+                (0.0, 0.0),
+                (0.0, 0.0),
+                (0.0, 9e-323),
+            ],
+            0,
+            3,
+            [1.83e-322],
+        ),
+        {"epsilon": 0.01, "easy": False},
+        Termination.FINISHED,
+    ),
+    "costs over 600 decades": (
+        (
+            [0, 0, 1, 1, 2, 2],
+            [1, 1, 2, 2, 1, 3],
+            [(1e300, 3.0), (1e-300, 4.0), (1e300, 3.0), (1e-300, 4.0), (1.0, 0.0), (1.0, 0.0)],
+            0,
+            3,
+            [7.0],
+        ),
+        {"epsilon": 0.1, "easy": False, "front": True, "others": "relaxed"},
+        Termination.FINISHED,
+    ),
+    "resources over 600 decades": (
+        (
+            [0, 0, 0],
+            [1, 1, 1],
+            [(1.0, 1e254, 0.7), (2.0, 5e-191, 0.8), (3.0, 1e-276, 1e252)],
+            0,
+            1,
+            [1e-190, 0.7],
+        ),
+        {"epsilon": 0.1, "easy": False, "stop_early": False},
+        Termination.INFEASIBLE,
+    ),
+}
+
+
+@pytest.mark.parametrize("rounds", [(5, 5, 5, 10), ()], ids=["dual", "labels alone"])
+@pytest.mark.parametrize("name", FOUND)
+def test_what_was_refuted_once_is_right(name, rounds, monkeypatch):
+    monkeypatch.setattr("heuristics.labels.solve._ROUNDS", rounds)
+    case, options, ended = FOUND[name]
+    result = run(case, options)
+    assert complaints(case, options, result) == []
+    assert result.termination == ended
+
+
+@pytest.mark.parametrize("costs", [[1e-300, 1e15], [1e-280, 1e28], [5e-324, 1.0], [1e-308, 1.0]])
+@pytest.mark.parametrize("back", [False, True])
+def test_fronts_of_costs_at_both_ends_of_the_doubles(costs, back):
+    # The dear path uses less, so both points are on the front, unless the dear one is near.
+    tail, head = [0, 0, 1, 1, 2], [1, 1, 2, 3, 1] if back else [1, 1, 2, 3, 3]
+    table = [(costs[0], 2.0), (costs[1], 1.0), (0.0, 1.0), (0.0, 0.0), (0.0, 1.0)]
+    case = tail, head, table, 0, 3, [3.0]
+    options = {"epsilon": 0.1, "front": True, "others": "relaxed"}
+    result = run(case, options)
+    assert complaints(case, options, result) == []
+    assert result.front.costs.tolist() == costs
+
+
+def layers(seed):
+    """Return five layers of four parallel arcs whose costs run against two resources."""
+    rng = np.random.default_rng(seed)
+    tail = [v for v in range(5) for _ in range(4)]
+    figures = rng.uniform(1.0, 9.0, (20, 3))
+    figures[:, 1] = 10.0 - figures[:, 0]
+    return tail, [v + 1 for v in tail], [tuple(row) for row in figures.tolist()], 0, 5, [25.0, 20.0]
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 0.1, 0.5])
+@pytest.mark.parametrize("others", ["relaxed", "kept"])
+@pytest.mark.parametrize("front", [False, True])
+def test_a_run_may_end_at_any_label(epsilon, others, front, monkeypatch):
+    monkeypatch.setattr("heuristics.labels.solve._ROUNDS", ())
+    endings = set()
+    tail, head, table, source, target, limits = case = layers(3)
+    cyclic = ([*tail, 3], [*head, 2], [*table, (0.5, 0.5, 0.5)], source, target, limits)
+    for one in (case, cyclic):
+        truth = Truth(one)
+        for labels in range(1, 90):
+            options = {"epsilon": epsilon, "others": others, "front": front}
+            options |= {"label_limit": labels, "easy": False}
+            result = run(one, options)
+            assert complaints(one, options, result, truth) == [], labels
+            endings.add(result.termination)
+    assert Termination.LABELS in endings
+
+
+def test_an_interrupted_relaxed_run_does_not_call_an_exceeded_limit_kept(monkeypatch):
+    monkeypatch.setattr("heuristics.labels.solve._ROUNDS", ())
+    exceeded = 0
+    for labels in range(1, 40):
+        result = run(layers(5), {"epsilon": 0.5, "label_limit": labels, "front": True})
+        if result.termination == Termination.LABELS and result.cost is not None:
+            assert result.guarantee.strict == (0,)
+            assert result.guarantee.relaxed == ((1, 1.5),)
+            assert "limit 1 within a factor 1.5" in str(result.guarantee)
+            exceeded += bool(result.resources[1] > 20.0)
+    assert exceeded
+
+
+def test_memory_follows_the_arcs_not_the_largest_node_number():
+    last = 2**31 - 2
+    options = {"front": True, "record": True}
+    result = run(([0, 5], [5, last], [(1.0, 1.0), (1.0, 1.0)], 0, last, [2.0]), options)
+    assert result.cost == 2.0
+    assert result.arcs.tolist() == [0, 1]
+    assert result.log.node.tolist() == [0, 5, last]
+
+
+@pytest.mark.parametrize("column", [0, 1])
+def test_sums_that_doubles_cannot_hold_are_refused(column):
+    table = [[1.0, 1.0], [1.0, 1.0]]
+    table[1][column] = 1e305
+    with pytest.raises(InputError, match="larger unit"):
+        run(([0, 1], [1, 2], table, 0, 2, [math.inf]), {})
