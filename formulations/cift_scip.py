@@ -226,6 +226,8 @@ def _compute(model: _Model, phase: str, n: int) -> None:
         top, slowest = engine.high, engine.high / engine.low
         cheap = joules_per_flop(node, engine.low) or 1.0
         square, idle = kappa * top * top / cheap, rho / top / cheap
+        if max(slowest, square, idle * slowest) * most >= scip.infinity():
+            raise OverflowError("speeds of one node that are infinitely far apart to SCIP")
         u = scip.addVar(ub=most)
         t = scip.addVar(ub=slowest * most)
         f = scip.addVar(lb=1 / slowest, ub=1.0)
