@@ -25,13 +25,17 @@ def interrupted(promise: Guarantee) -> Guarantee:
     return replace(INTERRUPTED, relaxed_deadlines=promise.relaxed_deadlines)
 
 
-def broken(promise: Guarantee, energy: float, bound: float, relative_gap: float) -> str | None:
+def broken(
+    promise: Guarantee, energy: float, bound: float, relative_gap: float, edge: bool
+) -> str | None:
     """Return how a finished run missed its promise by its own bound, None where it did not.
 
-    Without deadlines that are tightened or exceeded the proof bounds the final bound as well:
-    ``energy <= factor * bound`` (`docs/explanation/guarantees.md`), rounding aside.
+    Where no deadline is tightened the proof holds for the final bound as for the optimum:
+    ``energy <= factor * bound`` (`docs/explanation/guarantees.md`), rounding aside. A bound on the
+    tightened optimum there is none; but the promise hangs on the plans found, so it is given up
+    where one of them was on the edge of its deadlines (`edge`) and the bound does not keep it.
     """
-    if promise.factor is None or promise.reference_deadlines or promise.relaxed_deadlines:
+    if promise.factor is None or (promise.reference_deadlines and not edge):
         return None
     factor = promise.factor if promise.kind == "approximation" else 1.0 + max(relative_gap, 1e-9)
     if energy <= factor * bound * (1.0 + _ROUNDING):

@@ -259,6 +259,7 @@ def test_interrupted_yet_proven_by_then_is_exact(bound: float, kind: str) -> Non
         energy=15.0,
         bound=bound,
         recorder=Recorder(None),
+        edge=False,
     )
     found = load("jqodi", "cift")._result(instance, search, Budget())
     assert found.guarantee.kind == kind

@@ -71,7 +71,7 @@ def test_listed_phase_is_solved_and_bounded(seed: int) -> None:
     bound = min(phase_bound(net, nodes, works, a, c, room, price), energy)
     assert bound <= best * (1 + 1e-12)
     energy, bound, solved = phase_optimum(
-        net, nodes, works, a, c, room, energy, speed, price, bound, math.inf, 1000
+        net, nodes, works, a, c, room, room, energy, speed, price, bound, math.inf, 1000
     )
     assert solved
     assert energy == pytest.approx(best, rel=1e-12, abs=1e-300)

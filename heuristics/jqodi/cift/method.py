@@ -27,7 +27,6 @@ from instances.errors import InputError
 from instances.interface import (
     EXACT,
     Budget,
-    Guarantee,
     OnProgress,
     Option,
     OptionValue,
@@ -147,9 +146,11 @@ class JqodiCift:
         if not violations and not done:
             # Interrupted, yet proven by then; or both deadlines kept.
             guarantee = EXACT if closed else replace(guarantee, relaxed_deadlines={})
-        missed = broken(promise, search.energy, search.bound, budget.relative_gap) if done else None
+        missed = None
+        if done:
+            missed = broken(promise, search.energy, search.bound, budget.relative_gap, search.edge)
         if missed is not None:
-            guarantee = Guarantee("none", None, f"no guarantee: {missed}")
+            guarantee = replace(interrupted(promise), statement=f"no guarantee: {missed}")
             statistics["refused"] = missed
             search.termination = Termination.LIMIT
         exceeds = max((v.value / v.limit for v in violations if v.value and v.limit), default=1.0)

@@ -21,17 +21,22 @@ from heuristics.labels.jit import kernel
 
 __all__ = ["phase_bound", "phase_optimum"]
 
+_UNIT = 2.0**-53
+
 
 @kernel
 def phase_bound(
     net: Any, nodes: Any, works: Any, a: float, c: float, room: float, price: float
 ) -> float:
-    """Return the Lagrangian of a phase at a price of a second."""
+    """Return the Lagrangian of a phase at a price of a second, less what sums may round."""
     total = 0.0
     for k in range(nodes.size):
         least, _, _, _ = cheapest(net, nodes[k], a, price * c)
         total += works[k] * least
-    return total - price * room if price > 0.0 else total
+    if not price > 0.0:
+        return total
+    slack = 4.0 * (nodes.size + 8) * _UNIT
+    return max(0.0, total - price * room - slack * (total + price * room))
 
 
 @kernel
@@ -42,6 +47,7 @@ def phase_optimum(
     a: float,
     c: float,
     room: float,
+    inside: float,
     energy: float,
     speed: Any,
     price: float,
@@ -53,6 +59,8 @@ def phase_optimum(
 
     Parameters
     ----------
+    room, inside
+        Seconds for computing: for the bound, and a little less for speeds to keep the limit.
     energy, speed, price
         As `jqodi.cift.speeds.phase_speeds` returns them.
     bound
@@ -80,6 +88,7 @@ def phase_optimum(
         rest_e[k] = rest_e[k + 1] + works[k] * least
         rest_t[k] = rest_t[k + 1] + works[k] * c / net.high[n]
         rest_l[k] = rest_l[k + 1] + works[k] * mixed
+    slack = 4.0 * (hosts + 8) * _UNIT * (rest_l[0] + price * room)
     es, ts = np.zeros(1), np.zeros(1)
     preds: list[Any] = []
     for k in range(listed):
@@ -95,7 +104,7 @@ def phase_optimum(
                 x, y = es[i] + de, ts[i] + dt
                 if y + rest_t[k + 1] > room or x + rest_e[k + 1] >= top:
                     continue
-                if x + rest_l[k + 1] + price * (y - room) >= top:
+                if x + rest_l[k + 1] + price * (y - room) >= top + slack:
                     continue
                 e[count], t[count] = x, y
                 pred[count, 0], pred[count, 1] = i, level
@@ -116,7 +125,7 @@ def phase_optimum(
         es, ts = e[kept[:left]], t[kept[:left]]
         preds.append(pred[kept[:left]])
     return _completed(
-        net, nodes, works, a, c, room, energy, top, speed, es, ts, preds, place, listed
+        net, nodes, works, a, c, room, inside, energy, top, speed, es, ts, preds, place, listed
     )
 
 
@@ -128,6 +137,7 @@ def _completed(
     a: float,
     c: float,
     room: float,
+    inside: float,
     energy: float,
     top: float,
     speed: Any,
@@ -144,13 +154,10 @@ def _completed(
         value, bound = es[i], es[i]
         part = np.empty(0)
         if listed < nodes.size:
-            more, part, price = phase_speeds(
-                net, nodes[listed:], works[listed:], a, c, room - ts[i]
-            )
+            others, works_left = nodes[listed:], works[listed:]
+            more, part, price = phase_speeds(net, others, works_left, a, c, inside - ts[i])
             value += more
-            bound += min(
-                more, phase_bound(net, nodes[listed:], works[listed:], a, c, room - ts[i], price)
-            )
+            bound += min(more, phase_bound(net, others, works_left, a, c, room - ts[i], price))
         below = min(below, bound)
         if value < least:
             best, free, least = i, part, value

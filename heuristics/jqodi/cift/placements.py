@@ -96,12 +96,36 @@ def _leaf(net: Any, chain: Any, load: Any, accept: Any, stops: Any, threshold: f
     if energy + b1 + b2 < threshold:
         left = threshold - energy - b2
         e1, b1, _ = phase_optimum(
-            net, nodes, works, R, 1.0, room1, e1, speed1, price1, b1, left, _MOST_LABELS
+            net,
+            nodes,
+            works,
+            R,
+            1.0,
+            room1,
+            accept[0] - latency,
+            e1,
+            speed1,
+            price1,
+            b1,
+            left,
+            _MOST_LABELS,
         )
         if c > 0.0:
             left = threshold - energy - b1
             e2, b2, _ = phase_optimum(
-                net, nodes, works, c, c, room2, e2, speed2, price2, b2, left, _MOST_LABELS
+                net,
+                nodes,
+                works,
+                c,
+                c,
+                room2,
+                accept[1] - time,
+                e2,
+                speed2,
+                price2,
+                b2,
+                left,
+                _MOST_LABELS,
             )
             tune[place] = speed2
     elif c > 0.0:

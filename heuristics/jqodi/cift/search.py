@@ -80,6 +80,7 @@ class Search:
     def __post_init__(self) -> None:
         self._closed = math.inf
         self._why: set[str] = set()
+        self.edge = False  # whether a path passed its deadlines by a rounding, not the judge
         self._program = Program(self.instance, self.rules.step)
         self._counts = dict.fromkeys(
             (
@@ -239,7 +240,7 @@ class Search:
             self.bound = self._closed
             if self._closed == math.inf:
                 self.reason = self._reason()
-            elif not self.rules.epsilon or self.instance.data.deadlines < 2:
+            elif self.edge or not self.rules.epsilon or self.instance.data.deadlines < 2:
                 # Not for want of a plan within tightened deadlines: within a rounding of the edge.
                 self.termination = Termination.LIMIT
                 self.statistics["refused"] = "a plan may lie on the edge of its deadlines"
@@ -303,8 +304,8 @@ class Search:
         self._counts["arcs"] += graph.size
         least = math.inf
         # First with limits rounded outward, for the bound: what passes there may fail the check by
-        # a rounding. Then once more, a little inside.
-        for shrink in (1.0 + OUTWARD, 1.0 - 1e-10):
+        # a rounding. Then once more without, and a little inside.
+        for shrink in (1.0 + OUTWARD, 1.0, 1.0 - 1e-10):
             worth = None
             if rules.reduction and math.isfinite(self.energy):
                 worth = self.energy if rules.epsilon else self.threshold
@@ -315,6 +316,7 @@ class Search:
             self._note(found)
             if found.path is None or self.offer(self._polished(graph, found.path)):
                 break
+            self.edge = True
         if found.tightened_infeasible and self.plan is None and self._nothing_at_all(case):
             least = math.inf
         least = min(least, threshold) / (1.0 + rules.step) ** 2

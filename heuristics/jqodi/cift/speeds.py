@@ -53,7 +53,8 @@ def _settle(
     """Set speeds at the least price that keeps the room and return it; `high` is one that does.
 
     The Lagrangian is concave in the price: where its tangents at both ends meet it is tried next,
-    which ends after a few steps on listed speeds; every third step halves the interval.
+    which ends after a few steps on listed speeds; every third step halves the interval (where the
+    ends are far apart, their logarithms).
     """
     steps_only = True
     for k in range(nodes.size):
@@ -65,6 +66,8 @@ def _settle(
         middle = 0.5 * (low + high)
         if step % 3 < 2 and time_low > time_high:
             middle = (energy_high - energy_low) / (time_low - time_high)
+        elif high > 4.0 * low:
+            middle = np.sqrt(low) * np.sqrt(high) if low > 0.0 else high / 1024.0
         if not low < middle < high:
             middle = 0.5 * (low + high)
             if not low < middle < high:
@@ -138,7 +141,7 @@ def phase_speeds(net: Any, nodes: Any, works: Any, a: float, c: float, room: flo
             least += c * works[k] / net.high[nodes[k]]
         if not least <= room:
             return np.inf, speed, 0.0
-        high = 1.0
+        high = 1e-300
         for k in range(hosts):
             n = nodes[k]
             top = net.high[n]
