@@ -36,7 +36,7 @@ def phase_bound(
     if not price > 0.0:
         return total
     slack = 4.0 * (nodes.size + 8) * _UNIT
-    return max(0.0, total - price * room - slack * (total + price * room))
+    return float(max(0.0, total - price * room - slack * (total + price * room)))
 
 
 @kernel
