@@ -6,20 +6,33 @@ import gzip
 import hashlib
 import io
 import json
+import math
 import os
 import tempfile
 import zlib
+from decimal import Context, Decimal, InvalidOperation
 from pathlib import Path
 from typing import IO
 
 from instances.errors import InputError
 
-__all__ = ["canonical", "content_hash", "parse_json", "read_json", "write_bytes", "write_json"]
+__all__ = [
+    "canonical",
+    "content_hash",
+    "parse_json",
+    "read_json",
+    "survives",
+    "write_bytes",
+    "write_json",
+]
 
 LARGEST_FILE_BYTES = 1 << 30
 # A columnar file of a million devices has a dozen brackets; more than this many means a file
 # made to exhaust memory (an empty list costs 60 bytes for every 2 read).
 MOST_CONTAINERS = 3_000_000
+# Any decimal of 15 significant digits comes back whole from the double nearest to it.
+_DIGITS_KEPT = 15
+_ALIKE = bytes.maketrans(b"123456789.E", b"0000000000e")
 
 
 def _reject_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -35,6 +48,54 @@ def _reject_constant(constant: str) -> object:
     raise InputError("document", constant, "finite JSON numbers", "replace it by a number")
 
 
+def _double(text: str) -> float:
+    """Return the double that `text` stands for; refuse digits that it cannot hold.
+
+    What a program writes of a double is taken: its shortest decimal, or its exact value
+    rounded to as many digits as are given (C's ``%.17g``). Of 0.500000000000000001 only 0.5
+    would be left, and two shares that sum to more than one would pass together.
+    """
+    value = float(text)
+    if (value and len(text) <= _DIGITS_KEPT) or repr(value) == text or abs(value) == math.inf:
+        return value
+    try:
+        given = Decimal(text)
+    except InvalidOperation:  # an exponent beyond any
+        given = Decimal("NaN")
+    digits = len(given.as_tuple().digits)
+    if given == Decimal(repr(value)) or given == Context(prec=max(1, digits)).create_decimal(value):
+        return value
+    raise InputError(
+        "document", _shortened(text), "numbers that a double holds", f"write {value!r}"
+    )
+
+
+def survives(value: int) -> bool:
+    """Return whether `value` is left whole by the nearest double.
+
+    So it is up to 2^53, and where it is the value of a double or its shortest decimal (10^23).
+    What no double reaches is left for others to refuse.
+    """
+    if abs(value) <= 2**53 or abs(value) >= 10**300:
+        return True
+    near = float(value)
+    return int(near) == value or Decimal(repr(near)) == value
+
+
+def _whole(text: str) -> int:
+    """Return the integer that `text` is; refuse one that would not survive as a double."""
+    value = int(text)
+    if not survives(value):
+        raise InputError(
+            "document", _shortened(text), "numbers that a double holds", f"write {float(value)!r}"
+        )
+    return value
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def parse_json(data: bytes, source: str) -> object:
     """Return the JSON value in `data`; `source` names it in errors.
 
@@ -42,7 +103,8 @@ def parse_json(data: bytes, source: str) -> object:
     ------
     InputError
         For anything that is not one plain JSON value: truncated, nested too deep, NaN or
-        Infinity, a field given twice, more brackets than any real file has.
+        Infinity, a field given twice, more brackets than any real file has, a number with
+        digits that a double cannot hold.
     """
     if data.count(b"[") + data.count(b"{") > MOST_CONTAINERS:
         raise InputError(
@@ -51,11 +113,16 @@ def parse_json(data: bytes, source: str) -> object:
             f"at most {MOST_CONTAINERS} lists and objects",
             "store devices by column",
         )
+    # Only files with numbers of many digits, or hardly above zero, pay for looking at each.
+    alike = data.translate(_ALIKE)
+    exact = b"0" * (_DIGITS_KEPT + 1) in alike or b"0e-000" in alike
     try:
         return json.loads(
             data.decode("utf-8"),
             object_pairs_hook=_reject_duplicates,
             parse_constant=_reject_constant,
+            parse_float=_double if exact else None,
+            parse_int=_whole if exact else None,
         )
     except UnicodeDecodeError as error:
         raise InputError(

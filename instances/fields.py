@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 
+from instances.documents import survives
 from instances.errors import InputError
 
 __all__ = ["integer", "mapping", "name", "names_differ", "number", "one_of", "sequence", "text"]
@@ -61,6 +62,8 @@ def number(
         raise wrong("")
     if maximum is not None and result > maximum:
         raise wrong("")
+    if isinstance(value, int) and not survives(value):
+        raise wrong("that a double holds")
     if result != 0.0 and not SMALLEST <= abs(result) <= LARGEST:
         raise wrong(_MAGNITUDE)
     return result + 0.0  # a negative zero becomes zero

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from instances import fields
 from instances.cift import Scalar, read_lines, read_origin
-from instances.documents import content_hash
+from instances.documents import content_hash, survives
 from instances.errors import InputError
 from instances.profiles import MOST_LAYERS, MultiExitProfile, read_version
 from instances.tolerances import TOLERANCES
@@ -95,6 +95,11 @@ def column(where: str, value: object, *, integer: bool = False) -> Floats:
             for index, entry in enumerate(value):
                 if isinstance(entry, bool) or not isinstance(entry, int | float | np.integer):
                     raise InputError(f"{where}[{index}]", entry, "a number", "correct the figure")
+        if int in kinds and max(map(abs, value), default=0) > 2**53:
+            for index, entry in enumerate(value):
+                if isinstance(entry, int) and not survives(entry):
+                    allowed = "a number that a double holds"
+                    raise InputError(f"{where}[{index}]", entry, allowed, "correct the figure")
         try:
             array = np.array(value, dtype=np.float64)
         except OverflowError:

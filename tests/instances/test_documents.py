@@ -9,12 +9,15 @@ import resource
 import subprocess
 import sys
 import tracemalloc
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from instances import documents
+from instances import documents, fields
 from instances.documents import canonical, content_hash, read_json, write_json
 from instances.errors import InputError
 from instances.judge import (
@@ -23,7 +26,7 @@ from instances.judge import (
     read_instance,
     read_plan,
 )
-from instances.mepra import ExitFractions
+from instances.mepra import ExitFractions, column
 from instances.mepra_plan import MepraPlan
 
 DATA = Path(__file__).parents[1] / "data"
@@ -55,6 +58,55 @@ def test_malformed_file_gets_one_line(row):
 def test_every_malformed_file_is_expected():
     files = {path.name for path in (DATA / "malformed").iterdir()} - {"expected.json"}
     assert files == {row["file"] for row in EXPECTED}
+
+
+def kept(text: str) -> bool:
+    """Return whether a document of the one number `text` is read."""
+    try:
+        documents.parse_json(text.encode(), "file")
+    except InputError:
+        return False
+    return True
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.integers(1, 40))
+def test_what_programs_write_of_a_double_is_read(value, digits):
+    for text in (repr(value), f"{value:.17g}", f"{value:.{16 + digits}e}", f"{Decimal(value):f}"):
+        assert documents.parse_json(text.encode(), "file") == value
+    short = f"{value:.{min(digits, 15) - 1}e}"
+    assert kept(short) == (float(short) != 0 or value == 0)
+
+
+@given(st.integers(-(10**40), 10**40))
+def test_an_integer_is_read_where_a_double_holds_it(value):
+    held = int(float(value)) == value or Decimal(repr(float(value))) == value
+    assert kept(str(value)) == held
+
+
+@pytest.mark.parametrize(
+    ("text", "nearest"),
+    [
+        ("0.500000000000000001", "0.5"),
+        ("0.30000000000000001", "0.3"),
+        ("0." + "3" * 300, "0.3333333333333333"),
+        ("9007199254740993", "9007199254740992.0"),
+        ("9007199254740993.0", "9007199254740992.0"),
+        ("1e-400", "0.0"),
+        ("1e-99999999999999999999", "0.0"),
+    ],
+)
+def test_digits_that_a_double_loses_are_refused(text, nearest):
+    with pytest.raises(InputError) as caught:
+        documents.parse_json(text.encode(), "file")
+    assert one_line(caught).endswith(f"remedy: write {nearest}")
+
+
+def test_columns_made_in_memory_hold_only_doubles():
+    with pytest.raises(InputError, match=r"data\[1\].*a double holds"):
+        column("data", [1.5, 2**53 + 1])
+    assert column("data", [1.5, 2**53 + 2]).tolist() == [1.5, 2.0**53 + 2]
+    with pytest.raises(InputError, match="a double holds"):
+        fields.number("memory", 2**53 + 1)
 
 
 BRACKETS = {
@@ -288,9 +340,9 @@ def test_columns_are_read_only_copies():
     changed = fleet.replace(power_w=mine)
     mine[0] = 9.0
     assert changed.power_w.tolist() == [1.0, 2.0]
-    for column in (changed.power_w, changed.profile, changed.exit_set):
+    for array in (changed.power_w, changed.profile, changed.exit_set):
         with pytest.raises(ValueError, match="read-only"):
-            column[0] = 0
+            array[0] = 0
 
 
 def test_lists_given_for_tuples_are_copied():
