@@ -14,8 +14,10 @@ from bench.isolation.streams import Outcome
 from bench.rows import PlannedRun, Row
 from bench.store import BestKnown
 from bench.verdict import Claims, Judgement, judge, read_claims
+from instances.cift import CiftInstance
+from instances.claims import doubt_bound, witness
 from instances.interface import SolutionStatus, Termination
-from instances.tolerances import gap
+from instances.tolerances import TOLERANCES, gap
 
 if TYPE_CHECKING:
     from instances.interface import Instance
@@ -133,16 +135,23 @@ def solve_time_s(outcome: Outcome) -> float | None:
     return outside
 
 
-def _nothing(outcome: Outcome, termination: Termination) -> Claims:
-    """Return what a run without a result leaves: the bound it had sent, and its trajectory."""
+def _left_behind(instance: Instance, outcome: Outcome, termination: Termination) -> Claims:
+    """Return what a run without a result leaves: its last incumbent, bound and trajectory.
+
+    The bound may be the word of a solver and has not passed the gate that results pass.
+    """
     points = tuple(outcome.points)
-    bounds = [bound for _, _, bound in points if bound is not None]
+    bound = next((b for _, _, b in reversed(points) if b is not None), None)
+    if bound is not None and isinstance(instance, CiftInstance):
+        least = witness(instance, below_j=bound * (1 - TOLERANCES.bound))
+        if doubt_bound(bound, least.objective_j) is not None:
+            bound = None
     return Claims(
         termination,
-        SolutionStatus.NONE,
-        None,
-        bounds[-1] if bounds else None,
-        None,
+        SolutionStatus.NONE if outcome.plan is None else SolutionStatus.FEASIBLE,
+        outcome.plan_objective,
+        bound,
+        outcome.plan,
         None,
         points,
         {},
@@ -166,13 +175,15 @@ def make_row(
     """
     limits = run.limits
     termination, detail = classify(outcome, limited=limits.memory_limit_bytes is not None)
-    claims = _nothing(outcome, termination)
+    claims = None
     if detail is None and outcome.message is not None:
         try:
             claims = read_claims(outcome.message.get("document"))
             termination = claims.termination
         except ValueError as error:
             termination, detail = Termination.CRASHED, str(error)
+    if claims is None:
+        claims = _left_behind(instance, outcome, termination)
     judgement = judge(instance, claims, limits.relative_gap, known)
     seconds = solve_time_s(outcome)
     row = Row(

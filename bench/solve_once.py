@@ -145,6 +145,7 @@ def _solve(
         memory_limit_bytes=run.limits.memory_limit_bytes,
         stop=stop or threading.Event(),
         on_point=on_progress,
+        time_limit_s=None if unlimited else run.limits.time_limit_s,
     )
     begin = time.monotonic()
     try:

@@ -132,6 +132,7 @@ class Work:
             memory_limit_bytes=run.limits.memory_limit_bytes,
             output_limit_bytes=self.output_limit_bytes,
             stop=self._stop,
+            time_limit_s=run.limits.time_limit_s,
         )
         with assigned_cores(run.limits.threads) as cores:
             circumstances = Circumstances.now(self._environment, self.plan.jobs, cores)

@@ -252,7 +252,7 @@ class _Listed(_Run):
             if found is not None and (best is None or (*found, index) < best):
                 best, self.plan = (*found, index), plan
                 self.lower_j = _rounded_down(found[0])
-                self.recorder.note(float(found[0]))
+                self.recorder.note(float(found[0]), plan=plan)
             if late:
                 raise _OutOfTimeError
 
@@ -360,7 +360,7 @@ class _Continuous(_Run):
                 if energy < best:
                     best = energy
                     self.plan = _plan(self.instance, g, placement, serving[2], tuning[2])
-                    self.recorder.note(energy)
+                    self.recorder.note(energy, plan=self.plan)
         self.lower_j = min(lowest, best) if self.plan is not None else 0.0
 
     def _phase(

@@ -80,7 +80,7 @@ class Incumbent:
         objective = evaluate(self.given, as_given).objective / self.units.joule
         if objective < self.objective:
             self.plan, self.objective, self._best = plan, objective, as_given
-            self.recorder.note(objective=objective * self.units.joule)
+            self.recorder.note(objective=objective * self.units.joule, plan=as_given)
         return True
 
     def raise_bound(self, bound: float) -> None:

@@ -51,7 +51,7 @@ class Incumbent:
         if objective >= self.objective:
             return False
         self.plan, self.objective = plan, objective
-        self.recorder.note(objective=objective)
+        self.recorder.note(objective=objective, plan=plan)
         return True
 
     def offer_choice(self, table: OptionTable, choice: Integers) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -100,11 +100,16 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One point of a run's trajectory: what was known after `time_s` seconds."""
+    """One point of a run's trajectory: what was known after `time_s` seconds.
+
+    Where the objective is a new one, `plan` is what has it, if the method hands it on; the
+    trajectory that is kept has none.
+    """
 
     time_s: float
     objective: float | None
     bound: float | None
+    plan: Plan | None = field(default=None, compare=False, repr=False)
 
 
 OnProgress = Callable[[Progress], None]
@@ -148,15 +153,23 @@ class Recorder:
         self._points = [Progress(p.time_s, p.objective, held(p.bound)) for p in self._points]
         self.bound = held(self.bound)
 
-    def note(self, objective: float | None = None, bound: float | None = None) -> None:
-        """Record an incumbent's objective, a bound, or both, if they improve."""
-        better = False
+    def note(
+        self,
+        objective: float | None = None,
+        bound: float | None = None,
+        plan: Plan | None = None,
+    ) -> None:
+        """Record an incumbent's objective, a bound, or both, if they improve.
+
+        `plan` is the feasible plan that has `objective`: a run that is stopped keeps it.
+        """
+        better, new = False, None
         if (
             objective is not None
             and math.isfinite(objective)
             and (self.objective is None or objective < self.objective)
         ):
-            self.objective, better = objective, True
+            self.objective, better, new = objective, True, plan
         if (
             bound is not None
             and math.isfinite(bound)
@@ -167,7 +180,7 @@ class Recorder:
             point = Progress(self.elapsed_s, self.objective, self.bound)
             self._points.append(point)
             if self._on_progress is not None:
-                self._on_progress(point)
+                self._on_progress(replace(point, plan=new))
 
 
 @dataclass(frozen=True, slots=True)

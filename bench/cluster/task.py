@@ -83,6 +83,7 @@ def _do(task: Task, begin: float) -> Answer:
             memory_limit_bytes=run.limits.memory_limit_bytes,
             output_limit_bytes=task.output_limit_bytes,
             stop=stop,
+            time_limit_s=run.limits.time_limit_s,
         )
         # How many runs went on at a time is for the runner to say, who sees all of them.
         circumstances = Circumstances.now(content_hash(environment), 1, cores, cluster=task.cluster)

@@ -42,7 +42,7 @@ guarantee, violations, runtime_s, plan. What is unknown is null.
 \b
 Exit code 0: ended in order, at the time limit or with a proof of infeasibility too. 1: crashed,
 killed, out of memory, or the judge refutes what the method claims. 2: bad input. 130: Ctrl-C;
-the bound and the last incumbent's value that the method had sent are printed.
+the last incumbent and bound that the method had sent are judged and printed.
 """
 )
 @click.argument("instance", type=InstanceName())

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from instances.errors import InputError
 from instances.interface import Budget, Progress, Result, read_options
 from instances.judge import plan_from_document
+from instances.mepra_plan import MepraPlan
 
 if TYPE_CHECKING:
     from instances.interface import Instance
@@ -27,6 +28,9 @@ __all__ = ["load_target", "probe", "solve"]
 
 Send = Callable[[dict[str, Any]], None]
 _TEXT = 2000
+# Devices; larger plans go to the runner now and then, not with each improvement.
+_SMALL_PLAN = 1000
+_BETWEEN_LARGE_S = 2.0
 
 
 def load_target(target: str) -> Any:
@@ -149,14 +153,23 @@ def probe(request: Mapping[str, Any], send: Send) -> None:
 
 def solve(request: Mapping[str, Any], instance: Instance, send: Send) -> None:
     """Run the method of `request` on `instance`."""
+    heavy_s = 0.0  # no large plan is sent before that
 
     def on_progress(point: Progress) -> None:
+        nonlocal heavy_s
+        plan = point.plan
+        if isinstance(plan, MepraPlan) and len(plan.splits) > _SMALL_PLAN:
+            if point.time_s < heavy_s:
+                plan = None
+            else:
+                heavy_s = point.time_s + _BETWEEN_LARGE_S
         send(
             {
                 "kind": "point",
                 "time_s": float(point.time_s),
                 "objective": _figure(point.objective),
                 "bound": _figure(point.bound),
+                **({} if plan is None else {"plan": plan.to_document()}),
             }
         )
 

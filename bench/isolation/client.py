@@ -280,6 +280,12 @@ class _Run:
             # Every second one goes; the last one stays, and with it what was known.
             self._outcome.points = self._outcome.points[::2]
         self._outcome.points.append((point.time_s, point.objective, point.bound))
+        limit = self._watch.time_limit_s
+        plan = message.get("plan")
+        if isinstance(plan, dict) and (
+            limit is None or time.monotonic() - self._solve_begin <= limit
+        ):
+            self._outcome.plan, self._outcome.plan_objective = plan, point.objective
         if self._watch.on_point is not None:
             self._watch.on_point(point)
 

@@ -32,6 +32,8 @@ class Watch:
         When set the run is killed and its outcome thrown away.
     on_point
         Called with each improvement as it arrives.
+    time_limit_s
+        Seconds after the start of the solve after which no incumbent counts; None for never.
     """
 
     kill_after_s: float | None = None
@@ -39,6 +41,7 @@ class Watch:
     output_limit_bytes: int = 64 << 10
     stop: threading.Event = field(default_factory=threading.Event)
     on_point: Callable[[Progress], None] | None = None
+    time_limit_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -53,12 +56,17 @@ class Outcome:
     killed_for
         ``time``, ``memory``, ``setup``, ``result``, ``exit`` or ``stop`` when the runner
         killed it, with the reason in words in `killed_because`.
+    plan, plan_objective
+        Document and cost, by the run's own word, of the last incumbent it sent within its
+        limit.
     exit_status
         As `os.wait4` gives it; None when the run was never started.
     """
 
     message: dict[str, Any] | None = None
     points: list[tuple[float, float | None, float | None]] = field(default_factory=list)
+    plan: dict[str, Any] | None = None
+    plan_objective: float | None = None
     killed_for: str | None = None
     killed_because: str | None = None
     failed: str | None = None

@@ -117,7 +117,7 @@ def _best(part: CiftInstance, budget: Budget, epsilon: float, recorder: Recorder
     from heuristics.jqodi.cift.method import APPROXIMATE, EXACT_PROGRAM
 
     def tell(point: Progress) -> None:
-        recorder.note(point.objective)
+        recorder.note(point.objective, plan=point.plan)
 
     def left() -> Budget:
         return replace(budget, time_limit_s=recorder.remaining_s(budget))

@@ -71,7 +71,7 @@ class RandomPlans:
             if plan is None or (worst, energy) < best:
                 best, plan = (worst, energy), candidate
                 if worst == 0:
-                    recorder.note(energy)
+                    recorder.note(energy, plan=candidate)
         termination = Termination.SOLVED if drawn == samples else Termination.TIME
         if not instance.configurations:
             termination = Termination.SOLVED

@@ -197,7 +197,7 @@ def exhaust(
             settled = settle(instance, placement)
             if settled is not None and settled.energy_j < best[0]:
                 best = (settled.energy_j, _plan(placement, settled))
-                recorder.note(settled.energy_j)
+                recorder.note(settled.energy_j, plan=best[1])
     statistics = {"placements": tried}
     if best[1] is None:
         best = _least_violating(instance, network, placements, stop)

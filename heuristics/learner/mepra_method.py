@@ -151,7 +151,7 @@ class LearnedSplits:
                 (game, exits, edge), greedy = again, other
                 value = game.cost_of(greedy)
         best, first = greedy, value
-        recorder.note(value)
+        recorder.note(value, plan=best)
         samples, drawn = int(given["samples"]), 0
         rng = np.random.default_rng(seed)
         while drawn < samples and recorder.remaining_s(budget) != 0.0:
@@ -160,7 +160,7 @@ class LearnedSplits:
             cost = game.cost_of(plan)
             if cost < value:
                 best, value = plan, cost
-                recorder.note(value)
+                recorder.note(value, plan=best)
         return conclude(
             instance,
             best,

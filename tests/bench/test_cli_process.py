@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from instances.judge import evaluate, read_plan
+from instances.library import load
+
 SPLITOPT = Path(sys.executable).with_name("splitopt")
 HEAVY = (
     "numpy",
@@ -200,42 +203,71 @@ def test_completion_scripts(shell):
     assert "_SPLITOPT_COMPLETE" in done.stdout
 
 
-def test_an_interrupted_solve_prints_what_it_had_heard(tmp_path):
-    (tmp_path / "waiting.py").write_text(
-        "import time\n"
-        "from instances.interface import Recorder, Support\n"
-        "class Waiting:\n"
-        "    name, options = 'waiting', ()\n"
-        "    def supports(self, instance):\n"
-        "        return Support()\n"
-        "    def solve(self, instance, budget, seed, options, warm_start=None, on_progress=None):\n"
-        "        recorder = Recorder(on_progress)\n"
-        "        recorder.note(1000.0, 0.25)\n"
-        "        open('heard', 'w').close()\n"
-        "        time.sleep(600)\n"
-        "METHOD = Waiting()\n"
-    )
+WAITING = """
+import time
+import numpy as np
+from pathlib import Path
+from instances.interface import Recorder, Support
+from instances.judge import evaluate
+from instances.mepra_plan import MepraPlan
+class Waiting:
+    name, options = 'waiting', ()
+    def supports(self, instance):
+        return Support()
+    def solve(self, instance, budget, seed, options, warm_start=None, on_progress=None):
+        recorder = Recorder(on_progress)
+        plan = MepraPlan(instance.layers[instance.profile], np.zeros(instance.devices))
+        cost = evaluate(instance, plan).objective
+        TELL
+        Path(__file__).with_name('heard').touch()
+        time.sleep(600)
+METHOD = Waiting()
+"""
+
+
+def waiting_solve(folder: Path, tell: str) -> tuple[str, int]:
+    """Run a method that tells and then hangs; interrupt it and return what was printed."""
+    (folder / "waiting.py").write_text(WAITING.replace("TELL", tell))
     asked = ["solve", "mepra-image-10mbps", "-m", "waiting", "--plugin", "waiting:METHOD"]
-    heard = tmp_path / "heard"
-    asked += ["--time-limit", "300"]
-    found = (tmp_path / "waiting.py").read_text().replace("'heard'", repr(str(heard)))
-    (tmp_path / "waiting.py").write_text(found)
+    asked += ["--time-limit", "300", "--out", str(folder / "plan.json")]
     with subprocess.Popen(
         [SPLITOPT, *asked],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(folder)},
     ) as process:
-        while not heard.exists() and process.poll() is None:
+        while not (folder / "heard").exists() and process.poll() is None:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert err.strip().endswith("interrupted")
+    return out, process.returncode
+
+
+def test_an_interrupted_solve_prints_what_it_had_heard(tmp_path):
+    out, code = waiting_solve(tmp_path, "recorder.note(1000.0, 0.25)")
+    assert code == 130
     assert re.search(r"^bound +0.25$", out, re.M)
     assert re.search(r"^incumbent +1000, as the method told", out, re.M)
-    assert err.strip().endswith("interrupted")
+    assert not (tmp_path / "plan.json").exists()
+
+
+def test_an_interrupted_solve_keeps_its_incumbent(tmp_path):
+    out, code = waiting_solve(tmp_path, "recorder.note(cost, 0.25, plan)")
+    assert code == 130
+    assert re.search(r"^status +feasible \(termination: killed\)$", out, re.M)
+    assert re.search(r"^verdict +not refuted by the judge", out, re.M)
+    kept = read_plan(tmp_path / "plan.json")
+    instance = load("mepra-image-10mbps")
+    assert f"objective    {evaluate(instance, kept).objective:.10g}\n" in out
+
+
+def test_an_incumbent_that_lies_is_told(tmp_path):
+    out, code = waiting_solve(tmp_path, "recorder.note(cost / 2, 0.25, plan)")
+    assert code == 130
+    assert re.search(r"^verdict +wrong: reports ", out, re.M)
 
 
 def test_solve_tells_a_relaxed_plan_apart_and_claims_no_more_than_one_run_can_know():

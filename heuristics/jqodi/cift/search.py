@@ -135,7 +135,7 @@ class Search:
         if energy < self.energy:
             self.plan, self.energy = plan, energy
             if self.rules.deadlines == "strict" or not check(self.instance.data, plan):
-                self.recorder.note(objective=energy)
+                self.recorder.note(objective=energy, plan=plan)
         return True
 
     def offer_start(self, plan: CiftPlan) -> None:

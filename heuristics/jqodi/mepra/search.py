@@ -87,7 +87,7 @@ class MepraSearch:
             cost = evaluate(self.instance, plan).objective
         if cost < self.cost:
             self.plan, self.cost = plan, cost
-            self.recorder.note(objective=cost)
+            self.recorder.note(objective=cost, plan=plan)
 
     def _raise(self, bound: float) -> None:
         self.bound = max(self.bound, min(bound, self.cost))
