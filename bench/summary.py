@@ -103,9 +103,15 @@ def is_solved(row: Row) -> bool:
 def is_right(row: Row, refuted: frozenset[str]) -> bool:
     """Return whether neither the judge nor another run refutes a claim, and there is one.
 
-    A relaxed plan answers another problem than the one asked: true, and not counted here.
+    A relaxed plan answers another problem than the one asked: true, and not counted here. Nor
+    is what a run left behind that did not end in order, of which `detail` speaks.
     """
-    return row.verdict == Verdict.RIGHT and row.status != "relaxed" and row.key not in refuted
+    return (
+        row.verdict == Verdict.RIGHT
+        and row.status != "relaxed"
+        and row.detail is None
+        and row.key not in refuted
+    )
 
 
 def is_wrong(row: Row, refuted: frozenset[str]) -> bool:

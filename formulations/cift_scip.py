@@ -36,7 +36,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -107,8 +107,8 @@ def _kept(instance: CiftInstance) -> list[Configuration]:
     return list(best.values())
 
 
-def _build(instance: CiftInstance, scale: float) -> _Model:
-    """Return the model."""
+def _build(instance: CiftInstance, scale: float, late: Callable[[], bool]) -> _Model:
+    """Return the model; `TimeoutError` when `late` says so before it stands."""
     from pyscipopt import Model, quicksum
 
     model = _Model(Model(), instance, _kept(instance), scale)
@@ -118,10 +118,14 @@ def _build(instance: CiftInstance, scale: float) -> _Model:
     model.y = [model.binary() for _ in model.kept]
     scip.addCons(quicksum(model.y) == 1)
     for k in range(len(model.kept)):
+        if late():
+            raise TimeoutError
         _place(model, k)
     # Work, time and energy of each node in each phase.
     for phase in _PHASES:
         for n in range(len(instance.nodes)):
+            if late():
+                raise TimeoutError
             _compute(model, phase, n)
     # Deadlines.
     deadlines = (instance.inference_deadline_s, instance.fine_tuning_deadline_s)
@@ -331,7 +335,13 @@ class CiftScip:
             return best.result(Termination.SOLVED, exhausted=math.inf)
         best.raise_bound(min(_chains(instance)) * (1 - _MARGIN))
         try:
-            model = _build(instance, objective_scale(best, max(_chains(instance))))
+            model = _build(
+                instance,
+                objective_scale(best, max(_chains(instance))),
+                lambda: best.remaining_s == 0,
+            )
+        except TimeoutError:
+            return best.result(Termination.TIME)
         except OverflowError as error:
             best.refuse(str(error))
             return best.claim(Termination.LIMIT)
@@ -340,6 +350,8 @@ class CiftScip:
             "rows": model.scip.getNConss(),
             "build_s": best.recorder.elapsed_s,
         }
+        if best.remaining_s == 0:
+            return best.result(Termination.TIME)
         return _run(best, model, seed)
 
 

@@ -102,6 +102,9 @@ def hold_to_its_word(subject: Subject, instance: Instance, result: Result) -> No
         )
     elif plan is not None:
         require(check(instance, plan), f"status {status} with a plan that breaks nothing")
+    if status is SolutionStatus.RELAXED:
+        promised = None if result.guarantee is None else result.guarantee.relaxed_deadlines
+        require(promised, "relaxed without a promise of by how much")
     if status is SolutionStatus.INFEASIBLE:
         require(optimum.status is SolutionStatus.INFEASIBLE, "claims that there is no plan")
         require(subject.kind in _PROVE, f"a proof by a method of kind {subject.kind}")

@@ -182,6 +182,16 @@ def test_the_suite_sees_a_wrong_method():
             ),
             "there is no plan",
         ),
+        (
+            dataclasses.replace(
+                good,
+                status=SolutionStatus.RELAXED,
+                plan=worse,
+                objective=evaluate(instance, worse).objective,
+                bound=0.0,
+            ),
+            "relaxed without",
+        ),
         (dataclasses.replace(good, statistics={"x": math.nan}), "cannot be recorded"),
         (dataclasses.replace(good, statistics={"x": object()}), "cannot be recorded"),
     )

@@ -6,9 +6,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.report import text_tables
+from bench.references import Reference
+from bench.report import text_tables, write_report
 from bench.runner import plan, run_set
 from bench.store import BestKnown, Store
+from bench.summary import is_right, is_solved, run_gap
 from instances.documents import write_json
 from instances.errors import InputError
 from instances.judge import read_instance
@@ -17,7 +19,7 @@ PLUGINS = Path(__file__).parent / "plugins"
 MEMORY_LIMIT_BYTES = 300 << 20
 TIME_LIMIT_S = 0.4
 GRACE_S = 0.4
-ENDLESS = ("sleeper", "stubborn")
+ENDLESS = ("sleeper", "overrunner", "stubborn")
 OTHERS = (
     "honest",
     "picky",
@@ -74,6 +76,7 @@ def test_every_run_has_one_row_and_the_second_call_does_nothing(campaign):
         ("honest", "solved", "feasible", "right", None),
         ("picky", "unsupported", "none", "not claimed", "takes no instance called two-devices"),
         ("sleeper", "killed", "none", "not claimed", "killed at 0.8 s"),
+        ("overrunner", "killed", "feasible", "right", "killed at 0.8 s"),
         ("stubborn", "killed", "none", "not claimed", "killed at 0.8 s"),
         ("glutton", "memory", "none", "not claimed", "limit 314572800 bytes"),
         ("family", "memory", "none", "not claimed", "with its children"),
@@ -96,6 +99,16 @@ def test_each_is_named_correctly(campaign, method, termination, status, verdict,
         assert row.detail is None
     else:
         assert says in row.detail
+
+
+def test_the_incumbent_of_a_killed_run_is_kept_and_makes_it_no_better(campaign):
+    row = campaign[2]["overrunner"]
+    # What it sent after its limit would be a lie.
+    assert (row.objective, row.objective_claimed) == (7.50525, 7.50525)
+    assert row.trajectory[-1][1] == 7.50525 / 2
+    assert not is_solved(row)
+    assert not is_right(row, frozenset())
+    assert run_gap(row, Reference(5.0, None, False, "m"), frozenset()) == pytest.approx(0.50105)
 
 
 def test_wrong_answers_carry_the_reason(campaign):
@@ -337,3 +350,23 @@ def test_events_count_up_and_estimate(tmp_path, rogues, instance_file):
     assert events[-1].remaining_s == 0.0
     assert all(math.isfinite(e.remaining_s) for e in events[2:])
     assert events[-1].row.verdict == "right"
+
+
+def test_a_relaxed_plan_has_a_status_of_its_own_in_rows_tables_and_reports(tmp_path):
+    """A plan that misses a deadline by 1.21 is neither solved nor wrong, and has no gap."""
+    out = tmp_path / "out"
+    for deadlines in ("relaxed", "strict"):
+        options = {"jqodi": {"epsilon": 1.0, "deadlines": deadlines}}
+        run_set(["cift-tiny-not-together"], ["jqodi"], out, time_limit_s=120.0, options=options)
+    with Store(out) as store:
+        rows = {str(row.options["deadlines"]): row for row in store.rows()}
+    relaxed, strict = rows["relaxed"], rows["strict"]
+    assert (relaxed.status, relaxed.verdict, relaxed.gap) == ("relaxed", "right", None)
+    assert [v["constraint"] for v in relaxed.violations] == ["inference-deadline"]
+    assert not is_solved(relaxed)
+    assert not is_right(relaxed, frozenset())
+    assert strict.status in ("none", "infeasible")
+    assert "relaxed" in text_tables(out)
+    write_report(out)
+    pages = "".join(path.read_text() for path in (out / "report").rglob("*.html"))
+    assert ">relaxed<" in pages

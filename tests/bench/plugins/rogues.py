@@ -21,6 +21,7 @@ from instances.interface import (
     Support,
     Termination,
 )
+from instances.judge import evaluate
 from instances.mepra_plan import MepraPlan
 from instances.outcome import conclude, nothing_found, proven_infeasible
 
@@ -73,6 +74,20 @@ class Sleeper(Honest):
     def finish(self, instance, recorder, budget):
         recorder.note(bound=0.25)
         recorder.note(objective=1000.0)
+        time.sleep(3600)
+
+
+class Overrunner(Honest):
+    """Hands its plan over in time, lies about it when the time is up, and goes on."""
+
+    name = "overrunner"
+
+    def finish(self, instance, recorder, budget):
+        plan = device_only(instance)
+        cost = evaluate(instance, plan).objective
+        recorder.note(cost, plan=plan)
+        time.sleep(budget.time_limit_s + 0.1)
+        recorder.note(cost / 2, plan=plan)
         time.sleep(3600)
 
 
@@ -248,6 +263,7 @@ METHODS = [
         Follower,
         Picky,
         Sleeper,
+        Overrunner,
         Stubborn,
         Glutton,
         Family,
