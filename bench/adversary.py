@@ -21,15 +21,15 @@ from typing import Any
 
 import numpy as np
 
-from bench.conformance.fuzz.draw import draw_cift
-from bench.conformance.fuzz.enumeration import fastest, truth_of
-from bench.registry import load
-from instances.cift import CiftInstance, SpeedInterval
-from instances.cift_judge import evaluate_cift
-from instances.cift_plan import CiftPlan
-from instances.errors import InputError
-from instances.generators import generate
-from instances.interface import Budget, SolutionStatus, Termination
+from splitopt.bench.conformance.fuzz.draw import draw_cift
+from splitopt.bench.conformance.fuzz.enumeration import fastest, truth_of
+from splitopt.bench.registry import load
+from splitopt.instances.cift import CiftInstance, SpeedInterval
+from splitopt.instances.cift_judge import evaluate_cift
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.errors import InputError
+from splitopt.instances.generators import generate
+from splitopt.instances.interface import Budget, SolutionStatus, Termination
 
 __all__ = ["Worst", "search"]
 

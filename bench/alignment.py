@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from bench.rows import Row
+from splitopt.bench.rows import Row
 
 __all__ = ["Aligned", "align"]
 

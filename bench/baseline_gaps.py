@@ -1,11 +1,11 @@
 """How far every baseline is from the proven optimum.
 
-``python -m bench.baseline_gaps [SET ...] [--problem P] [--methods M,...] [--out FILE]`` solves each
-instance of the sets (`tiny` and `quick` unless told otherwise) with every heuristic of the registry
-at its defaults, in this process, and prints the tables of docs/baselines.md. The optimum comes from
-exact methods (`bench.verification.truth_of`), for `standard-v1` from the committed table of its
-candidates; instances without a plan, and those of which no optimum is proven, are left out. Times
-are processor time, which does not depend on what else the machine does.
+``python -m splitopt.bench.baseline_gaps [SET ...] [--problem P] [--methods M,...] [--out FILE]``
+solves each instance of the sets (`tiny` and `quick` unless told otherwise) with every heuristic of
+the registry at its defaults, in this process, and prints the tables of docs/baselines.md. The
+optimum comes from exact methods (`splitopt.bench.verification.truth_of`), for `standard-v1` from
+the committed table of its candidates; instances without a plan, and those of which no optimum is
+proven, are left out. Times are processor time, which does not depend on what else the machine does.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from bench.registry import entries_for, load
-from bench.verification import truth_of
-from instances import library
-from instances.documents import write_bytes
-from instances.interface import Budget, SolutionStatus
-from instances.tolerances import TOLERANCES, not_above
+from splitopt.bench.registry import entries_for, load
+from splitopt.bench.verification import truth_of
+from splitopt.instances import library
+from splitopt.instances.documents import write_bytes
+from splitopt.instances.interface import Budget, SolutionStatus
+from splitopt.instances.tolerances import TOLERANCES, not_above
 
 if TYPE_CHECKING:
-    from instances.interface import Instance
+    from splitopt.instances.interface import Instance
 
 __all__ = ["Gap", "main", "measure", "table"]
 
@@ -91,7 +91,7 @@ def measure(
 @functools.cache
 def _proven() -> dict[str, float | None]:
     """Return by content hash what is proven of the candidates of `standard-v1`."""
-    from instances.library.standard import read_table
+    from splitopt.instances.library.standard import read_table
 
     return {
         row["content_hash"]: row.get("objective")

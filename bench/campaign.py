@@ -1,12 +1,13 @@
 """The campaign: every exact method on `standard-v1`, in passes, and what came of it.
 
-Run ``python -m bench.campaign --out DIR``: each pass is a set of runs in a folder of its own,
-``DIR/NAME``, resumed where it stopped when the command is given again; the last passes take only
-what fewer than two solvers have settled by then. ``--only NAME,...`` does some passes,
+Run ``python -m splitopt.bench.campaign --out DIR``: each pass is a set of runs in a folder of its
+own, ``DIR/NAME``, resumed where it stopped when the command is given again; the last passes take
+only what fewer than two solvers have settled by then. ``--only NAME,...`` does some passes,
 ``--dry-run`` says what there is to do. ``--page`` writes the tables of docs/campaign.md from the
 folders (and from ``--also`` other folders of results) and runs nothing.
 
-``python -m bench.update_best_known DIR/*`` then takes plans, bounds and proofs into the registry.
+``python -m splitopt.bench.update_best_known DIR/*`` then takes plans, bounds and proofs into the
+registry.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.store import FILE_NAME, Store
-from instances import library
-from instances.errors import InputError
+from splitopt.bench.store import FILE_NAME, Store
+from splitopt.instances import library
+from splitopt.instances.errors import InputError
 
 __all__ = ["PASSES", "Pass", "main", "unsettled"]
 
@@ -64,11 +65,11 @@ PASSES = (
 def unsettled(folders: Sequence[Path], names: Sequence[str]) -> tuple[str, ...]:
     """Return the instances that fewer than two solvers have settled, by the rows of the folders.
 
-    Label programs do not count: see `bench.known`.
+    Label programs do not count: see `splitopt.bench.known`.
     """
-    from bench.crosscheck import cross_check
-    from bench.known import engine_of
-    from instances.library.best_known import LABEL_ENGINE
+    from splitopt.bench.crosscheck import cross_check
+    from splitopt.bench.known import engine_of
+    from splitopt.instances.library.best_known import LABEL_ENGINE
 
     rows = []
     for folder in folders:
@@ -89,8 +90,8 @@ def unsettled(folders: Sequence[Path], names: Sequence[str]) -> tuple[str, ...]:
 
 def _run(out: Path, chosen: Sequence[Pass], jobs: int, dry: bool) -> bool:
     """Do passes in order; return whether nothing contradicts anything."""
-    from bench import runner
-    from bench.commands.run_progress import progress
+    from splitopt.bench import runner
+    from splitopt.bench.commands.run_progress import progress
 
     fine = True
     names = library.names(SET)
@@ -116,7 +117,7 @@ def _run(out: Path, chosen: Sequence[Pass], jobs: int, dry: bool) -> bool:
                 time_limit_s=one.time_limit_s,
                 jobs=jobs,
                 on_event=on_event,
-                command=["python", "-m", "bench.campaign", "--only", one.name],
+                command=["python", "-m", "splitopt.bench.campaign", "--only", one.name],
             )
         for contradiction in summary.contradictions:
             sys.stderr.write(
@@ -131,7 +132,7 @@ def _run(out: Path, chosen: Sequence[Pass], jobs: int, dry: bool) -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m bench.campaign", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m splitopt.bench.campaign", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of the passes' folders")
     parser.add_argument("--only", default="", help="passes with commas; all unless given")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
@@ -146,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if name not in known:
                 raise InputError("--only", name, "passes: " + ", ".join(known), "correct the name")
         if given.page:
-            from bench.campaign_page import write_page
+            from splitopt.bench.campaign_page import write_page
 
             write_page(PAGE, [(one, given.out / one.name) for one in PASSES], given.also)
             return 0

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.crosscheck import cross_check
-from bench.metrics import shifted_geometric_mean
-from bench.pages import markdown_table, replace_part
-from bench.rows import Row
-from bench.store import FILE_NAME, Store
-from instances import library
-from instances.library.best_known import LABEL_ENGINE, KnownInstance, registry
+from splitopt.bench.crosscheck import cross_check
+from splitopt.bench.metrics import shifted_geometric_mean
+from splitopt.bench.pages import markdown_table, replace_part
+from splitopt.bench.rows import Row
+from splitopt.bench.store import FILE_NAME, Store
+from splitopt.instances import library
+from splitopt.instances.library.best_known import LABEL_ENGINE, KnownInstance, registry
 
 if TYPE_CHECKING:
-    from bench.campaign import Pass
+    from splitopt.bench.campaign import Pass
 
 __all__ = ["SHIFT_S", "kind_of", "write_page"]
 

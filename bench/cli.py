@@ -1,8 +1,8 @@
 """The command ``splitopt``.
 
-Subcommands are modules of `bench.commands`, imported when they are called; none of them imports
-numpy or a solver before it has work to do, so that ``--help``, ``list`` and ``methods`` answer at
-once.
+Subcommands are modules of `splitopt.bench.commands`, imported when they are called; none of them
+imports numpy or a solver before it has work to do, so that ``--help``, ``list`` and ``methods``
+answer at once.
 
 Exit codes: 0 for a run that ended in order (a proof of infeasibility is one), 2 for bad input, 130
 when interrupted, 1 for anything else.
@@ -20,7 +20,7 @@ from typing import NoReturn
 
 import click
 
-from instances.errors import InputError
+from splitopt.instances.errors import InputError
 
 __all__ = ["LazyGroup", "cli", "main"]
 
@@ -29,31 +29,31 @@ INTERRUPTED = 130
 
 # Command to (module:object, heading under which ``--help`` lists it).
 COMMANDS: Mapping[str, tuple[str, str]] = {
-    "list": ("bench.commands.list:list_", "Instances"),
-    "show": ("bench.commands.show:show", "Instances"),
-    "generate": ("bench.commands.generate:generate", "Instances"),
-    "import": ("bench.commands.imports:import_", "Instances"),
-    "best-known": ("bench.commands.best_known:best_known", "Instances"),
-    "methods": ("bench.commands.methods:methods", "Solving"),
-    "solve": ("bench.commands.solve:solve", "Solving"),
-    "check": ("bench.commands.check:check", "Solving"),
-    "explain": ("bench.commands.explain:explain", "Solving"),
-    "export": ("bench.commands.export_model:export", "Solving"),
-    "sweep": ("bench.commands.sweep:sweep", "Solving"),
-    "run": ("bench.commands.run:run", "Benchmarking"),
-    "conform": ("bench.commands.conform:conform", "Benchmarking"),
-    "status": ("bench.commands.status:status", "Benchmarking"),
-    "report": ("bench.commands.report:report", "Benchmarking"),
-    "verify": ("bench.commands.verify:verify", "Benchmarking"),
-    "epochs": ("bench.commands.epochs:epochs", "Benchmarking"),
-    "claims": ("bench.commands.claims:claims", "Benchmarking"),
-    "compare": ("bench.commands.stores:compare", "Benchmarking"),
-    "merge": ("bench.commands.stores:merge", "Benchmarking"),
-    "export-runs": ("bench.commands.stores:export", "Benchmarking"),
-    "export-solu": ("bench.commands.best_known:export_solu", "Benchmarking"),
-    "grade": ("bench.commands.grade:grade", "Teaching"),
-    "train": ("bench.commands.train:train", "Learning"),
-    "completion": ("bench.commands.completion:completion", "Shell"),
+    "list": ("splitopt.bench.commands.list:list_", "Instances"),
+    "show": ("splitopt.bench.commands.show:show", "Instances"),
+    "generate": ("splitopt.bench.commands.generate:generate", "Instances"),
+    "import": ("splitopt.bench.commands.imports:import_", "Instances"),
+    "best-known": ("splitopt.bench.commands.best_known:best_known", "Instances"),
+    "methods": ("splitopt.bench.commands.methods:methods", "Solving"),
+    "solve": ("splitopt.bench.commands.solve:solve", "Solving"),
+    "check": ("splitopt.bench.commands.check:check", "Solving"),
+    "explain": ("splitopt.bench.commands.explain:explain", "Solving"),
+    "export": ("splitopt.bench.commands.export_model:export", "Solving"),
+    "sweep": ("splitopt.bench.commands.sweep:sweep", "Solving"),
+    "run": ("splitopt.bench.commands.run:run", "Benchmarking"),
+    "conform": ("splitopt.bench.commands.conform:conform", "Benchmarking"),
+    "status": ("splitopt.bench.commands.status:status", "Benchmarking"),
+    "report": ("splitopt.bench.commands.report:report", "Benchmarking"),
+    "verify": ("splitopt.bench.commands.verify:verify", "Benchmarking"),
+    "epochs": ("splitopt.bench.commands.epochs:epochs", "Benchmarking"),
+    "claims": ("splitopt.bench.commands.claims:claims", "Benchmarking"),
+    "compare": ("splitopt.bench.commands.stores:compare", "Benchmarking"),
+    "merge": ("splitopt.bench.commands.stores:merge", "Benchmarking"),
+    "export-runs": ("splitopt.bench.commands.stores:export", "Benchmarking"),
+    "export-solu": ("splitopt.bench.commands.best_known:export_solu", "Benchmarking"),
+    "grade": ("splitopt.bench.commands.grade:grade", "Teaching"),
+    "train": ("splitopt.bench.commands.train:train", "Learning"),
+    "completion": ("splitopt.bench.commands.completion:completion", "Shell"),
 }
 
 

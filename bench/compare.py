@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.metrics import Interval, gap_to_best, paired_difference, paired_ratio
-from bench.paired import CLOCK_S, time_statement
-from bench.report.data import ReportData, load
-from bench.rows import Row, Verdict
+from splitopt.bench.metrics import Interval, gap_to_best, paired_difference, paired_ratio
+from splitopt.bench.paired import CLOCK_S, time_statement
+from splitopt.bench.report.data import ReportData, load
+from splitopt.bench.rows import Row, Verdict
 
 __all__ = ["Change", "Comparison", "MethodComparison", "compare"]
 

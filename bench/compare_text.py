@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import textwrap
 
-from bench.compare import Comparison, MethodComparison
-from bench.paired import CLOCK_S
-from bench.report.numbers import time_text
-from bench.report.text import table
+from splitopt.bench.compare import Comparison, MethodComparison
+from splitopt.bench.paired import CLOCK_S
+from splitopt.bench.report.numbers import time_text
+from splitopt.bench.report.text import table
 
 __all__ = ["comparison_text"]
 

@@ -1,7 +1,7 @@
 """Picture of what `standard-v1` covers: chosen and unchosen candidates over their features.
 
-Run ``python -m bench.coverage_figure``; it writes ``docs/figures/standard-v1.svg`` from the
-committed table of candidates.
+Run ``python -m splitopt.bench.coverage_figure``; it writes ``docs/figures/standard-v1.svg`` from
+the committed table of candidates.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from instances.documents import write_bytes
-from instances.library.standard import Row, cell, chosen, read_table
+from splitopt.instances.documents import write_bytes
+from splitopt.instances.library.standard import Row, cell, chosen, read_table
 
 __all__ = ["main"]
 

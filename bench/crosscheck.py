@@ -12,10 +12,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from bench.known import merged
-from bench.rows import Row, Verdict
-from bench.store import BestKnown
-from instances.tolerances import TOLERANCES, not_above
+from splitopt.bench.known import merged
+from splitopt.bench.rows import Row, Verdict
+from splitopt.bench.store import BestKnown
+from splitopt.instances.tolerances import TOLERANCES, not_above
 
 __all__ = ["Contradiction", "cross_check", "is_feasible"]
 

@@ -7,16 +7,16 @@ import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from instances.cift import CiftInstance
-from instances.cift_judge import evaluate_cift
-from instances.cift_plan import CiftPlan
-from instances.errors import InputError
-from instances.mepra import MepraInstance
-from instances.mepra_judge import evaluate_mepra
-from instances.mepra_plan import MepraPlan
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_judge import evaluate_cift
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.errors import InputError
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_judge import evaluate_mepra
+from splitopt.instances.mepra_plan import MepraPlan
 
 if TYPE_CHECKING:
-    from instances.interface import Instance, Plan
+    from splitopt.instances.interface import Instance, Plan
 
 __all__ = ["draw"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Sequence
 
-from bench.registry import METHODS, Entry
+from splitopt.bench.registry import METHODS, Entry
 
 __all__ = ["GROUP", "all_entries", "installed"]
 
@@ -29,8 +29,8 @@ def all_entries(plugins: Sequence[str] = ()) -> tuple[tuple[Entry, ...], tuple[s
     """
     if not plugins and not installed():
         return METHODS, ()
-    from bench.isolation.client import Zygote
-    from bench.plugins import Catalogue
+    from splitopt.bench.isolation.client import Zygote
+    from splitopt.bench.plugins import Catalogue
 
     zygote = Zygote()
     try:

@@ -8,8 +8,8 @@ Each predicts the mean error from x, a count of epochs or of sample passes k N::
     power-data   a_k N^-b_k + c_k              a power law in the data for each number of epochs k
 
 with all parameters at least 0. All are fitted by what the suite's own form is fitted by
-(`instances.curve_fitting`): squares of relative errors, each octave of epochs counting the same,
-k = 0 left out. ``last`` carries on with what was measured last and fits nothing.
+(`splitopt.instances.curve_fitting`): squares of relative errors, each octave of epochs counting the
+same, k = 0 left out. ``last`` carries on with what was measured last and fits nothing.
 
 For a fixed nonlinear parameter each form is linear in two others, a non-negative least-squares
 problem in two unknowns with a closed solution; the nonlinear one is searched on a grid, then on
@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from instances.curve_data import Floats
+from splitopt.instances.curve_data import Floats
 
 __all__ = ["FORMS", "Curve", "Points", "first_at_or_below", "fit_form", "fit_power_data"]
 

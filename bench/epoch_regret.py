@@ -20,17 +20,17 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bench.registry import load
-from heuristics.baselines.cift_search import settle
-from heuristics.baselines.cift_states import State, States
-from instances.cift import CiftInstance, Configuration
-from instances.cift_plan import CiftPlan
-from instances.curve_data import learning_data
-from instances.curve_fitting import epochs_interval
-from instances.curves import LearningCurve
-from instances.errors import InputError
-from instances.interface import Budget, SolutionStatus
-from instances.judge import check, evaluate
+from splitopt.bench.registry import load
+from splitopt.heuristics.baselines.cift_search import settle
+from splitopt.heuristics.baselines.cift_states import State, States
+from splitopt.instances.cift import CiftInstance, Configuration
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.curve_data import learning_data
+from splitopt.instances.curve_fitting import epochs_interval
+from splitopt.instances.curves import LearningCurve
+from splitopt.instances.errors import InputError
+from splitopt.instances.interface import Budget, SolutionStatus
+from splitopt.instances.judge import check, evaluate
 
 __all__ = ["Regret", "regrets", "resampled_curves", "with_epochs"]
 
@@ -236,8 +236,8 @@ def regrets(
     level
         Of the interval.
     factor
-        By which K is shorter and longer; 1.9 holds 90 % of what `bench.epoch_study` measures on
-        other seeds.
+        By which K is shorter and longer; 1.9 holds 90 % of what `splitopt.bench.epoch_study`
+        measures on other seeds.
     time_limit_s
         For each optimum.
     skipped

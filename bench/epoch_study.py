@@ -17,9 +17,9 @@ predictor is given, by protocol:
 ``models``
     The same level of the model next in size, as generated instances do across size classes.
 
-Predictors: ``splitopt`` (the suite's form), those of `bench.epoch_forms`, and ``last``, which fits
-nothing: the last error seen goes on (``epochs-n``), or the nearest measured curve is taken as it is
-(by sample passes in ``fractions``).
+Predictors: ``splitopt`` (the suite's form), those of `splitopt.bench.epoch_forms`, and ``last``,
+which fits nothing: the last error seen goes on (``epochs-n``), or the nearest measured curve is
+taken as it is (by sample passes in ``fractions``).
 """
 
 from __future__ import annotations
@@ -31,11 +31,18 @@ from typing import Any
 
 import numpy as np
 
-from bench.epoch_forms import FORMS, Curve, Points, first_at_or_below, fit_form, fit_power_data
-from instances.curve_data import Floats, curve_errors, learning_data
-from instances.curve_fitting import bootstrap_fits, epochs_interval, fit_curve
-from instances.curves import LearningCurve
-from instances.errors import InputError
+from splitopt.bench.epoch_forms import (
+    FORMS,
+    Curve,
+    Points,
+    first_at_or_below,
+    fit_form,
+    fit_power_data,
+)
+from splitopt.instances.curve_data import Floats, curve_errors, learning_data
+from splitopt.instances.curve_fitting import bootstrap_fits, epochs_interval, fit_curve
+from splitopt.instances.curves import LearningCurve
+from splitopt.instances.errors import InputError
 
 __all__ = ["PROTOCOLS", "TARGETS", "Reach", "Record", "study"]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, median
 
-from bench.epoch_regret import Regret
-from bench.epoch_study import TARGETS, Reach, Record
+from splitopt.bench.epoch_regret import Regret
+from splitopt.bench.epoch_study import TARGETS, Reach, Record
 
 __all__ = [
     "COLUMNS",
@@ -96,7 +96,7 @@ def summary(records: Sequence[Record], *, strict: bool = True) -> list[Row]:
     Parameters
     ----------
     records
-        What `bench.epoch_study.study` yields.
+        What `splitopt.bench.epoch_study.study` yields.
     strict
         Targets of at most 0.2, else those above.
 
@@ -300,8 +300,8 @@ def _factor(reach: Reach) -> float:
 
 def write_profile(records: Sequence[Record], protocol: str, path: Path) -> None:
     """Draw for each predictor the share of targets whose K it gives to within a factor."""
-    from bench.report.figures import write_chart
-    from bench.report.svg import Chart, Scale
+    from splitopt.bench.report.figures import write_chart
+    from splitopt.bench.report.svg import Chart, Scale
 
     chart = Chart(
         f"Epochs predicted to within a factor: {protocol}",

@@ -19,10 +19,10 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from bench.registry import load
-from instances.cift import CiftInstance, Compression, Configuration, Link, Node
-from instances.interface import Budget
-from instances.profiles import Block, Profile
+from splitopt.bench.registry import load
+from splitopt.instances.cift import CiftInstance, Compression, Configuration, Link, Node
+from splitopt.instances.interface import Budget
+from splitopt.instances.profiles import Block, Profile
 
 __all__ = ["Point", "chain_of_choices", "measure"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from instances.cift import CiftInstance
+from splitopt.instances.cift import CiftInstance
 
 if TYPE_CHECKING:
-    from instances.interface import Instance
+    from splitopt.instances.interface import Instance
 
 __all__ = ["build", "write"]
 
@@ -22,16 +22,16 @@ def build(instance: Instance, formulation: str) -> Any:
         Where the formulation does not take the instance.
     """
     if isinstance(instance, CiftInstance):
-        from formulations import pyomo_cift
+        from splitopt.formulations import pyomo_cift
 
         return pyomo_cift.model(instance, formulation)
-    from formulations import pyomo_mepra
+    from splitopt.formulations import pyomo_mepra
 
     return pyomo_mepra.model(instance, formulation)
 
 
 def write(instance: Instance, formulation: str, kind: str, path: Path) -> dict[str, int]:
     """Write an instance to `path` (mps, lp or nl) in one step; return the model's size."""
-    from formulations.pyomo_tools import write_model
+    from splitopt.formulations.pyomo_tools import write_model
 
     return write_model(build(instance, formulation), path, kind)

@@ -9,12 +9,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.crosscheck import cross_check
-from bench.references import references
-from bench.rows import Row
-from bench.store import Store
-from instances.documents import write_bytes
-from instances.errors import InputError
+from splitopt.bench.crosscheck import cross_check
+from splitopt.bench.references import references
+from splitopt.bench.rows import Row
+from splitopt.bench.store import Store
+from splitopt.instances.documents import write_bytes
+from splitopt.instances.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,6 +1,6 @@
 """Optimal splits of the sources' instances: how many cut inside the network.
 
-Run ``python -m bench.interior_shares`` (a few minutes). For each variant it solves all 120
+Run ``python -m splitopt.bench.interior_shares`` (a few minutes). For each variant it solves all 120
 instances to proven optimality and prints, for people and for docs/instances.md, the share of
 splits that lie inside the network and the share of instances with at least one such split; for
 the article's own instances also the optima at six bandwidths.
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.registry import load
-from instances import sources
-from instances.interface import Budget, SolutionStatus
-from instances.mepra_plan import MepraPlan
+from splitopt.bench.registry import load
+from splitopt.instances import sources
+from splitopt.instances.interface import Budget, SolutionStatus
+from splitopt.instances.mepra_plan import MepraPlan
 
 if TYPE_CHECKING:
-    from instances.mepra import MepraInstance
+    from splitopt.instances.mepra import MepraInstance
 
 __all__ = ["main", "optimum"]
 

@@ -1,9 +1,9 @@
 """Put what was measured of JQODI into docs/jqodi.md: tables between marks, charts as figures.
 
-Run ``python -m bench.jqodi_page`` with what the measuring commands wrote: ``--verify`` and
+Run ``python -m splitopt.bench.jqodi_page`` with what the measuring commands wrote: ``--verify`` and
 ``--stress`` take folders of ``splitopt verify --out``, ``--speed`` the file of
-``bench.jqodi_speed``, ``--kernel`` that of ``bench.kernel_comparison``. Parts that are not given
-stay as they are.
+``splitopt.bench.jqodi_speed``, ``--kernel`` that of ``splitopt.bench.kernel_comparison``. Parts
+that are not given stay as they are.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any, cast
 
-from bench.pages import markdown_table, replace_part
-from instances.documents import read_json, write_bytes
-from instances.errors import InputError
+from splitopt.bench.pages import markdown_table, replace_part
+from splitopt.instances.documents import read_json, write_bytes
+from splitopt.instances.errors import InputError
 
 __all__ = ["kernel_table", "main", "speed_tables", "stress_table", "verify_tables"]
 

@@ -1,9 +1,9 @@
 """Measure how much faster JQODI at epsilon 0.01 is than the exact methods.
 
-Run ``python -m bench.jqodi_speed STORE... --out FILE``. The stores hold runs of exact methods
-(`splitopt run`); for each instance the fastest of them that shares nothing with the label kernel
-counts, in processor seconds; where none proved its optimum, the largest time one was given counts,
-a lower bound. JQODI runs here, warm, the best of three in processor seconds.
+Run ``python -m splitopt.bench.jqodi_speed STORE... --out FILE``. The stores hold runs of exact
+methods (`splitopt run`); for each instance the fastest of them that shares nothing with the label
+kernel counts, in processor seconds; where none proved its optimum, the largest time one was given
+counts, a lower bound. JQODI runs here, warm, the best of three in processor seconds.
 
 CIFT: instances with listed speeds on which the fastest exact method takes `LEAST_S` or more; and
 once more with general solvers alone (MILP, CP-SAT, SCIP), the suite's own fronts left out.
@@ -20,17 +20,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.known import engine_of
-from bench.registry import load
-from bench.rows import Row
-from bench.sources import load_instance
-from instances.cift import CiftInstance
-from instances.documents import write_json
-from instances.interface import Budget
-from instances.library.best_known import LABEL_ENGINE
+from splitopt.bench.known import engine_of
+from splitopt.bench.registry import load
+from splitopt.bench.rows import Row
+from splitopt.bench.sources import load_instance
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.documents import write_json
+from splitopt.instances.interface import Budget
+from splitopt.instances.library.best_known import LABEL_ENGINE
 
 if TYPE_CHECKING:
-    from instances.interface import Instance
+    from splitopt.instances.interface import Instance
 
 __all__ = ["LEAST_S", "fastest_exact", "main", "measure"]
 
@@ -116,7 +116,7 @@ def measure(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure from the command line."""
-    from bench.store import Store
+    from splitopt.bench.store import Store
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("stores", type=Path, nargs="+", metavar="STORE")

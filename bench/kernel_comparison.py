@@ -1,9 +1,9 @@
 """Measure the label kernel against cspy and HiGHS on the same graphs.
 
-Run ``python -m bench.kernel_comparison --out FILE`` in an environment that has cspy and networkx
-beside the suite (they are no dependency of it; without them HiGHS alone is the rival). Graphs are
-layered or random, of 10^3 to 10^6 arcs, with one or two resources whose limits bind; resource 0
-runs against cost.
+Run ``python -m splitopt.bench.kernel_comparison --out FILE`` in an environment that has cspy and
+networkx beside the suite (they are no dependency of it; without them HiGHS alone is the rival).
+Graphs are layered or random, of 10^3 to 10^6 arcs, with one or two resources whose limits bind;
+resource 0 runs against cost.
 
 Each solve is a process of its own, held to `CAP_S` processor seconds from outside once the graph is
 loaded; one that is cut off there is censored, and counts with the cap, a lower bound on its time.
@@ -73,7 +73,7 @@ def _random(rng: np.random.Generator, nodes: int, degree: int) -> tuple[Ints, In
 
 def graph(family: str, arcs: int, resources: int, seed: int) -> Case:
     """Return tail, head, cost, resources, source, target and limits of a graph."""
-    from heuristics.labels import constrained_shortest_path
+    from splitopt.heuristics.labels import constrained_shortest_path
 
     rng = np.random.default_rng([seed, arcs, resources, family == "layered"])
     size = FAMILIES[family][arcs]
@@ -101,7 +101,7 @@ def graph(family: str, arcs: int, resources: int, seed: int) -> Case:
 
 
 def _labels(case: Case) -> Callable[[], float | None]:
-    from heuristics.labels import constrained_shortest_path, warm_up
+    from splitopt.heuristics.labels import constrained_shortest_path, warm_up
 
     warm_up()
 
@@ -112,7 +112,7 @@ def _labels(case: Case) -> Callable[[], float | None]:
 
 
 def _labels_percent(case: Case) -> Callable[[], float | None]:
-    from heuristics.labels import constrained_shortest_path, warm_up
+    from splitopt.heuristics.labels import constrained_shortest_path, warm_up
 
     warm_up()
 
@@ -268,7 +268,7 @@ def compare(
     RuntimeError
         When two solvers that ended disagree about an optimum.
     """
-    from instances.documents import write_json
+    from splitopt.instances.documents import write_json
 
     needs = {"cspy": ("cspy", "networkx"), "highs": ("highspy",)}
     here = [name for name in SOLVERS if all(find_spec(need) for need in needs.get(name, ()))]

@@ -6,11 +6,11 @@ import functools
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from bench.store import BestKnown
-from instances.library.best_known import LABEL_ENGINE, Registry, registry
+from splitopt.bench.store import BestKnown
+from splitopt.instances.library.best_known import LABEL_ENGINE, Registry, registry
 
 if TYPE_CHECKING:
-    from instances.interface import Instance
+    from splitopt.instances.interface import Instance
 
 __all__ = [
     "ENGINES",
@@ -75,7 +75,7 @@ def with_registry(content_hash: str, known: BestKnown | None) -> BestKnown | Non
     """Return what is known of an instance from elsewhere and from the registry together.
 
     The lower objective and the higher bound count; a statement that contradicts the other
-    source is for `bench.crosscheck` to see and for nobody to smooth over.
+    source is for `splitopt.bench.crosscheck` to see and for nobody to smooth over.
     """
     entry = registered(content_hash)
     if entry is None or known is None:

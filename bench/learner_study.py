@@ -1,10 +1,10 @@
 """How far PPO is from the optimum on MEPRA: seeds, sets, gaps, and what it is held against.
 
-Run ``python -m bench.learner_study --policies DIR`` (about two minutes of one core a seed and
-variant to train, some more to solve). Policies that DIR lacks are trained into it. Every gap is
-value / proven optimum - 1, the value the judge's. Prints tables, and with ``--write`` keeps
-the figures (heuristics/learner/data), the policies of the seeds that did best on `validation`, and
-the tables of docs/learner.md.
+Run ``python -m splitopt.bench.learner_study --policies DIR`` (about two minutes of one core a seed
+and variant to train, some more to solve). Policies that DIR lacks are trained into it. Every gap is
+value / proven optimum - 1, the value the judge's. Prints tables, and with ``--write`` keeps the
+figures (heuristics/learner/data), the policies of the seeds that did best on `validation`, and the
+tables of docs/learner.md.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from typing import Any, cast
 
 import numpy as np
 
-from bench.registry import load
-from heuristics.learner.mepra_method import make_game
-from heuristics.learner.mepra_play import DATA, VARIANTS, MepraPolicyFile, read_policy
-from instances import sources
-from instances.documents import write_bytes, write_json
-from instances.interface import Budget, SolutionStatus
-from instances.judge import evaluate
-from instances.library.splits import sample
-from instances.mepra import MepraInstance
-from instances.mepra_plan import MepraPlan, shares_from_weights
+from splitopt.bench.registry import load
+from splitopt.heuristics.learner.mepra_method import make_game
+from splitopt.heuristics.learner.mepra_play import DATA, VARIANTS, MepraPolicyFile, read_policy
+from splitopt.instances import sources
+from splitopt.instances.documents import write_bytes, write_json
+from splitopt.instances.interface import Budget, SolutionStatus
+from splitopt.instances.judge import evaluate
+from splitopt.instances.library.splits import sample
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan, shares_from_weights
 
 __all__ = ["SETS", "main"]
 
@@ -130,7 +130,7 @@ def _policies(folder: Path) -> dict[str, list[Path]]:
         found[variant] = [folder / f"mepra-{variant}-seed{seed}.npz" for seed in SEEDS]
         for seed, path in zip(SEEDS, found[variant], strict=True):
             if not path.exists():
-                from heuristics.learner.mepra_training import train_mepra
+                from splitopt.heuristics.learner.mepra_training import train_mepra
 
                 sys.stderr.write(f"training {path.name}\n")
                 train_mepra(cast(Any, variant), seed, path)
@@ -166,8 +166,8 @@ def _speed(policy: Path) -> dict[str, float]:
     }
     import jax
 
-    from heuristics.learner.mepra_training import CONFIG, _environment, _policy
-    from heuristics.learner.ppo import make_learner
+    from splitopt.heuristics.learner.mepra_training import CONFIG, _environment, _policy
+    from splitopt.heuristics.learner.ppo import make_learner
 
     environment, actor = _environment("closed-form", 500), _policy("closed-form")
     learner = make_learner(environment, actor, CONFIG)

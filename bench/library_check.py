@@ -12,20 +12,20 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
-from bench.crosscheck import cross_check
-from bench.known import as_known
-from bench.store import Store
-from instances import library
-from instances.errors import InputError
-from instances.judge import certify, evaluate, plan_from_document
-from instances.library.best_known import (
+from splitopt.bench.crosscheck import cross_check
+from splitopt.bench.known import as_known
+from splitopt.bench.store import Store
+from splitopt.instances import library
+from splitopt.instances.errors import InputError
+from splitopt.instances.judge import certify, evaluate, plan_from_document
+from splitopt.instances.library.best_known import (
     LABEL_ENGINE,
     KnownInstance,
     Registry,
     plan_documents,
     registry,
 )
-from instances.tolerances import TOLERANCES, gap, not_above, values_agree
+from splitopt.instances.tolerances import TOLERANCES, gap, not_above, values_agree
 
 __all__ = ["Finding", "LibraryVerdict", "check_library", "programs_of"]
 
@@ -42,7 +42,7 @@ class Finding:
     ----------
     kind
         ``missing``, ``instance``, ``plan``, ``value``, ``bound``, ``confirmations`` or, with
-        results, a kind of `bench.crosscheck.Contradiction`.
+        results, a kind of `splitopt.bench.crosscheck.Contradiction`.
     """
 
     instance: str
@@ -165,7 +165,7 @@ def check_library(
     InputError
         For a set that does not exist, or a folder without results.
     """
-    from bench.update_best_known import members
+    from splitopt.bench.update_best_known import members
 
     here = registry() if found is None else found
     documents = plan_documents() if plans is None else plans

@@ -1,9 +1,10 @@
 """Measure the candidates for `standard-v1`: optimum, hosts or splits at it, what a MILP proves.
 
-Run ``python -m bench.measure_candidates --out DIR`` (about an hour on one core). Each candidate
-is appended to ``DIR/candidates.jsonl`` when done, so a run that was broken off goes on where it
-stopped. ``--table`` writes the committed table from which `instances.library.standard` selects;
-that module imports no solver, so what depends on solvers reaches it as data.
+Run ``python -m splitopt.bench.measure_candidates --out DIR`` (about an hour on one core). Each
+candidate is appended to ``DIR/candidates.jsonl`` when done, so a run that was broken off goes on
+where it stopped. ``--table`` writes the committed table from which
+`splitopt.instances.library.standard` selects; that module imports no solver, so what depends on
+solvers reaches it as data.
 """
 
 from __future__ import annotations
@@ -18,21 +19,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.registry import load
-from instances.cift import CiftInstance
-from instances.cift_plan import CiftPlan
-from instances.documents import write_bytes, write_json
-from instances.errors import InputError
-from instances.interface import Budget, OptionValue, Result, SolutionStatus
-from instances.library.candidates import candidates, generate_candidate
-from instances.library.features import features
-from instances.library.recipes import Recipe
-from instances.mepra import MepraInstance
-from instances.mepra_plan import MepraPlan
-from instances.tolerances import gap
+from splitopt.bench.registry import load
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.documents import write_bytes, write_json
+from splitopt.instances.errors import InputError
+from splitopt.instances.interface import Budget, OptionValue, Result, SolutionStatus
+from splitopt.instances.library.candidates import candidates, generate_candidate
+from splitopt.instances.library.features import features
+from splitopt.instances.library.recipes import Recipe
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan
+from splitopt.instances.tolerances import gap
 
 if TYPE_CHECKING:
-    from instances.interface import Instance, Plan
+    from splitopt.instances.interface import Instance, Plan
 
 __all__ = ["main", "measure"]
 

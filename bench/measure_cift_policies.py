@@ -1,8 +1,8 @@
 """Measures trained CIFT policies against optima: one figure a seed, and their spread.
 
-Run ``python -m bench.measure_cift_policies RECORD.json SET,SET POLICY.npz ...``. Each file is a
-policy of its own training seed; sets already in the record are kept unless named. Everything is
-measured for greedy decisions before repair, the method's first answer; then with repair, and for
+Run ``python -m splitopt.bench.measure_cift_policies RECORD.json SET,SET POLICY.npz ...``. Each file
+is a policy of its own training seed; sets already in the record are kept unless named. Everything
+is measured for greedy decisions before repair, the method's first answer; then with repair, and for
 the best of 8 plans drawn besides. Beside the policies stands the rule that learned nothing: always
 the action with the best completion.
 
@@ -21,21 +21,21 @@ from typing import Any, cast
 
 import numpy as np
 
-from heuristics.learner.cift_play import (
+from splitopt.heuristics.learner.cift_play import (
     CiftPolicyFile,
     best_completion,
     decide,
     merit,
     read_policy,
 )
-from heuristics.learner.cift_process import CiftProcess, State
-from heuristics.learner.cift_repair import repair
-from instances import library
-from instances.cift import CiftInstance
-from instances.documents import parse_json, write_json
-from instances.library import build
-from instances.library.best_known import registry
-from instances.library.splits import sample
+from splitopt.heuristics.learner.cift_process import CiftProcess, State
+from splitopt.heuristics.learner.cift_repair import repair
+from splitopt.instances import library
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.documents import parse_json, write_json
+from splitopt.instances.library import build
+from splitopt.instances.library.best_known import registry
+from splitopt.instances.library.splits import sample
 
 __all__ = ["SAMPLES", "SETS", "cases_of", "main", "measure", "measure_set", "optimum"]
 
@@ -72,8 +72,8 @@ def optimum(instance: CiftInstance, table: dict[str, dict[str, Any]]) -> float |
     if row is not None:
         near = row.get("reference_gap") is not None and row["reference_gap"] <= _CLOSE
         return float(row["objective"]) if near else None
-    from bench.registry import load
-    from instances.interface import Budget, SolutionStatus
+    from splitopt.bench.registry import load
+    from splitopt.instances.interface import Budget, SolutionStatus
 
     name = "highs-oa" if instance.has_continuous_speeds else "highs-flow"
     found = load(name, "cift").solve(instance, Budget(10.0), 0, {})

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.store import Store
-from instances.errors import InputError
+from splitopt.bench.store import Store
+from splitopt.instances.errors import InputError
 
 __all__ = ["Merged", "merge"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from instances.documents import write_bytes
-from instances.errors import InputError
+from splitopt.instances.documents import write_bytes
+from splitopt.instances.errors import InputError
 
 __all__ = ["markdown_table", "replace_part"]
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.crosscheck import is_feasible
-from bench.metrics import Interval, paired_difference, paired_ratio
-from bench.rows import Row
-from bench.summary import charged_time_s, is_right, is_wrong, task
+from splitopt.bench.crosscheck import is_feasible
+from splitopt.bench.metrics import Interval, paired_difference, paired_ratio
+from splitopt.bench.rows import Row
+from splitopt.bench.summary import charged_time_s, is_right, is_wrong, task
 
 __all__ = ["CLOCK_S", "PairedMethods", "compare_methods", "time_statement"]
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.plugins import Catalogue
-from bench.rows import Limits, PlannedRun
-from bench.sources import load_instance, resolve
-from bench.store import FILE_NAME, Store
-from instances.documents import canonical
-from instances.errors import InputError
+from splitopt.bench.plugins import Catalogue
+from splitopt.bench.rows import Limits, PlannedRun
+from splitopt.bench.sources import load_instance, resolve
+from splitopt.bench.store import FILE_NAME, Store
+from splitopt.instances.documents import canonical
+from splitopt.instances.errors import InputError
 
 if TYPE_CHECKING:
-    from instances.interface import Instance
+    from splitopt.instances.interface import Instance
 
 __all__ = ["RunPlan", "Skipped", "plan_runs", "put_instance"]
 

@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from bench.entry_points import installed
-from bench.isolation.client import Zygote, ZygoteLostError
-from bench.isolation.streams import Outcome, Watch
-from bench.record import classify
-from bench.registry import METHODS, Entry, Kind, Problem
-from instances import fields
-from instances.errors import InputError
-from instances.interface import OptionValue
+from splitopt.bench.entry_points import installed
+from splitopt.bench.isolation.client import Zygote, ZygoteLostError
+from splitopt.bench.isolation.streams import Outcome, Watch
+from splitopt.bench.record import classify
+from splitopt.bench.registry import METHODS, Entry, Kind, Problem
+from splitopt.instances import fields
+from splitopt.instances.errors import InputError
+from splitopt.instances.interface import OptionValue
 
 __all__ = ["Catalogue"]
 

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from bench.isolation.streams import Outcome
-from bench.rows import PlannedRun, Row
-from bench.store import BestKnown
-from bench.verdict import Claims, Judgement, judge, read_claims
-from instances.cift import CiftInstance
-from instances.claims import doubt_bound, witness
-from instances.interface import SolutionStatus, Termination
-from instances.tolerances import TOLERANCES, gap
+from splitopt.bench.isolation.streams import Outcome
+from splitopt.bench.rows import PlannedRun, Row
+from splitopt.bench.store import BestKnown
+from splitopt.bench.verdict import Claims, Judgement, judge, read_claims
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.claims import doubt_bound, witness
+from splitopt.instances.interface import SolutionStatus, Termination
+from splitopt.instances.tolerances import TOLERANCES, gap
 
 if TYPE_CHECKING:
-    from instances.interface import Instance
+    from splitopt.instances.interface import Instance
 
 __all__ = ["Circumstances", "classify", "make_row", "now_text", "solve_time_s"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from bench.crosscheck import is_feasible
-from bench.known import merged
-from bench.rows import Row
-from bench.store import BestKnown
-from instances.tolerances import TOLERANCES, gap
+from splitopt.bench.crosscheck import is_feasible
+from splitopt.bench.known import merged
+from splitopt.bench.rows import Row
+from splitopt.bench.store import BestKnown
+from splitopt.instances.tolerances import TOLERANCES, gap
 
 __all__ = ["Reference", "references"]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from instances.documents import content_hash
-from instances.errors import InputError
-from instances.tolerances import TOLERANCES
+from splitopt.instances.documents import content_hash
+from splitopt.instances.errors import InputError
+from splitopt.instances.tolerances import TOLERANCES
 
 __all__ = ["ROW_VERSION", "Limits", "PlannedRun", "Row", "Verdict", "default_grace_s", "run_key"]
 

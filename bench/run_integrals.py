@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.crosscheck import is_feasible
-from bench.metrics import primal_dual_integral, primal_integral
-from bench.references import Reference
-from bench.rows import Row, Verdict
+from splitopt.bench.crosscheck import is_feasible
+from splitopt.bench.metrics import primal_dual_integral, primal_integral
+from splitopt.bench.references import Reference
+from splitopt.bench.rows import Row, Verdict
 
 __all__ = ["RunIntegrals", "judged_trajectory", "run_integrals"]
 

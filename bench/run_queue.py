@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bench.plan_runs import RunPlan
-from bench.rows import PlannedRun, Row
-from bench.store import Claim, Store
+from splitopt.bench.plan_runs import RunPlan
+from splitopt.bench.rows import PlannedRun, Row
+from splitopt.bench.store import Claim, Store
 
 __all__ = ["EventKind", "RunEvent", "RunQueue"]
 

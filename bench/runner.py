@@ -13,20 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.crosscheck import Contradiction, cross_check
-from bench.isolation.client import Zygote
-from bench.plan_runs import RunPlan, Skipped, plan_runs
-from bench.plugins import Catalogue
-from bench.record import now_text
-from bench.rows import Limits, default_grace_s
-from bench.run_queue import RunEvent, RunQueue
-from bench.solve_once import solve_once
-from bench.store import BestKnown, Store
-from bench.work import Work
+from splitopt.bench.crosscheck import Contradiction, cross_check
+from splitopt.bench.isolation.client import Zygote
+from splitopt.bench.plan_runs import RunPlan, Skipped, plan_runs
+from splitopt.bench.plugins import Catalogue
+from splitopt.bench.record import now_text
+from splitopt.bench.rows import Limits, default_grace_s
+from splitopt.bench.run_queue import RunEvent, RunQueue
+from splitopt.bench.solve_once import solve_once
+from splitopt.bench.store import BestKnown, Store
+from splitopt.bench.work import Work
 
 if TYPE_CHECKING:
-    from bench.cluster.spec import ClusterSpec
-    from bench.cluster.work import ClusterWork
+    from splitopt.bench.cluster.spec import ClusterSpec
+    from splitopt.bench.cluster.work import ClusterWork
 
 __all__ = ["RunEvent", "RunPlan", "RunSummary", "Skipped", "plan", "run_set", "solve_once"]
 
@@ -180,7 +180,7 @@ def run_set(
         Seconds a method is told, and by how many it may overrun before it is killed; 2 s and
         a tenth of the limit unless given.
     cpu_limit_s, memory_limit_bytes, threads, relative_gap
-        See `bench.rows.Limits`.
+        See `splitopt.bench.rows.Limits`.
     seeds, repetitions
         Every pair is run once for each.
     jobs
@@ -200,8 +200,8 @@ def run_set(
     command
         The command line, for the report.
     cluster
-        Where the runs are spread over workers, as `bench.cluster.spec.read_cluster` gives it;
-        `jobs` is then the cluster's to say.
+        Where the runs are spread over workers, as `splitopt.bench.cluster.spec.read_cluster` gives
+        it; `jobs` is then the cluster's to say.
 
     Returns
     -------
@@ -260,7 +260,7 @@ def run_set(
         if cluster is None:
             work = Work(queue, chosen, output_limit_bytes)
         else:
-            from bench.cluster.work import ClusterWork
+            from splitopt.bench.cluster.work import ClusterWork
 
             work = ClusterWork(queue, chosen, output_limit_bytes, cluster, tuple(plugins))
         work.go()

@@ -1,7 +1,7 @@
 """How much times depend on the solver's seed, its threads, and the gap asked for.
 
-Run ``python -m bench.sensitivity --out DIR``: a stated subset of `standard-v1`, seeds 0 to 4 at one
-thread and 1e-6; seed 0 with two threads; seed 0 at gaps of 1e-4 and 1e-8. Resumed where it
+Run ``python -m splitopt.bench.sensitivity --out DIR``: a stated subset of `standard-v1`, seeds 0 to
+4 at one thread and 1e-6; seed 0 with two threads; seed 0 at gaps of 1e-4 and 1e-8. Resumed where it
 stopped. ``--page`` writes the table of docs/strength.md from the folder and runs nothing.
 """
 
@@ -15,10 +15,10 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench.pages import markdown_table, replace_part
-from bench.rows import Row
-from bench.store import Store
-from instances.errors import InputError
+from splitopt.bench.pages import markdown_table, replace_part
+from splitopt.bench.rows import Row
+from splitopt.bench.store import Store
+from splitopt.instances.errors import InputError
 
 __all__ = ["INSTANCES", "METHODS", "main", "table"]
 
@@ -50,7 +50,7 @@ _FLOOR_S = 0.01
 
 def run(out: Path) -> bool:
     """Do the runs that are left; return whether nothing contradicts anything."""
-    from bench import runner
+    from splitopt.bench import runner
 
     fine = True
     variants: list[tuple[Sequence[int], int, float]] = [(SEEDS, 1, BASE_GAP)]
@@ -64,7 +64,7 @@ def run(out: Path) -> bool:
             seeds=tuple(seeds),
             threads=threads,
             relative_gap=gap,
-            command=["python", "-m", "bench.sensitivity"],
+            command=["python", "-m", "splitopt.bench.sensitivity"],
         )
         for one in summary.contradictions:
             sys.stderr.write(f"contradiction: {one.instance_name}: {one.statement}\n")
@@ -147,7 +147,9 @@ def table(rows: Sequence[Row]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m bench.sensitivity", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m splitopt.bench.sensitivity", description=__doc__
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--page", action="store_true", help="write the page's table, run nothing")
     given = parser.parse_args(arguments)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bench.isolation.client import Zygote, ZygoteLostError
-from bench.isolation.preload import solver_family
-from bench.isolation.requests import request_of
-from bench.isolation.streams import Outcome, Watch
-from bench.rows import PlannedRun
+from splitopt.bench.isolation.client import Zygote, ZygoteLostError
+from splitopt.bench.isolation.preload import solver_family
+from splitopt.bench.isolation.requests import request_of
+from splitopt.bench.isolation.streams import Outcome, Watch
+from splitopt.bench.rows import PlannedRun
 
 __all__ = ["Slot", "solver_families"]
 

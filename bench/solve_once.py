@@ -8,17 +8,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.isolation.client import Zygote, ZygoteLostError
-from bench.isolation.requests import builtin_targets, request_of
-from bench.isolation.streams import Watch
-from bench.known import known_of
-from bench.plugins import Catalogue
-from bench.record import Circumstances, make_row
-from bench.registry import METHODS, find
-from bench.rows import Limits, PlannedRun, default_grace_s
-from bench.sources import load_instance, resolve
-from instances.errors import InputError
-from instances.interface import (
+from splitopt.bench.isolation.client import Zygote, ZygoteLostError
+from splitopt.bench.isolation.requests import builtin_targets, request_of
+from splitopt.bench.isolation.streams import Watch
+from splitopt.bench.known import known_of
+from splitopt.bench.plugins import Catalogue
+from splitopt.bench.record import Circumstances, make_row
+from splitopt.bench.registry import METHODS, find
+from splitopt.bench.rows import Limits, PlannedRun, default_grace_s
+from splitopt.bench.sources import load_instance, resolve
+from splitopt.instances.errors import InputError
+from splitopt.instances.interface import (
     Guarantee,
     OnProgress,
     Progress,
@@ -28,7 +28,7 @@ from instances.interface import (
 )
 
 if TYPE_CHECKING:
-    from instances.interface import Instance, Plan
+    from splitopt.instances.interface import Instance, Plan
 
 __all__ = ["solve_once"]
 

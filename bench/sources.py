@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from instances.judge import read_instance
+from splitopt.instances.judge import read_instance
 
 if TYPE_CHECKING:
-    from instances.interface import Instance
+    from splitopt.instances.interface import Instance
 
 __all__ = ["is_file", "load_instance", "resolve"]
 
@@ -33,6 +33,6 @@ def load_instance(name: str) -> Instance:
     """
     if is_file(name):
         return read_instance(Path(name))
-    from instances import library
+    from splitopt.instances import library
 
     return library.load(name)

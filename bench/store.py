@@ -22,10 +22,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
 
-from bench.rows import Row
-from bench.store_schema import COLUMNS, decode, encode, prepare
-from instances.documents import content_hash
-from instances.errors import InputError
+from splitopt.bench.rows import Row
+from splitopt.bench.store_schema import COLUMNS, decode, encode, prepare
+from splitopt.instances.documents import content_hash
+from splitopt.instances.errors import InputError
 
 __all__ = ["LEASE_S", "BestKnown", "Claim", "Store", "StoreError"]
 

@@ -9,8 +9,8 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench.rows import ROW_VERSION, Row
-from instances.errors import InputError
+from splitopt.bench.rows import ROW_VERSION, Row
+from splitopt.instances.errors import InputError
 
 __all__ = ["COLUMNS", "HEAVY", "VERSION", "decode", "encode", "prepare"]
 

@@ -1,6 +1,6 @@
 """Measure how strong and how large each formulation is: the table of docs/strength.md.
 
-Run ``python -m bench.strength`` (some minutes). For each instance of a stated subset, each
+Run ``python -m splitopt.bench.strength`` (some minutes). For each instance of a stated subset, each
 formulation and each solver that takes it: rows, columns, nonzeros; seconds to build and to load;
 the root bound; nodes; processor seconds to a proof. `root` is, over the optimum,
 
@@ -26,17 +26,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.pages import markdown_table, replace_part
-from bench.registry import load as load_method
-from bench.sources import load_instance
-from instances.documents import read_json, write_json
-from instances.errors import InputError
-from instances.interface import Budget
-from instances.library.best_known import registry
+from splitopt.bench.pages import markdown_table, replace_part
+from splitopt.bench.registry import load as load_method
+from splitopt.bench.sources import load_instance
+from splitopt.instances.documents import read_json, write_json
+from splitopt.instances.errors import InputError
+from splitopt.instances.interface import Budget
+from splitopt.instances.library.best_known import registry
 
 if TYPE_CHECKING:
-    from formulations.highs_tools import SparseModel
-    from instances.interface import Instance
+    from splitopt.formulations.highs_tools import SparseModel
+    from splitopt.instances.interface import Instance
 
 __all__ = ["INSTANCES", "Strength", "main", "measure", "tables"]
 
@@ -156,16 +156,16 @@ def _by_scip(scip: Any) -> tuple[float | None, int, bool]:
 
 
 def _linear(model: Any) -> SparseModel:
-    from formulations.pyomo_tools import compiled
+    from splitopt.formulations.pyomo_tools import compiled
 
     return compiled(model)[0]
 
 
 def _pyomo_rows(instance: Instance, name: str, limit_s: float) -> Iterator[Strength]:
     """Yield the measurements of a Pyomo formulation, one a solver."""
-    from bench.exporting import build
-    from formulations.highs_tools import load, solve
-    from formulations.pyomo_tools import write_model
+    from splitopt.bench.exporting import build
+    from splitopt.formulations.highs_tools import load, solve
+    from splitopt.formulations.pyomo_tools import write_model
 
     optimum = _optimum(instance)
     solvers = MODELS[instance.problem][name]
@@ -404,7 +404,7 @@ def _read(path: Path) -> list[Strength]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m bench.strength", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m splitopt.bench.strength", description=__doc__)
     parser.add_argument("--instances", default=",".join(INSTANCES), help="names with commas")
     parser.add_argument("--time-limit", type=float, default=60.0, help="seconds a solve")
     parser.add_argument(

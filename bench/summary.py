@@ -6,12 +6,12 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.alignment import align
-from bench.crosscheck import is_feasible
-from bench.metrics import gap_to_best, penalised_average, shifted_geometric_mean
-from bench.references import Reference
-from bench.rows import Row, Verdict
-from bench.run_integrals import run_integrals
+from splitopt.bench.alignment import align
+from splitopt.bench.crosscheck import is_feasible
+from splitopt.bench.metrics import gap_to_best, penalised_average, shifted_geometric_mean
+from splitopt.bench.references import Reference
+from splitopt.bench.rows import Row, Verdict
+from splitopt.bench.run_integrals import run_integrals
 
 __all__ = [
     "SHIFT_S",

@@ -1,7 +1,7 @@
 """Bring the best-known registry up to date from stores of runs.
 
-Run ``python -m bench.update_best_known STORE...``. For every instance of the sets named it takes
-from the stores and from the registry as it stands
+Run ``python -m splitopt.bench.update_best_known STORE...``. For every instance of the sets named it
+takes from the stores and from the registry as it stands
 
 - the best plan: the judge recomputes it in exact arithmetic from the library's own instance, and
   one that breaks a constraint is refused;
@@ -25,15 +25,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bench.crosscheck import Contradiction, cross_check, is_feasible
-from bench.known import MOST_DEVICES, as_known, engine_of
-from bench.rows import Row
-from bench.store import Store
-from instances import library
-from instances.documents import write_json
-from instances.errors import InputError
-from instances.judge import certify, evaluate, plan_from_document
-from instances.library.best_known import (
+from splitopt.bench.crosscheck import Contradiction, cross_check, is_feasible
+from splitopt.bench.known import MOST_DEVICES, as_known, engine_of
+from splitopt.bench.rows import Row
+from splitopt.bench.store import Store
+from splitopt.instances import library
+from splitopt.instances.documents import write_json
+from splitopt.instances.errors import InputError
+from splitopt.instances.judge import certify, evaluate, plan_from_document
+from splitopt.instances.library.best_known import (
     FIGURES,
     LABEL_ENGINE,
     PLANS,
@@ -43,7 +43,7 @@ from instances.library.best_known import (
     plan_documents,
     registry,
 )
-from instances.tolerances import TOLERANCES, gap, values_agree
+from splitopt.instances.tolerances import TOLERANCES, gap, values_agree
 
 __all__ = ["SETS", "Update", "main", "members", "update"]
 
@@ -299,7 +299,9 @@ def _summary(found: Registry, before: Registry, hashes: Iterable[str]) -> str:
 
 def main(arguments: Sequence[str] | None = None, folder: Path = FOLDER) -> int:
     """Run the command; return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m bench.update_best_known", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m splitopt.bench.update_best_known", description=__doc__
+    )
     parser.add_argument("stores", nargs="*", type=Path, metavar="STORE")
     parser.add_argument("--sets", default=",".join(SETS), help="sets of the library, with commas")
     parser.add_argument("--dry-run", action="store_true", help="say what would be, write nothing")

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 
-from bench.rows import Row
+from splitopt.bench.rows import Row
 
 __all__ = ["variant_names"]
 

@@ -11,16 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bench.known import known_of
-from bench.rows import Verdict
-from bench.store import BestKnown
-from instances.errors import InputError
-from instances.interface import SolutionStatus, Termination
-from instances.judge import certify, evaluate, plan_from_document
-from instances.tolerances import TOLERANCES, gap, not_above, values_agree
+from splitopt.bench.known import known_of
+from splitopt.bench.rows import Verdict
+from splitopt.bench.store import BestKnown
+from splitopt.instances.errors import InputError
+from splitopt.instances.interface import SolutionStatus, Termination
+from splitopt.instances.judge import certify, evaluate, plan_from_document
+from splitopt.instances.tolerances import TOLERANCES, gap, not_above, values_agree
 
 if TYPE_CHECKING:
-    from instances.interface import Instance, Plan
+    from splitopt.instances.interface import Instance, Plan
 
 __all__ = ["Claims", "Judgement", "judge", "read_claims"]
 

@@ -7,9 +7,9 @@ form of the method is run and must satisfy, within the suite's tolerances::
 
 REF is OPT, or, where the run's guarantee says so, the optimum of the instance with tightened
 deadlines. Relaxed forms may go below OPT, since they may exceed a deadline. References come from
-exact methods that share nothing with the label kernel (`bench.verification_truth`). Where OPT is
-open, what is known of it takes its place: a bound must not lie above the best plan, a value not
-below the best bound nor above 1 + epsilon times the best plan.
+exact methods that share nothing with the label kernel (`splitopt.bench.verification_truth`). Where
+OPT is open, what is known of it takes its place: a bound must not lie above the best plan, a value
+not below the best bound nor above 1 + epsilon times the best plan.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from bench.registry import load
-from bench.verification_truth import Truth, solved_truth, truth_of
-from instances.cift import CiftInstance
-from instances.interface import Budget, Result, SolutionStatus, Termination
-from instances.judge import check
-from instances.tolerances import TOLERANCES, not_above
+from splitopt.bench.registry import load
+from splitopt.bench.verification_truth import Truth, solved_truth, truth_of
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.interface import Budget, Result, SolutionStatus, Termination
+from splitopt.instances.judge import check
+from splitopt.instances.tolerances import TOLERANCES, not_above
 
 if TYPE_CHECKING:
-    from bench.verification_journal import Journal
-    from instances.interface import Instance
+    from splitopt.bench.verification_journal import Journal
+    from splitopt.instances.interface import Instance
 
 __all__ = ["Form", "Truth", "Verdict", "forms_of", "truth_of", "verify_instance"]
 

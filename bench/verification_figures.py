@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import median
 
-from bench.commands.output import Cell
-from bench.verification import Verdict
+from splitopt.bench.commands.output import Cell
+from splitopt.bench.verification import Verdict
 
 __all__ = ["exponent", "exponents", "summary", "write_charts"]
 
@@ -129,8 +129,8 @@ def _slopes(group: Sequence[Verdict], measure: Callable[[Verdict], float]) -> li
 
 def write_charts(verdicts: Sequence[Verdict], folder: Path) -> list[Path]:
     """Write charts of ratio, labels and time against epsilon and size; return their paths."""
-    from bench.report.figures import write_chart
-    from bench.report.svg import Chart, Scale
+    from splitopt.bench.report.figures import write_chart
+    from splitopt.bench.report.svg import Chart, Scale
 
     ended = [v for v in verdicts if v.termination == "solved"]
     written = []

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.verification_truth import Truth
+from splitopt.bench.verification_truth import Truth
 
 __all__ = ["NAME", "Journal", "code_hash"]
 
@@ -58,7 +58,7 @@ class Journal:
                 self._known[key] = value
                 whole.append(line)
         if "".join(whole) != path.read_text():
-            from instances.documents import write_bytes
+            from splitopt.instances.documents import write_bytes
 
             write_bytes(path, "".join(whole).encode())
 

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.registry import load
-from instances.interface import Budget, SolutionStatus
+from splitopt.bench.registry import load
+from splitopt.instances.interface import Budget, SolutionStatus
 
 if TYPE_CHECKING:
-    from instances.interface import Instance
+    from splitopt.instances.interface import Instance
 
 __all__ = ["REFERENCES", "Truth", "solved_truth", "truth_of"]
 
@@ -67,8 +67,8 @@ def truth_of(instance: Instance, time_limit_s: float) -> Truth:
     time_limit_s
         Seconds for each method asked, where the registry does not list the instance.
     """
-    from bench.known import MOST_DEVICES
-    from instances.library.best_known import registry
+    from splitopt.bench.known import MOST_DEVICES
+    from splitopt.instances.library.best_known import registry
 
     if getattr(instance, "devices", 0) <= MOST_DEVICES:
         entry = registry().entries.get(instance.content_hash)

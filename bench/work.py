@@ -8,21 +8,21 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.environment import describe
-from bench.isolation.cores import assigned_cores
-from bench.isolation.requests import builtin_targets
-from bench.isolation.streams import Watch
-from bench.plan_runs import RunPlan
-from bench.record import Circumstances, make_row
-from bench.rows import PlannedRun
-from bench.run_queue import RunQueue
-from bench.slot import Slot, solver_families
-from bench.sources import load_instance
-from bench.store import LEASE_S
-from instances.errors import InputError
+from splitopt.bench.environment import describe
+from splitopt.bench.isolation.cores import assigned_cores
+from splitopt.bench.isolation.requests import builtin_targets
+from splitopt.bench.isolation.streams import Watch
+from splitopt.bench.plan_runs import RunPlan
+from splitopt.bench.record import Circumstances, make_row
+from splitopt.bench.rows import PlannedRun
+from splitopt.bench.run_queue import RunQueue
+from splitopt.bench.slot import Slot, solver_families
+from splitopt.bench.sources import load_instance
+from splitopt.bench.store import LEASE_S
+from splitopt.instances.errors import InputError
 
 if TYPE_CHECKING:
-    from instances.interface import Instance
+    from splitopt.instances.interface import Instance
 
 __all__ = ["Work"]
 

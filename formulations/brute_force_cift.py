@@ -16,7 +16,7 @@ pair of the least.
 common denominator a configuration, so that costs, deadlines and ties are decided by integers.
 
 **Continuous speeds**: the levels of nodes with lists are enumerated, the speeds in intervals
-come from `formulations.continuous_oracle`, in doubles, with a lower bound from duality.
+come from `splitopt.formulations.continuous_oracle`, in doubles, with a lower bound from duality.
 
 The costs are written out here once more, from the statement of the problem and apart from
 every model and from the judge.
@@ -29,7 +29,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
-from formulations.brute_force_plans import (
+from splitopt.formulations.brute_force_plans import (
     Data,
     Hops,
     Placement,
@@ -39,11 +39,11 @@ from formulations.brute_force_plans import (
     placements,
     split,
 )
-from formulations.continuous_oracle import Host, phase_optimum
-from instances.cift import CiftInstance, Configuration, SpeedInterval
-from instances.cift_plan import CiftPlan, Stop
-from instances.exact import rational
-from instances.interface import (
+from splitopt.formulations.continuous_oracle import Host, phase_optimum
+from splitopt.instances.cift import CiftInstance, Configuration, SpeedInterval
+from splitopt.instances.cift_plan import CiftPlan, Stop
+from splitopt.instances.exact import rational
+from splitopt.instances.interface import (
     Budget,
     OnProgress,
     Option,
@@ -53,8 +53,8 @@ from instances.interface import (
     Termination,
     read_options,
 )
-from instances.judge import evaluate
-from instances.outcome import cheaper, conclude, nothing_found, proven_infeasible
+from splitopt.instances.judge import evaluate
+from splitopt.instances.outcome import cheaper, conclude, nothing_found, proven_infeasible
 
 __all__ = ["METHOD", "BruteForceCift"]
 

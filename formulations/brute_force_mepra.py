@@ -28,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from instances.interface import (
+from splitopt.instances.interface import (
     Budget,
     OnProgress,
     Option,
@@ -38,10 +38,10 @@ from instances.interface import (
     Termination,
     read_options,
 )
-from instances.judge import evaluate
-from instances.mepra import MepraInstance
-from instances.mepra_plan import MepraPlan, shares_from_weights
-from instances.outcome import cheaper, conclude, nothing_found
+from splitopt.instances.judge import evaluate
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan, shares_from_weights
+from splitopt.instances.outcome import cheaper, conclude, nothing_found
 
 __all__ = ["METHOD", "BruteForceMepra", "Choice", "device_choices", "undominated"]
 

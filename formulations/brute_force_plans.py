@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from instances.cift import CiftInstance, Configuration, SpeedInterval
-from instances.exact import rational
-from instances.tolerances import TOLERANCES
+from splitopt.instances.cift import CiftInstance, Configuration, SpeedInterval
+from splitopt.instances.exact import rational
+from splitopt.instances.tolerances import TOLERANCES
 
 __all__ = [
     "Data",

@@ -1,6 +1,6 @@
 """CIFT as an assignment of blocks to nodes: a MILP for HiGHS as arrays.
 
-Figures come from `formulations.cift_assignment_model`, which writes the rows.
+Figures come from `splitopt.formulations.cift_assignment_model`, which writes the rows.
 
 Variables
 ---------
@@ -36,12 +36,12 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from formulations.cift_assignment_model import AssignmentModel, build_model
-from formulations.cift_incumbent import Incumbent
-from formulations.cift_milp import objective_scale, prove
-from instances.cift import CiftInstance
-from instances.cift_plan import CiftPlan
-from instances.interface import (
+from splitopt.formulations.cift_assignment_model import AssignmentModel, build_model
+from splitopt.formulations.cift_incumbent import Incumbent
+from splitopt.formulations.cift_milp import objective_scale, prove
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.interface import (
     Budget,
     OnProgress,
     Option,
@@ -79,7 +79,7 @@ class CiftAssignment:
         warm_start: CiftPlan | None = None,
         on_progress: OnProgress | None = None,
     ) -> Result:
-        """Solve to ``budget.relative_gap``; see `instances.interface.Method.solve`."""
+        """Solve to ``budget.relative_gap``; see `Method.solve`."""
         read_options(self.name, self.options, options)
         best = Incumbent(instance, budget, Recorder(on_progress))
         if warm_start is not None:

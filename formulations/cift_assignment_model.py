@@ -1,4 +1,4 @@
-"""The columns and rows of the assignment model of CIFT (see `formulations.cift_assignment`)."""
+"""The columns and rows of the assignment model of CIFT (see `cift_assignment`)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from formulations.highs_tools import WIDE, SparseModel
-from instances.cift import CiftInstance, Node, SpeedInterval
-from instances.cift_plan import CiftPlan, Stop
-from instances.exact import rational
-from instances.tolerances import TOLERANCES
+from splitopt.formulations.highs_tools import WIDE, SparseModel
+from splitopt.instances.cift import CiftInstance, Node, SpeedInterval
+from splitopt.instances.cift_plan import CiftPlan, Stop
+from splitopt.instances.exact import rational
+from splitopt.instances.tolerances import TOLERANCES
 
 __all__ = ["PHASES", "AssignmentModel", "build_model"]
 

@@ -28,11 +28,11 @@ Objective
 
 Scaling
 -------
-`formulations.cift_cpsat_figures` rounds all figures down, so the model's optimum over K is a
-bound on the true one, by less than ``scaling_error`` = H / K below it. What the rounding of
-times lets through and `check` rejects is cut off by a clause and the model is solved again. K
-follows the best plan known, and the model is scaled anew when that turns out to be too coarse.
-Terms above the best plan's energy or a deadline are left out; K and Q keep sums below 2^60.
+`splitopt.formulations.cift_cpsat_figures` rounds all figures down, so the model's optimum over K is
+a bound on the true one, by less than ``scaling_error`` = H / K below it. What the rounding of times
+lets through and `check` rejects is cut off by a clause and the model is solved again. K follows the
+best plan known, and the model is scaled anew when that turns out to be too coarse. Terms above the
+best plan's energy or a deadline are left out; K and Q keep sums below 2^60.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from formulations.cift_cpsat_figures import Offer, offers
-from formulations.cift_cpsat_model import (
+from splitopt.formulations.cift_cpsat_figures import Offer, offers
+from splitopt.formulations.cift_cpsat_model import (
     IntegerModel,
     Scales,
     build,
@@ -51,10 +51,10 @@ from formulations.cift_cpsat_model import (
     read_plan,
     scales_for,
 )
-from formulations.cift_incumbent import Incumbent
-from instances.cift import CiftInstance
-from instances.cift_plan import CiftPlan
-from instances.interface import (
+from splitopt.formulations.cift_incumbent import Incumbent
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.interface import (
     Budget,
     OnProgress,
     Option,
@@ -91,7 +91,7 @@ class CiftCpsat:
         warm_start: CiftPlan | None = None,
         on_progress: OnProgress | None = None,
     ) -> Result:
-        """Solve to ``budget.relative_gap``; see `instances.interface.Method.solve`."""
+        """Solve to ``budget.relative_gap``; see `Method.solve`."""
         read_options(self.name, self.options, options)
         best = Incumbent(instance, budget, Recorder(on_progress))
         if warm_start is not None:

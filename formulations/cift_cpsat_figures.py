@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from instances.cift import CiftInstance, Configuration, SpeedInterval
-from instances.exact import rational
-from instances.tolerances import TOLERANCES
+from splitopt.instances.cift import CiftInstance, Configuration, SpeedInterval
+from splitopt.instances.exact import rational
+from splitopt.instances.tolerances import TOLERANCES
 
 __all__ = ["BlockRun", "Hop", "Offer", "down", "offers", "packing", "seconds_allowed"]
 

@@ -1,4 +1,4 @@
-"""Literals and rows of the CP-SAT model of CIFT (see `formulations.cift_cpsat`)."""
+"""Literals and rows of the CP-SAT model of CIFT (see `splitopt.formulations.cift_cpsat`)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from formulations.cift_cpsat_figures import BlockRun, Hop, Offer, down, packing, seconds_allowed
-from formulations.cift_incumbent import Incumbent
-from instances.cift import CiftInstance
-from instances.cift_plan import CiftPlan, Stop
-from instances.exact import rational
+from splitopt.formulations.cift_cpsat_figures import (
+    BlockRun,
+    Hop,
+    Offer,
+    down,
+    packing,
+    seconds_allowed,
+)
+from splitopt.formulations.cift_incumbent import Incumbent
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_plan import CiftPlan, Stop
+from splitopt.instances.exact import rational
 
 __all__ = [
     "IntegerModel",

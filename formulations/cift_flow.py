@@ -1,7 +1,7 @@
 r"""CIFT as a flow: a MILP on the time-energy graph, given to HiGHS as arrays.
 
 Every plan is a path from the root to the goal of the time-energy graph
-(`formulations.cift_flow_arcs`), so a plan is a unit flow.
+(`splitopt.formulations.cift_flow_arcs`), so a plan is a unit flow.
 
 Variables
 ---------
@@ -24,14 +24,14 @@ relaxation is integral, with deadlines its optimum is the Lagrangian bound of th
 
 Before HiGHS starts, shortest paths drop arcs on no path within a deadline, then, with the
 deadlines priced, those on no path cheaper than a plan known already
-(`formulations.cift_pricing`).
+(`splitopt.formulations.cift_pricing`).
 
 What is claimed
 ---------------
 The deadline rows hold to a tolerance, so the bound is one for slightly relaxed deadlines and
 hence for the true ones. A path that `check` rejects for the sake of that tolerance is cut off
 by ``sum_{a on it} x_a <= (arcs on it) - 1`` and the model is solved again
-(`formulations.cift_milp`).
+(`splitopt.formulations.cift_milp`).
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from formulations.cift_flow_arcs import build_graph
-from formulations.cift_flow_graph import FlowGraph
-from formulations.cift_incumbent import Incumbent
-from formulations.cift_milp import objective_scale, prove
-from formulations.cift_pricing import climb, within
-from formulations.highs_tools import WIDE, SparseModel
-from instances.cift import CiftInstance
-from instances.cift_plan import CiftPlan
-from instances.interface import (
+from splitopt.formulations.cift_flow_arcs import build_graph
+from splitopt.formulations.cift_flow_graph import FlowGraph
+from splitopt.formulations.cift_incumbent import Incumbent
+from splitopt.formulations.cift_milp import objective_scale, prove
+from splitopt.formulations.cift_pricing import climb, within
+from splitopt.formulations.highs_tools import WIDE, SparseModel
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.interface import (
     Budget,
     OnProgress,
     Option,
@@ -132,7 +132,7 @@ class CiftFlow:
         warm_start: CiftPlan | None = None,
         on_progress: OnProgress | None = None,
     ) -> Result:
-        """Solve to ``budget.relative_gap``; see `instances.interface.Method.solve`."""
+        """Solve to ``budget.relative_gap``; see `Method.solve`."""
         chosen = read_options(self.name, self.options, options)
         best = Incumbent(instance, budget, Recorder(on_progress))
         if warm_start is not None:

@@ -43,9 +43,9 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from formulations.cift_flow_graph import Arcs, FlowGraph
-from instances.cift import CiftInstance, Configuration, SpeedInterval
-from instances.exact import rational
+from splitopt.formulations.cift_flow_graph import Arcs, FlowGraph
+from splitopt.instances.cift import CiftInstance, Configuration, SpeedInterval
+from splitopt.instances.exact import rational
 
 __all__ = ["build_graph"]
 

@@ -1,6 +1,6 @@
 """The time-energy graph of CIFT as columns: every plan is a path, every path is a plan.
 
-What the states and arcs mean, and what they cost, is in `formulations.cift_flow_arcs`.
+What the states and arcs mean, and what they cost, is in `splitopt.formulations.cift_flow_arcs`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from formulations.cift_incumbent import Incumbent
-from formulations.cift_pricing import LOOSE
-from formulations.cift_sweeps import GOAL, ROOT, Sweeps
-from instances.cift import CiftInstance
-from instances.cift_plan import CiftPlan, Stop
+from splitopt.formulations.cift_incumbent import Incumbent
+from splitopt.formulations.cift_pricing import LOOSE
+from splitopt.formulations.cift_sweeps import GOAL, ROOT, Sweeps
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_plan import CiftPlan, Stop
 
 __all__ = ["Arcs", "FlowGraph"]
 

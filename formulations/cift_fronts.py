@@ -13,8 +13,8 @@ Nodes are taken heads before tails. A relay is the first term; since a hosted se
 
 What is left out: triples that, with the least of the way from the source, miss a deadline, or cost
 more than the best plan known, in energy alone and at the prices of the configuration's Lagrangian
-bound (`formulations.cift_fronts_chain`). A first pass keeps the few cheapest triples a state and
-gives that plan; the second keeps all and is the proof.
+bound (`splitopt.formulations.cift_fronts_chain`). A first pass keeps the few cheapest triples a
+state and gives that plan; the second keeps all and is the proof.
 
 It shares no code with the label programs of `heuristics`, runs in the other direction, and trims
 nothing.
@@ -29,12 +29,19 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from formulations.cift_fronts_chain import LATE, Chain, chain_of, highest, least, topological
-from formulations.cift_fronts_filter import first_of_kind
-from formulations.cift_incumbent import Incumbent
-from instances.cift import CiftInstance
-from instances.cift_plan import CiftPlan, Stop
-from instances.interface import (
+from splitopt.formulations.cift_fronts_chain import (
+    LATE,
+    Chain,
+    chain_of,
+    highest,
+    least,
+    topological,
+)
+from splitopt.formulations.cift_fronts_filter import first_of_kind
+from splitopt.formulations.cift_incumbent import Incumbent
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_plan import CiftPlan, Stop
+from splitopt.instances.interface import (
     Budget,
     OnProgress,
     Option,
@@ -243,7 +250,7 @@ class CiftFronts:
         warm_start: CiftPlan | None = None,
         on_progress: OnProgress | None = None,
     ) -> Result:
-        """Solve to ``budget.relative_gap``; see `instances.interface.Method.solve`."""
+        """Solve to ``budget.relative_gap``; see `Method.solve`."""
         read_options(self.name, self.options, options)
         best = Incumbent(instance, budget, Recorder(on_progress))
         if warm_start is not None:

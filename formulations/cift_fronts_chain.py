@@ -17,9 +17,9 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from instances.cift import CiftInstance, Configuration, SpeedInterval
-from instances.exact import rational
-from instances.tolerances import TOLERANCES
+from splitopt.instances.cift import CiftInstance, Configuration, SpeedInterval
+from splitopt.instances.exact import rational
+from splitopt.instances.tolerances import TOLERANCES
 
 __all__ = ["LATE", "Chain", "Hop", "Level", "Sweep", "chain_of", "highest", "least", "topological"]
 

@@ -1,22 +1,22 @@
 """The best plan and the best bound of a run on CIFT, and the result they make.
 
-A run works on the instance in units of its own (`instances.units`); plans are judged, and results
-and progress told, in those of the instance as given. What a solver proves in floating point
-becomes a claim only where `instances.claims` lets it.
+A run works on the instance in units of its own (`splitopt.instances.units`); plans are judged, and
+results and progress told, in those of the instance as given. What a solver proves in floating point
+becomes a claim only where `splitopt.instances.claims` lets it.
 """
 
 from __future__ import annotations
 
 import math
 
-from instances.cift import CiftInstance
-from instances.cift_plan import CiftPlan
-from instances.claims import doubt_bound, doubt_infeasible, witness
-from instances.interface import Budget, Recorder, Result, Statistic, Termination
-from instances.judge import check, evaluate
-from instances.outcome import conclude, nothing_found, proven_infeasible
-from instances.tolerances import TOLERANCES, gap
-from instances.units import scaled
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.claims import doubt_bound, doubt_infeasible, witness
+from splitopt.instances.interface import Budget, Recorder, Result, Statistic, Termination
+from splitopt.instances.judge import check, evaluate
+from splitopt.instances.outcome import conclude, nothing_found, proven_infeasible
+from splitopt.instances.tolerances import TOLERANCES, gap
+from splitopt.instances.units import scaled
 
 __all__ = ["Incumbent"]
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from formulations.cift_incumbent import Incumbent
-from formulations.highs_tools import (
+from splitopt.formulations.cift_incumbent import Incumbent
+from splitopt.formulations.highs_tools import (
     OBJECTIVE_SCALE,
     ROW_TOLERANCE,
     ModelRefusedError,
@@ -20,9 +20,9 @@ from formulations.highs_tools import (
     solve,
     solve_again,
 )
-from instances.cift_plan import CiftPlan
-from instances.claims import SPREAD
-from instances.interface import Result, Termination
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.claims import SPREAD
+from splitopt.instances.interface import Result, Termination
 
 __all__ = ["Row", "objective_scale", "prove"]
 
@@ -96,9 +96,9 @@ def prove(
 
     Notes
     -----
-    What HiGHS says becomes a claim by the rules of `instances.claims`. Where coefficients are so
-    far apart that the solver's tolerances hide the small ones, or where HiGHS contradicts a plan
-    or itself, its bound is not taken; ``refused`` in the statistics says why.
+    What HiGHS says becomes a claim by the rules of `splitopt.instances.claims`. Where coefficients
+    are so far apart that the solver's tolerances hide the small ones, or where HiGHS contradicts a
+    plan or itself, its bound is not taken; ``refused`` in the statistics says why.
     """
     began = best.recorder.elapsed_s
     model = model.tidied()

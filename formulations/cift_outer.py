@@ -7,7 +7,7 @@ degree one, and for every speed f0 at least its tangent there::
 
 Variables
 ---------
-- ``x_a`` in {0, 1}, arc a of the graph of placements (`formulations.cift_outer_graph`);
+- ``x_a`` in {0, 1}, arc a of the graph of placements (`splitopt.formulations.cift_outer_graph`);
 - on a node with an interval [low, high], a configuration and a phase each: ``u`` (share of the
   chain's FLOP done there), ``t`` (its time, in units of the chain's at `high`), ``e`` (its
   energy, likewise);
@@ -32,11 +32,11 @@ Objective
 
 Rounds
 ------
-First the deadlines are priced (`formulations.cift_pricing`), which leaves few arcs and gives the
-speeds of the relaxation; tangents start there and on a geometric grid. Each placement that HiGHS
-finds gets its best speeds (`formulations.cift_outer_speeds`), which makes it a plan, and tangents
-at these speeds, after which the model values that placement right (Duran and Grossmann 1986). So
-the rounds end with a bound that meets the best plan.
+First the deadlines are priced (`splitopt.formulations.cift_pricing`), which leaves few arcs and
+gives the speeds of the relaxation; tangents start there and on a geometric grid. Each placement
+that HiGHS finds gets its best speeds (`splitopt.formulations.cift_outer_speeds`), which makes it a
+plan, and tangents at these speeds, after which the model values that placement right (Duran and
+Grossmann 1986). So the rounds end with a bound that meets the best plan.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from formulations.cift_incumbent import Incumbent
-from formulations.cift_milp import Row, objective_scale, prove
-from formulations.cift_outer_graph import SERVE, TUNE, Placements, build_placements
-from formulations.cift_outer_model import OuterModel
-from formulations.cift_pricing import climb, within
-from instances.cift import CiftInstance
-from instances.cift_plan import CiftPlan
-from instances.interface import (
+from splitopt.formulations.cift_incumbent import Incumbent
+from splitopt.formulations.cift_milp import Row, objective_scale, prove
+from splitopt.formulations.cift_outer_graph import SERVE, TUNE, Placements, build_placements
+from splitopt.formulations.cift_outer_model import OuterModel
+from splitopt.formulations.cift_pricing import climb, within
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.interface import (
     Budget,
     OnProgress,
     Option,
@@ -92,7 +92,7 @@ class CiftOuter:
         warm_start: CiftPlan | None = None,
         on_progress: OnProgress | None = None,
     ) -> Result:
-        """Solve to ``budget.relative_gap``; see `instances.interface.Method.solve`."""
+        """Solve to ``budget.relative_gap``; see `Method.solve`."""
         chosen = read_options(self.name, self.options, options)
         best = Incumbent(instance, budget, Recorder(on_progress))
         if warm_start is not None:

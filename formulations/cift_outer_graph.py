@@ -3,7 +3,7 @@
 States and arcs are those of a plan's stages: arrived at a node, a segment placed (or none), a hop
 to the next node. An arc carries the FLOP of its segment or the cost of its hop. What a FLOP costs
 on a node follows from the speed chosen there, one a phase, so at a price of time one figure a
-node and phase prices every segment (`formulations.cift_outer_speeds`).
+node and phase prices every segment (`splitopt.formulations.cift_outer_speeds`).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from itertools import accumulate
 import numpy as np
 import numpy.typing as npt
 
-from formulations.cift_incumbent import Incumbent
-from formulations.cift_outer_speeds import Engine, fit, joules_per_flop
-from formulations.cift_pricing import LOOSE
-from formulations.cift_sweeps import GOAL, ROOT, Sweeps
-from instances.cift import CiftInstance
-from instances.cift_plan import CiftPlan, Stop
-from instances.exact import rational
-from instances.tolerances import TOLERANCES
+from splitopt.formulations.cift_incumbent import Incumbent
+from splitopt.formulations.cift_outer_speeds import Engine, fit, joules_per_flop
+from splitopt.formulations.cift_pricing import LOOSE
+from splitopt.formulations.cift_sweeps import GOAL, ROOT, Sweeps
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_plan import CiftPlan, Stop
+from splitopt.instances.exact import rational
+from splitopt.instances.tolerances import TOLERANCES
 
 __all__ = ["SERVE", "TUNE", "Placements", "build_placements"]
 

@@ -1,4 +1,4 @@
-"""Columns and rows of the outer approximation of CIFT (see `formulations.cift_outer`)."""
+"""Columns and rows of the outer approximation of CIFT (see `splitopt.formulations.cift_outer`)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from formulations.cift_milp import Row
-from formulations.cift_outer_graph import SERVE, TUNE, Placements
-from formulations.cift_outer_speeds import Engine, joules_per_flop
-from formulations.cift_sweeps import GOAL, ROOT
-from formulations.highs_tools import WIDE, SparseModel
-from instances.cift_plan import CiftPlan
+from splitopt.formulations.cift_milp import Row
+from splitopt.formulations.cift_outer_graph import SERVE, TUNE, Placements
+from splitopt.formulations.cift_outer_speeds import Engine, joules_per_flop
+from splitopt.formulations.cift_sweeps import GOAL, ROOT
+from splitopt.formulations.highs_tools import WIDE, SparseModel
+from splitopt.instances.cift_plan import CiftPlan
 
 __all__ = ["OuterModel"]
 

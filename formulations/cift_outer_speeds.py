@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from instances.cift import Node, SpeedInterval
+from splitopt.instances.cift import Node, SpeedInterval
 
 __all__ = ["Engine", "fit", "joules_per_flop"]
 

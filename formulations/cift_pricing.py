@@ -22,10 +22,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from formulations.cift_incumbent import Incumbent
-from formulations.cift_sweeps import Sweeps
-from formulations.highs_tools import SparseModel, load
-from instances.tolerances import TOLERANCES
+from splitopt.formulations.cift_incumbent import Incumbent
+from splitopt.formulations.cift_sweeps import Sweeps
+from splitopt.formulations.highs_tools import SparseModel, load
+from splitopt.instances.tolerances import TOLERANCES
 
 __all__ = ["LOOSE", "Routes", "climb", "within"]
 

@@ -28,8 +28,8 @@ Objective
 u, t, f and e are in units of the smallest chain's work and of the node's own speeds, so that they
 lie about one. Speeds below the critical one are left out. The products are not convex: SCIP
 branches on speeds as well. What it returns holds to its tolerance, so each placement it finds
-gets speeds fitted to the deadlines (`formulations.cift_outer_speeds.fit`) and is valued by the
-judge, and `_MARGIN` is taken off its bound.
+gets speeds fitted to the deadlines (`splitopt.formulations.cift_outer_speeds.fit`) and is valued by
+the judge, and `_MARGIN` is taken off its bound.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from formulations.cift_incumbent import Incumbent
-from formulations.cift_milp import objective_scale
-from formulations.cift_outer_speeds import Engine, fit, joules_per_flop
-from instances.cift import CiftInstance, Configuration, SpeedInterval
-from instances.cift_plan import CiftPlan, Stop
-from instances.exact import rational
-from instances.interface import (
+from splitopt.formulations.cift_incumbent import Incumbent
+from splitopt.formulations.cift_milp import objective_scale
+from splitopt.formulations.cift_outer_speeds import Engine, fit, joules_per_flop
+from splitopt.instances.cift import CiftInstance, Configuration, SpeedInterval
+from splitopt.instances.cift_plan import CiftPlan, Stop
+from splitopt.instances.exact import rational
+from splitopt.instances.interface import (
     Budget,
     OnProgress,
     Option,
@@ -57,7 +57,7 @@ from instances.interface import (
     Termination,
     read_options,
 )
-from instances.tolerances import TOLERANCES
+from splitopt.instances.tolerances import TOLERANCES
 
 __all__ = ["METHOD", "CiftScip"]
 
@@ -323,7 +323,7 @@ class CiftScip:
         warm_start: CiftPlan | None = None,
         on_progress: OnProgress | None = None,
     ) -> Result:
-        """Solve to ``budget.relative_gap``; see `instances.interface.Method.solve`."""
+        """Solve to ``budget.relative_gap``; see `Method.solve`."""
         read_options(self.name, self.options, options)
         best = Incumbent(instance, budget, Recorder(on_progress))
         if warm_start is not None:

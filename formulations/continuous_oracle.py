@@ -27,7 +27,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from instances.exact import rational
+from splitopt.instances.exact import rational
 
 __all__ = ["Host", "PhaseOptimum", "phase_optimum"]
 

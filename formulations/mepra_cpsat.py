@@ -2,7 +2,7 @@ r"""MEPRA in integers for CP-SAT, the square as a product.
 
 Shares are eliminated: with options fixed the least cost is
 :math:`\sum_i a_i + (\sum_i r_i)^2`, :math:`r_i = \sqrt{w_T W_i / C}` (W_i: edge work of device i;
-Cauchy-Schwarz). Options and their figures come from `formulations.mepra_layerwise`.
+Cauchy-Schwarz). Options and their figures come from `splitopt.formulations.mepra_layerwise`.
 
 Variables
 ---------
@@ -43,15 +43,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from formulations.mepra_incumbent import Incumbent
-from formulations.mepra_layerwise import (
+from splitopt.formulations.mepra_incumbent import Incumbent
+from splitopt.formulations.mepra_layerwise import (
     WalkedOption,
     descent,
     plan_of,
     root_of,
     walked_options,
 )
-from instances.interface import (
+from splitopt.instances.interface import (
     Budget,
     OnProgress,
     Option,
@@ -61,8 +61,8 @@ from instances.interface import (
     Termination,
     read_options,
 )
-from instances.mepra import MepraInstance
-from instances.mepra_plan import MepraPlan
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan
 
 __all__ = ["METHOD", "MepraCpsat"]
 
@@ -177,7 +177,7 @@ class MepraCpsat:
         warm_start: MepraPlan | None = None,
         on_progress: OnProgress | None = None,
     ) -> Result:
-        """Solve to ``budget.relative_gap``; see `instances.interface.Method.solve`."""
+        """Solve to ``budget.relative_gap``; see `Method.solve`."""
         read_options(self.name, self.options, options)
         best = Incumbent(instance, budget, Recorder(on_progress))
         if warm_start is not None:

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from formulations.mepra_options import OptionTable
-from instances.interface import Budget, Recorder, Result, Statistic, Termination
-from instances.judge import check, evaluate
-from instances.mepra import MepraInstance
-from instances.mepra_plan import MepraPlan
-from instances.outcome import conclude, nothing_found
-from instances.tolerances import gap
+from splitopt.formulations.mepra_options import OptionTable
+from splitopt.instances.interface import Budget, Recorder, Result, Statistic, Termination
+from splitopt.instances.judge import check, evaluate
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan
+from splitopt.instances.outcome import conclude, nothing_found
+from splitopt.instances.tolerances import gap
 
 __all__ = ["Incumbent", "best_responses"]
 

@@ -1,8 +1,8 @@
 r"""MEPRA by Lagrangian relaxation: a certified bound, a repaired plan, branch and bound.
 
 With the best shares the cost is :math:`\sum_i a_i + R^2`, :math:`R = \sum_i r_i` (see
-`formulations.mepra_options`). Since :math:`R^2 = \max_{\lambda \ge 0} 2 \lambda R - \lambda^2`,
-every multiplier gives a bound in which each device chooses alone:
+`splitopt.formulations.mepra_options`). Since :math:`R^2 = \max_{\lambda \ge 0} 2 \lambda R -
+\lambda^2`, every multiplier gives a bound in which each device chooses alone:
 
 .. math:: L(\lambda) = \sum_i \min_k (a_{ik} + 2 \lambda r_{ik}) - \lambda^2 \le \text{optimum}.
 
@@ -12,12 +12,12 @@ max_i (range of r_i)^2 / 4: with n devices of a kind about 1 / n^2 of the cost.
 
 Method
 ------
-1. lambda by bisection (`formulations.mepra_relaxation`).
+1. lambda by bisection (`splitopt.formulations.mepra_relaxation`).
 2. The devices' choices at lambda are a plan; single changes repair it.
 3. Options whose penalty a + 2 lambda r - min exceeds what separates L from the plan's cost
    cannot be in a better plan; devices with one option left leave.
 4. Where the gap asked for is not reached, branch and bound over the devices that remain
-   (`formulations.mepra_branching`).
+   (`splitopt.formulations.mepra_branching`).
 
 Certificate
 -----------
@@ -37,11 +37,11 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from formulations.mepra_branching import Core, search
-from formulations.mepra_incumbent import Incumbent
-from formulations.mepra_options import OptionTable, option_table
-from formulations.mepra_relaxation import relax
-from instances.interface import (
+from splitopt.formulations.mepra_branching import Core, search
+from splitopt.formulations.mepra_incumbent import Incumbent
+from splitopt.formulations.mepra_options import OptionTable, option_table
+from splitopt.formulations.mepra_relaxation import relax
+from splitopt.instances.interface import (
     Budget,
     OnProgress,
     Option,
@@ -51,8 +51,8 @@ from instances.interface import (
     Termination,
     read_options,
 )
-from instances.mepra import MepraInstance
-from instances.mepra_plan import MepraPlan
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan
 
 __all__ = ["METHOD", "MepraLagrangian"]
 
@@ -82,7 +82,7 @@ class MepraLagrangian:
         warm_start: MepraPlan | None = None,
         on_progress: OnProgress | None = None,
     ) -> Result:
-        """Solve to ``budget.relative_gap``; see `instances.interface.Method.solve`."""
+        """Solve to ``budget.relative_gap``; see `Method.solve`."""
         chosen = read_options(self.name, self.options, options)
         best = Incumbent(instance, budget, Recorder(on_progress))
         if warm_start is not None:

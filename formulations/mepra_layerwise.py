@@ -1,7 +1,7 @@
 """The options of a device of MEPRA, found by walking its network layer by layer.
 
-Written apart from `formulations.mepra_options`, so that two models of MEPRA have no line in
-common that turns data into coefficients. Nothing here uses convexity: every Pareto-optimal
+Written apart from `splitopt.formulations.mepra_options`, so that two models of MEPRA have no line
+in common that turns data into coefficients. Nothing here uses convexity: every Pareto-optimal
 option stays.
 
 For one split s a walk over layers j = 1..L keeps states. A state is the last enabled exit
@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from instances.mepra import MepraInstance
-from instances.mepra_plan import MepraPlan, shares_from_weights
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan, shares_from_weights
 
 __all__ = ["WalkedOption", "descent", "plan_of", "root_of", "walked_options"]
 

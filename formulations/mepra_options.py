@@ -43,8 +43,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from instances.mepra import MepraInstance
-from instances.mepra_plan import MepraPlan, shares_from_weights
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan, shares_from_weights
 
 __all__ = ["OptionTable", "option_table"]
 

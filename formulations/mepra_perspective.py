@@ -10,7 +10,7 @@ equal at binary points, the set is not convex and the relaxation of its product 
 
 Variables
 ---------
-``x_k`` in {0, 1} for each option k of each device (`formulations.mepra_options`);
+``x_k`` in {0, 1} for each option k of each device (`splitopt.formulations.mepra_options`);
 ``0 <= alpha_i <= 1``, a share, and ``t_i >= 0``, the cost of the edge's time, for each device
 that may leave work to the edge.
 
@@ -35,7 +35,7 @@ slope at which its plane touches the cone, is R, the sum of roots, for all of th
 relaxation is solved again and again, each device's plane added at the R of the last solution,
 until its value hardly rises. Then the same with MILPs: for a MILP's solution x the planes at
 kappa = R(x) make the model exact there, sum_i t_i >= 2 R R - R^2. Summed over devices, planes of
-one kappa are the tangent v >= 2 kappa R - kappa^2 of `formulations.mepra_tangent`: the two
+one kappa are the tangent v >= 2 kappa R - kappa^2 of `splitopt.formulations.mepra_tangent`: the two
 relaxations have one bound, and differ in size.
 """
 
@@ -47,10 +47,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from formulations.highs_tools import OBJECTIVE_SCALE, SparseModel, load, solve
-from formulations.mepra_incumbent import Incumbent, best_responses
-from formulations.mepra_options import OptionTable, option_table
-from instances.interface import (
+from splitopt.formulations.highs_tools import OBJECTIVE_SCALE, SparseModel, load, solve
+from splitopt.formulations.mepra_incumbent import Incumbent, best_responses
+from splitopt.formulations.mepra_options import OptionTable, option_table
+from splitopt.instances.interface import (
     Budget,
     OnProgress,
     Option,
@@ -60,8 +60,8 @@ from instances.interface import (
     Termination,
     read_options,
 )
-from instances.mepra import MepraInstance
-from instances.mepra_plan import MepraPlan
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan
 
 __all__ = ["METHOD", "MepraPerspective", "Perspective"]
 
@@ -170,7 +170,7 @@ class MepraPerspective:
         warm_start: MepraPlan | None = None,
         on_progress: OnProgress | None = None,
     ) -> Result:
-        """Solve to ``budget.relative_gap``; see `instances.interface.Method.solve`."""
+        """Solve to ``budget.relative_gap``; see `Method.solve`."""
         chosen = read_options(self.name, self.options, options)
         best = Incumbent(instance, budget, Recorder(on_progress))
         if warm_start is not None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from formulations.mepra_options import OptionTable
+from splitopt.formulations.mepra_options import OptionTable
 
 __all__ = ["Relaxation", "relax"]
 

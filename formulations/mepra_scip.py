@@ -2,7 +2,7 @@ r"""MEPRA as it stands, with shares, for SCIP: a mixed-integer nonlinear program
 
 An option k of device i (a split, and an exit set where exits are free) has an own cost a and
 leaves edge work; on the whole server that work would cost b = w_T W / C, on a share alpha it
-costs b / alpha. Options and figures come from `formulations.mepra_layerwise`.
+costs b / alpha. Options and figures come from `splitopt.formulations.mepra_layerwise`.
 
 Variables
 ---------
@@ -46,9 +46,15 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from formulations.mepra_incumbent import Incumbent
-from formulations.mepra_layerwise import WalkedOption, descent, plan_of, root_of, walked_options
-from instances.interface import (
+from splitopt.formulations.mepra_incumbent import Incumbent
+from splitopt.formulations.mepra_layerwise import (
+    WalkedOption,
+    descent,
+    plan_of,
+    root_of,
+    walked_options,
+)
+from splitopt.instances.interface import (
     Budget,
     OnProgress,
     Option,
@@ -58,8 +64,8 @@ from instances.interface import (
     Termination,
     read_options,
 )
-from instances.mepra import MepraInstance
-from instances.mepra_plan import MepraPlan
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan
 
 __all__ = ["METHOD", "MepraScip"]
 
@@ -96,7 +102,7 @@ class MepraScip:
         warm_start: MepraPlan | None = None,
         on_progress: OnProgress | None = None,
     ) -> Result:
-        """Solve to ``budget.relative_gap``; see `instances.interface.Method.solve`."""
+        """Solve to ``budget.relative_gap``; see `Method.solve`."""
         chosen = read_options(self.name, self.options, options)
         best = Incumbent(instance, budget, Recorder(on_progress))
         if warm_start is not None:

@@ -9,8 +9,8 @@ one). So shares vanish from the model, and what is left is convex in one linear 
 Variables
 ---------
 ``x_k`` in {0, 1} for each option k of each device but its first, d(i), which it takes when all
-its x are 0 (`formulations.mepra_options`); ``R >= 0``, the sum of roots; ``v >= 0``, which stands
-for R^2; ``one = 1``, which carries the constants.
+its x are 0 (`splitopt.formulations.mepra_options`); ``R >= 0``, the sum of roots; ``v >= 0``, which
+stands for R^2; ``one = 1``, which carries the constants.
 
 Constraints
 -----------
@@ -30,7 +30,7 @@ Objective
 
 Before HiGHS starts (option `reduction`), options leave that the relaxation rules out: those
 whose penalty exceeds what separates its value from a known plan's cost
-(`formulations.mepra_relaxation`).
+(`splitopt.formulations.mepra_relaxation`).
 
 Rounds
 ------
@@ -47,11 +47,11 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from formulations.highs_tools import OBJECTIVE_SCALE, SparseModel, load, solve
-from formulations.mepra_incumbent import Incumbent, best_responses
-from formulations.mepra_options import OptionTable, option_table
-from formulations.mepra_relaxation import Relaxation, relax
-from instances.interface import (
+from splitopt.formulations.highs_tools import OBJECTIVE_SCALE, SparseModel, load, solve
+from splitopt.formulations.mepra_incumbent import Incumbent, best_responses
+from splitopt.formulations.mepra_options import OptionTable, option_table
+from splitopt.formulations.mepra_relaxation import Relaxation, relax
+from splitopt.instances.interface import (
     Budget,
     OnProgress,
     Option,
@@ -61,8 +61,8 @@ from instances.interface import (
     Termination,
     read_options,
 )
-from instances.mepra import MepraInstance
-from instances.mepra_plan import MepraPlan
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan
 
 __all__ = ["METHOD", "MepraTangent", "TangentModel"]
 
@@ -213,7 +213,7 @@ class MepraTangent:
         warm_start: MepraPlan | None = None,
         on_progress: OnProgress | None = None,
     ) -> Result:
-        """Solve to ``budget.relative_gap``; see `instances.interface.Method.solve`."""
+        """Solve to ``budget.relative_gap``; see `Method.solve`."""
         chosen = read_options(self.name, self.options, options)
         best = Incumbent(instance, budget, Recorder(on_progress))
         if warm_start is not None:

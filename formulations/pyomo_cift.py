@@ -3,15 +3,16 @@
 =============  =======================================  =========================================
 formulation    module                                   speeds
 =============  =======================================  =========================================
-``flow``       `formulations.pyomo_cift_flow`           listed
-``assignment`` `formulations.pyomo_cift_assignment`     listed
-``gdp-bigm``   `formulations.pyomo_cift_gdp`            listed (linear) or intervals (cones)
-``gdp-hull``   `formulations.pyomo_cift_gdp`            listed (linear) or intervals (cones)
-=============  =======================================  =========================================
+``flow``       `splitopt.formulations.pyomo_cift_flow`           listed
+``assignment`` `splitopt.formulations.pyomo_cift_assignment`     listed
+``gdp-bigm``   `splitopt.formulations.pyomo_cift_gdp`            listed (linear) or intervals
+(cones) ``gdp-hull``   `splitopt.formulations.pyomo_cift_gdp`            listed (linear) or
+intervals (cones) =============  =======================================
+=========================================
 
 As methods they are the textbook models as they stand, without the presolve of their siblings
 given to HiGHS as arrays: what they take longer is what that presolve is worth. The bound and
-what becomes of solutions the judge rejects are those of `formulations.cift_milp`.
+what becomes of solutions the judge rejects are those of `splitopt.formulations.cift_milp`.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from formulations.cift_incumbent import Incumbent
-from formulations.cift_milp import objective_scale, prove
-from instances.cift import CiftInstance
-from instances.cift_plan import CiftPlan
-from instances.interface import (
+from splitopt.formulations.cift_incumbent import Incumbent
+from splitopt.formulations.cift_milp import objective_scale, prove
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.interface import (
     Budget,
     OnProgress,
     Option,
@@ -61,14 +62,14 @@ def model(instance: CiftInstance, formulation: str) -> Any:
         Where the formulation does not take the instance.
     """
     if formulation == "flow":
-        from formulations import pyomo_cift_flow
+        from splitopt.formulations import pyomo_cift_flow
 
         return pyomo_cift_flow.model(instance)
     if formulation == "assignment":
-        from formulations import pyomo_cift_assignment
+        from splitopt.formulations import pyomo_cift_assignment
 
         return pyomo_cift_assignment.model(instance)
-    from formulations import pyomo_cift_gdp
+    from splitopt.formulations import pyomo_cift_gdp
 
     if formulation == "gdp-bigm":
         return pyomo_cift_gdp.model(instance, "bigm")
@@ -79,7 +80,7 @@ def model(instance: CiftInstance, formulation: str) -> Any:
 
 def plan_of(m: Any, instance: CiftInstance, formulation: str) -> CiftPlan:
     """Return the plan that the values of a model's variables stand for."""
-    from formulations import pyomo_cift_assignment, pyomo_cift_flow, pyomo_cift_gdp
+    from splitopt.formulations import pyomo_cift_assignment, pyomo_cift_flow, pyomo_cift_gdp
 
     readers: dict[str, Callable[[Any, CiftInstance], CiftPlan]] = {
         "flow": pyomo_cift_flow.plan_of,
@@ -102,11 +103,11 @@ class PyomoCift:
         if instance.has_continuous_speeds:
             return Support(f"{self.name} needs listed speeds; highs-oa takes continuous ones")
         if self.formulation == "flow":
-            from formulations.pyomo_cift_flow import arcs
+            from splitopt.formulations.pyomo_cift_flow import arcs
 
             count, most, what = arcs(instance), MOST_ARCS, "arcs"
         else:
-            from formulations.pyomo_cift_gdp import size
+            from splitopt.formulations.pyomo_cift_gdp import size
 
             count, most, what = size(instance), MOST_HULL_VARIABLES, "variables"
         if count > most:
@@ -122,7 +123,7 @@ class PyomoCift:
         warm_start: CiftPlan | None = None,
         on_progress: OnProgress | None = None,
     ) -> Result:
-        """Solve to ``budget.relative_gap``; see `instances.interface.Method.solve`.
+        """Solve to ``budget.relative_gap``; see `Method.solve`.
 
         A start is kept as the best plan so far; it is not given to HiGHS.
         """
@@ -136,7 +137,7 @@ class PyomoCift:
         if not instance.configurations:
             return best.result(Termination.SOLVED, exhausted=math.inf)
         if self.formulation == "gdp-hull" and best.remaining_s is not None:
-            from formulations.pyomo_cift_gdp import size
+            from splitopt.formulations.pyomo_cift_gdp import size
 
             if best.remaining_s < _HULL_S_A_VARIABLE * size(instance):
                 return best.result(Termination.TIME)
@@ -144,7 +145,7 @@ class PyomoCift:
 
 
 def _solve(best: Incumbent, formulation: str, seed: int) -> Result:
-    from formulations.pyomo_tools import compiled, raise_values
+    from splitopt.formulations.pyomo_tools import compiled, raise_values
 
     instance = best.instance
     m = model(instance, formulation)

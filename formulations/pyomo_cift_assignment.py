@@ -41,7 +41,7 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from formulations.pyomo_cift_data import (
+from splitopt.formulations.pyomo_cift_data import (
     Chain,
     chains,
     levels,
@@ -49,10 +49,10 @@ from formulations.pyomo_cift_data import (
     need_configurations,
     need_listed_speeds,
 )
-from formulations.pyomo_tools import chosen, stated
-from instances.cift import CiftInstance
-from instances.cift_plan import CiftPlan, Stop
-from instances.exact import rational
+from splitopt.formulations.pyomo_tools import chosen, stated
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_plan import CiftPlan, Stop
+from splitopt.instances.exact import rational
 
 __all__ = ["level_of", "model", "placed", "plan_of"]
 

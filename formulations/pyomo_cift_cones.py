@@ -7,8 +7,8 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from formulations.pyomo_cift_data import Chain
-from instances.cift import CiftInstance, SpeedInterval
+from splitopt.formulations.pyomo_cift_data import Chain
+from splitopt.instances.cift import CiftInstance, SpeedInterval
 
 __all__ = ["Cones"]
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from instances.cift import CiftInstance, Node, SpeedInterval
-from instances.errors import InputError
-from instances.exact import rational
-from instances.tolerances import TOLERANCES
+from splitopt.instances.cift import CiftInstance, Node, SpeedInterval
+from splitopt.instances.errors import InputError
+from splitopt.instances.exact import rational
+from splitopt.instances.tolerances import TOLERANCES
 
 __all__ = ["Chain", "chains", "levels", "limit", "need_configurations", "need_listed_speeds"]
 

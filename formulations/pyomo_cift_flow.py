@@ -42,7 +42,7 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from formulations.pyomo_cift_data import (
+from splitopt.formulations.pyomo_cift_data import (
     Chain,
     chains,
     levels,
@@ -50,9 +50,9 @@ from formulations.pyomo_cift_data import (
     need_configurations,
     need_listed_speeds,
 )
-from formulations.pyomo_tools import chosen, stated
-from instances.cift import CiftInstance
-from instances.cift_plan import CiftPlan, Stop
+from splitopt.formulations.pyomo_tools import chosen, stated
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_plan import CiftPlan, Stop
 
 __all__ = ["arcs", "model", "plan_of"]
 

@@ -57,13 +57,13 @@ from typing import Any, Literal
 import pyomo.environ as pyo
 from pyomo.gdp import Disjunct, Disjunction
 
-from formulations.pyomo_cift_assignment import level_of, placed
-from formulations.pyomo_cift_cones import Cones
-from formulations.pyomo_cift_data import Chain, chains, levels, limit, need_configurations
-from formulations.pyomo_tools import chosen
-from instances.cift import CiftInstance, SpeedInterval
-from instances.cift_plan import CiftPlan
-from instances.exact import rational
+from splitopt.formulations.pyomo_cift_assignment import level_of, placed
+from splitopt.formulations.pyomo_cift_cones import Cones
+from splitopt.formulations.pyomo_cift_data import Chain, chains, levels, limit, need_configurations
+from splitopt.formulations.pyomo_tools import chosen
+from splitopt.instances.cift import CiftInstance, SpeedInterval
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.exact import rational
 
 __all__ = ["disjunctive_model", "model", "plan_of", "size"]
 

@@ -41,10 +41,10 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
-from formulations.pyomo_mepra_data import DEVICE, Option, options, steps
-from formulations.pyomo_tools import chosen
-from instances.mepra import MepraInstance
-from instances.mepra_plan import MepraPlan, shares_from_weights
+from splitopt.formulations.pyomo_mepra_data import DEVICE, Option, options, steps
+from splitopt.formulations.pyomo_tools import chosen
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan, shares_from_weights
 
 __all__ = ["FORMULATIONS", "STEP", "conic", "model", "natural", "plan_of", "tangent"]
 
@@ -122,7 +122,7 @@ def conic(instance: MepraInstance) -> Any:
     Raises
     ------
     InputError
-        Where options are too many to list (`formulations.pyomo_mepra_data.options`).
+        Where options are too many to list (`splitopt.formulations.pyomo_mepra_data.options`).
     """
     m = _with_options("mepra-conic", instance)
     m.alpha = pyo.Var(m.I, bounds=(0, 1))

@@ -19,8 +19,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from instances.errors import InputError
-from instances.mepra import MepraInstance
+from splitopt.instances.errors import InputError
+from splitopt.instances.mepra import MepraInstance
 
 __all__ = ["Option", "Step", "options", "steps"]
 

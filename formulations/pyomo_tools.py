@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyomo.environ as pyo
 
-from formulations.highs_tools import SparseModel
-from instances.documents import write_bytes
+from splitopt.formulations.highs_tools import SparseModel
+from splitopt.instances.documents import write_bytes
 
 __all__ = ["chosen", "compiled", "raise_values", "stated", "write_model"]
 

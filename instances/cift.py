@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, TypeVar
 
-from instances import fields
-from instances.curves import LearningCurve
-from instances.documents import content_hash
-from instances.errors import InputError
-from instances.exact import rational
-from instances.profiles import Profile, read_version
+from splitopt.instances import fields
+from splitopt.instances.curves import LearningCurve
+from splitopt.instances.documents import content_hash
+from splitopt.instances.errors import InputError
+from splitopt.instances.exact import rational
+from splitopt.instances.profiles import Profile, read_version
 
 __all__ = [
     "CiftInstance",

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Generic, TypeVar
 
-from instances.cift import CiftInstance, Configuration, Link
-from instances.cift_plan import CiftPlan
-from instances.errors import InputError
-from instances.exact import rational
-from instances.tolerances import TOLERANCES
-from instances.violations import Violation
+from splitopt.instances.cift import CiftInstance, Configuration, Link
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.errors import InputError
+from splitopt.instances.exact import rational
+from splitopt.instances.tolerances import TOLERANCES
+from splitopt.instances.violations import Violation
 
 __all__ = ["CiftEvaluation", "StageCost", "check_cift", "evaluate_cift", "exact_energy_j"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from instances import fields
-from instances.cift import CiftInstance, Configuration
-from instances.errors import InputError
-from instances.profiles import read_version
+from splitopt.instances import fields
+from splitopt.instances.cift import CiftInstance, Configuration
+from splitopt.instances.errors import InputError
+from splitopt.instances.profiles import read_version
 
 __all__ = ["CiftPlan", "Stop"]
 

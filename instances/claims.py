@@ -15,8 +15,9 @@ has been seen to cut off optima of models with plain figures. So the word of a s
 4. **Second opinion.** The same model solved again by another route of the solver (without its
    presolve) does not agree.
 
-Rules 1 and 2 are here; 3 and 4 where the models are (`formulations.cift_milp`). The plans of the
-gate only ever speak against a claim: they never become a method's own, nor does a bound follow.
+Rules 1 and 2 are here; 3 and 4 where the models are (`splitopt.formulations.cift_milp`). The plans
+of the gate only ever speak against a claim: they never become a method's own, nor does a bound
+follow.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from instances.cift import CiftInstance, Configuration, Node, SpeedInterval
-from instances.cift_plan import CiftPlan, Stop
-from instances.judge import check, evaluate
-from instances.tolerances import TOLERANCES
+from splitopt.instances.cift import CiftInstance, Configuration, Node, SpeedInterval
+from splitopt.instances.cift_plan import CiftPlan, Stop
+from splitopt.instances.judge import check, evaluate
+from splitopt.instances.tolerances import TOLERANCES
 
 __all__ = ["EDGE", "SPREAD", "Witness", "doubt_bound", "doubt_infeasible", "witness"]
 

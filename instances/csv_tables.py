@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from instances import fields
-from instances.errors import InputError
+from splitopt.instances import fields
+from splitopt.instances.errors import InputError
 
 __all__ = ["Cells", "Table", "read_table"]
 

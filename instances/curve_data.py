@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from instances.documents import parse_json
-from instances.errors import InputError
+from splitopt.instances.documents import parse_json
+from splitopt.instances.errors import InputError
 
 __all__ = ["Floats", "curve_errors", "learning_data"]
 
@@ -27,7 +27,7 @@ def learning_data(name: str) -> dict[str, Any]:
     InputError
         When there is none of that name.
     """
-    folder = resources.files("instances") / "data" / "learning_curves"
+    folder = resources.files("splitopt.instances") / "data" / "learning_curves"
     known = sorted(p.name[:-5] for p in folder.iterdir() if p.name.endswith(".json"))
     if name not in known:
         raise InputError(

@@ -34,10 +34,10 @@ from typing import Any
 
 import numpy as np
 
-from instances import fields
-from instances.curve_data import Floats, curve_errors
-from instances.curves import LearningCurve
-from instances.errors import InputError
+from splitopt.instances import fields
+from splitopt.instances.curve_data import Floats, curve_errors
+from splitopt.instances.curves import LearningCurve
+from splitopt.instances.errors import InputError
 
 __all__ = [
     "CurveFit",

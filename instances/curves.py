@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from instances import fields
-from instances.errors import InputError
-from instances.tolerances import TOLERANCES
+from splitopt.instances import fields
+from splitopt.instances.errors import InputError
+from splitopt.instances.tolerances import TOLERANCES
 
 __all__ = ["LearningCurve"]
 

@@ -14,7 +14,7 @@ from decimal import Context, Decimal, InvalidOperation
 from pathlib import Path
 from typing import IO
 
-from instances.errors import InputError
+from splitopt.instances.errors import InputError
 
 __all__ = [
     "canonical",

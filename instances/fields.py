@@ -6,8 +6,8 @@ import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-from instances.documents import survives
-from instances.errors import InputError
+from splitopt.instances.documents import survives
+from splitopt.instances.errors import InputError
 
 __all__ = ["integer", "mapping", "name", "names_differ", "number", "one_of", "sequence", "text"]
 

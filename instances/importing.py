@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from instances import fields
-from instances.cift import (
+from splitopt.instances import fields
+from splitopt.instances.cift import (
     CiftInstance,
     Compression,
     Configuration,
@@ -21,10 +21,10 @@ from instances.cift import (
     Speeds,
     Training,
 )
-from instances.csv_tables import Cells, Table, read_table
-from instances.documents import read_json
-from instances.errors import InputError
-from instances.profiles import Block, Profile, load_profile
+from splitopt.instances.csv_tables import Cells, Table, read_table
+from splitopt.instances.documents import read_json
+from splitopt.instances.errors import InputError
+from splitopt.instances.profiles import Block, Profile, load_profile
 
 __all__ = ["cift_from_csv", "profile_from_csv", "read_profile"]
 

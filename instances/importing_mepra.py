@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from instances.csv_tables import Cells, Table, read_table
-from instances.errors import InputError
-from instances.mepra import ExitFractions, MepraInstance, Reading, exit_set_bits
-from instances.profiles import MultiExitProfile, Profile
+from splitopt.instances.csv_tables import Cells, Table, read_table
+from splitopt.instances.errors import InputError
+from splitopt.instances.mepra import ExitFractions, MepraInstance, Reading, exit_set_bits
+from splitopt.instances.profiles import MultiExitProfile, Profile
 
 __all__ = ["mepra_from_csv"]
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, runtime_checkable
 
-from instances.errors import InputError
-from instances.tolerances import TOLERANCES
+from splitopt.instances.errors import InputError
+from splitopt.instances.tolerances import TOLERANCES
 
 if TYPE_CHECKING:
-    from instances.cift import CiftInstance
-    from instances.cift_plan import CiftPlan
-    from instances.mepra import MepraInstance
-    from instances.mepra_plan import MepraPlan
+    from splitopt.instances.cift import CiftInstance
+    from splitopt.instances.cift_plan import CiftPlan
+    from splitopt.instances.mepra import MepraInstance
+    from splitopt.instances.mepra_plan import MepraPlan
 
     Instance = CiftInstance | MepraInstance
     Plan = CiftPlan | MepraPlan

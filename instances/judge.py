@@ -10,18 +10,23 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from instances.cift import CiftInstance
-from instances.cift_judge import CiftEvaluation, check_cift, evaluate_cift, exact_energy_j
-from instances.cift_plan import CiftPlan
-from instances.documents import read_json
-from instances.errors import InputError
-from instances.mepra import MepraInstance
-from instances.mepra_judge import MepraEvaluation, check_mepra, cost_interval, evaluate_mepra
-from instances.mepra_plan import MepraPlan
-from instances.violations import Violation
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_judge import CiftEvaluation, check_cift, evaluate_cift, exact_energy_j
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.documents import read_json
+from splitopt.instances.errors import InputError
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_judge import (
+    MepraEvaluation,
+    check_mepra,
+    cost_interval,
+    evaluate_mepra,
+)
+from splitopt.instances.mepra_plan import MepraPlan
+from splitopt.instances.violations import Violation
 
 if TYPE_CHECKING:
-    from instances.interface import Instance, Plan
+    from splitopt.instances.interface import Instance, Plan
 
 __all__ = [
     "Verdict",

@@ -14,12 +14,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from instances import fields
-from instances.cift import Scalar, read_lines, read_origin
-from instances.documents import content_hash, survives
-from instances.errors import InputError
-from instances.profiles import MOST_LAYERS, MultiExitProfile, read_version
-from instances.tolerances import TOLERANCES
+from splitopt.instances import fields
+from splitopt.instances.cift import Scalar, read_lines, read_origin
+from splitopt.instances.documents import content_hash, survives
+from splitopt.instances.errors import InputError
+from splitopt.instances.profiles import MOST_LAYERS, MultiExitProfile, read_version
+from splitopt.instances.tolerances import TOLERANCES
 
 __all__ = [
     "ExitFractions",

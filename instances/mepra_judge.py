@@ -15,11 +15,11 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from instances.errors import InputError
-from instances.exact import Interval, rational, sum_at_most_one, sum_rational
-from instances.mepra import ExitFractions, MepraInstance, exit_set_of
-from instances.mepra_plan import MepraPlan
-from instances.violations import Violation
+from splitopt.instances.errors import InputError
+from splitopt.instances.exact import Interval, rational, sum_at_most_one, sum_rational
+from splitopt.instances.mepra import ExitFractions, MepraInstance, exit_set_of
+from splitopt.instances.mepra_plan import MepraPlan
+from splitopt.instances.violations import Violation
 
 __all__ = ["MepraEvaluation", "check_mepra", "cost_interval", "evaluate_mepra", "exact_cost"]
 

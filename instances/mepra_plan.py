@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from instances import fields
-from instances.errors import InputError
-from instances.exact import sum_at_most_one
-from instances.mepra import bits_column, column, read_exit_sets, write_exit_sets
-from instances.profiles import read_version
+from splitopt.instances import fields
+from splitopt.instances.errors import InputError
+from splitopt.instances.exact import sum_at_most_one
+from splitopt.instances.mepra import bits_column, column, read_exit_sets, write_exit_sets
+from splitopt.instances.profiles import read_version
 
 __all__ = ["MepraPlan", "shares_from_weights"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from instances.interface import (
+from splitopt.instances.interface import (
     EXACT,
     Budget,
     Guarantee,
@@ -15,14 +15,14 @@ from instances.interface import (
     Statistic,
     Termination,
 )
-from instances.judge import check, evaluate
-from instances.tolerances import TOLERANCES, gap
+from splitopt.instances.judge import check, evaluate
+from splitopt.instances.tolerances import TOLERANCES, gap
 
 if TYPE_CHECKING:
-    from instances.cift_plan import CiftPlan
-    from instances.interface import Instance, Plan
-    from instances.mepra_plan import MepraPlan
-    from instances.violations import Violation
+    from splitopt.instances.cift_plan import CiftPlan
+    from splitopt.instances.interface import Instance, Plan
+    from splitopt.instances.mepra_plan import MepraPlan
+    from splitopt.instances.violations import Violation
 
 __all__ = ["admitted", "cheaper", "conclude", "nothing_found", "proven_infeasible"]
 

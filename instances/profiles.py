@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 
-from instances import fields
-from instances.documents import parse_json
-from instances.errors import InputError
+from splitopt.instances import fields
+from splitopt.instances.documents import parse_json
+from splitopt.instances.errors import InputError
 
 __all__ = [
     "Block",
@@ -313,7 +313,7 @@ class MultiExitProfile:
 
 def profile_names() -> tuple[str, ...]:
     """Return the names of the committed profiles, sorted."""
-    folder = resources.files("instances") / "data" / "profiles"
+    folder = resources.files("splitopt.instances") / "data" / "profiles"
     return tuple(
         sorted(p.name.removesuffix(".json") for p in folder.iterdir() if p.name.endswith(".json"))
     )
@@ -331,5 +331,5 @@ def load_profile(name: str) -> Profile:
     known = profile_names()
     if name not in known:
         raise InputError("profile", name, "one of " + ", ".join(known), "choose one of them")
-    path = resources.files("instances") / "data" / "profiles" / f"{name}.json"
+    path = resources.files("splitopt.instances") / "data" / "profiles" / f"{name}.json"
     return Profile.from_document(parse_json(path.read_bytes(), f"{name}.json"))

@@ -19,10 +19,10 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from instances.cift import CiftInstance, Link, Node, SpeedInterval
-from instances.cift_plan import CiftPlan
-from instances.errors import InputError
-from instances.profiles import Profile
+from splitopt.instances.cift import CiftInstance, Link, Node, SpeedInterval
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.errors import InputError
+from splitopt.instances.profiles import Profile
 
 __all__ = ["Units", "scaled"]
 

@@ -3,8 +3,8 @@
 Its method, data and code are not to be had: what is tested is the reconstruction, `jqodi`, on the
 suite's instances. The text behind claim 10 is a theorem, so every run must keep it; the labels of
 the trimmed program are counted on a chain of choices of growing length, on which the untrimmed
-program's double with each stage (`bench.explosion`). Claim 11 compares plans with those of what the
-literature offers; the article's own rivals are not named in what we have of it.
+program's double with each stage (`splitopt.bench.explosion`). Claim 11 compares plans with those of
+what the literature offers; the article's own rivals are not named in what we have of it.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.claims.criteria import Counted
-from bench.claims.statements import CLAIMS, RIVALS
-from bench.claims.thresholds import EPSILON_EXPONENT, PROVED, SIZE_EXPONENT
-from bench.claims.verdicts import Finding, Verdict, beats, combine
-from bench.explosion import chain_of_choices
-from bench.registry import entries_for, load
-from bench.sources import load_instance
-from bench.verification import truth_of, verify_instance
-from bench.verification_figures import exponent
-from instances.cift import CiftInstance
-from instances.cift_judge import CiftEvaluation
-from instances.cift_plan import CiftPlan
-from instances.interface import Budget, Result
-from instances.judge import check, evaluate
+from splitopt.bench.claims.criteria import Counted
+from splitopt.bench.claims.statements import CLAIMS, RIVALS
+from splitopt.bench.claims.thresholds import EPSILON_EXPONENT, PROVED, SIZE_EXPONENT
+from splitopt.bench.claims.verdicts import Finding, Verdict, beats, combine
+from splitopt.bench.explosion import chain_of_choices
+from splitopt.bench.registry import entries_for, load
+from splitopt.bench.sources import load_instance
+from splitopt.bench.verification import truth_of, verify_instance
+from splitopt.bench.verification_figures import exponent
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_judge import CiftEvaluation
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.interface import Budget, Result
+from splitopt.instances.judge import check, evaluate
 
 __all__ = [
     "CHAIN_EPSILONS",

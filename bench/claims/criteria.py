@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from bench.claims.thresholds import (
+from splitopt.bench.claims.thresholds import (
     CONSIDERABLE,
     LEVEL,
     MOST,
@@ -23,7 +23,7 @@ from bench.claims.thresholds import (
     SLIGHT,
     VISIBLE,
 )
-from bench.claims.verdicts import Finding, Verdict, beats, share, slightly
+from splitopt.bench.claims.verdicts import Finding, Verdict, beats, share, slightly
 
 __all__ = [
     "AboutTheSame",

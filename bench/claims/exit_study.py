@@ -20,13 +20,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bench.registry import load
-from heuristics.baselines.mepra_data import all_exits, device_chunks
-from instances import sources
-from instances.generators import generate
-from instances.interface import Budget, SolutionStatus
-from instances.mepra import MepraInstance
-from instances.mepra_plan import MepraPlan
+from splitopt.bench.registry import load
+from splitopt.heuristics.baselines.mepra_data import all_exits, device_chunks
+from splitopt.instances import sources
+from splitopt.instances.generators import generate
+from splitopt.instances.interface import Budget, SolutionStatus
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan
 
 __all__ = ["RULES", "Excess", "exit_study", "instances_of_study", "rows"]
 

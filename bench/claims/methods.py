@@ -14,11 +14,11 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from bench.claims.optimum import least_cost
-from bench.claims.scenes import Choice, Points, Scene, Works, figures, works
-from bench.claims.statements import ACO, DEVICE, EDGE, FIXED, OURS, SPINN
-from heuristics.baselines.mepra_exit_rules import spinn_exits
-from heuristics.baselines.mepra_exits import ExitOptions
+from splitopt.bench.claims.optimum import least_cost
+from splitopt.bench.claims.scenes import Choice, Points, Scene, Works, figures, works
+from splitopt.bench.claims.statements import ACO, DEVICE, EDGE, FIXED, OURS, SPINN
+from splitopt.heuristics.baselines.mepra_exit_rules import spinn_exits
+from splitopt.heuristics.baselines.mepra_exits import ExitOptions
 
 __all__ = ["FREE_OPTIMUM", "Menu", "Outcome", "menu_of", "run"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bench.claims.page_parts import (
+from splitopt.bench.claims.page_parts import (
     assumptions_table,
     cift_section,
     claim_section,
@@ -19,9 +19,9 @@ from bench.claims.page_parts import (
     table,
     thresholds_table,
 )
-from bench.claims.statements import ACO, DEVICE, EDGE, FIXED, SPINN
-from bench.claims.sweeps import CLOSED_FORM, FREE, IDEAL, LEARNER
-from bench.claims.thresholds import MATTERS, VISIBLE
+from splitopt.bench.claims.statements import ACO, DEVICE, EDGE, FIXED, SPINN
+from splitopt.bench.claims.sweeps import CLOSED_FORM, FREE, IDEAL, LEARNER
+from splitopt.bench.claims.thresholds import MATTERS, VISIBLE
 
 __all__ = ["page"]
 

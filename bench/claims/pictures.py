@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.claims.statements import ACO, DEVICE, EDGE, FIXED, SPINN
-from bench.claims.sweeps import ALL_EXITS, CLOSED_FORM, FREE, IDEAL, LEARNER
-from instances.documents import write_bytes
+from splitopt.bench.claims.statements import ACO, DEVICE, EDGE, FIXED, SPINN
+from splitopt.bench.claims.sweeps import ALL_EXITS, CLOSED_FORM, FREE, IDEAL, LEARNER
+from splitopt.instances.documents import write_bytes
 
 __all__ = ["write_pictures"]
 

@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.claims.assumptions import AXES, GRID_MBPS, Assumptions
-from bench.claims.criteria import Sweep, judge
-from bench.claims.methods import FREE_OPTIMUM, Menu, Outcome, menu_of, run
-from bench.claims.scenes import Points, scene_of
-from bench.claims.statements import CLAIMS, OURS, SOURCE_METHODS, Claim
-from bench.claims.thresholds import DECIDES, MATTERS, ROBUST
-from bench.claims.verdicts import Finding, Verdict, combine
-from heuristics.baselines.mepra_exits import exit_options
+from splitopt.bench.claims.assumptions import AXES, GRID_MBPS, Assumptions
+from splitopt.bench.claims.criteria import Sweep, judge
+from splitopt.bench.claims.methods import FREE_OPTIMUM, Menu, Outcome, menu_of, run
+from splitopt.bench.claims.scenes import Points, scene_of
+from splitopt.bench.claims.statements import CLAIMS, OURS, SOURCE_METHODS, Claim
+from splitopt.bench.claims.thresholds import DECIDES, MATTERS, ROBUST
+from splitopt.bench.claims.verdicts import Finding, Verdict, combine
+from splitopt.heuristics.baselines.mepra_exits import exit_options
 
 __all__ = ["Grid", "Judged", "blocks_of", "judge_claims", "judge_grid", "swept_claims"]
 

@@ -19,12 +19,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bench.claims.assumptions import Assumptions
-from heuristics.baselines.mepra_data import Devices, device_chunks, split_costs
-from instances.mepra import MepraInstance
-from instances.profiles import load_profile
-from instances.sources.mepra import build
-from instances.sources.settings import SourceSettings
+from splitopt.bench.claims.assumptions import Assumptions
+from splitopt.heuristics.baselines.mepra_data import Devices, device_chunks, split_costs
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.profiles import load_profile
+from splitopt.instances.sources.mepra import build
+from splitopt.instances.sources.settings import SourceSettings
 
 __all__ = ["Choice", "Points", "Scene", "Works", "figures", "instance_of", "scene_of", "works"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.claims.criteria import (
+from splitopt.bench.claims.criteria import (
     AboutTheSame,
     AboveMost,
     Beats,
@@ -17,7 +17,7 @@ from bench.claims.criteria import (
     MatchesPlenty,
     SlightlyBetter,
 )
-from bench.claims.thresholds import CONSIDERABLE, FAR, SCARCE
+from splitopt.bench.claims.thresholds import CONSIDERABLE, FAR, SCARCE
 
 __all__ = ["CLAIMS", "EVEN", "OURS", "RIVALS", "SOURCE_METHODS", "Claim", "Part"]
 

@@ -17,19 +17,19 @@ from typing import Any
 
 import numpy as np
 
-from bench.claims.assumptions import AXES, GRID_MBPS, SWEEP_MBPS, Assumptions
-from bench.claims.cift import CHAIN_STAGES, judge_cift, run_cift, tested_document
-from bench.claims.exit_study import exit_study, instances_of_study, rows
-from bench.claims.methods import menu_of, run
-from bench.claims.robustness import blocks_of, judge_claims, judge_grid
-from bench.claims.scenes import Points, scene_of
-from bench.claims.statements import CLAIMS, OURS, RIVALS
-from bench.claims.sweeps import IDEAL, LEARNER, Swept, sweep_table
-from bench.claims.thresholds import THRESHOLDS
-from bench.claims.verdicts import Finding, Verdict, combine
-from bench.registry import METHODS
-from heuristics.baselines.mepra_exits import exit_options
-from instances.documents import read_json, write_json
+from splitopt.bench.claims.assumptions import AXES, GRID_MBPS, SWEEP_MBPS, Assumptions
+from splitopt.bench.claims.cift import CHAIN_STAGES, judge_cift, run_cift, tested_document
+from splitopt.bench.claims.exit_study import exit_study, instances_of_study, rows
+from splitopt.bench.claims.methods import menu_of, run
+from splitopt.bench.claims.robustness import blocks_of, judge_claims, judge_grid
+from splitopt.bench.claims.scenes import Points, scene_of
+from splitopt.bench.claims.statements import CLAIMS, OURS, RIVALS
+from splitopt.bench.claims.sweeps import IDEAL, LEARNER, Swept, sweep_table
+from splitopt.bench.claims.thresholds import THRESHOLDS
+from splitopt.bench.claims.verdicts import Finding, Verdict, combine
+from splitopt.bench.registry import METHODS
+from splitopt.heuristics.baselines.mepra_exits import exit_options
+from splitopt.instances.documents import read_json, write_json
 
 __all__ = ["FORMAT", "PARTS", "TABLES", "VERSION", "Request", "steps_of", "study"]
 
@@ -85,7 +85,7 @@ class Request:
 
 def _policies() -> list[str]:
     """Return hashes of the committed policies: what the learner does depends on them."""
-    folder = resources.files("heuristics.learner") / "data"
+    folder = resources.files("splitopt.heuristics.learner") / "data"
     files = sorted((f for f in folder.iterdir() if f.is_file()), key=lambda f: f.name)
     return [hashlib.sha256(f.read_bytes()).hexdigest() for f in files]
 

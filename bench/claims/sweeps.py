@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.claims.assumptions import Assumptions
-from bench.claims.criteria import Sweep
-from bench.claims.scenes import instance_of
-from bench.claims.statements import ACO, DEVICE, EDGE, FIXED, OURS, SPINN
-from bench.registry import entries_for, load
-from instances.interface import Budget, Method, SolutionStatus
-from instances.judge import evaluate
-from instances.mepra import MepraInstance
-from instances.mepra_judge import MepraEvaluation
-from instances.mepra_plan import MepraPlan
+from splitopt.bench.claims.assumptions import Assumptions
+from splitopt.bench.claims.criteria import Sweep
+from splitopt.bench.claims.scenes import instance_of
+from splitopt.bench.claims.statements import ACO, DEVICE, EDGE, FIXED, OURS, SPINN
+from splitopt.bench.registry import entries_for, load
+from splitopt.instances.interface import Budget, Method, SolutionStatus
+from splitopt.instances.judge import evaluate
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_judge import MepraEvaluation
+from splitopt.instances.mepra_plan import MepraPlan
 
 __all__ = ["ALL_EXITS", "CLOSED_FORM", "FREE", "IDEAL", "LEARNER", "Swept", "sweep_table"]
 

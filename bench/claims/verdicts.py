@@ -26,7 +26,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from bench.claims.thresholds import CONSISTENT, PARTLY, SLIGHT, VISIBLE
+from splitopt.bench.claims.thresholds import CONSISTENT, PARTLY, SLIGHT, VISIBLE
 
 __all__ = ["Finding", "Verdict", "beats", "combine", "share", "slightly"]
 

@@ -10,8 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from bench.cluster.spec import QUEUES, ClusterSpec
-from instances.errors import InputError
+from splitopt.bench.cluster.spec import QUEUES, ClusterSpec
+from splitopt.instances.errors import InputError
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -102,7 +102,7 @@ def _local(spec: ClusterSpec, level: int) -> Iterator[Any]:
             memory_limit=0,
             local_directory=folder,
             silence_logs=level,
-            preload=["bench.cluster.preload"],
+            preload=["splitopt.bench.cluster.preload"],
         )
         try:
             yield cluster

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.rows import Limits, PlannedRun, Row
-from bench.store import BestKnown
+from splitopt.bench.rows import Limits, PlannedRun, Row
+from splitopt.bench.store import BestKnown
 
 __all__ = ["Answer", "Task", "read_answer", "read_task", "write_answer", "write_task"]
 

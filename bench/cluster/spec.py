@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from instances.documents import read_json
-from instances.errors import InputError
+from splitopt.instances.documents import read_json
+from splitopt.instances.errors import InputError
 
 __all__ = ["QUEUES", "ClusterSpec", "read_cluster"]
 

@@ -13,20 +13,20 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from bench.cluster.payload import Answer, Task, read_task, write_answer
-from bench.environment import describe
-from bench.isolation.cores import assigned_cores
-from bench.isolation.streams import Watch
-from bench.record import Circumstances, make_row
-from bench.rows import ROW_VERSION
-from bench.slot import Slot, solver_families
-from bench.sources import load_instance
-from instances.documents import content_hash
-from instances.errors import InputError
-from instances.judge import instance_from_document
+from splitopt.bench.cluster.payload import Answer, Task, read_task, write_answer
+from splitopt.bench.environment import describe
+from splitopt.bench.isolation.cores import assigned_cores
+from splitopt.bench.isolation.streams import Watch
+from splitopt.bench.record import Circumstances, make_row
+from splitopt.bench.rows import ROW_VERSION
+from splitopt.bench.slot import Slot, solver_families
+from splitopt.bench.sources import load_instance
+from splitopt.instances.documents import content_hash
+from splitopt.instances.errors import InputError
+from splitopt.instances.judge import instance_from_document
 
 if TYPE_CHECKING:
-    from instances.interface import Instance
+    from splitopt.instances.interface import Instance
 
 __all__ = ["do_run", "introduce"]
 

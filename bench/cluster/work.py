@@ -14,22 +14,22 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bench.cluster import task
-from bench.cluster.connect import connected
-from bench.cluster.payload import Answer, Task, read_answer, write_task
-from bench.cluster.spec import QUEUES, ClusterSpec
-from bench.cluster.workers import Workers
-from bench.environment import describe
-from bench.isolation.requests import builtin_targets
-from bench.isolation.streams import Outcome
-from bench.plan_runs import RunPlan
-from bench.record import Circumstances, make_row
-from bench.rows import PlannedRun, Row
-from bench.run_queue import RunQueue
-from bench.sources import is_file, load_instance
-from bench.store import LEASE_S
-from instances.documents import canonical
-from instances.errors import InputError
+from splitopt.bench.cluster import task
+from splitopt.bench.cluster.connect import connected
+from splitopt.bench.cluster.payload import Answer, Task, read_answer, write_task
+from splitopt.bench.cluster.spec import QUEUES, ClusterSpec
+from splitopt.bench.cluster.workers import Workers
+from splitopt.bench.environment import describe
+from splitopt.bench.isolation.requests import builtin_targets
+from splitopt.bench.isolation.streams import Outcome
+from splitopt.bench.plan_runs import RunPlan
+from splitopt.bench.record import Circumstances, make_row
+from splitopt.bench.rows import PlannedRun, Row
+from splitopt.bench.run_queue import RunQueue
+from splitopt.bench.sources import is_file, load_instance
+from splitopt.bench.store import LEASE_S
+from splitopt.instances.documents import canonical
+from splitopt.instances.errors import InputError
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -68,7 +68,7 @@ class _Given:
 
 @dataclass
 class ClusterWork:
-    """What `bench.work.Work` is on one machine."""
+    """What `splitopt.bench.work.Work` is on one machine."""
 
     queue: RunQueue
     plan: RunPlan

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bench.cluster import task
-from bench.environment import describe
-from bench.rows import ROW_VERSION
-from instances.errors import InputError
+from splitopt.bench.cluster import task
+from splitopt.bench.environment import describe
+from splitopt.bench.rows import ROW_VERSION
+from splitopt.instances.errors import InputError
 
 if TYPE_CHECKING:
     from distributed import Client, Future

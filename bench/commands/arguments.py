@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from instances.errors import InputError
+from splitopt.instances.errors import InputError
 
 if TYPE_CHECKING:
-    from instances.interface import Instance
+    from splitopt.instances.interface import Instance
 
     TextParam = click.ParamType[str]
     TextsParam = click.ParamType[tuple[str, ...]]
@@ -49,7 +49,7 @@ def instance_source(reference: str) -> Path | str:
     path = Path(reference)
     if is_file_name(reference):
         return path
-    from instances import library
+    from splitopt.instances import library
 
     if library.knows(reference) or not path.is_file():
         return reference  # where there is no such name, loading says which are alike
@@ -60,10 +60,10 @@ def open_instance(reference: str) -> Instance:
     """Return the instance that a file holds or that the library has under this name."""
     source = instance_source(reference)
     if isinstance(source, str):
-        from instances import library
+        from splitopt.instances import library
 
         return library.load(source)
-    from instances.judge import read_instance
+    from splitopt.instances.judge import read_instance
 
     return read_instance(source)
 
@@ -101,7 +101,7 @@ class InstanceName(TextParam):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Return library names, and let the shell complete files."""
-        from instances import library
+        from splitopt.instances import library
 
         if "/" in incomplete or incomplete.startswith((".", "~")):
             return [CompletionItem(incomplete, type="file")]
@@ -118,7 +118,7 @@ class SetOrInstance(InstanceName):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Return the names of sets and of instances."""
-        from instances import library
+        from splitopt.instances import library
 
         return _matching(library.sets(), incomplete) + super().shell_complete(
             ctx, param, incomplete
@@ -126,7 +126,7 @@ class SetOrInstance(InstanceName):
 
 
 def _method_names() -> list[str]:
-    from bench.registry import METHODS
+    from splitopt.bench.registry import METHODS
 
     return list(dict.fromkeys(entry.name for entry in METHODS))
 

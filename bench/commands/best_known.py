@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.commands.arguments import SetOrInstance
-from bench.commands.output import echo_json, echo_table, json_option
+from splitopt.bench.commands.arguments import SetOrInstance
+from splitopt.bench.commands.output import echo_json, echo_table, json_option
 
 if TYPE_CHECKING:
-    from instances.library.best_known import KnownInstance
+    from splitopt.instances.library.best_known import KnownInstance
 
 
 def _entries(references: tuple[str, ...]) -> list[KnownInstance]:
     """Return the entries of the instances named, of all where none is named."""
-    from instances import library
-    from instances.errors import InputError
-    from instances.library.best_known import registry
+    from splitopt.instances import library
+    from splitopt.instances.errors import InputError
+    from splitopt.instances.library.best_known import registry
 
     known = registry().entries
     if not references:
@@ -67,7 +67,7 @@ def best_known(
     references: tuple[str, ...], only_open: bool, plan: Path | None, as_json: bool
 ) -> None:
     """Show value, bound and who confirms them, of the library's instances."""
-    from instances.library.best_known import registry
+    from splitopt.instances.library.best_known import registry
 
     found = _entries(references)
     if plan is not None:
@@ -109,9 +109,9 @@ def best_known(
 
 
 def _write_plan(found: list[KnownInstance], path: Path) -> None:
-    from instances.documents import write_json
-    from instances.errors import InputError
-    from instances.library.best_known import plan_documents
+    from splitopt.instances.documents import write_json
+    from splitopt.instances.errors import InputError
+    from splitopt.instances.library.best_known import plan_documents
 
     if len(found) != 1:
         raise InputError("--plan", f"{len(found)} instances", "one instance", "name one")
@@ -139,9 +139,9 @@ One line an instance, as MIPLIB has them: =opt= NAME VALUE, =best= NAME VALUE, =
 @json_option
 def export_solu(file: Path, sets: tuple[str, ...], as_json: bool) -> None:
     """Write what is known of a set's instances to FILE, in the format of MIPLIB's .solu."""
-    from instances import library
-    from instances.documents import write_bytes
-    from instances.library.best_known import KnownInstance, registry, solu
+    from splitopt.instances import library
+    from splitopt.instances.documents import write_bytes
+    from splitopt.instances.library.best_known import KnownInstance, registry, solu
 
     known = registry().entries
     entries = []

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from bench.commands.arguments import InstanceName, open_instance
-from bench.commands.output import echo_json, echo_table, json_option, note
+from splitopt.bench.commands.arguments import InstanceName, open_instance
+from splitopt.bench.commands.output import echo_json, echo_table, json_option, note
 
 VIOLATED = 1
 
@@ -58,7 +58,7 @@ def check(
     as_json: bool,
 ) -> None:
     """Judge PLAN on INSTANCE in exact arithmetic; a result of `solve --json` is a plan too."""
-    from instances.errors import InputError
+    from splitopt.instances.errors import InputError
 
     if library:
         if instance is not None:
@@ -79,15 +79,15 @@ def _check_library(
     sets: tuple[str, ...], results: tuple[Path, ...], as_json: bool, each: bool
 ) -> int:
     """Check the registry; return the exit code."""
-    from bench.commands.library_report import check_and_tell
+    from splitopt.bench.commands.library_report import check_and_tell
 
     return VIOLATED if check_and_tell(sets, results, as_json, each) else 0
 
 
 def _check_plan(instance: str, plan: Path, as_json: bool) -> bool:
     """Judge a plan, print the verdict, return whether it is feasible."""
-    from instances.errors import InputError
-    from instances.judge import certify, evaluate, read_plan
+    from splitopt.instances.errors import InputError
+    from splitopt.instances.judge import certify, evaluate, read_plan
 
     problem_instance = open_instance(instance)
     decisions = read_plan(plan)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.commands.arguments import MethodName, plugin_option
-from bench.commands.output import echo_json, echo_table, json_option, note
+from splitopt.bench.commands.arguments import MethodName, plugin_option
+from splitopt.bench.commands.output import echo_json, echo_table, json_option, note
 
 if TYPE_CHECKING:
-    from bench.conformance.trial import Finding
-    from bench.registry import Entry
+    from splitopt.bench.conformance.trial import Finding
+    from splitopt.bench.registry import Entry
 
 FAILED = 1
 
@@ -71,14 +71,14 @@ def conform(
     With --fuzz the cases are random, plain and degenerate, and all methods of the suite are tried.
     """
     if fuzz is not None:
-        from bench.commands.fuzzing import fuzz_and_tell
+        from splitopt.bench.commands.fuzzing import fuzz_and_tell
 
         problems = (problem,) if problem else ("cift", "mepra")
         if not fuzz_and_tell(problems, fuzz, seed, start, methods, jobs, out, as_json):
             ctx.exit(FAILED)
         return
     entries = _chosen(methods, problem, plugins)
-    from bench.conformance.trial import try_method
+    from splitopt.bench.conformance.trial import try_method
 
     findings = []
     for entry in entries:
@@ -94,9 +94,9 @@ def conform(
 
 
 def _chosen(methods: tuple[str, ...], problem: str | None, plugins: tuple[str, ...]) -> list[Entry]:
-    from bench.entry_points import all_entries
-    from bench.registry import METHODS
-    from instances.errors import InputError
+    from splitopt.bench.entry_points import all_entries
+    from splitopt.bench.registry import METHODS
+    from splitopt.instances.errors import InputError
 
     if not methods and not plugins:
         raise InputError("METHOD", "none", "a method, or --plugin", "splitopt methods lists them")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from bench.commands.arguments import InstanceName, open_instance
-from bench.commands.output import echo_json, json_option, note
+from splitopt.bench.commands.arguments import InstanceName, open_instance
+from splitopt.bench.commands.output import echo_json, json_option, note
 
 
 @click.command(
@@ -29,7 +29,7 @@ Exit code 0 also where there is no plan: it says what must give, and by how much
 @json_option
 def explain(instance: str, time_limit: float, as_json: bool) -> None:
     """Say which deadline binds, what comes next and what a change of INSTANCE is worth."""
-    from bench.explaining import explain as work
+    from splitopt.bench.explaining import explain as work
 
     found = work(open_instance(instance), time_limit)
     if as_json:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from bench.commands.arguments import InstanceName, open_instance
-from bench.commands.output import echo_json, json_option
+from splitopt.bench.commands.arguments import InstanceName, open_instance
+from splitopt.bench.commands.output import echo_json, json_option
 
 # Listed here so that --help needs no Pyomo; a test holds them to the formulations' own lists.
 FORMULATIONS = {
@@ -51,7 +51,7 @@ docs/formulations.md says what each is. Results are exported by `splitopt export
 @json_option
 def export(instance: str, formulation: str, kind: str | None, out: Path, as_json: bool) -> None:
     """Write INSTANCE as a mathematical program to a file that solvers read."""
-    from instances.errors import InputError
+    from splitopt.instances.errors import InputError
 
     if kind is None:
         kind = out.suffix.removeprefix(".")
@@ -68,7 +68,7 @@ def export(instance: str, formulation: str, kind: str | None, out: Path, as_json
             f"formulations of {found.problem}: " + ", ".join(known),
             "choose one of these",
         )
-    from bench.exporting import write
+    from splitopt.bench.exporting import write
 
     size = write(found, formulation, kind, out)
     if as_json:

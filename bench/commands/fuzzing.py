@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from bench.commands.output import echo_json, echo_table, note
+from splitopt.bench.commands.output import echo_json, echo_table, note
 
 __all__ = ["fuzz_and_tell"]
 
@@ -26,7 +26,7 @@ def fuzz_and_tell(
     as_json: bool,
 ) -> bool:
     """Fuzz, print what was tried and what failed; return whether nothing did."""
-    from bench.conformance.fuzz.campaign import Tally, fuzz, rows_of, save
+    from splitopt.bench.conformance.fuzz.campaign import Tally, fuzz, rows_of, save
 
     documents = []
     held = True

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from bench.commands.arguments import read_assignments
-from bench.commands.output import echo_json, echo_table, json_option
+from splitopt.bench.commands.arguments import read_assignments
+from splitopt.bench.commands.output import echo_json, echo_table, json_option
 
 if TYPE_CHECKING:
-    from instances.generators import Family
+    from splitopt.instances.generators import Family
 
 
 def _complete_family(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    from instances.generators import families
+    from splitopt.instances.generators import families
 
     return [CompletionItem(f.name) for f in families() if f.name.startswith(incomplete)]
 
@@ -65,9 +65,9 @@ def generate(
     as_json: bool,
 ) -> None:
     """Make an instance of FAMILY; without FAMILY, list the families."""
-    from instances import generators
-    from instances.documents import canonical, write_json
-    from instances.generators.families import find
+    from splitopt.instances import generators
+    from splitopt.instances.documents import canonical, write_json
+    from splitopt.instances.generators.families import find
 
     if family is None:
         _families(as_json)
@@ -104,7 +104,7 @@ def read_knob(family: Family, knob: str, text: str) -> object:
     InputError
         When there is no such knob, or the text is not of its type.
     """
-    from instances.errors import InputError
+    from splitopt.instances.errors import InputError
 
     kinds = {column.name: str(column.type) for column in dataclasses.fields(family.knobs)}
     if knob not in kinds:
@@ -123,7 +123,7 @@ def read_knob(family: Family, knob: str, text: str) -> object:
 
 
 def _scalar(knob: str, kind: str, text: str) -> object:
-    from instances.errors import InputError
+    from splitopt.instances.errors import InputError
 
     for start, convert, allowed in (("int", int, "a whole number"), ("float", float, "a number")):
         if kind.startswith(start):
@@ -135,7 +135,7 @@ def _scalar(knob: str, kind: str, text: str) -> object:
 
 
 def _families(as_json: bool) -> None:
-    from instances.generators import families
+    from splitopt.instances.generators import families
 
     rows = [
         {"family": found.name, "problem": found.problem, "purpose": found.purpose}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bench.commands.output import echo_json, echo_table, json_option
+from splitopt.bench.commands.output import echo_json, echo_table, json_option
 
 FAILED = 1
 
@@ -30,8 +30,8 @@ def grade(
     ctx: click.Context, exercise: str | None, answer: Path | None, listed: bool, as_json: bool
 ) -> None:
     """Grade the ANSWER to an EXERCISE of the lessons: a plan, or a model as an MPS file."""
-    from bench.lessons.exercises import EXERCISES, find
-    from instances.errors import InputError
+    from splitopt.bench.lessons.exercises import EXERCISES, find
+    from splitopt.instances.errors import InputError
 
     if listed:
         rows = [
@@ -51,7 +51,7 @@ def grade(
             "an exercise and the file of an answer, such as 1-optimal plan.json",
             "splitopt grade --list shows the exercises",
         )
-    from bench.lessons.grading import grade as judge
+    from splitopt.bench.lessons.grading import grade as judge
 
     found = judge(find(exercise), answer)
     if as_json:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from bench.commands.output import echo_json, echo_table
+from splitopt.bench.commands.output import echo_json, echo_table
 
 __all__ = ["check_and_tell"]
 
@@ -23,8 +23,8 @@ def check_and_tell(
     each
         Whether to print the programs behind each value, not only how many values have which.
     """
-    from bench.library_check import check_library
-    from bench.update_best_known import SETS
+    from splitopt.bench.library_check import check_library
+    from splitopt.bench.update_best_known import SETS
 
     found = check_library(sets or SETS, results)
     if as_json:

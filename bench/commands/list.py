@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import click
 from click.shell_completion import CompletionItem
 
-from bench.commands.output import Cell, echo_json, echo_table, json_option
+from splitopt.bench.commands.output import Cell, echo_json, echo_table, json_option
 
 _PURPOSE = {
     "tiny": "every corner of both problems; enumeration solves each",
@@ -22,7 +22,7 @@ _PURPOSE = {
 def _complete_set(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    from instances import library
+    from splitopt.instances import library
 
     return [CompletionItem(name) for name in library.sets() if name.startswith(incomplete)]
 
@@ -44,7 +44,7 @@ Any generated instance can be named too, by family and seed: cift-tiers-s7.
 @json_option
 def list_(set_name: str | None, everything: bool, problem: str | None, as_json: bool) -> None:
     """List the sets of the library, or the instances of one SET."""
-    from instances import library
+    from splitopt.instances import library
 
     names = library.names(set_name) if set_name is not None or everything else ()
     if set_name is None and not everything:
@@ -82,7 +82,7 @@ def list_(set_name: str | None, everything: bool, problem: str | None, as_json: 
 
 
 def _sets(problem: str | None, as_json: bool) -> None:
-    from instances import library
+    from splitopt.instances import library
 
     rows: list[dict[str, Cell]] = []
     for name in library.sets():

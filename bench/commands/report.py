@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bench.commands.output import echo_json, json_option
+from splitopt.bench.commands.output import echo_json, json_option
 
 
 @click.command(
@@ -21,7 +21,7 @@ Writes the report into the folder; it opens in any browser, without a network.
 @json_option
 def report(directory: Path, as_json: bool) -> None:
     """Print a table for each problem and write the report of the results in DIR."""
-    from bench.report import text_tables, write_report
+    from splitopt.bench.report import text_tables, write_report
 
     tables = "" if as_json else text_tables(directory)
     written = write_report(directory)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.commands.arguments import MethodNames, SetOrInstance, plugin_option
-from bench.commands.output import echo_json, echo_table, json_option, note
-from bench.commands.selection import (
+from splitopt.bench.commands.arguments import MethodNames, SetOrInstance, plugin_option
+from splitopt.bench.commands.output import echo_json, echo_table, json_option, note
+from splitopt.bench.commands.selection import (
     read_bytes_limit,
     read_method_options,
     read_numbers,
@@ -20,8 +20,8 @@ from bench.commands.selection import (
 )
 
 if TYPE_CHECKING:
-    from bench.cluster.spec import ClusterSpec
-    from bench.runner import RunPlan, RunSummary
+    from splitopt.bench.cluster.spec import ClusterSpec
+    from splitopt.bench.runner import RunPlan, RunSummary
 
 FAILED = 1
 INTERRUPTED = 130
@@ -137,12 +137,12 @@ def run(
         "plugins": plugins,
         "cluster": _cluster(ctx, cluster, cluster_options),
     }
-    from bench import runner
+    from splitopt.bench import runner
 
     if dry_run:
         _tell_plan(runner.plan(chosen, named, out, **settings), out, as_json)
         return
-    from bench.commands.run_progress import progress
+    from splitopt.bench.commands.run_progress import progress
 
     with progress() as on_event:
         summary = runner.run_set(
@@ -167,7 +167,7 @@ def run(
 
 def _cluster(ctx: click.Context, text: str | None, options: Path | None) -> ClusterSpec | None:
     """Return the cluster asked for, None without one."""
-    from instances.errors import InputError
+    from splitopt.instances.errors import InputError
 
     if text is None:
         if options is not None:
@@ -183,14 +183,14 @@ def _cluster(ctx: click.Context, text: str | None, options: Path | None) -> Clus
             "without --cluster only: its workers say how many runs go on at a time",
             "leave it out",
         )
-    from bench.cluster.spec import read_cluster
+    from splitopt.bench.cluster.spec import read_cluster
 
     return read_cluster(text, options)
 
 
 def _terminations(text: str | None) -> tuple[str, ...]:
-    from instances.errors import InputError
-    from instances.interface import Termination
+    from splitopt.instances.errors import InputError
+    from splitopt.instances.interface import Termination
 
     known = [str(one) for one in Termination]
     names = tuple(part.strip() for part in (text or "").split(",") if part.strip())

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from bench.commands.arguments import instance_source, is_file_name, read_assignments
-from bench.commands.output import note
-from instances.errors import InputError
+from splitopt.bench.commands.arguments import instance_source, is_file_name, read_assignments
+from splitopt.bench.commands.output import note
+from splitopt.instances.errors import InputError
 
 __all__ = [
     "read_bytes_limit",
@@ -41,7 +41,7 @@ def select_instances(references: Sequence[str]) -> tuple[str, ...]:
         if is_file_name(reference):
             chosen.append(reference)
             continue
-        from instances import library
+        from splitopt.instances import library
 
         if reference in library.sets():
             chosen += library.names(reference)
@@ -59,7 +59,7 @@ def select_methods(names: Sequence[str], plugins: Sequence[str] = ()) -> tuple[s
 
     A user's own methods count among them: those at `plugins` and those that packages install.
     """
-    from bench.entry_points import all_entries
+    from splitopt.bench.entry_points import all_entries
 
     entries, broken = all_entries(plugins)
     for line in broken:

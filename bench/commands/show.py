@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.commands.arguments import InstanceName, open_instance
-from bench.commands.output import check_writable, echo_json, json_option, note
+from splitopt.bench.commands.arguments import InstanceName, open_instance
+from splitopt.bench.commands.output import check_writable, echo_json, json_option, note
 
 if TYPE_CHECKING:
-    from instances.interface import Instance, Plan
+    from splitopt.instances.interface import Instance, Plan
 
 
 @click.command(
@@ -63,8 +63,8 @@ def show(
     as_json: bool,
 ) -> None:
     """Show what an instance holds, what a plan costs on it, or the tree JQODI searches."""
-    from instances.errors import InputError
-    from instances.judge import read_plan, require_match
+    from splitopt.instances.errors import InputError
+    from splitopt.instances.judge import read_plan, require_match
 
     given = {"--epsilon": epsilon, "--configuration": configuration}
     for option, value in given.items():
@@ -76,7 +76,7 @@ def show(
         check_writable("--out", out)
     problem_instance = open_instance(instance)
     if tree:
-        from bench.commands.show_tree import show_tree
+        from splitopt.bench.commands.show_tree import show_tree
 
         show_tree(problem_instance, epsilon or 0.0, configuration, out, as_json)
         return
@@ -84,8 +84,8 @@ def show(
     if decisions is not None:
         require_match(problem_instance, decisions)
     if out is not None:
-        from bench.drawing import draw
-        from instances.documents import write_bytes
+        from splitopt.bench.drawing import draw
+        from splitopt.instances.documents import write_bytes
 
         write_bytes(out, draw(problem_instance, decisions))
         note(f"drawn: {out}")
@@ -93,17 +93,17 @@ def show(
         echo_json(_document(problem_instance, decisions))
         return
     _heading(problem_instance)
-    from instances.cift import CiftInstance
+    from splitopt.instances.cift import CiftInstance
 
     if isinstance(problem_instance, CiftInstance):
-        from bench.commands import show_cift
+        from splitopt.bench.commands import show_cift
 
         show_cift.show_instance(problem_instance)
         if decisions is not None:
             click.echo("")
             show_cift.show_plan(problem_instance, decisions)
         return
-    from bench.commands import show_mepra
+    from splitopt.bench.commands import show_mepra
 
     show_mepra.show_instance(problem_instance)
     if decisions is not None:
@@ -133,7 +133,7 @@ def _document(instance: Instance, plan: Plan | None) -> dict[str, object]:
 
         import numpy as np
 
-        from instances.judge import check, evaluate
+        from splitopt.instances.judge import check, evaluate
 
         figures = dataclasses.asdict(evaluate(instance, plan))
         document["plan"] = plan.to_document()

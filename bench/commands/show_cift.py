@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.commands.output import echo_table, figure
-from instances.cift import CiftInstance, SpeedInterval, Speeds
-from instances.cift_judge import evaluate_cift
-from instances.cift_plan import CiftPlan
-from instances.errors import InputError
-from instances.judge import check
+from splitopt.bench.commands.output import echo_table, figure
+from splitopt.instances.cift import CiftInstance, SpeedInterval, Speeds
+from splitopt.instances.cift_judge import evaluate_cift
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.errors import InputError
+from splitopt.instances.judge import check
 
 if TYPE_CHECKING:
-    from instances.interface import Plan
+    from splitopt.instances.interface import Plan
 
 __all__ = ["show_instance", "show_plan"]
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from bench.commands.output import echo_table
-from instances.errors import InputError
-from instances.judge import check
-from instances.mepra import MepraInstance, exit_set_of
-from instances.mepra_judge import evaluate_mepra
-from instances.mepra_plan import MepraPlan
+from splitopt.bench.commands.output import echo_table
+from splitopt.instances.errors import InputError
+from splitopt.instances.judge import check
+from splitopt.instances.mepra import MepraInstance, exit_set_of
+from splitopt.instances.mepra_judge import evaluate_mepra
+from splitopt.instances.mepra_plan import MepraPlan
 
 if TYPE_CHECKING:
-    from instances.interface import Plan
+    from splitopt.instances.interface import Plan
 
 __all__ = ["show_instance", "show_plan"]
 

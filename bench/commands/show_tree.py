@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from bench.commands.output import Cell, echo_json, echo_table, note
-from instances.errors import InputError
+from splitopt.bench.commands.output import Cell, echo_json, echo_table, note
+from splitopt.instances.errors import InputError
 
 if TYPE_CHECKING:
-    from heuristics.jqodi.cift.steps import Steps
-    from heuristics.jqodi.cift.tree import Tree
-    from instances.cift import CiftInstance
-    from instances.cift_plan import CiftPlan
-    from instances.interface import Instance
+    from splitopt.heuristics.jqodi.cift.steps import Steps
+    from splitopt.heuristics.jqodi.cift.tree import Tree
+    from splitopt.instances.cift import CiftInstance
+    from splitopt.instances.cift_plan import CiftPlan
+    from splitopt.instances.interface import Instance
 
 __all__ = ["show_tree"]
 
@@ -49,8 +49,8 @@ def show_tree(
     configuration
         Position in the instance, from 1 on; None for that of the best plan.
     """
-    from heuristics.jqodi.cift.tree import time_energy_tree
-    from instances.cift import CiftInstance
+    from splitopt.heuristics.jqodi.cift.tree import time_energy_tree
+    from splitopt.instances.cift import CiftInstance
 
     if not isinstance(instance, CiftInstance):
         raise InputError("--tree", instance.name, "an instance of CIFT", "MEPRA has no such tree")
@@ -83,8 +83,8 @@ def show_tree(
 
 def _best(instance: CiftInstance, epsilon: float) -> _Best:
     """Return the optimal plan, or one within a small error where speeds are continuous."""
-    from bench.registry import load
-    from instances.interface import Budget, SolutionStatus
+    from splitopt.bench.registry import load
+    from splitopt.instances.interface import Budget, SolutionStatus
 
     name, options = "jqodi-exact", {}
     if instance.has_continuous_speeds:
@@ -105,7 +105,7 @@ def _position(instance: CiftInstance, best: _Best) -> int | None:
 
 def _steps(instance: CiftInstance, best: _Best, configuration: int) -> Steps | None:
     """Return the optimal plan's way, when it is a plan of this configuration."""
-    from heuristics.jqodi.cift.steps import steps_of
+    from splitopt.heuristics.jqodi.cift.steps import steps_of
 
     if best.plan is None or _position(instance, best) != configuration:
         return None
@@ -158,7 +158,7 @@ def _tell(instance: CiftInstance, tree: Tree, epsilon: float, best: _Best) -> No
     """Print how many labels each number of blocks has, and the best path."""
     import numpy as np
 
-    from heuristics.jqodi.cift.tree import FATES
+    from splitopt.heuristics.jqodi.cift.tree import FATES
 
     click.echo(f"{instance.name}: {_names(instance, tree)}")
     click.echo(_rule(instance, epsilon))
@@ -244,8 +244,8 @@ def _draw(
     """Write the picture; return what it leaves out."""
     import numpy as np
 
-    from bench.time_energy.picture import draw
-    from instances.documents import write_bytes
+    from splitopt.bench.time_energy.picture import draw
+    from splitopt.instances.documents import write_bytes
 
     path = np.flatnonzero(tree.optimal)
     said = [_rule(instance, epsilon)]
@@ -274,7 +274,7 @@ def _document(
 ) -> dict[str, object]:
     import numpy as np
 
-    from heuristics.jqodi.cift.tree import FATES
+    from splitopt.heuristics.jqodi.cift.tree import FATES
 
     def plain(values: object) -> list[float | None]:
         return [None if math.isnan(v) else v for v in np.asarray(values).tolist()]

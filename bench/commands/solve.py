@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.commands.arguments import (
+from splitopt.bench.commands.arguments import (
     InstanceName,
     MethodName,
     open_instance,
     plugin_option,
     read_assignments,
 )
-from bench.commands.output import check_writable, echo_json, figure, json_option, note
-from bench.commands.selection import read_bytes_limit
+from splitopt.bench.commands.output import check_writable, echo_json, figure, json_option, note
+from splitopt.bench.commands.selection import read_bytes_limit
 
 if TYPE_CHECKING:
-    from instances.interface import Instance, Plan, Result
-    from instances.violations import Violation
+    from splitopt.instances.interface import Instance, Plan, Result
+    from splitopt.instances.violations import Violation
 
 FAILED = 1
 INTERRUPTED = 130
@@ -92,12 +92,12 @@ def solve(
     as_json: bool,
 ) -> None:
     """Solve INSTANCE, a file or a name in the library, with one method."""
-    from bench import registry
-    from bench.commands.solve_progress import progress
-    from bench.solve_once import solve_once
-    from instances.documents import write_json
-    from instances.errors import InputError
-    from instances.judge import check
+    from splitopt.bench import registry
+    from splitopt.bench.commands.solve_progress import progress
+    from splitopt.bench.solve_once import solve_once
+    from splitopt.instances.documents import write_json
+    from splitopt.instances.errors import InputError
+    from splitopt.instances.judge import check
 
     if seed < 0:
         raise InputError("--seed", seed, "an integer >= 0", "give 0")
@@ -170,9 +170,9 @@ def _check_method(
     instance: Instance, name: str, given: Mapping[str, object], epsilon: float | None
 ) -> None:
     """Raise where a method of the registry does not take these options or this instance."""
-    from bench import registry
-    from instances.errors import InputError
-    from instances.interface import read_options
+    from splitopt.bench import registry
+    from splitopt.instances.errors import InputError
+    from splitopt.instances.interface import read_options
 
     method = registry.load(name, instance.problem)
     if epsilon is not None and "epsilon" not in [option.name for option in method.options]:
@@ -192,9 +192,9 @@ def _check_method(
 
 def _read_start(path: Path, instance: Instance) -> Plan:
     """Return the plan to start from, of the instance's problem."""
-    from instances.cift_plan import CiftPlan
-    from instances.errors import InputError
-    from instances.judge import read_plan
+    from splitopt.instances.cift_plan import CiftPlan
+    from splitopt.instances.errors import InputError
+    from splitopt.instances.judge import read_plan
 
     plan = read_plan(path)
     if isinstance(plan, CiftPlan) != (instance.problem == "cift"):
@@ -227,7 +227,7 @@ def _document(
 
 def _tell(instance: Instance, method: str, result: Result, violations: list[Violation]) -> None:
     """Print a result for people."""
-    from instances.tolerances import gap
+    from splitopt.instances.tolerances import gap
 
     unit = " J" if instance.problem == "cift" else ""
     relaxed = result.status == "relaxed"

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from bench.commands.output import figure
+from splitopt.bench.commands.output import figure
 
 if TYPE_CHECKING:
-    from instances.interface import Progress
+    from splitopt.instances.interface import Progress
 
 __all__ = ["progress"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bench.commands.output import echo_json, echo_table, json_option
+from splitopt.bench.commands.output import echo_json, echo_table, json_option
 
 
 @click.command(
@@ -20,7 +20,7 @@ Examples:
 @json_option
 def status(directory: Path, as_json: bool) -> None:
     """Say which runs are recorded in DIR, how they ended, and whether some are in progress."""
-    from bench.store import Store
+    from splitopt.bench.store import Store
 
     with Store(directory) as store:
         rows = store.rows(heavy=False)

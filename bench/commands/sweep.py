@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from bench.commands.arguments import InstanceName, open_instance
-from bench.commands.output import check_writable, echo_json, echo_table, json_option, note
+from splitopt.bench.commands.arguments import InstanceName, open_instance
+from splitopt.bench.commands.output import check_writable, echo_json, echo_table, json_option, note
 
 if TYPE_CHECKING:
-    from heuristics.jqodi.cift.front import Axis, EnergyFront, FrontPoint
-    from instances.cift import CiftInstance
+    from splitopt.heuristics.jqodi.cift.front import Axis, EnergyFront, FrontPoint
+    from splitopt.instances.cift import CiftInstance
 
 
 @click.command(
@@ -60,7 +60,7 @@ def sweep(
     as_json: bool,
 ) -> None:
     """Show how much energy a deadline costs, from the tightest to one that costs nothing."""
-    from instances.errors import InputError
+    from splitopt.instances.errors import InputError
 
     problem_instance = open_instance(instance)
     if problem_instance.problem != "cift":
@@ -71,8 +71,8 @@ def sweep(
         raise InputError("--time-limit", time_limit, "seconds > 0", "leave it out for 60")
     if plot is not None:
         check_writable("--plot", plot)
-    from heuristics.jqodi.cift.front import energy_front
-    from heuristics.jqodi.cift.warm import warm_up
+    from splitopt.heuristics.jqodi.cift.front import energy_front
+    from splitopt.heuristics.jqodi.cift.warm import warm_up
 
     cift = cast("CiftInstance", problem_instance)
     warm_up()  # before the clock starts: the first run on a machine compiles for up to a minute
@@ -135,8 +135,8 @@ def _tell(instance: CiftInstance, front: EnergyFront, most: int) -> None:
 
 def _draw(instance: CiftInstance, front: EnergyFront, path: Path) -> None:
     """Write the front as a chart, with the instance's own deadline as a wall."""
-    from bench.report.figures import write_chart
-    from bench.report.svg import Chart, Scale
+    from splitopt.bench.report.figures import write_chart
+    from splitopt.bench.report.svg import Chart, Scale
 
     own = (
         instance.inference_deadline_s

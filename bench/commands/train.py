@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.commands.output import check_writable, echo_json, json_option, note
-from instances.errors import InputError
+from splitopt.bench.commands.output import check_writable, echo_json, json_option, note
+from splitopt.instances.errors import InputError
 
 if TYPE_CHECKING:
-    from heuristics.learner.training import Report
+    from splitopt.heuristics.learner.training import Report
 
 # Problem to the function that trains for it, and the variants it knows (the first by default).
 TRAINERS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "mepra": ("heuristics.learner.mepra_training:train_mepra", ("closed-form", "own-shares")),
-    "cift": ("heuristics.learner.cift_training:train_cift", ("priced", "unpriced")),
+    "mepra": (
+        "splitopt.heuristics.learner.mepra_training:train_mepra",
+        ("closed-form", "own-shares"),
+    ),
+    "cift": ("splitopt.heuristics.learner.cift_training:train_cift", ("priced", "unpriced")),
 }
 
 
@@ -88,7 +91,7 @@ def train(
     trained = _call(target, variant, seed, updates, minutes, out, checkpoint, resume)
     outcome = trained.outcome
     if as_json:
-        from heuristics.learner.training import describe
+        from splitopt.heuristics.learner.training import describe
 
         echo_json(
             {"problem": problem, "variant": variant, "seed": seed, "policy_sha256": trained.digest}

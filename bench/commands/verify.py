@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.commands.arguments import SetOrInstance, open_instance
-from bench.commands.output import echo_json, json_option, note
-from bench.commands.selection import select_instances
-from bench.commands.step_progress import progress
-from bench.commands.verify_stress import Stress
-from bench.commands.verify_tell import document_of, tell
+from splitopt.bench.commands.arguments import SetOrInstance, open_instance
+from splitopt.bench.commands.output import echo_json, json_option, note
+from splitopt.bench.commands.selection import select_instances
+from splitopt.bench.commands.step_progress import progress
+from splitopt.bench.commands.verify_stress import Stress
+from splitopt.bench.commands.verify_tell import document_of, tell
 
 if TYPE_CHECKING:
-    from bench.verification import Verdict
-    from instances.interface import Instance
+    from splitopt.bench.verification import Verdict
+    from splitopt.instances.interface import Instance
 
 FAILED = 1
 _SMALL: dict[str, dict[str, Any]] = {
@@ -114,9 +114,9 @@ def verify(
     as_json: bool,
 ) -> None:
     """Check that JQODI keeps what it guarantees, on instances whose optimum is proven."""
-    from bench.verification import truth_of, verify_instance
-    from bench.verification_journal import Journal
-    from instances.errors import InputError
+    from splitopt.bench.verification import truth_of, verify_instance
+    from splitopt.bench.verification_journal import Journal
+    from splitopt.instances.errors import InputError
 
     wanted = _read_epsilons(epsilons)
     if not time_limit > 0:
@@ -155,8 +155,8 @@ def verify(
     document = {**document_of(verdicts, unknown), **stress.to_document()}
     written = []
     if out is not None:
-        from bench.verification_figures import write_charts
-        from instances.documents import write_json
+        from splitopt.bench.verification_figures import write_charts
+        from splitopt.instances.documents import write_json
 
         write_json(out / "verify.json", document)
         written = [out / "verify.json", *write_charts(verdicts, out), *stress.write(out)]
@@ -178,7 +178,7 @@ def verify(
 
 
 def _read_epsilons(text: str) -> tuple[float, ...]:
-    from instances.errors import InputError
+    from splitopt.instances.errors import InputError
 
     found = []
     for part in text.split(","):
@@ -200,8 +200,8 @@ def _drawn(seeds: int) -> list[Callable[[], Instance]]:
     """Return makers of small instances of each family."""
     if not seeds:
         return []
-    from instances.errors import InputError
-    from instances.generators import Family, families, generate
+    from splitopt.instances.errors import InputError
+    from splitopt.instances.generators import Family, families, generate
 
     def maker(family: Family, seed: int) -> Callable[[], Instance]:
         def make() -> Instance:

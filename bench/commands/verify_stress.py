@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.commands.output import echo_table
+from splitopt.bench.commands.output import echo_table
 
 if TYPE_CHECKING:
-    from bench.adversary import Worst
-    from bench.explosion import Point
+    from splitopt.bench.adversary import Worst
+    from splitopt.bench.explosion import Point
 
 __all__ = ["Stress"]
 
@@ -36,11 +36,11 @@ class Stress:
         worst: Sequence[Worst] = ()
         points: Sequence[Point] = ()
         if evaluations:
-            from bench.adversary import search
+            from splitopt.bench.adversary import search
 
             worst = search(epsilons, evaluations, seed=0)
         if explode:
-            from bench.explosion import measure
+            from splitopt.bench.explosion import measure
 
             points = measure(_STAGES, epsilons, 0, time_limit_s)
         return Stress(worst, points)
@@ -104,8 +104,8 @@ class Stress:
         """Draw the exploding family."""
         if not self.points:
             return []
-        from bench.report.figures import write_chart
-        from bench.report.svg import Chart, Scale
+        from splitopt.bench.report.figures import write_chart
+        from splitopt.bench.report.svg import Chart, Scale
 
         chart = Chart(
             "Labels made on chains of choices (PARTITION as CIFT)",

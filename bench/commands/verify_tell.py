@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.commands.output import echo_table
+from splitopt.bench.commands.output import echo_table
 
 if TYPE_CHECKING:
-    from bench.verification import Verdict
+    from splitopt.bench.verification import Verdict
 
 __all__ = ["document_of", "tell"]
 
 
 def document_of(verdicts: Sequence[Verdict], unknown: Sequence[str]) -> dict[str, object]:
     """Return the whole verification as plain data."""
-    from bench.verification_figures import exponents, summary
+    from splitopt.bench.verification_figures import exponents, summary
 
     return {
         "violations": sum(bool(v.violations) for v in verdicts),
@@ -37,7 +37,7 @@ def _open(verdicts: Sequence[Verdict]) -> dict[str, None]:
 
 def tell(verdicts: Sequence[Verdict], unknown: Sequence[str]) -> None:
     """Print tables and what they rest on."""
-    from bench.verification_figures import COLUMNS, exponents, summary
+    from splitopt.bench.verification_figures import COLUMNS, exponents, summary
 
     echo_table(COLUMNS, summary(verdicts))
     click.echo("")

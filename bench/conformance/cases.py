@@ -13,19 +13,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.conformance.oracle import optimum_of
-from instances.cift import CiftInstance, Compression, Configuration, Link, Node, SpeedInterval
-from instances.cift_judge import evaluate_cift
-from instances.cift_plan import CiftPlan
-from instances.generators import generate
-from instances.library.crafted_cift import CRAFTED_CIFT
-from instances.library.crafted_mepra import CRAFTED_MEPRA
-from instances.library.recipes import TINY
-from instances.mepra import ExitFractions, MepraInstance
-from instances.profiles import Block, Layer, MultiExitProfile, Profile
+from splitopt.bench.conformance.oracle import optimum_of
+from splitopt.instances.cift import (
+    CiftInstance,
+    Compression,
+    Configuration,
+    Link,
+    Node,
+    SpeedInterval,
+)
+from splitopt.instances.cift_judge import evaluate_cift
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.generators import generate
+from splitopt.instances.library.crafted_cift import CRAFTED_CIFT
+from splitopt.instances.library.crafted_mepra import CRAFTED_MEPRA
+from splitopt.instances.library.recipes import TINY
+from splitopt.instances.mepra import ExitFractions, MepraInstance
+from splitopt.instances.profiles import Block, Layer, MultiExitProfile, Profile
 
 if TYPE_CHECKING:
-    from instances.interface import Instance
+    from splitopt.instances.interface import Instance
 
 __all__ = ["CASES", "case", "random_cift", "random_mepra"]
 

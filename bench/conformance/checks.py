@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bench.conformance.cases import CASES, case
-from bench.conformance.oracle import optimum_of
-from bench.conformance.promises import (
+from splitopt.bench.conformance.cases import CASES, case
+from splitopt.bench.conformance.oracle import optimum_of
+from splitopt.bench.conformance.promises import (
     BrokenPromiseError,
     Subject,
     agree,
     hold_to_its_word,
     require,
 )
-from instances.errors import InputError
-from instances.interface import (
+from splitopt.instances.errors import InputError
+from splitopt.instances.interface import (
     Budget,
     Method,
     Progress,
@@ -28,7 +28,7 @@ from instances.interface import (
 )
 
 if TYPE_CHECKING:
-    from instances.interface import Instance
+    from splitopt.instances.interface import Instance
 
 __all__ = ["CHECKS", "Check", "names_of", "solve", "supported", "switches"]
 
@@ -154,7 +154,9 @@ def unknown_option(subject: Subject) -> None:
         require(str(error).startswith("option no-such-option"), f"says {error}")
         require("\n" not in str(error), "says it in several lines")
         return
-    raise BrokenPromiseError("takes an option it does not have; instances.interface.read_options")
+    raise BrokenPromiseError(
+        "takes an option it does not have; splitopt.instances.interface.read_options"
+    )
 
 
 def switches(subject: Subject) -> Iterator[tuple[str, object]]:

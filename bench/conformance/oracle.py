@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.registry import load
-from instances.interface import Budget, Result
+from splitopt.bench.registry import load
+from splitopt.instances.interface import Budget, Result
 
 if TYPE_CHECKING:
-    from instances.interface import Instance
+    from splitopt.instances.interface import Instance
 
 __all__ = ["optimum_of"]
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bench.conformance.oracle import optimum_of
-from bench.isolation.child import describe_result
-from instances.interface import Result, SolutionStatus, Termination
-from instances.judge import check, evaluate
-from instances.tolerances import not_above, values_agree
+from splitopt.bench.conformance.oracle import optimum_of
+from splitopt.bench.isolation.child import describe_result
+from splitopt.instances.interface import Result, SolutionStatus, Termination
+from splitopt.instances.judge import check, evaluate
+from splitopt.instances.tolerances import not_above, values_agree
 
 if TYPE_CHECKING:
-    from instances.interface import Instance, Method
+    from splitopt.instances.interface import Instance, Method
 
 __all__ = [
     "BrokenPromiseError",

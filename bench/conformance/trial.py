@@ -13,14 +13,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
-from bench.conformance.cases import case
-from bench.conformance.checks import CHECKS, EXACT_LIMIT_S, OTHER_LIMIT_S, Check, names_of
-from bench.conformance.oracle import optimum_of
-from bench.conformance.promises import BrokenPromiseError, Subject
-from bench.isolation.child import pick
-from bench.isolation.confine import die_with_parent
-from bench.registry import Entry
-from bench.rows import default_grace_s
+from splitopt.bench.conformance.cases import case
+from splitopt.bench.conformance.checks import CHECKS, EXACT_LIMIT_S, OTHER_LIMIT_S, Check, names_of
+from splitopt.bench.conformance.oracle import optimum_of
+from splitopt.bench.conformance.promises import BrokenPromiseError, Subject
+from splitopt.bench.isolation.child import pick
+from splitopt.bench.isolation.confine import die_with_parent
+from splitopt.bench.registry import Entry
+from splitopt.bench.rows import default_grace_s
 
 __all__ = ["Finding", "try_method"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from bench.explaining.findings import Finding, Solver, percent
-from instances.cift import CiftInstance
-from instances.cift_judge import evaluate_cift
-from instances.cift_plan import CiftPlan
+from splitopt.bench.explaining.findings import Finding, Solver, percent
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_judge import evaluate_cift
+from splitopt.instances.cift_plan import CiftPlan
 
 __all__ = ["explain_plan", "what_must_give"]
 
@@ -115,8 +115,8 @@ def _hosts(instance: CiftInstance, plan: CiftPlan) -> Iterator[Finding]:
 
 def _one_host(instance: CiftInstance, plan: CiftPlan, energy: float) -> Iterator[Finding]:
     """Say what the best plan on a single node costs, which shows what partitioning brings."""
-    from bench.registry import load
-    from instances.interface import Budget
+    from splitopt.bench.registry import load
+    from splitopt.instances.interface import Budget
 
     if len(plan.hosts) <= 1:
         yield Finding(

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from instances.cift import CiftInstance
-from instances.interface import Budget, Result, SolutionStatus
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.interface import Budget, Result, SolutionStatus
 
 if TYPE_CHECKING:
-    from instances.interface import Instance
+    from splitopt.instances.interface import Instance
 
 __all__ = ["Explanation", "Finding", "Solver", "percent"]
 
@@ -71,7 +71,7 @@ class Solver:
 
     def solve(self, instance: Instance) -> Result:
         """Return what the method finds."""
-        from bench.registry import load
+        from splitopt.bench.registry import load
 
         name = self.name(instance)
         options: dict[str, object] = {"epsilon": 0.001} if name == "jqodi" else {}

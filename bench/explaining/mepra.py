@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bench.explaining.findings import Finding, Solver, percent
-from instances.mepra import MepraInstance
-from instances.mepra_judge import evaluate_mepra
-from instances.mepra_plan import MepraPlan
+from splitopt.bench.explaining.findings import Finding, Solver, percent
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_judge import evaluate_mepra
+from splitopt.instances.mepra_plan import MepraPlan
 
 __all__ = ["explain_plan"]
 
@@ -69,8 +69,8 @@ def _congestion(
 
 
 def _even(instance: MepraInstance, cost: float) -> Iterator[Finding]:
-    from bench.registry import load
-    from instances.interface import Budget
+    from splitopt.bench.registry import load
+    from splitopt.instances.interface import Budget
 
     method = load("even-shares", "mepra")
     if not method.supports(instance):
@@ -89,7 +89,7 @@ def _next_best(
     instance: MepraInstance, plan: MepraPlan, cost: float, solver: Solver
 ) -> Iterator[Finding]:
     """Name the single change of one device that costs least, shares worked out anew."""
-    from formulations.mepra_options import option_table
+    from splitopt.formulations.mepra_options import option_table
 
     table = option_table(instance)
     if table.devices > 100_000:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.explaining import cift, mepra
-from bench.explaining.findings import Explanation, Finding, Solver
-from instances.cift import CiftInstance
-from instances.cift_plan import CiftPlan
-from instances.interface import SolutionStatus
-from instances.mepra import MepraInstance
-from instances.mepra_plan import MepraPlan
+from splitopt.bench.explaining import cift, mepra
+from splitopt.bench.explaining.findings import Explanation, Finding, Solver
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.interface import SolutionStatus
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan
 
 if TYPE_CHECKING:
-    from instances.interface import Instance
+    from splitopt.instances.interface import Instance
 
 __all__ = ["explain"]
 

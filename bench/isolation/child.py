@@ -16,13 +16,13 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from instances.errors import InputError
-from instances.interface import Budget, Progress, Result, read_options
-from instances.judge import plan_from_document
-from instances.mepra_plan import MepraPlan
+from splitopt.instances.errors import InputError
+from splitopt.instances.interface import Budget, Progress, Result, read_options
+from splitopt.instances.judge import plan_from_document
+from splitopt.instances.mepra_plan import MepraPlan
 
 if TYPE_CHECKING:
-    from instances.interface import Instance
+    from splitopt.instances.interface import Instance
 
 __all__ = ["load_target", "probe", "solve"]
 

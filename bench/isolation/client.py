@@ -18,14 +18,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from bench.environment import thread_variables
-from bench.isolation import wire
-from bench.isolation.process_tree import tree_memory_bytes
-from bench.isolation.streams import Capture, Lines, Outcome, Watch
-from instances.errors import InputError
-from instances.interface import Progress
+from splitopt.bench.environment import thread_variables
+from splitopt.bench.isolation import wire
+from splitopt.bench.isolation.process_tree import tree_memory_bytes
+from splitopt.bench.isolation.streams import Capture, Lines, Outcome, Watch
+from splitopt.instances.errors import InputError
+from splitopt.instances.interface import Progress
 
 __all__ = ["Zygote", "ZygoteLostError"]
 
@@ -36,7 +37,7 @@ _EXIT_LIMIT_S = 10.0
 _MOST_POINTS = 10_000
 _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
-    "from bench.isolation.zygote import main; main()"
+    "from splitopt.bench.isolation.zygote import main; main()"
 )
 
 
@@ -64,7 +65,11 @@ class Zygote:
         # An instance loads, or a run ends after it was killed, well within that.
         ours.settimeout(300.0)
         self._control = ours
-        paths = [os.path.abspath(entry) for entry in sys.path]  # noqa: PTH100 - '' is the cwd
+        # '' is the current folder; what import hooks put there need not be a path.
+        paths = [
+            os.path.abspath(entry) if entry == "" or Path(entry).exists() else entry  # noqa: PTH100
+            for entry in sys.path
+        ]
         environment = os.environ | thread_variables(threads) | {"PYTHONHASHSEED": "0"}
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the zygote
         try:

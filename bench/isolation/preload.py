@@ -19,7 +19,7 @@ from typing import Any
 __all__ = ["needed_modules", "preload", "solver_family"]
 
 # `instances` imports no solver, and comes along by itself.
-_OURS = ("formulations", "heuristics")
+_OURS = ("splitopt.formulations", "splitopt.heuristics")
 _SOLVERS = ("highspy", "ortools", "pyscipopt")
 # Packages that start no thread when imported, so that forking afterwards is safe. JAX and
 # PyTorch do start some: a run imports those itself.
@@ -32,11 +32,11 @@ def _imports(name: str) -> tuple[str, ...] | None:
 
     None where the name is no module.
     """
-    top, *rest = name.split(".")
-    spec = importlib.util.find_spec(top)
+    package, room, *rest = name.split(".")
+    spec = importlib.util.find_spec(f"{package}.{room}")
     if spec is None or spec.origin is None:
         return None
-    # Below the top a look for the module's file: asking for its spec would import its parents.
+    # Below that a look for the module's file: asking for its spec would import its parents.
     path = Path(spec.origin).parent.joinpath(*rest)
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     if not path.is_file():
@@ -61,10 +61,10 @@ def needed_modules(target: str) -> tuple[str, ...]:
     seen: dict[str, None] = {}
     while waiting:
         name = waiting.pop()
-        top = name.partition(".")[0]
-        if name in seen or top not in (*_OURS, *_SAFE):
+        ours = ".".join(name.split(".")[:2]) in _OURS
+        if name in seen or not (ours or name.partition(".")[0] in _SAFE):
             continue
-        imports = _imports(name) if top in _OURS else ()
+        imports = _imports(name) if ours else ()
         if imports is None:
             continue
         seen[name] = None

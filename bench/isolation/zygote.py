@@ -22,11 +22,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.isolation import child, wire
-from bench.isolation.confine import become_subreaper, confine, die_with_parent
-from bench.sources import load_instance
-from instances.errors import InputError
-from instances.judge import instance_from_document
+from splitopt.bench.isolation import child, wire
+from splitopt.bench.isolation.confine import become_subreaper, confine, die_with_parent
+from splitopt.bench.sources import load_instance
+from splitopt.instances.errors import InputError
+from splitopt.instances.judge import instance_from_document
 
 __all__ = ["main"]
 
@@ -71,7 +71,7 @@ class Zygote:
             if message["op"] in ("solve", "probe"):
                 self._fork(message, descriptors)
             elif message["op"] == "preload":
-                from bench.isolation.preload import preload
+                from splitopt.bench.isolation.preload import preload
 
                 names = preload(message["targets"])
                 # What is there now is shared with every run: keep the collector from touching it.

@@ -1,6 +1,6 @@
 """Run every lesson, hold its assertions, and write its static page.
 
-``python -m bench.lessons [--out FOLDER] [LESSON ...]``
+``python -m splitopt.bench.lessons [--out FOLDER] [LESSON ...]``
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import sys
 import time
 from pathlib import Path
 
-from bench.lessons.notebooks import lessons, title_of
-from bench.lessons.pages import write_page
-from instances.errors import InputError
+from splitopt.bench.lessons.notebooks import lessons, title_of
+from splitopt.bench.lessons.pages import write_page
+from splitopt.instances.errors import InputError
 
 OUT = Path(__file__).parents[2] / "docs" / "generated" / "lessons"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the pages; return 1 when an assertion of a lesson fails."""
-    parser = argparse.ArgumentParser(prog="python -m bench.lessons", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m splitopt.bench.lessons", description=__doc__)
     parser.add_argument("lessons", nargs="*", type=Path, help="notebooks; all without one")
     parser.add_argument("--out", type=Path, default=OUT, help="folder of the pages")
     options = parser.parse_args(arguments)

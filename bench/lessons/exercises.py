@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from instances.errors import InputError
+from splitopt.instances.errors import InputError
 
 __all__ = ["EXERCISES", "Exercise", "find"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.lessons.exercises import Exercise
-from instances.errors import InputError
-from instances.interface import Budget, SolutionStatus
+from splitopt.bench.lessons.exercises import Exercise
+from splitopt.instances.errors import InputError
+from splitopt.instances.interface import Budget, SolutionStatus
 
 __all__ = ["Grade", "grade"]
 
@@ -41,8 +41,8 @@ class Grade:
 
 
 def _optimum(exercise: Exercise) -> float:
-    from bench.registry import load
-    from instances import library
+    from splitopt.bench.registry import load
+    from splitopt.instances import library
 
     instance = library.load(exercise.instance)
     result = load(exercise.reference, instance.problem).solve(instance, Budget(), 0, {})
@@ -52,9 +52,9 @@ def _optimum(exercise: Exercise) -> float:
 
 
 def _plan(exercise: Exercise, answer: Path) -> Grade:
-    from instances import library
-    from instances.judge import certify, evaluate, read_plan
-    from instances.tolerances import TOLERANCES
+    from splitopt.instances import library
+    from splitopt.instances.judge import certify, evaluate, read_plan
+    from splitopt.instances.tolerances import TOLERANCES
 
     instance = library.load(exercise.instance)
     plan = read_plan(answer)

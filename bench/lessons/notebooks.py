@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from instances.errors import InputError
+from splitopt.instances.errors import InputError
 
 __all__ = ["FOLDER", "Cell", "lessons", "run", "title_of"]
 

@@ -11,8 +11,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from bench.lessons.notebooks import Cell, run, title_of
-from instances.documents import write_bytes
+from splitopt.bench.lessons.notebooks import Cell, run, title_of
+from splitopt.instances.documents import write_bytes
 
 __all__ = ["page", "write_page"]
 

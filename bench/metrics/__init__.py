@@ -4,10 +4,15 @@ A failure is an infinite cost (profiles), counts at a penalty (averages) or keep
 (integrals); it is never left out, and never a fast time.
 """
 
-from bench.metrics.averages import gap_to_best, penalised_average, shifted_geometric_mean
-from bench.metrics.bootstrap import Interval, paired_difference, paired_ratio
-from bench.metrics.integrals import primal_dual_integral, primal_gap, primal_integral
-from bench.metrics.profiles import StepFunction, data_profile, performance_profile, virtual_best
+from splitopt.bench.metrics.averages import gap_to_best, penalised_average, shifted_geometric_mean
+from splitopt.bench.metrics.bootstrap import Interval, paired_difference, paired_ratio
+from splitopt.bench.metrics.integrals import primal_dual_integral, primal_gap, primal_integral
+from splitopt.bench.metrics.profiles import (
+    StepFunction,
+    data_profile,
+    performance_profile,
+    virtual_best,
+)
 
 __all__ = [
     "Interval",

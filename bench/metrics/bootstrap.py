@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from instances.errors import InputError
+from splitopt.instances.errors import InputError
 
 __all__ = ["Interval", "paired_difference", "paired_ratio"]
 

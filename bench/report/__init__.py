@@ -9,13 +9,13 @@ __all__ = ["text_tables", "write_report"]
 
 def write_report(out: Path) -> Path:
     """Write the report of the store at `out` and return its first page; see `build`."""
-    from bench.report.build import write_report as write
+    from splitopt.bench.report.build import write_report as write
 
     return write(out)
 
 
 def text_tables(out: Path) -> str:
     """Return a table for each problem in the store at `out`; see `text`."""
-    from bench.report.text import text_tables as write
+    from splitopt.bench.report.text import text_tables as write
 
     return write(out)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from bench.report.data import load
-from bench.report.detail_pages import method_page, problem_page
-from bench.report.index_page import index_page
-from bench.report.instance_page import instance_page
-from instances.documents import write_bytes
-from instances.errors import InputError
+from splitopt.bench.report.data import load
+from splitopt.bench.report.detail_pages import method_page, problem_page
+from splitopt.bench.report.index_page import index_page
+from splitopt.bench.report.instance_page import instance_page
+from splitopt.instances.documents import write_bytes
+from splitopt.instances.errors import InputError
 
 __all__ = ["write_report"]
 
@@ -37,7 +37,7 @@ def write_report(out: Path) -> Path:
     for key in data.by_instance:
         entry = data.instances[key]
         pages[f"instances/{entry.slug}.html"] = instance_page(data, entry)
-    assets = resources.files("bench.report") / "assets"
+    assets = resources.files("splitopt.bench.report") / "assets"
     for name in ASSETS:
         write_bytes(folder / "assets" / name, (assets / name).read_bytes())
     # The first page last: a reader who finds it finds the others too.

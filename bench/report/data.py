@@ -9,18 +9,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.crosscheck import Contradiction, cross_check
-from bench.references import Reference, references
-from bench.rows import Row, Verdict
-from bench.store import BestKnown, Store
-from bench.summary import MethodSummary, summarise, virtual_best_summary
-from bench.variants import variant_names
-from instances.documents import parse_json
-from instances.errors import InputError
-from instances.judge import instance_from_document
+from splitopt.bench.crosscheck import Contradiction, cross_check
+from splitopt.bench.references import Reference, references
+from splitopt.bench.rows import Row, Verdict
+from splitopt.bench.store import BestKnown, Store
+from splitopt.bench.summary import MethodSummary, summarise, virtual_best_summary
+from splitopt.bench.variants import variant_names
+from splitopt.instances.documents import parse_json
+from splitopt.instances.errors import InputError
+from splitopt.instances.judge import instance_from_document
 
 if TYPE_CHECKING:
-    from instances.interface import Instance
+    from splitopt.instances.interface import Instance
 
 __all__ = ["PROBLEMS", "InstanceEntry", "ReportData", "load"]
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from bench.crosscheck import Contradiction
-from bench.paired import compare_methods
-from bench.registry import METHODS
-from bench.report.data import PROBLEMS, ReportData
-from bench.report.features import features_of
-from bench.report.findings import findings
-from bench.report.html import Markup, page, tag
-from bench.report.method_tables import feature_table, kind_of, pair_table, summary_table
-from bench.report.parts import alarm, charts, facts, glossary, home
-from bench.report.plots import (
+from splitopt.bench.crosscheck import Contradiction
+from splitopt.bench.paired import compare_methods
+from splitopt.bench.registry import METHODS
+from splitopt.bench.report.data import PROBLEMS, ReportData
+from splitopt.bench.report.features import features_of
+from splitopt.bench.report.findings import findings
+from splitopt.bench.report.html import Markup, page, tag
+from splitopt.bench.report.method_tables import feature_table, kind_of, pair_table, summary_table
+from splitopt.bench.report.parts import alarm, charts, facts, glossary, home
+from splitopt.bench.report.plots import (
     data_profile_chart,
     epsilon_chart,
     gap_over_time_chart,
@@ -22,9 +22,9 @@ from bench.report.plots import (
     quality_chart,
     time_quality_chart,
 )
-from bench.report.tables import instance_table, run_table
-from bench.rows import Row
-from bench.summary import summarise, virtual_best_summary
+from splitopt.bench.report.tables import instance_table, run_table
+from splitopt.bench.rows import Row
+from splitopt.bench.summary import summarise, virtual_best_summary
 
 __all__ = ["method_page", "problem_page"]
 

@@ -6,8 +6,8 @@ import json
 import math
 from typing import Any
 
-from bench.report.html import Cell, Markup, sortable_table, tag
-from bench.report.svg import NARROW, WIDE, Chart, Layout, marker, series_class
+from splitopt.bench.report.html import Cell, Markup, sortable_table, tag
+from splitopt.bench.report.svg import NARROW, WIDE, Chart, Layout, marker, series_class
 
 __all__ = ["figure"]
 

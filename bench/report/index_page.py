@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
-from bench.report.data import PROBLEMS, ReportData
-from bench.report.findings import findings
-from bench.report.html import Markup, page, tag
-from bench.report.method_tables import outcome_key, overview_table
-from bench.report.numbers import time_text
-from bench.report.parts import alarm, charts, environment_table, glossary, reproduce
-from bench.report.plots import profile_chart, time_quality_chart
+from splitopt.bench.report.data import PROBLEMS, ReportData
+from splitopt.bench.report.findings import findings
+from splitopt.bench.report.html import Markup, page, tag
+from splitopt.bench.report.method_tables import outcome_key, overview_table
+from splitopt.bench.report.numbers import time_text
+from splitopt.bench.report.parts import alarm, charts, environment_table, glossary, reproduce
+from splitopt.bench.report.plots import profile_chart, time_quality_chart
 
 __all__ = ["index_page", "subtitle"]
 

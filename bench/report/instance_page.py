@@ -8,22 +8,22 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.report.data import InstanceEntry, ReportData
-from bench.report.features import shape_of
-from bench.report.html import Markup, page, tag
-from bench.report.numbers import gap_text, number_text
-from bench.report.parts import alarm, charts, facts, home
-from bench.report.picture import picture
-from bench.report.plots import instance_chart
-from bench.report.tables import run_table
-from bench.rows import Row
-from bench.summary import is_right, run_gap
-from instances.documents import content_hash
-from instances.errors import InputError
-from instances.judge import plan_from_document
+from splitopt.bench.report.data import InstanceEntry, ReportData
+from splitopt.bench.report.features import shape_of
+from splitopt.bench.report.html import Markup, page, tag
+from splitopt.bench.report.numbers import gap_text, number_text
+from splitopt.bench.report.parts import alarm, charts, facts, home
+from splitopt.bench.report.picture import picture
+from splitopt.bench.report.plots import instance_chart
+from splitopt.bench.report.tables import run_table
+from splitopt.bench.rows import Row
+from splitopt.bench.summary import is_right, run_gap
+from splitopt.instances.documents import content_hash
+from splitopt.instances.errors import InputError
+from splitopt.instances.judge import plan_from_document
 
 if TYPE_CHECKING:
-    from instances.interface import Instance
+    from splitopt.instances.interface import Instance
 
 __all__ = ["instance_page"]
 

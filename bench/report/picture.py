@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bench.report.html import Markup, tag
-from instances.cift import CiftInstance
-from instances.cift_judge import evaluate_cift
-from instances.cift_plan import CiftPlan
-from instances.errors import InputError
-from instances.mepra import MepraInstance, exit_set_of
-from instances.mepra_judge import evaluate_mepra
-from instances.mepra_plan import MepraPlan
+from splitopt.bench.report.html import Markup, tag
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_judge import evaluate_cift
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.errors import InputError
+from splitopt.instances.mepra import MepraInstance, exit_set_of
+from splitopt.instances.mepra_judge import evaluate_mepra
+from splitopt.instances.mepra_plan import MepraPlan
 
 if TYPE_CHECKING:
-    from instances.interface import Instance, Plan
+    from splitopt.instances.interface import Instance, Plan
 
 __all__ = ["picture"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.report.numbers import axis_text
+from splitopt.bench.report.numbers import axis_text
 
 __all__ = ["Kind", "Scale"]
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bench.report.html import Markup, tag
-from bench.report.numbers import axis_text
-from bench.report.scale import Scale
+from splitopt.bench.report.html import Markup, tag
+from splitopt.bench.report.numbers import axis_text
+from splitopt.bench.report.scale import Scale
 
 __all__ = ["NARROW", "WIDE", "Chart", "Layout", "Scale", "Series", "marker", "series_class"]
 

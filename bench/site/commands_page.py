@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from bench.cli import COMMANDS, cli
+from splitopt.bench.cli import COMMANDS, cli
 
 __all__ = ["commands_page"]
 

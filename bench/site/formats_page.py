@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from importlib import resources
 from typing import Any
 
-from instances.documents import parse_json
+from splitopt.instances.documents import parse_json
 
 __all__ = ["formats_page", "schemas"]
 
 
 def schemas() -> dict[str, Mapping[str, Any]]:
     """Return the schemas by name of the file, in alphabetical order."""
-    folder = resources.files("instances") / "schema"
+    folder = resources.files("splitopt.instances") / "schema"
     found: dict[str, Mapping[str, Any]] = {}
     for entry in sorted(folder.iterdir(), key=lambda path: path.name):
         if entry.name.endswith(".schema.json"):

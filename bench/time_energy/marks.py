@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from bench.report.html import Markup, tag
-from bench.report.svg import Scale
+from splitopt.bench.report.html import Markup, tag
+from splitopt.bench.report.svg import Scale
 
 if TYPE_CHECKING:
-    from heuristics.jqodi.cift.steps import Steps
-    from heuristics.jqodi.cift.tree import Tree
+    from splitopt.heuristics.jqodi.cift.steps import Steps
+    from splitopt.heuristics.jqodi.cift.tree import Tree
 
 __all__ = ["LEFT", "PLOT_HEIGHT", "STYLE", "TOP", "Panel", "legend", "panel_marks"]
 

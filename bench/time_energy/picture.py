@@ -15,13 +15,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from bench.report.html import Markup, tag
-from bench.report.svg import Scale
-from bench.time_energy.marks import LEFT, PLOT_HEIGHT, STYLE, TOP, Panel, legend, panel_marks
+from splitopt.bench.report.html import Markup, tag
+from splitopt.bench.report.svg import Scale
+from splitopt.bench.time_energy.marks import (
+    LEFT,
+    PLOT_HEIGHT,
+    STYLE,
+    TOP,
+    Panel,
+    legend,
+    panel_marks,
+)
 
 if TYPE_CHECKING:
-    from heuristics.jqodi.cift.steps import Steps
-    from heuristics.jqodi.cift.tree import Tree
+    from splitopt.heuristics.jqodi.cift.steps import Steps
+    from splitopt.heuristics.jqodi.cift.tree import Tree
 
 __all__ = ["MARKS", "Picture", "draw"]
 

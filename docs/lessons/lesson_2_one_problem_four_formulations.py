@@ -93,7 +93,7 @@ def _(mo):
 
 @app.cell
 def _():
-    from instances import library
+    from splitopt.instances import library
 
     instance = library.load("cift-tiny-menu")
     assert len(instance.configurations) == 16
@@ -102,12 +102,12 @@ def _():
 
 @app.cell
 def _(highspy, instance):
-    from formulations import pyomo_cift
-    from formulations.pyomo_tools import compiled
+    from splitopt.formulations import pyomo_cift
+    from splitopt.formulations.pyomo_tools import compiled
 
     def solve(model, relaxed):
         """Return the optimum of a `SparseModel` in HiGHS, integrality kept or dropped."""
-        from formulations.highs_tools import load
+        from splitopt.formulations.highs_tools import load
 
         engine = load(model)
         if relaxed:
@@ -134,8 +134,8 @@ def _(highspy, instance):
 
 @app.cell
 def _(NAMES, instance, measured, pd):
-    from bench.registry import load as load_method
-    from instances.interface import Budget
+    from splitopt.bench.registry import load as load_method
+    from splitopt.instances.interface import Budget
 
     enumerated = load_method("brute-force", "cift").solve(instance, Budget(), 0, {})
     table = pd.DataFrame(measured).T

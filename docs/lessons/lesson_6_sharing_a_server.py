@@ -244,9 +244,9 @@ def _(mo):
 
 @app.cell
 def _(np, pd):
-    from bench.registry import load
-    from instances import library
-    from instances.interface import Budget
+    from splitopt.bench.registry import load
+    from splitopt.instances import library
+    from splitopt.instances.interface import Budget
 
     rows = []
     for name in (

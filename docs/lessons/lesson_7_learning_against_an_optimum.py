@@ -43,10 +43,10 @@ def _(mo):
 
 @app.cell
 def _(np):
-    from bench.registry import load
-    from formulations.mepra_options import option_table
-    from instances import library
-    from instances.interface import Budget
+    from splitopt.bench.registry import load
+    from splitopt.formulations.mepra_options import option_table
+    from splitopt.instances import library
+    from splitopt.instances.interface import Budget
 
     def tables(name):
         """Return own costs and roots as padded arrays (devices, options), and the optimum."""

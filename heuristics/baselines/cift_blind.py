@@ -21,12 +21,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from heuristics.baselines.cift_data import Chain
-from heuristics.baselines.cift_routes import Network, Route
-from heuristics.baselines.cift_search import Placement, Segment, exhaust
-from instances.cift import CiftInstance
-from instances.cift_plan import CiftPlan
-from instances.interface import (
+from splitopt.heuristics.baselines.cift_data import Chain
+from splitopt.heuristics.baselines.cift_routes import Network, Route
+from splitopt.heuristics.baselines.cift_search import Placement, Segment, exhaust
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.interface import (
     Budget,
     OnProgress,
     Option,
@@ -38,7 +38,7 @@ from instances.interface import (
     Termination,
     read_options,
 )
-from instances.outcome import conclude, nothing_found
+from splitopt.instances.outcome import conclude, nothing_found
 
 __all__ = ["COMPRESSION_BLIND", "PARTITION_BLIND", "CompressionBlind", "PartitionBlind"]
 
@@ -73,7 +73,7 @@ class CompressionBlind:
 
     def prepare(self) -> None:
         """Load the compiled kernels."""
-        from heuristics.jqodi.cift.warm import warm_up
+        from splitopt.heuristics.jqodi.cift.warm import warm_up
 
         warm_up()
 
@@ -113,8 +113,8 @@ def _best(part: CiftInstance, budget: Budget, epsilon: float, recorder: Recorder
     """
     from dataclasses import replace
 
-    from heuristics.jqodi.cift.levels import least_epsilon
-    from heuristics.jqodi.cift.method import APPROXIMATE, EXACT_PROGRAM
+    from splitopt.heuristics.jqodi.cift.levels import least_epsilon
+    from splitopt.heuristics.jqodi.cift.method import APPROXIMATE, EXACT_PROGRAM
 
     def tell(point: Progress) -> None:
         recorder.note(point.objective, plan=point.plan)

@@ -6,7 +6,7 @@ import itertools
 import math
 from dataclasses import dataclass
 
-from instances.cift import CiftInstance, Configuration, Link, Node, SpeedInterval
+from splitopt.instances.cift import CiftInstance, Configuration, Link, Node, SpeedInterval
 
 __all__ = ["Chain", "Hop", "cheapest_flop_j", "excess", "ranked_chains"]
 

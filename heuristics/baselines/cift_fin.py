@@ -26,19 +26,19 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from heuristics.baselines.cift_data import Chain, ranked_chains
-from heuristics.baselines.cift_routes import Network, Route
-from heuristics.baselines.cift_search import (
+from splitopt.heuristics.baselines.cift_data import Chain, ranked_chains
+from splitopt.heuristics.baselines.cift_routes import Network, Route
+from splitopt.heuristics.baselines.cift_search import (
     Placement,
     Segment,
     conclude_placement,
     settle,
     violation,
 )
-from heuristics.baselines.cift_speeds import Host, cheapest_schedule
-from instances.cift import CiftInstance, Link, Node, SpeedInterval
-from instances.cift_plan import CiftPlan
-from instances.interface import (
+from splitopt.heuristics.baselines.cift_speeds import Host, cheapest_schedule
+from splitopt.instances.cift import CiftInstance, Link, Node, SpeedInterval
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.interface import (
     Budget,
     OnProgress,
     Option,
@@ -48,7 +48,7 @@ from instances.interface import (
     Termination,
     read_options,
 )
-from instances.outcome import nothing_found
+from splitopt.instances.outcome import nothing_found
 
 __all__ = ["METHOD", "Fin"]
 

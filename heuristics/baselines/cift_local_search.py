@@ -1,9 +1,9 @@
 """``local-search`` for CIFT: descents over placements, restarted from kicks and fresh draws.
 
-A state is a configuration, a path and its cuts (`heuristics.baselines.cift_states`); the moves are
-those of `heuristics.baselines.cift_moves`; speeds are the best for each placement. A descent goes
-through a state's neighbours in random order and moves to the first that is better, until none is:
-it ends in a local optimum of all neighbourhoods together.
+A state is a configuration, a path and its cuts (`splitopt.heuristics.baselines.cift_states`); the
+moves are those of `splitopt.heuristics.baselines.cift_moves`; speeds are the best for each
+placement. A descent goes through a state's neighbours in random order and moves to the first that
+is better, until none is: it ends in a local optimum of all neighbourhoods together.
 
 The first descent starts from the cheapest plan on one node. Each further one starts from the best
 state so far after a few random moves (a kick) or, one time in four, from a random walk with random
@@ -19,12 +19,12 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from heuristics.baselines.cift_moves import neighbours
-from heuristics.baselines.cift_search import conclude_placement
-from heuristics.baselines.cift_states import Key, State, States, random_state
-from instances.cift import CiftInstance
-from instances.cift_plan import CiftPlan
-from instances.interface import (
+from splitopt.heuristics.baselines.cift_moves import neighbours
+from splitopt.heuristics.baselines.cift_search import conclude_placement
+from splitopt.heuristics.baselines.cift_states import Key, State, States, random_state
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.interface import (
     Budget,
     OnProgress,
     Option,
@@ -34,7 +34,7 @@ from instances.interface import (
     Termination,
     read_options,
 )
-from instances.outcome import nothing_found
+from splitopt.instances.outcome import nothing_found
 
 __all__ = ["METHOD", "LocalSearch"]
 

@@ -26,7 +26,7 @@ import bisect
 import itertools
 from collections.abc import Iterator
 
-from heuristics.baselines.cift_states import State, States
+from splitopt.heuristics.baselines.cift_states import State, States
 
 __all__ = ["neighbours"]
 

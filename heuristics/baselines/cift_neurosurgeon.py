@@ -15,18 +15,18 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
-from heuristics.baselines.cift_data import Chain, ranked_chains
-from heuristics.baselines.cift_routes import Network, Route
-from heuristics.baselines.cift_search import (
+from splitopt.heuristics.baselines.cift_data import Chain, ranked_chains
+from splitopt.heuristics.baselines.cift_routes import Network, Route
+from splitopt.heuristics.baselines.cift_search import (
     Placement,
     Segment,
     conclude_placement,
     settle,
     top_latency,
 )
-from instances.cift import CiftInstance
-from instances.cift_plan import CiftPlan
-from instances.interface import (
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.interface import (
     Budget,
     OnProgress,
     Option,
@@ -36,7 +36,7 @@ from instances.interface import (
     Termination,
     read_options,
 )
-from instances.outcome import nothing_found
+from splitopt.instances.outcome import nothing_found
 
 __all__ = ["LATENCY", "METHOD", "Neurosurgeon"]
 

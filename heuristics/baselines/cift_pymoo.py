@@ -1,6 +1,7 @@
 """``pymoo-ga`` for CIFT: pymoo's genetic algorithm on vectors that are decoded to placements.
 
-A vector x in [0, 1]^(2 + 2 n), n nodes, stands for a state (`heuristics.baselines.cift_states`)::
+A vector x in [0, 1]^(2 + 2 n), n nodes, stands for a state
+(`splitopt.heuristics.baselines.cift_states`)::
 
     x_0              the configuration, floor(x_0 |G|)
     x_1              the last node, among those that the source's links lead to, itself included
@@ -13,8 +14,8 @@ Every vector is a placement, and every placement has vectors: its nodes ranked a
 shares in proportion to its blocks. Speeds are the best for each placement. The one constraint
 handed to pymoo is the excess over memory and deadlines, at most 0: feasible vectors come before
 infeasible ones, these by excess. Selection, crossover, mutation and survival are pymoo's
-(`heuristics.baselines.pymoo_run`). The first population is drawn, but for one vector for each
-configuration, all blocks on the source, as far as there is room for a quarter of it.
+(`splitopt.heuristics.baselines.pymoo_run`). The first population is drawn, but for one vector for
+each configuration, all blocks on the source, as far as there is room for a quarter of it.
 
 It can represent every plan; what it lacks is
 a proof.
@@ -27,12 +28,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from heuristics.baselines.cift_search import conclude_placement
-from heuristics.baselines.cift_states import Key, State, States
-from heuristics.baselines.pymoo_run import OPTIONS, Floats, evolve, preload
-from instances.cift import CiftInstance
-from instances.cift_plan import CiftPlan
-from instances.interface import (
+from splitopt.heuristics.baselines.cift_search import conclude_placement
+from splitopt.heuristics.baselines.cift_states import Key, State, States
+from splitopt.heuristics.baselines.pymoo_run import OPTIONS, Floats, evolve, preload
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.interface import (
     Budget,
     OnProgress,
     Option,
@@ -42,7 +43,7 @@ from instances.interface import (
     Termination,
     read_options,
 )
-from instances.outcome import nothing_found
+from splitopt.instances.outcome import nothing_found
 
 __all__ = ["METHOD", "Decoder", "PymooCift"]
 

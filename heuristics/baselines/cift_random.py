@@ -12,12 +12,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from heuristics.baselines.cift_data import Chain, excess
-from heuristics.baselines.cift_routes import Route
-from heuristics.baselines.cift_search import Placement, Segment, make_plan
-from instances.cift import CiftInstance, Node, SpeedInterval
-from instances.cift_plan import CiftPlan
-from instances.interface import (
+from splitopt.heuristics.baselines.cift_data import Chain, excess
+from splitopt.heuristics.baselines.cift_routes import Route
+from splitopt.heuristics.baselines.cift_search import Placement, Segment, make_plan
+from splitopt.instances.cift import CiftInstance, Node, SpeedInterval
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.interface import (
     Budget,
     OnProgress,
     Option,
@@ -27,7 +27,7 @@ from instances.interface import (
     Termination,
     read_options,
 )
-from instances.outcome import conclude, nothing_found
+from splitopt.instances.outcome import conclude, nothing_found
 
 __all__ = ["METHOD", "RandomPlans"]
 

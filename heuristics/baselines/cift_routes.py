@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from heuristics.baselines.cift_data import SLACK, Chain
-from instances.cift import CiftInstance
+from splitopt.heuristics.baselines.cift_data import SLACK, Chain
+from splitopt.instances.cift import CiftInstance
 
 __all__ = ["Network", "Route"]
 

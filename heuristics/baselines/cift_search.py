@@ -6,18 +6,18 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
-from heuristics.baselines.cift_data import SLACK, Chain, excess, ranked_chains
-from heuristics.baselines.cift_routes import Network, Route
-from heuristics.baselines.cift_speeds import (
+from splitopt.heuristics.baselines.cift_data import SLACK, Chain, excess, ranked_chains
+from splitopt.heuristics.baselines.cift_routes import Network, Route
+from splitopt.heuristics.baselines.cift_speeds import (
     Host,
     Schedule,
     cheapest_schedule,
     fastest_schedule,
 )
-from instances.cift import CiftInstance
-from instances.cift_plan import CiftPlan, Stop
-from instances.interface import Budget, Recorder, Result, Statistic, Termination
-from instances.outcome import conclude, nothing_found
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_plan import CiftPlan, Stop
+from splitopt.instances.interface import Budget, Recorder, Result, Statistic, Termination
+from splitopt.instances.outcome import conclude, nothing_found
 
 __all__ = [
     "Placement",

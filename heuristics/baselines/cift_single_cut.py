@@ -9,12 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from heuristics.baselines.cift_data import Chain, cheapest_flop_j
-from heuristics.baselines.cift_routes import Network, Route
-from heuristics.baselines.cift_search import Placement, Segment, exhaust
-from instances.cift import CiftInstance
-from instances.cift_plan import CiftPlan
-from instances.interface import Budget, OnProgress, Option, Recorder, Result, Support, read_options
+from splitopt.heuristics.baselines.cift_data import Chain, cheapest_flop_j
+from splitopt.heuristics.baselines.cift_routes import Network, Route
+from splitopt.heuristics.baselines.cift_search import Placement, Segment, exhaust
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.interface import (
+    Budget,
+    OnProgress,
+    Option,
+    Recorder,
+    Result,
+    Support,
+    read_options,
+)
 
 __all__ = ["METHOD", "SingleCut", "single_cuts"]
 

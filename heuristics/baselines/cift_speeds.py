@@ -15,7 +15,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from instances.cift import Node, SpeedInterval
+from splitopt.instances.cift import Node, SpeedInterval
 
 __all__ = ["Host", "Schedule", "cheapest_schedule", "fastest_schedule"]
 

@@ -1,11 +1,11 @@
 """States that the searches of CIFT walk over: a configuration, a path, and where it is cut.
 
 A state is worth what its placement costs at the best speeds, which are found exactly
-(`heuristics.baselines.cift_speeds`); so speeds are no part of the search. Its key is the pair
-(excess, energy): excess is by how much memory and deadlines are exceeded even at top speeds, each
-as a share of what is allowed, summed over hosts and deadlines; 0 where the placement is feasible.
-A sum and not the worst, so that mending one of two full hosts counts as progress. Keys are compared
-in lexicographic order, so that any feasible state beats any other.
+(`splitopt.heuristics.baselines.cift_speeds`); so speeds are no part of the search. Its key is the
+pair (excess, energy): excess is by how much memory and deadlines are exceeded even at top speeds,
+each as a share of what is allowed, summed over hosts and deadlines; 0 where the placement is
+feasible. A sum and not the worst, so that mending one of two full hosts counts as progress. Keys
+are compared in lexicographic order, so that any feasible state beats any other.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from heuristics.baselines.cift_data import Chain, Hop, cheapest_flop_j, excess
-from heuristics.baselines.cift_routes import Route
-from heuristics.baselines.cift_search import Placement, Segment, settle
-from heuristics.baselines.cift_speeds import Host, fastest_schedule
-from instances.cift import CiftInstance, Link
+from splitopt.heuristics.baselines.cift_data import Chain, Hop, cheapest_flop_j, excess
+from splitopt.heuristics.baselines.cift_routes import Route
+from splitopt.heuristics.baselines.cift_search import Placement, Segment, settle
+from splitopt.heuristics.baselines.cift_speeds import Host, fastest_schedule
+from splitopt.instances.cift import CiftInstance, Link
 
 __all__ = ["Key", "State", "States", "random_state"]
 

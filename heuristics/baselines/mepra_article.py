@@ -28,9 +28,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from heuristics.baselines.mepra_data import Devices, device_chunks, split_costs
-from heuristics.baselines.mepra_exit_rules import colony_exits, spinn_exits
-from instances.interface import (
+from splitopt.heuristics.baselines.mepra_data import Devices, device_chunks, split_costs
+from splitopt.heuristics.baselines.mepra_exit_rules import colony_exits, spinn_exits
+from splitopt.instances.interface import (
     Budget,
     OnProgress,
     Option,
@@ -41,9 +41,9 @@ from instances.interface import (
     Termination,
     read_options,
 )
-from instances.mepra import MepraInstance
-from instances.mepra_plan import MepraPlan, shares_from_weights
-from instances.outcome import conclude, nothing_found
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan, shares_from_weights
+from splitopt.instances.outcome import conclude, nothing_found
 
 __all__ = [
     "ACO_DEVICE_ONLY_EAR",

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from heuristics.baselines.mepra_data import Floats, Integers, device_chunks, split_costs
-from heuristics.baselines.mepra_exits import best_exits
-from instances.mepra import MepraInstance
-from instances.mepra_plan import MepraPlan, shares_from_weights
+from splitopt.heuristics.baselines.mepra_data import Floats, Integers, device_chunks, split_costs
+from splitopt.heuristics.baselines.mepra_exits import best_exits
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan, shares_from_weights
 
 __all__ = ["Choices", "choices_of"]
 

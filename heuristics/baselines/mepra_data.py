@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from instances.mepra import MepraInstance
+from splitopt.instances.mepra import MepraInstance
 
 __all__ = ["Devices", "SplitCosts", "all_exits", "device_chunks", "split_costs"]
 

@@ -21,9 +21,9 @@ from typing import Literal
 
 import numpy as np
 
-from heuristics.baselines.mepra_data import Devices, Integers, device_chunks, split_costs
-from heuristics.baselines.mepra_exits import best_exits
-from instances.interface import (
+from splitopt.heuristics.baselines.mepra_data import Devices, Integers, device_chunks, split_costs
+from splitopt.heuristics.baselines.mepra_exits import best_exits
+from splitopt.instances.interface import (
     Budget,
     OnProgress,
     Option,
@@ -33,9 +33,9 @@ from instances.interface import (
     Termination,
     read_options,
 )
-from instances.mepra import MepraInstance
-from instances.mepra_plan import MepraPlan, shares_from_weights
-from instances.outcome import conclude, nothing_found
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan, shares_from_weights
+from splitopt.instances.outcome import conclude, nothing_found
 
 __all__ = ["DEVICE_ONLY", "EDGE_ONLY", "EVEN_SHARES", "EvenShares"]
 

@@ -26,7 +26,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from heuristics.baselines.mepra_data import Devices
+from splitopt.heuristics.baselines.mepra_data import Devices
 
 __all__ = ["colony_exits", "spinn_exits"]
 

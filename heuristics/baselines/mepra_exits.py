@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from heuristics.baselines.mepra_data import Devices
+from splitopt.heuristics.baselines.mepra_data import Devices
 
 __all__ = ["ExitOptions", "best_exits", "exit_options"]
 

@@ -1,7 +1,7 @@
 """``local-search`` for MEPRA: descents over the devices' choices, restarted from kicks.
 
-A state is a choice for each device (`heuristics.baselines.mepra_choices`), shares follow by the
-square-root rule. Neighbourhoods::
+A state is a choice for each device (`splitopt.heuristics.baselines.mepra_choices`), shares follow
+by the square-root rule. Neighbourhoods::
 
     move       one device takes another of its choices
     exchange   two devices take other choices together, in random pairs
@@ -22,9 +22,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from heuristics.baselines.mepra_choices import Choices, choices_of
-from heuristics.baselines.mepra_data import Integers
-from instances.interface import (
+from splitopt.heuristics.baselines.mepra_choices import Choices, choices_of
+from splitopt.heuristics.baselines.mepra_data import Integers
+from splitopt.instances.interface import (
     Budget,
     OnProgress,
     Option,
@@ -34,9 +34,9 @@ from instances.interface import (
     Termination,
     read_options,
 )
-from instances.mepra import MepraInstance
-from instances.mepra_plan import MepraPlan
-from instances.outcome import conclude, nothing_found
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan
+from splitopt.instances.outcome import conclude, nothing_found
 
 __all__ = ["METHOD", "LocalSearchMepra"]
 

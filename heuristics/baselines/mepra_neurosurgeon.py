@@ -13,8 +13,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from heuristics.baselines.mepra_data import device_chunks, split_costs
-from instances.interface import (
+from splitopt.heuristics.baselines.mepra_data import device_chunks, split_costs
+from splitopt.instances.interface import (
     Budget,
     OnProgress,
     Option,
@@ -24,9 +24,9 @@ from instances.interface import (
     Termination,
     read_options,
 )
-from instances.mepra import MepraInstance
-from instances.mepra_plan import MepraPlan, shares_from_weights
-from instances.outcome import conclude, nothing_found
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan, shares_from_weights
+from splitopt.instances.outcome import conclude, nothing_found
 
 __all__ = ["METHOD", "Neurosurgeon"]
 

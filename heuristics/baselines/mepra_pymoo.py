@@ -1,9 +1,9 @@
 """``pymoo-ga`` for MEPRA: pymoo's genetic algorithm on vectors that are decoded to choices.
 
 A vector x in [0, 1]^n gives each device one of its m_i choices, floor(x_i m_i)
-(`heuristics.baselines.mepra_choices`), sorted by split; shares follow by the square-root rule.
-There is no constraint. The first population is drawn but for one vector, each device's best choice
-at the share 1/n. Selection, crossover, mutation and survival are pymoo's (`pymoo_run`).
+(`splitopt.heuristics.baselines.mepra_choices`), sorted by split; shares follow by the square-root
+rule. There is no constraint. The first population is drawn but for one vector, each device's best
+choice at the share 1/n. Selection, crossover, mutation and survival are pymoo's (`pymoo_run`).
 
 It can represent every plan where exits are fixed; where they are free, those whose exits are the
 best ones for a share on a grid. It keeps a population of such vectors, so that instances of more
@@ -17,10 +17,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from heuristics.baselines.mepra_choices import Choices, choices_of
-from heuristics.baselines.mepra_data import Integers
-from heuristics.baselines.pymoo_run import OPTIONS, Floats, evolve, preload
-from instances.interface import (
+from splitopt.heuristics.baselines.mepra_choices import Choices, choices_of
+from splitopt.heuristics.baselines.mepra_data import Integers
+from splitopt.heuristics.baselines.pymoo_run import OPTIONS, Floats, evolve, preload
+from splitopt.instances.interface import (
     Budget,
     OnProgress,
     Option,
@@ -30,9 +30,9 @@ from instances.interface import (
     Termination,
     read_options,
 )
-from instances.mepra import MepraInstance
-from instances.mepra_plan import MepraPlan
-from instances.outcome import conclude, nothing_found
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan
+from splitopt.instances.outcome import conclude, nothing_found
 
 __all__ = ["METHOD", "PymooMepra"]
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from instances.cift import CiftInstance
-from instances.interface import EXACT, Guarantee
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.interface import EXACT, Guarantee
 
 __all__ = ["INTERRUPTED", "broken", "certified", "interrupted", "promised"]
 

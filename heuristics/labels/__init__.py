@@ -17,14 +17,14 @@ when kappa, or the Lagrangian bound c + lambda r + pi_lambda(v) - lambda L, reac
 or when r + (least use from v) exceeds L. All such bounds are rounded outward by the relative error
 that a sum of that many terms can have (none at all for integers), so nothing is lost to rounding.
 
-Easy problems end in a short best-first search before any of this (:mod:`heuristics.labels.easy`).
-Else, before the labels: arcs on no path that keeps each limit by itself go; column generation
-maximises the Lagrangian dual; between its rounds every arc is tried as the joint of a forward and
-a backward tree path, which gives most incumbents, and arcs on no path cheaper than the incumbent
-go.
+Easy problems end in a short best-first search before any of this
+(:mod:`splitopt.heuristics.labels.easy`). Else, before the labels: arcs on no path that keeps each
+limit by itself go; column generation maximises the Lagrangian dual; between its rounds every arc is
+tried as the joint of a forward and a backward tree path, which gives most incumbents, and arcs on
+no path cheaper than the incumbent go.
 
 On an acyclic graph labels advance node by node in topological order, on any other best first, by
-kappa (:mod:`heuristics.labels.topological`, :mod:`heuristics.labels.bestfirst`).
+kappa (:mod:`splitopt.heuristics.labels.topological`, :mod:`splitopt.heuristics.labels.bestfirst`).
 
 Trimming
 --------
@@ -79,11 +79,12 @@ trimmed quantity, the allowances that depend on carried minima, and the joints a
 
 Reuse
 -----
-:mod:`heuristics.labels.sweeps` has dominance and trimming of batches as compiled functions.
+:mod:`splitopt.heuristics.labels.sweeps` has dominance and trimming of batches as compiled
+functions.
 """
 
-from heuristics.labels.api import constrained_shortest_path, warm_up
-from heuristics.labels.result import (
+from splitopt.heuristics.labels.api import constrained_shortest_path, warm_up
+from splitopt.heuristics.labels.result import (
     Front,
     Guarantee,
     LabelLog,

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from heuristics.labels.problem import Problem, check
-from heuristics.labels.result import PathResult
-from instances.errors import InputError
+from splitopt.heuristics.labels.problem import Problem, check
+from splitopt.heuristics.labels.result import PathResult
+from splitopt.instances.errors import InputError
 
 __all__ = ["constrained_shortest_path", "warm_up"]
 
@@ -26,7 +26,7 @@ def warm_up() -> float:
     if _ready:
         return 0.0
     began = perf_counter()
-    from heuristics.labels.solve import Options, solve
+    from splitopt.heuristics.labels.solve import Options, solve
 
     plain = Options(None, None, 1 << 26, False, 0, True, False)
     whole = Options(None, None, 1 << 26, True, 64, True, False)
@@ -119,8 +119,8 @@ def constrained_shortest_path(
         With epsilon > 0, discard labels that cannot improve on incumbent / (1 + epsilon). Faster;
         False gives the bound that trimming alone leaves, which is often much better than promised.
     easy
-        Try a short best-first search first (:mod:`heuristics.labels.easy`): most easy problems end
-        there. Without front and record, and with `stop_early`, only.
+        Try a short best-first search first (:mod:`splitopt.heuristics.labels.easy`): most easy
+        problems end there. Without front and record, and with `stop_early`, only.
     time_limit_s, label_limit, memory_limit_bytes
         Budgets on the time after the kernels are loaded, on labels made, on label storage. A run
         that ends on one keeps its incumbent and a valid bound.
@@ -148,7 +148,7 @@ def constrained_shortest_path(
                     f"limits[{k}]", limit, "finite", "a front within epsilon needs these limits"
                 )
     loading = warm_up()
-    from heuristics.labels.solve import Options, solve
+    from splitopt.heuristics.labels.solve import Options, solve
 
     size = 100_000 if record is True else int(record)
     result = solve(

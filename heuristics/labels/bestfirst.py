@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from heuristics.labels.frontier import beaten, enter
-from heuristics.labels.heap import pop, push
-from heuristics.labels.jit import kernel
-from heuristics.labels.state import (
+from splitopt.heuristics.labels.frontier import beaten, enter
+from splitopt.heuristics.labels.heap import pop, push
+from splitopt.heuristics.labels.jit import kernel
+from splitopt.heuristics.labels.state import (
     BOUND,
     BOUNDED,
     DOMINATED_COUNT,
@@ -40,8 +40,8 @@ from heuristics.labels.state import (
     promising,
     verdict,
 )
-from heuristics.labels.sweeps import DOMINATED, KEPT, TRIMMED
-from heuristics.labels.topological import note_label
+from splitopt.heuristics.labels.sweeps import DOMINATED, KEPT, TRIMMED
+from splitopt.heuristics.labels.topological import note_label
 
 __all__ = ["Keys", "Store", "run_best_first", "start_store"]
 

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from heuristics.labels.heap import pop, push
-from heuristics.labels.jit import kernel
-from heuristics.labels.passes import dijkstra
-from heuristics.labels.state import grow, grow_rows
+from splitopt.heuristics.labels.heap import pop, push
+from splitopt.heuristics.labels.jit import kernel
+from splitopt.heuristics.labels.passes import dijkstra
+from splitopt.heuristics.labels.state import grow, grow_rows
 
 __all__ = ["Easy", "easy_search"]
 
@@ -127,7 +127,8 @@ def easy_search(
     Parameters
     ----------
     n, tail, head, cost, res, source, target, limits
-        The problem, as `heuristics.labels.problem.Problem` has it; source and target differ.
+        The problem, as `splitopt.heuristics.labels.problem.Problem` has it; source and target
+        differ.
     quota
         Labels to make at most.
     """

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from heuristics.labels.jit import kernel
-from heuristics.labels.state import grow_rows
+from splitopt.heuristics.labels.jit import kernel
+from splitopt.heuristics.labels.state import grow_rows
 
 __all__ = ["Known", "beaten", "enter", "nothing_known"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from heuristics.labels.jit import kernel
+from splitopt.heuristics.labels.jit import kernel
 
 __all__ = ["pop", "push"]
 

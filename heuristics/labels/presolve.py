@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heuristics.labels import graph as graphs
-from heuristics.labels import lagrange, passes
-from heuristics.labels.lagrange import TINY
-from heuristics.labels.state import Bounds
+from splitopt.heuristics.labels import graph as graphs
+from splitopt.heuristics.labels import lagrange, passes
+from splitopt.heuristics.labels.lagrange import TINY
+from splitopt.heuristics.labels.state import Bounds
 
 __all__ = ["Incumbent", "Reduced", "hops", "total"]
 

@@ -141,7 +141,7 @@ class LabelLog:
 
 @dataclass(frozen=True)
 class PathResult:
-    """The outcome of :func:`heuristics.labels.constrained_shortest_path`.
+    """The outcome of :func:`splitopt.heuristics.labels.constrained_shortest_path`.
 
     Attributes
     ----------

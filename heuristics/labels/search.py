@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heuristics.labels import bestfirst, passes, state, topological
-from heuristics.labels.frontier import nothing_known
-from heuristics.labels.presolve import Incumbent, Reduced, hops
-from heuristics.labels.result import Termination
+from splitopt.heuristics.labels import bestfirst, passes, state, topological
+from splitopt.heuristics.labels.frontier import nothing_known
+from splitopt.heuristics.labels.presolve import Incumbent, Reduced, hops
+from splitopt.heuristics.labels.result import Termination
 
 __all__ = ["LEAST_UNIT", "Found", "Plan", "run"]
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heuristics.labels import search
-from heuristics.labels.easy import easy_search
-from heuristics.labels.presolve import Incumbent, Reduced, total
-from heuristics.labels.problem import Problem
-from heuristics.labels.result import (
+from splitopt.heuristics.labels import search
+from splitopt.heuristics.labels.easy import easy_search
+from splitopt.heuristics.labels.presolve import Incumbent, Reduced, total
+from splitopt.heuristics.labels.problem import Problem
+from splitopt.heuristics.labels.result import (
     Front,
     Guarantee,
     LabelLog,

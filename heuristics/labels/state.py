@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from heuristics.labels.jit import kernel
+from splitopt.heuristics.labels.jit import kernel
 
 __all__ = [
     "ABANDONED",
@@ -45,7 +45,7 @@ INCUMBENT_LABEL, INCUMBENT_TREE, LOGGED, ABANDONED = 6, 7, 8, 9
 BOUND, LEAST = 0, 1
 # What a kernel returns: it is through; its quota is used up; it was told to stop; storage is full.
 DONE, QUOTA, STOPPED, FULL = 0, 1, 2, 3
-# Fates beside those of heuristics.labels.sweeps.
+# Fates beside those of splitopt.heuristics.labels.sweeps.
 LIMITED, BOUNDED = 3, 4
 
 

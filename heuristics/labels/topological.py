@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from heuristics.labels.jit import kernel
-from heuristics.labels.state import (
+from splitopt.heuristics.labels.jit import kernel
+from splitopt.heuristics.labels.state import (
     ABANDONED,
     BOUND,
     BOUNDED,
@@ -36,7 +36,7 @@ from heuristics.labels.state import (
     promising,
     verdict,
 )
-from heuristics.labels.sweeps import (
+from splitopt.heuristics.labels.sweeps import (
     DOMINATED,
     KEPT,
     TRIMMED,

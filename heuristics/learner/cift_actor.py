@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from heuristics.learner.cift_jax import Observation
-from heuristics.learner.cift_policy import ACTOR_SHAPES, WIDTH
-from heuristics.learner.ppo import Choice, Evaluation
+from splitopt.heuristics.learner.cift_jax import Observation
+from splitopt.heuristics.learner.cift_policy import ACTOR_SHAPES, WIDTH
+from splitopt.heuristics.learner.ppo import Choice, Evaluation
 
 __all__ = ["CiftPolicy"]
 

@@ -15,8 +15,8 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from instances.cift import CiftInstance, Configuration, Node, SpeedInterval
-from instances.exact import rational
+from splitopt.instances.cift import CiftInstance, Configuration, Node, SpeedInterval
+from splitopt.instances.exact import rational
 
 __all__ = ["GRID_RATIO", "Chains", "Floats", "Integers", "Network", "speed_levels"]
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from heuristics.learner.cift_process import CiftProcess
+from splitopt.heuristics.learner.cift_process import CiftProcess
 
 __all__ = ["Bank", "Sizes", "make_bank"]
 

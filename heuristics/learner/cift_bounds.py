@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from heuristics.learner.cift_arrays import Chains, Floats, Integers, Network
+from splitopt.heuristics.learner.cift_arrays import Chains, Floats, Integers, Network
 
 __all__ = [
     "PATTERN",

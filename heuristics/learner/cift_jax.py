@@ -18,11 +18,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from heuristics.learner.cift_bank import Bank
-from heuristics.learner.cift_bounds import PATTERN, TIME_ONLY
-from heuristics.learner.cift_features import PENALTY, Scaled, candidate_features, scores
-from heuristics.learner.cift_process import Kind
-from heuristics.learner.ppo import Step
+from splitopt.heuristics.learner.cift_bank import Bank
+from splitopt.heuristics.learner.cift_bounds import PATTERN, TIME_ONLY
+from splitopt.heuristics.learner.cift_features import PENALTY, Scaled, candidate_features, scores
+from splitopt.heuristics.learner.cift_process import Kind
+from splitopt.heuristics.learner.ppo import Step
 
 __all__ = ["CiftEnvironment", "Observation"]
 

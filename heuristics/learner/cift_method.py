@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from heuristics.learner.cift_play import (
+from splitopt.heuristics.learner.cift_play import (
     VARIANTS,
     CiftPolicyFile,
     committed,
@@ -21,11 +21,11 @@ from heuristics.learner.cift_play import (
     merit,
     read_policy,
 )
-from heuristics.learner.cift_process import CiftProcess
-from heuristics.learner.cift_repair import repair
-from instances.cift import CiftInstance
-from instances.cift_plan import CiftPlan
-from instances.interface import (
+from splitopt.heuristics.learner.cift_process import CiftProcess
+from splitopt.heuristics.learner.cift_repair import repair
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.interface import (
     Budget,
     Guarantee,
     OnProgress,
@@ -37,7 +37,7 @@ from instances.interface import (
     Termination,
     read_options,
 )
-from instances.outcome import conclude, nothing_found
+from splitopt.instances.outcome import conclude, nothing_found
 
 __all__ = ["METHOD", "LearnedPlans"]
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from heuristics.learner.checkpoint import read_arrays, write_arrays
-from heuristics.learner.cift_arrays import Floats
-from heuristics.learner.cift_bounds import TIME_ONLY
-from heuristics.learner.cift_features import PENALTY, candidate_features, scores
-from heuristics.learner.cift_policy import ACTOR_SHAPES, log_probabilities, logits
-from heuristics.learner.cift_process import SLACK, CiftProcess, Kind, State
-from heuristics.learner.cift_view import view
-from instances.errors import InputError
+from splitopt.heuristics.learner.checkpoint import read_arrays, write_arrays
+from splitopt.heuristics.learner.cift_arrays import Floats
+from splitopt.heuristics.learner.cift_bounds import TIME_ONLY
+from splitopt.heuristics.learner.cift_features import PENALTY, candidate_features, scores
+from splitopt.heuristics.learner.cift_policy import ACTOR_SHAPES, log_probabilities, logits
+from splitopt.heuristics.learner.cift_process import SLACK, CiftProcess, Kind, State
+from splitopt.heuristics.learner.cift_view import view
+from splitopt.instances.errors import InputError
 
 __all__ = [
     "VARIANTS",

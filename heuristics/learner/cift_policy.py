@@ -16,9 +16,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from heuristics.learner.cift_arrays import Floats
-from heuristics.learner.cift_features import CANDIDATE_FEATURES
-from heuristics.learner.cift_process import Bools
+from splitopt.heuristics.learner.cift_arrays import Floats
+from splitopt.heuristics.learner.cift_features import CANDIDATE_FEATURES
+from splitopt.heuristics.learner.cift_process import Bools
 
 __all__ = ["ACTOR_SHAPES", "WIDTH", "log_probabilities", "logits"]
 

@@ -29,12 +29,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from heuristics.learner.cift_arrays import GRID_RATIO, Chains, Floats, Network
-from heuristics.learner.cift_bounds import TIME_ONLY, Completions, complete, roots
-from instances.cift import CiftInstance, SpeedInterval
-from instances.cift_plan import CiftPlan, Stop
-from instances.errors import InputError
-from instances.tolerances import TOLERANCES
+from splitopt.heuristics.learner.cift_arrays import GRID_RATIO, Chains, Floats, Network
+from splitopt.heuristics.learner.cift_bounds import TIME_ONLY, Completions, complete, roots
+from splitopt.instances.cift import CiftInstance, SpeedInterval
+from splitopt.instances.cift_plan import CiftPlan, Stop
+from splitopt.instances.errors import InputError
+from splitopt.instances.tolerances import TOLERANCES
 
 __all__ = ["SLACK", "Bools", "CiftProcess", "Kind", "Moves", "State"]
 

@@ -12,9 +12,9 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from heuristics.learner.cift_play import best_completion, merit
-from heuristics.learner.cift_process import SLACK, CiftProcess, Kind, State
-from instances.cift_plan import Stop
+from splitopt.heuristics.learner.cift_play import best_completion, merit
+from splitopt.heuristics.learner.cift_process import SLACK, CiftProcess, Kind, State
+from splitopt.instances.cift_plan import Stop
 
 __all__ = ["Repaired", "faster", "repair", "replay"]
 

@@ -17,17 +17,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from heuristics.learner.cift_actor import CiftPolicy
-from heuristics.learner.cift_bank import Bank, Sizes, make_bank
-from heuristics.learner.cift_jax import CiftEnvironment
-from heuristics.learner.cift_play import VARIANTS, write_policy
-from heuristics.learner.cift_process import CiftProcess
-from heuristics.learner.config import PpoConfig
-from heuristics.learner.training import Outcome, Report, describe, train
-from instances.cift import CiftInstance
-from instances.errors import InputError
-from instances.generators import generate
-from instances.library.splits import SEEDS, Split, sample
+from splitopt.heuristics.learner.cift_actor import CiftPolicy
+from splitopt.heuristics.learner.cift_bank import Bank, Sizes, make_bank
+from splitopt.heuristics.learner.cift_jax import CiftEnvironment
+from splitopt.heuristics.learner.cift_play import VARIANTS, write_policy
+from splitopt.heuristics.learner.cift_process import CiftProcess
+from splitopt.heuristics.learner.config import PpoConfig
+from splitopt.heuristics.learner.training import Outcome, Report, describe, train
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.errors import InputError
+from splitopt.instances.generators import generate
+from splitopt.instances.library.splits import SEEDS, Split, sample
 
 __all__ = ["CONFIG", "TRAIN", "VALIDATION", "Trained", "bank_of", "instance_of", "train_cift"]
 
@@ -147,7 +147,7 @@ def train_cift(
     variant
         ``priced`` or ``unpriced``: what it sees of completions.
     checkpoint, resume, seconds
-        As in `heuristics.learner.training.train`.
+        As in `splitopt.heuristics.learner.training.train`.
     instances
         How many to train and to validate on.
     """

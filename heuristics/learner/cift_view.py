@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from heuristics.learner.cift_bounds import TIME_ONLY
-from heuristics.learner.cift_features import Scaled
-from heuristics.learner.cift_process import CiftProcess, State
+from splitopt.heuristics.learner.cift_bounds import TIME_ONLY
+from splitopt.heuristics.learner.cift_features import Scaled
+from splitopt.heuristics.learner.cift_process import CiftProcess, State
 
 __all__ = ["view"]
 

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from instances import fields
-from instances.errors import InputError
+from splitopt.instances import fields
+from splitopt.instances.errors import InputError
 
 __all__ = ["PpoConfig"]
 

@@ -16,18 +16,18 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
-from heuristics.learner.cift_bounds import TIME_ONLY
-from heuristics.learner.cift_features import (
+from splitopt.heuristics.learner.cift_bounds import TIME_ONLY
+from splitopt.heuristics.learner.cift_features import (
     CANDIDATE_FEATURES,
     PENALTY,
     Scaled,
     candidate_features,
     scores,
 )
-from heuristics.learner.cift_process import SLACK, CiftProcess, Kind, State
-from heuristics.learner.cift_view import view
-from instances.cift import CiftInstance
-from instances.errors import InputError
+from splitopt.heuristics.learner.cift_process import SLACK, CiftProcess, Kind, State
+from splitopt.heuristics.learner.cift_view import view
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.errors import InputError
 
 __all__ = ["CiftEnv", "instances_of"]
 
@@ -36,7 +36,7 @@ Observation = dict[str, npt.NDArray[Any]]
 
 def instances_of(given: Sequence[Any] | None, problem: str, default: str) -> list[Any]:
     """Return instances: given as such, or by their names in the library."""
-    from instances.library import load
+    from splitopt.instances.library import load
 
     found = [load(x) if isinstance(x, str) else x for x in (given or (default,))]
     for instance in found:

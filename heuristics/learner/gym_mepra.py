@@ -16,10 +16,10 @@ import numpy.typing as npt
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from heuristics.learner.gym_mepra_bank import MepraBank
-from instances.errors import InputError
-from instances.mepra import MepraInstance
-from instances.mepra_plan import MepraPlan
+from splitopt.heuristics.learner.gym_mepra_bank import MepraBank
+from splitopt.instances.errors import InputError
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan
 
 __all__ = ["MepraEnv", "MepraVectorEnv"]
 

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
-from heuristics.baselines.mepra_data import device_chunks, split_costs
-from heuristics.learner.gym_cift import instances_of
-from instances.errors import InputError
-from instances.mepra import MepraInstance
-from instances.mepra_plan import shares_from_weights
+from splitopt.heuristics.baselines.mepra_data import device_chunks, split_costs
+from splitopt.heuristics.learner.gym_cift import instances_of
+from splitopt.instances.errors import InputError
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_plan import shares_from_weights
 
 __all__ = ["MepraBank"]
 

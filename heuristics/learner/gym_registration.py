@@ -12,9 +12,9 @@ __all__ = ["IDS"]
 IDS = ("splitopt/Cift-v0", "splitopt/Mepra-v0")
 
 if IDS[0] not in gymnasium.registry:
-    gymnasium.register(IDS[0], entry_point="heuristics.learner.gym_cift:CiftEnv")
+    gymnasium.register(IDS[0], entry_point="splitopt.heuristics.learner.gym_cift:CiftEnv")
     gymnasium.register(
         IDS[1],
-        entry_point="heuristics.learner.gym_mepra:MepraEnv",
-        vector_entry_point="heuristics.learner.gym_mepra:MepraVectorEnv",
+        entry_point="splitopt.heuristics.learner.gym_mepra:MepraEnv",
+        vector_entry_point="splitopt.heuristics.learner.gym_mepra:MepraVectorEnv",
     )

@@ -28,13 +28,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from heuristics.baselines.mepra_data import device_chunks, split_costs
-from heuristics.learner import networks
-from heuristics.learner.networks import Look
-from heuristics.learner.ppo import Step
+from splitopt.heuristics.baselines.mepra_data import device_chunks, split_costs
+from splitopt.heuristics.learner import networks
+from splitopt.heuristics.learner.networks import Look
+from splitopt.heuristics.learner.ppo import Step
 
 if TYPE_CHECKING:
-    from instances.mepra import MepraInstance
+    from splitopt.instances.mepra import MepraInstance
 
 __all__ = ["Action", "Bank", "MepraEnvironment", "Variant", "make_bank"]
 
@@ -119,7 +119,7 @@ def make_bank(instances: Iterable[MepraInstance]) -> Bank:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class MepraEnvironment:
-    """Episodes over a bank; an `heuristics.learner.ppo.Environment`.
+    """Episodes over a bank; an `splitopt.heuristics.learner.ppo.Environment`.
 
     Attributes
     ----------

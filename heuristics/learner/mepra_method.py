@@ -18,9 +18,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from heuristics.baselines.mepra_data import device_chunks, split_costs
-from heuristics.baselines.mepra_exits import best_exits
-from heuristics.learner.mepra_play import (
+from splitopt.heuristics.baselines.mepra_data import device_chunks, split_costs
+from splitopt.heuristics.baselines.mepra_exits import best_exits
+from splitopt.heuristics.learner.mepra_play import (
     VARIANTS,
     Decision,
     Floats,
@@ -31,7 +31,7 @@ from heuristics.learner.mepra_play import (
     decide,
     read_policy,
 )
-from instances.interface import (
+from splitopt.instances.interface import (
     Budget,
     Guarantee,
     OnProgress,
@@ -42,9 +42,9 @@ from instances.interface import (
     Termination,
     read_options,
 )
-from instances.mepra import MepraInstance
-from instances.mepra_plan import MepraPlan, shares_from_weights
-from instances.outcome import conclude, nothing_found
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan, shares_from_weights
+from splitopt.instances.outcome import conclude, nothing_found
 
 __all__ = ["METHOD", "LearnedSplits", "make_game"]
 

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from heuristics.learner import networks
-from heuristics.learner.checkpoint import read_arrays, write_arrays
-from instances.errors import InputError
-from instances.mepra_plan import MepraPlan
+from splitopt.heuristics.learner import networks
+from splitopt.heuristics.learner.checkpoint import read_arrays, write_arrays
+from splitopt.instances.errors import InputError
+from splitopt.instances.mepra_plan import MepraPlan
 
 __all__ = [
     "DATA",

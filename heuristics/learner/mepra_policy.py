@@ -14,10 +14,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from heuristics.learner import networks
-from heuristics.learner.mepra_env import Action, Variant
-from heuristics.learner.networks import Look
-from heuristics.learner.ppo import Choice, Evaluation
+from splitopt.heuristics.learner import networks
+from splitopt.heuristics.learner.mepra_env import Action, Variant
+from splitopt.heuristics.learner.networks import Look
+from splitopt.heuristics.learner.ppo import Choice, Evaluation
 
 __all__ = ["MepraPolicy"]
 
@@ -33,7 +33,7 @@ def _at(table: Array, split: Array) -> Array:
 
 @dataclass(frozen=True)
 class MepraPolicy:
-    """An `heuristics.learner.ppo.Policy` with one decision a device.
+    """An `splitopt.heuristics.learner.ppo.Policy` with one decision a device.
 
     Attributes
     ----------

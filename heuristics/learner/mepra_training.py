@@ -16,13 +16,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from heuristics.learner.config import PpoConfig
-from heuristics.learner.mepra_env import Action, Bank, MepraEnvironment, Variant, make_bank
-from heuristics.learner.mepra_play import write_policy
-from heuristics.learner.mepra_policy import MepraPolicy
-from heuristics.learner.training import Outcome, Report, describe, train
-from instances.library.splits import Split, sample
-from instances.mepra import MepraInstance
+from splitopt.heuristics.learner.config import PpoConfig
+from splitopt.heuristics.learner.mepra_env import Action, Bank, MepraEnvironment, Variant, make_bank
+from splitopt.heuristics.learner.mepra_play import write_policy
+from splitopt.heuristics.learner.mepra_policy import MepraPolicy
+from splitopt.heuristics.learner.training import Outcome, Report, describe, train
+from splitopt.instances.library.splits import Split, sample
+from splitopt.instances.mepra import MepraInstance
 
 __all__ = ["CONFIG", "TRAIN", "VALIDATION", "Trained", "bank_of", "lower_bounds", "train_mepra"]
 
@@ -120,7 +120,7 @@ def train_mepra(
     Parameters
     ----------
     checkpoint, resume, seconds
-        As in `heuristics.learner.training.train`.
+        As in `splitopt.heuristics.learner.training.train`.
     instances
         How many of `train` and of `validation` are used.
     """

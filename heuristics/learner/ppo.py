@@ -34,7 +34,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from heuristics.learner.config import PpoConfig
+from splitopt.heuristics.learner.config import PpoConfig
 
 __all__ = [
     "Choice",

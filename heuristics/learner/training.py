@@ -19,16 +19,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from heuristics.learner import checkpoint
-from heuristics.learner.config import PpoConfig
-from heuristics.learner.ppo import (
+from splitopt.heuristics.learner import checkpoint
+from splitopt.heuristics.learner.config import PpoConfig
+from splitopt.heuristics.learner.ppo import (
     Diagnostics,
     Environment,
     Policy,
     Training,
     make_learner,
 )
-from instances.errors import InputError
+from splitopt.instances.errors import InputError
 
 __all__ = ["Outcome", "Report", "describe", "train"]
 

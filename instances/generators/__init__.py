@@ -13,12 +13,12 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from instances import fields
-from instances.generators.families import FAMILIES, Family, find
-from instances.generators.knobs import CiftKnobs, MepraKnobs, change
+from splitopt.instances import fields
+from splitopt.instances.generators.families import FAMILIES, Family, find
+from splitopt.instances.generators.knobs import CiftKnobs, MepraKnobs, change
 
 if TYPE_CHECKING:
-    from instances.interface import Instance
+    from splitopt.instances.interface import Instance
 
 __all__ = ["CiftKnobs", "Family", "MepraKnobs", "families", "generate", "instance_name"]
 

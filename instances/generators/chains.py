@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-from instances.profiles import Block, Layer, MultiExitProfile, Profile, load_profile
+from splitopt.instances.profiles import Block, Layer, MultiExitProfile, Profile, load_profile
 
 __all__ = ["cift_chain", "mepra_chain"]
 

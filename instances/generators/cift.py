@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from instances.cift import CiftInstance, Compression, Configuration, Node
-from instances.curves import LearningCurve
-from instances.exact import rational
-from instances.generators.chains import cift_chain
-from instances.generators.deadlines import set_deadlines
-from instances.generators.draws import Draws, draws_for, round_up
-from instances.generators.knobs import CiftKnobs
-from instances.generators.topology import draw_links, draw_nodes
-from instances.generators.transfer import (
+from splitopt.instances.cift import CiftInstance, Compression, Configuration, Node
+from splitopt.instances.curves import LearningCurve
+from splitopt.instances.exact import rational
+from splitopt.instances.generators.chains import cift_chain
+from splitopt.instances.generators.deadlines import set_deadlines
+from splitopt.instances.generators.draws import Draws, draws_for, round_up
+from splitopt.instances.generators.knobs import CiftKnobs
+from splitopt.instances.generators.topology import draw_links, draw_nodes
+from splitopt.instances.generators.transfer import (
     TRANSFER_ASSUMPTION,
     compression_names,
     compressions,
@@ -21,8 +21,8 @@ from instances.generators.transfer import (
     epochs_needed,
     error_after,
 )
-from instances.generators.witness import Prices, least
-from instances.profiles import Profile
+from splitopt.instances.generators.witness import Prices, least
+from splitopt.instances.profiles import Profile
 
 __all__ = ["build_cift"]
 

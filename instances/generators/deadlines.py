@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from instances.cift import CiftInstance
-from instances.cift_judge import CiftEvaluation, evaluate_cift
-from instances.errors import InputError
-from instances.generators.draws import round_digits, round_up
-from instances.generators.knobs import CiftKnobs
-from instances.generators.witness import Prices, least
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_judge import CiftEvaluation, evaluate_cift
+from splitopt.instances.errors import InputError
+from splitopt.instances.generators.draws import round_digits, round_up
+from splitopt.instances.generators.knobs import CiftKnobs
+from splitopt.instances.generators.witness import Prices, least
 
 __all__ = ["set_deadlines"]
 

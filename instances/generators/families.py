@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from instances.errors import InputError
-from instances.generators.knobs import CiftKnobs, MepraKnobs
+from splitopt.instances.errors import InputError
+from splitopt.instances.generators.knobs import CiftKnobs, MepraKnobs
 
 __all__ = ["FAMILIES", "Family", "find"]
 
@@ -34,8 +34,8 @@ class Family:
     builder: str
 
 
-_CIFT = "instances.generators.cift:build_cift"
-_MEPRA = "instances.generators.mepra:build_mepra"
+_CIFT = "splitopt.instances.generators.cift:build_cift"
+_MEPRA = "splitopt.instances.generators.mepra:build_mepra"
 _VISION = ("resnet18-imagenet", "mobilenetv2-imagenet", "vgg16-imagenet")
 
 
@@ -219,13 +219,13 @@ _LIST = (
         "partition",
         "the reduction from PARTITION: choose numbers that add up to half",
         MepraKnobs(devices=20, models=("vgg16-imagenet",)),
-        "instances.generators.mepra:build_partition",
+        "splitopt.instances.generators.mepra:build_partition",
     ),
     _mepra(
         "lattice",
         "every choice ties in the relaxation, none is near the best that it promises",
         MepraKnobs(devices=50, models=("vgg16-imagenet",)),
-        "instances.generators.mepra:build_lattice",
+        "splitopt.instances.generators.mepra:build_lattice",
     ),
     _mepra(
         "large",

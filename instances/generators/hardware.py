@@ -6,9 +6,9 @@ import functools
 from dataclasses import dataclass
 from importlib import resources
 
-from instances import fields
-from instances.documents import parse_json
-from instances.errors import InputError
+from splitopt.instances import fields
+from splitopt.instances.documents import parse_json
+from splitopt.instances.errors import InputError
 
 __all__ = [
     "LinkClass",
@@ -87,7 +87,7 @@ def _rows(where: str, value: object) -> list[tuple[str, dict[str, object]]]:
 
 @functools.cache
 def _tables() -> tuple[dict[str, NodeClass], dict[str, LinkClass], Range]:
-    path = resources.files("instances") / "data" / "hardware.json"
+    path = resources.files("splitopt.instances") / "data" / "hardware.json"
     document = fields.mapping(
         "",
         parse_json(path.read_bytes(), "hardware.json"),

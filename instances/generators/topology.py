@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from instances.cift import Link, Node, SpeedInterval, Speeds, Tier
-from instances.generators.draws import Draws, round_digits
-from instances.generators.hardware import LinkClass, NodeClass, link_class, node_class
-from instances.generators.knobs import CiftKnobs
+from splitopt.instances.cift import Link, Node, SpeedInterval, Speeds, Tier
+from splitopt.instances.generators.draws import Draws, round_digits
+from splitopt.instances.generators.hardware import LinkClass, NodeClass, link_class, node_class
+from splitopt.instances.generators.knobs import CiftKnobs
 
 __all__ = ["columns", "draw_links", "draw_nodes"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from decimal import Context, Decimal
 from typing import Any
 
-from instances import fields
-from instances.cift import Compression
-from instances.curve_data import learning_data
-from instances.curves import LearningCurve
-from instances.errors import InputError
-from instances.profiles import Profile
-from instances.tolerances import TOLERANCES
+from splitopt.instances import fields
+from splitopt.instances.cift import Compression
+from splitopt.instances.curve_data import learning_data
+from splitopt.instances.curves import LearningCurve
+from splitopt.instances.errors import InputError
+from splitopt.instances.profiles import Profile
+from splitopt.instances.tolerances import TOLERANCES
 
 __all__ = [
     "TRANSFER_ASSUMPTION",

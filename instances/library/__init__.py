@@ -11,11 +11,11 @@ import difflib
 import re
 from typing import TYPE_CHECKING
 
-from instances.errors import InputError
-from instances.library.index import SETS, Entry, find, folder, rows
+from splitopt.instances.errors import InputError
+from splitopt.instances.library.index import SETS, Entry, find, folder, rows
 
 if TYPE_CHECKING:
-    from instances.interface import Instance
+    from splitopt.instances.interface import Instance
 
 __all__ = ["Entry", "entry", "knows", "load", "names", "sets"]
 
@@ -35,7 +35,7 @@ def names(set_name: str | None = None) -> tuple[str, ...]:
     InputError
         When there is no such set.
     """
-    from instances import sources
+    from splitopt.instances import sources
 
     if set_name is None:
         everything = [name for member in SETS for name in names(member)]
@@ -53,7 +53,7 @@ def _generated(name: str) -> tuple[str, int] | None:
     found = _GENERATED.fullmatch(name)
     if found is None:
         return None
-    from instances.generators.families import FAMILIES
+    from splitopt.instances.generators.families import FAMILIES
 
     return (found[1], int(found[2])) if found[1] in FAMILIES else None
 
@@ -90,10 +90,10 @@ def load(name: str) -> Instance:
         generated = _generated(name)
         if generated is None:
             raise _unknown(name)
-        from instances.generators import generate
+        from splitopt.instances.generators import generate
 
         return generate(*generated)
-    from instances.library.make import make
+    from splitopt.instances.library.make import make
 
     return make(found, folder())
 

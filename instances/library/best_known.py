@@ -2,7 +2,7 @@
 
 For each instance: the best plan's value, the best proven bound, and which methods, on which
 solvers, confirm it. Two files of the library's folder hold it, written by
-``python -m bench.update_best_known`` from stores of runs and read here without any solver:
+``python -m splitopt.bench.update_best_known`` from stores of runs and read here without any solver:
 ``best_known.json.gz`` (figures) and ``best_known_plans.json.gz`` (plans, by content hash).
 
 Status
@@ -26,16 +26,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
-from instances import fields
-from instances.documents import parse_json
-from instances.errors import InputError
-from instances.library.index import folder
-from instances.tolerances import TOLERANCES, gap
+from splitopt.instances import fields
+from splitopt.instances.documents import parse_json
+from splitopt.instances.errors import InputError
+from splitopt.instances.library.index import folder
+from splitopt.instances.tolerances import TOLERANCES, gap
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-    from instances.interface import Plan
+    from splitopt.instances.interface import Plan
 
 __all__ = [
     "FIGURES",
@@ -274,7 +274,7 @@ def plan_of(content_hash: str) -> Plan | None:
     document = plan_documents().get(content_hash)
     if document is None:
         return None
-    from instances.judge import plan_from_document
+    from splitopt.instances.judge import plan_from_document
 
     return plan_from_document(document)
 

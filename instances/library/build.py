@@ -1,8 +1,8 @@
 """Writes the index of the library from the recipes and the stored instances.
 
-Run ``python -m instances.library.build`` after a change of recipes, generators or stored files;
-a test tells when that was forgotten. `standard-v1` is frozen: its files are chosen once, by
-``python -m instances.library.standard``, and only listed here.
+Run ``python -m splitopt.instances.library.build`` after a change of recipes, generators or stored
+files; a test tells when that was forgotten. `standard-v1` is frozen: its files are chosen once, by
+``python -m splitopt.instances.library.standard``, and only listed here.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from instances import sources
-from instances.cift import CiftInstance
-from instances.documents import parse_json, write_bytes
-from instances.generators import generate
-from instances.judge import instance_from_document
-from instances.library.crafted_cift import CRAFTED_CIFT
-from instances.library.crafted_mepra import CRAFTED_MEPRA
-from instances.library.recipes import LARGE, QUICK, QUICK_SOURCES, TINY
+from splitopt.instances import sources
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.documents import parse_json, write_bytes
+from splitopt.instances.generators import generate
+from splitopt.instances.judge import instance_from_document
+from splitopt.instances.library.crafted_cift import CRAFTED_CIFT
+from splitopt.instances.library.crafted_mepra import CRAFTED_MEPRA
+from splitopt.instances.library.recipes import LARGE, QUICK, QUICK_SOURCES, TINY
 
 if TYPE_CHECKING:
-    from instances.interface import Instance
+    from splitopt.instances.interface import Instance
 
 __all__ = ["main", "size_of"]
 

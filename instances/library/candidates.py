@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from instances.generators.draws import Draws, draws_for
-from instances.library.recipes import Recipe
+from splitopt.instances.generators.draws import Draws, draws_for
+from splitopt.instances.library.recipes import Recipe
 
 if TYPE_CHECKING:
-    from instances.interface import Instance
+    from splitopt.instances.interface import Instance
 
 __all__ = ["candidates", "generate_candidate"]
 
@@ -204,7 +204,7 @@ def candidates() -> Iterator[Recipe]:
 
 def generate_candidate(recipe: Recipe, name: str | None = None) -> Instance:
     """Return the instance of a candidate, under a name of its own or that of the recipe."""
-    from instances.generators import generate
+    from splitopt.instances.generators import generate
 
     title = recipe.name if name is None else name
     return generate(recipe.family, recipe.seed, name=title, **recipe.knobs)

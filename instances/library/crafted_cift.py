@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from instances.cift import (
+from splitopt.instances.cift import (
     CiftInstance,
     Compression,
     Configuration,
@@ -17,7 +17,7 @@ from instances.cift import (
     Speeds,
     Tier,
 )
-from instances.profiles import Block, Profile
+from splitopt.instances.profiles import Block, Profile
 
 __all__ = ["CRAFTED_CIFT"]
 

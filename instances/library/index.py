@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
 
-from instances import sources
-from instances.documents import parse_json
-from instances.errors import InputError
+from splitopt.instances import sources
+from splitopt.instances.documents import parse_json
+from splitopt.instances.errors import InputError
 
 __all__ = ["SETS", "Entry", "find", "folder", "rows"]
 
@@ -50,7 +50,7 @@ class Entry:
 
 def folder() -> Traversable:
     """Return the folder of the committed instances and the index."""
-    return resources.files("instances") / "data" / "library"
+    return resources.files("splitopt.instances") / "data" / "library"
 
 
 def _read(row: Mapping[str, object]) -> Entry:

@@ -6,28 +6,28 @@ import gzip
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING
 
-from instances.documents import parse_json
-from instances.errors import InputError
-from instances.library.index import Entry
+from splitopt.instances.documents import parse_json
+from splitopt.instances.errors import InputError
+from splitopt.instances.library.index import Entry
 
 if TYPE_CHECKING:
-    from instances.interface import Instance
+    from splitopt.instances.interface import Instance
 
 __all__ = ["make"]
 
 
 def _crafted(name: str) -> Instance:
     if name.startswith("cift"):
-        from instances.library.crafted_cift import CRAFTED_CIFT
+        from splitopt.instances.library.crafted_cift import CRAFTED_CIFT
 
         return CRAFTED_CIFT[name](name)
-    from instances.library.crafted_mepra import CRAFTED_MEPRA
+    from splitopt.instances.library.crafted_mepra import CRAFTED_MEPRA
 
     return CRAFTED_MEPRA[name](name)
 
 
 def _stored(path: Traversable) -> Instance:
-    from instances.judge import instance_from_document
+    from splitopt.instances.judge import instance_from_document
 
     return instance_from_document(parse_json(gzip.decompress(path.read_bytes()), path.name))
 
@@ -38,7 +38,7 @@ def make(entry: Entry, folder: Traversable) -> Instance:
     if "crafted" in made:
         return _crafted(entry.name)
     if "source" in made:
-        from instances import sources
+        from splitopt.instances import sources
 
         return sources.load(entry.name)
     if "file" in made:
@@ -46,7 +46,7 @@ def make(entry: Entry, folder: Traversable) -> Instance:
         for part in str(made["file"]).split("/"):
             path = path / part
         return _stored(path)
-    from instances.generators import generate
+    from splitopt.instances.generators import generate
 
     knobs = made["knobs"]
     if not isinstance(knobs, dict):

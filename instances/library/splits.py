@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from instances import fields
-from instances.generators.draws import Draws, draws_for
+from splitopt.instances import fields
+from splitopt.instances.generators.draws import Draws, draws_for
 
 if TYPE_CHECKING:
-    from instances.interface import Instance
+    from splitopt.instances.interface import Instance
 
 __all__ = ["SEEDS", "SPLITS", "Split", "sample"]
 
@@ -78,7 +78,7 @@ def sample(split: Split, problem: Literal["cift", "mepra"], index: int) -> Insta
     index
         0 to 10^9 - 1.
     """
-    from instances.generators import generate
+    from splitopt.instances.generators import generate
 
     fields.one_of("split", split, SPLITS)
     fields.one_of("problem", problem, ("cift", "mepra"))

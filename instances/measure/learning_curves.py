@@ -1,8 +1,9 @@
 """Measure learning curves: compressed networks fine-tuned on scikit-learn's digits.
 
-Run ``python -m instances.measure.learning_curves [--out DIR] [--seeds 10]`` (extra ``measure``:
-torch and scikit-learn; about 20 minutes on one core). It writes ``learning_curves/digits.json``,
-``learning_curves/digits-fits.json`` and ``profiles/digits-{small,medium,large}.json``.
+Run ``python -m splitopt.instances.measure.learning_curves [--out DIR] [--seeds 10]`` (extra
+``measure``: torch and scikit-learn; about 20 minutes on one core). It writes
+``learning_curves/digits.json``, ``learning_curves/digits-fits.json`` and
+``profiles/digits-{small,medium,large}.json``.
 
 The story
 ---------
@@ -55,11 +56,11 @@ from typing import Any
 
 import numpy as np
 
-from instances.curve_fitting import fit_document
-from instances.documents import canonical, write_bytes
-from instances.measure import digit_networks as networks
-from instances.measure.digit_networks import ARCHITECTURES, COMPRESSIONS
-from instances.profiles import Profile
+from splitopt.instances.curve_fitting import fit_document
+from splitopt.instances.documents import canonical, write_bytes
+from splitopt.instances.measure import digit_networks as networks
+from splitopt.instances.measure.digit_networks import ARCHITECTURES, COMPRESSIONS
+from splitopt.instances.profiles import Profile
 
 __all__ = ["FRACTIONS", "Digits", "load_digits", "main", "measure"]
 

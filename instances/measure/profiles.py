@@ -1,8 +1,8 @@
 """Measure the profiles in ``instances/data/profiles``.
 
-``python -m instances.measure.profiles [--out DIR]`` writes one JSON file a network and a README.
-It needs the extra ``measure`` (PyTorch), no weights and no network. This module itself imports
-PyTorch only when it measures.
+``python -m splitopt.instances.measure.profiles [--out DIR]`` writes one JSON file a network and a
+README. It needs the extra ``measure`` (PyTorch), no weights and no network. This module itself
+imports PyTorch only when it measures.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _COMMON_NOTES = (
 
 def _chains() -> Iterator[Any]:
     """Yield every network, one at a time, in the order of the README."""
-    from instances.measure import transformers as tr
-    from instances.measure import vision_networks as vision
+    from splitopt.instances.measure import transformers as tr
+    from splitopt.instances.measure import vision_networks as vision
 
     for size in ("imagenet", "cifar10"):
         yield vision.alexnet(size)
@@ -62,7 +62,7 @@ def measure_all() -> list[dict[str, Any]]:
     """
     import torch
 
-    from instances.measure.block_chain import measure_chain
+    from splitopt.instances.measure.block_chain import measure_chain
 
     release = re.match(r"\d+\.\d+(\.\d+)?", torch.__version__)
     counter = (
@@ -132,9 +132,10 @@ def readme_text(profiles: Iterable[Mapping[str, Any]]) -> str:
 
 _README = """# Profiles: block chains of real architectures
 
-Made by `python -m instances.measure.profiles` (extra `measure`); this file too. Shapes decide, no
-weights are needed. Figures are for one sample's forward pass, 2 FLOPs a multiply-add, parameters
-and activations in fp32. 1 MB = 10^6 bytes, 1 kB = 10^3 bytes. Activations: before the head.
+Made by `python -m splitopt.instances.measure.profiles` (extra `measure`); this file too. Shapes
+decide, no weights are needed. Figures are for one sample's forward pass, 2 FLOPs a multiply-add,
+parameters and activations in fp32. 1 MB = 10^6 bytes, 1 kB = 10^3 bytes. Activations: before the
+head.
 
 {table}
 
@@ -155,7 +156,7 @@ and activations in fp32. 1 MB = 10^6 bytes, 1 kB = 10^3 bytes. Activations: befo
 def main(arguments: list[str] | None = None) -> None:
     """Measure and write all profiles."""
     parser = argparse.ArgumentParser(
-        prog="python -m instances.measure.profiles", description=__doc__
+        prog="python -m splitopt.instances.measure.profiles", description=__doc__
     )
     parser.add_argument("--out", type=Path, default=DATA, help="folder to write to")
     out: Path = parser.parse_args(arguments).out

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from instances.measure.block_chain import NetworkChain
+from splitopt.instances.measure.block_chain import NetworkChain
 
 __all__ = ["bert_base", "gpt2", "vit_b16"]
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from instances.measure.block_chain import NetworkChain
+from splitopt.instances.measure.block_chain import NetworkChain
 
 __all__ = ["alexnet", "mobilenetv2", "resnet", "vgg16"]
 

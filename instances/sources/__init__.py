@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from instances.sources.names import (
+from splitopt.instances.sources.names import (
     BANDWIDTHS_MBPS,
     TABLES,
     VARIANTS,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate
 
-from instances.mepra import ExitFractions, MepraInstance, exit_set_bits
-from instances.profiles import Layer, MultiExitProfile, load_profile
-from instances.sources.settings import FLOAT_BITS, SourceSettings
-from instances.sources.tables import CITATION, printed_devices
+from splitopt.instances.mepra import ExitFractions, MepraInstance, exit_set_bits
+from splitopt.instances.profiles import Layer, MultiExitProfile, load_profile
+from splitopt.instances.sources.settings import FLOAT_BITS, SourceSettings
+from splitopt.instances.sources.tables import CITATION, printed_devices
 
 __all__ = ["build", "exits_at_quarters", "place_exits"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from instances.errors import InputError
-from instances.sources.settings import TABLES, VARIANTS, SourceSettings
+from splitopt.instances.errors import InputError
+from splitopt.instances.sources.settings import TABLES, VARIANTS, SourceSettings
 
 if TYPE_CHECKING:
-    from instances.mepra import MepraInstance
+    from splitopt.instances.mepra import MepraInstance
 
 __all__ = [
     "BANDWIDTHS_MBPS",
@@ -84,7 +84,7 @@ def load(name: str) -> MepraInstance:
     if found is None:
         raise _unknown(name)
     # Imported here: names can be listed without numpy.
-    from instances.sources.mepra import build
+    from splitopt.instances.sources.mepra import build
 
     table, variant, bandwidth = found
     settings = SourceSettings(table, bandwidth, **VARIANTS[variant].changes)  # type: ignore[arg-type]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from instances import fields
-from instances.errors import InputError
+from splitopt.instances import fields
+from splitopt.instances.errors import InputError
 
 __all__ = ["TABLES", "VARIANTS", "SourceSettings", "Variant"]
 

@@ -6,8 +6,8 @@ import functools
 from dataclasses import dataclass
 from importlib import resources
 
-from instances import fields
-from instances.documents import parse_json
+from splitopt.instances import fields
+from splitopt.instances.documents import parse_json
 
 __all__ = ["CITATION", "PrintedDevice", "printed_devices"]
 
@@ -37,7 +37,7 @@ class PrintedDevice:
 @functools.cache
 def printed_devices(table: str) -> tuple[PrintedDevice, ...]:
     """Return the rows of table ``image`` or ``video``."""
-    path = resources.files("instances") / "data" / "sources" / _FILE
+    path = resources.files("splitopt.instances") / "data" / "sources" / _FILE
     document = parse_json(path.read_bytes(), _FILE)
     tables = fields.mapping("", document, ("citation", "licence", "notes", "tables"))["tables"]
     rows = fields.sequence(table, fields.mapping("tables", tables, ("image", "video"))[table])

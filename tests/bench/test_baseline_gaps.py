@@ -2,11 +2,11 @@
 
 import pytest
 
-from bench import baseline_gaps
-from bench.baseline_gaps import Gap, measure, table
-from bench.registry import load
-from instances import library
-from instances.interface import Budget
+from splitopt.bench import baseline_gaps
+from splitopt.bench.baseline_gaps import Gap, measure, table
+from splitopt.bench.registry import load
+from splitopt.instances import library
+from splitopt.instances.interface import Budget
 
 
 def test_a_table_by_hand():

@@ -6,17 +6,17 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from bench.cli import cli
-from bench.known import ENGINES, registered, with_registry
-from bench.library_check import check_library
-from bench.registry import METHODS
-from bench.rows import Row
-from bench.store import BestKnown, Store
-from bench.update_best_known import main, members, update
-from instances import library
-from instances.documents import read_json
-from instances.judge import evaluate, plan_from_document
-from instances.library.best_known import LABEL_ENGINE, Registry, plan_documents, registry
+from splitopt.bench.cli import cli
+from splitopt.bench.known import ENGINES, registered, with_registry
+from splitopt.bench.library_check import check_library
+from splitopt.bench.registry import METHODS
+from splitopt.bench.rows import Row
+from splitopt.bench.store import BestKnown, Store
+from splitopt.bench.update_best_known import main, members, update
+from splitopt.instances import library
+from splitopt.instances.documents import read_json
+from splitopt.instances.judge import evaluate, plan_from_document
+from splitopt.instances.library.best_known import LABEL_ENGINE, Registry, plan_documents, registry
 
 # Two ends of one line of blocks, solved in a moment; an infeasible one.
 NAME, INFEASIBLE = "cift-crafted-one-block", "cift-quick-infeasible"

@@ -4,15 +4,15 @@ import dataclasses
 
 import pytest
 
-from bench.campaign import PASSES, Pass, main, unsettled
-from bench.campaign_page import kind_of, write_page
-from bench.pages import markdown_table, replace_part
-from bench.registry import METHODS
-from bench.rows import Row
-from bench.store import Store
-from bench.strength import INSTANCES, Strength, measure, tables
-from instances import library
-from instances.errors import InputError
+from splitopt.bench.campaign import PASSES, Pass, main, unsettled
+from splitopt.bench.campaign_page import kind_of, write_page
+from splitopt.bench.pages import markdown_table, replace_part
+from splitopt.bench.registry import METHODS
+from splitopt.bench.rows import Row
+from splitopt.bench.store import Store
+from splitopt.bench.strength import INSTANCES, Strength, measure, tables
+from splitopt.instances import library
+from splitopt.instances.errors import InputError
 
 # Two of the infeasible ones: a row that says so contradicts nothing that is known.
 NAME, OTHER = "cift-standard-023", "cift-standard-026"
@@ -191,7 +191,7 @@ def test_strength_tables_name_an_instance_once():
 
 
 def test_ratios_of_seeds_threads_and_gaps():
-    from bench.sensitivity import GAPS, INSTANCES, table
+    from splitopt.bench.sensitivity import GAPS, INSTANCES, table
 
     name = INSTANCES[0]
     base = {"status": "optimal", "name": name}

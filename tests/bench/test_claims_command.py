@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench.claims import cift, study
-from bench.claims.assumptions import AXES
-from bench.claims.cift import Compared, Tested, judge_cift
-from bench.claims.page import page
-from bench.claims.page_parts import percent, table
-from bench.claims.statements import CLAIMS
-from bench.claims.thresholds import THRESHOLDS
-from bench.cli import cli
+from splitopt.bench.claims import cift, study
+from splitopt.bench.claims.assumptions import AXES
+from splitopt.bench.claims.cift import Compared, Tested, judge_cift
+from splitopt.bench.claims.page import page
+from splitopt.bench.claims.page_parts import percent, table
+from splitopt.bench.claims.statements import CLAIMS
+from splitopt.bench.claims.thresholds import THRESHOLDS
+from splitopt.bench.cli import cli
 
 ROOT = Path(__file__).parents[2]
 VERDICTS = {"holds", "holds in part", "does not hold", "not tested"}

@@ -5,12 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.claims import criteria, verdicts
-from bench.claims.assumptions import AXES, GRID_MBPS, Assumptions, grid, one_at_a_time
-from bench.claims.criteria import Sweep, judge
-from bench.claims.statements import ACO, CLAIMS, DEVICE, EDGE, FIXED, OURS, SOURCE_METHODS, SPINN
-from bench.claims.thresholds import THRESHOLDS
-from bench.claims.verdicts import Verdict, combine
+from splitopt.bench.claims import criteria, verdicts
+from splitopt.bench.claims.assumptions import AXES, GRID_MBPS, Assumptions, grid, one_at_a_time
+from splitopt.bench.claims.criteria import Sweep, judge
+from splitopt.bench.claims.statements import (
+    ACO,
+    CLAIMS,
+    DEVICE,
+    EDGE,
+    FIXED,
+    OURS,
+    SOURCE_METHODS,
+    SPINN,
+)
+from splitopt.bench.claims.thresholds import THRESHOLDS
+from splitopt.bench.claims.verdicts import Verdict, combine
 
 HOLDS, IN_PART, FAILS, UNTESTED = Verdict
 B = np.arange(1.0, 61.0)

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench.cli import COMMANDS, cli
-from bench.registry import METHODS
-from bench.store import Store
-from instances.judge import read_instance
-from instances.library import names, sets
+from splitopt.bench.cli import COMMANDS, cli
+from splitopt.bench.registry import METHODS
+from splitopt.bench.store import Store
+from splitopt.instances.judge import read_instance
+from splitopt.instances.library import names, sets
 
 CSV = Path(__file__).parents[1] / "data" / "csv"
 
@@ -74,7 +74,7 @@ def test_a_misspelt_command_is_told_which_is_meant(splitopt):
         (["run", "tinny", "-m", "random", "--out", "r"], "for the set, write tiny"),
         (["solve", "mepra-image-10mbps", "-m", "highs-flow"], "highs-flow solves cift only"),
         (["solve", "mepra-image-10mbps", "-m", "jquodi"], "did you mean jqodi"),
-        (["run", "tiny", "-m", "heuristics", "--out", "r"], "did you mean heuristic"),
+        (["run", "tiny", "-m", "splitopt.heuristics", "--out", "r"], "did you mean heuristic"),
         (["methods", "jqody"], "did you mean jqodi"),
         (["check", "mepra-image-10mbps", "none.json"], "No such file or directory"),
         (["check", "mepra-image-10mbps", "none.json"], "remedy: check the path"),
@@ -327,7 +327,7 @@ def test_unexpected_errors_are_one_line_and_code_1(splitopt, instance, monkeypat
     def broken(path):
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setattr("instances.judge.read_instance", broken)
+    monkeypatch.setattr("splitopt.instances.judge.read_instance", broken)
     result = splitopt("show", instance, code=1)
     assert result.stderr.startswith("splitopt: unexpected error: RuntimeError: two lines")
     assert result.stderr.count("\n") == 1
@@ -455,7 +455,7 @@ def test_import_errors_write_nothing(splitopt, arguments, says):
 # -- methods of the user's own -----------------------------------------------------------------
 
 OWN = '''
-from heuristics.baselines.cift_single_cut import METHOD as single_cut
+from splitopt.heuristics.baselines.cift_single_cut import METHOD as single_cut
 
 class Method:
     """Cut once, under another name."""

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from instances.judge import evaluate, read_plan
-from instances.library import load
+from splitopt.instances.judge import evaluate, read_plan
+from splitopt.instances.library import load
 
 SPLITOPT = Path(sys.executable).with_name("splitopt")
 HEAVY = (
@@ -49,7 +49,7 @@ def test_quick_answers_import_nothing_heavy(arguments):
     """What makes start-up slow is imports; a clock in a test would say more of the machine."""
     code = (
         "import sys\n"
-        "from bench.cli import cli\n"
+        "from splitopt.bench.cli import cli\n"
         "try:\n    cli(sys.argv[1:], prog_name='splitopt')\n"
         "except SystemExit as stop:\n    assert not stop.code, stop.code\n"
         f"print(sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)\n"
@@ -98,7 +98,7 @@ def test_a_plan_that_cannot_be_written_is_told_before_solving(tmp_path):
 
 SLEEPER = """
 import time
-from instances.interface import Support
+from splitopt.instances.interface import Support
 
 class Sleeper:
     name = "sleeper"
@@ -207,9 +207,9 @@ WAITING = """
 import time
 import numpy as np
 from pathlib import Path
-from instances.interface import Recorder, Support
-from instances.judge import evaluate
-from instances.mepra_plan import MepraPlan
+from splitopt.instances.interface import Recorder, Support
+from splitopt.instances.judge import evaluate
+from splitopt.instances.mepra_plan import MepraPlan
 class Waiting:
     name, options = 'waiting', ()
     def supports(self, instance):

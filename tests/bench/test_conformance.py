@@ -21,18 +21,18 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-import formulations
-import heuristics
-from bench.cli import cli
-from bench.conformance import checks
-from bench.conformance.cases import CASES, case
-from bench.conformance.checks import CHECKS, supported, switches
-from bench.conformance.oracle import optimum_of
-from bench.conformance.promises import BrokenPromiseError, Subject, hold_to_its_word
-from bench.conformance.trial import try_method
-from bench.registry import METHODS, Entry, load
-from instances.interface import SolutionStatus
-from instances.judge import evaluate, read_instance
+import splitopt.formulations
+import splitopt.heuristics
+from splitopt.bench.cli import cli
+from splitopt.bench.conformance import checks
+from splitopt.bench.conformance.cases import CASES, case
+from splitopt.bench.conformance.checks import CHECKS, supported, switches
+from splitopt.bench.conformance.oracle import optimum_of
+from splitopt.bench.conformance.promises import BrokenPromiseError, Subject, hold_to_its_word
+from splitopt.bench.conformance.trial import try_method
+from splitopt.bench.registry import METHODS, Entry, load
+from splitopt.instances.interface import SolutionStatus
+from splitopt.instances.judge import evaluate, read_instance
 
 DATA = Path(__file__).parents[1] / "data"
 # Lagrangian bounds leave a gap here, so that what comes behind them has work to do.
@@ -120,7 +120,7 @@ def test_no_method_is_missing():
     """Every object of formulations and heuristics that can solve is in the table."""
     registered = {id(load(entry.name, entry.problem)) for entry in METHODS}
     missing = []
-    for package in (formulations, heuristics):
+    for package in (splitopt.formulations, splitopt.heuristics):
         for info in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
             module = importlib.import_module(info.name)
             for name, value in vars(module).items():
@@ -234,7 +234,7 @@ def test_a_method_of_the_registry_conforms(few_cases):
 def test_rogue_plugins_fail_each_for_its_own_reason(few_cases, rogues, monkeypatch):
     names = ["honest", "cheat", "liar", "denier", "raiser", "stranger", "deserter", "segfault"]
     names += ["forger", "glutton"]
-    monkeypatch.setattr("bench.conformance.trial._MEMORY_BYTES", 700 << 20)
+    monkeypatch.setattr("splitopt.bench.conformance.trial._MEMORY_BYTES", 700 << 20)
     result = conform(*names, "--plugin", *rogues, "--problem", "mepra", "--json")
     assert result.exit_code == 1
     failures = {

@@ -13,13 +13,13 @@ import random
 import numpy as np
 import pytest
 
-from bench.registry import METHODS, load
-from instances.cift import CiftInstance, Compression, Configuration, Link, Node
-from instances.interface import Budget, SolutionStatus, Termination
-from instances.judge import check, evaluate
-from instances.mepra import ExitFractions, MepraInstance
-from instances.profiles import Block, Layer, MultiExitProfile, Profile
-from instances.tolerances import TOLERANCES, not_above, values_agree
+from splitopt.bench.registry import METHODS, load
+from splitopt.instances.cift import CiftInstance, Compression, Configuration, Link, Node
+from splitopt.instances.interface import Budget, SolutionStatus, Termination
+from splitopt.instances.judge import check, evaluate
+from splitopt.instances.mepra import ExitFractions, MepraInstance
+from splitopt.instances.profiles import Block, Layer, MultiExitProfile, Profile
+from splitopt.instances.tolerances import TOLERANCES, not_above, values_agree
 
 EXACT = [entry for entry in METHODS if entry.kind == "exact"]
 SEEDS = range(6)

@@ -6,16 +6,16 @@ import math
 import numpy as np
 import pytest
 
-from bench import registry
-from bench.crosscheck import cross_check
-from bench.references import references
-from bench.rows import Row, Verdict
-from bench.store import BestKnown
-from bench.verdict import judge, read_claims
-from instances.interface import Budget, Termination
-from instances.judge import evaluate
-from instances.library import load
-from instances.mepra_plan import MepraPlan
+from splitopt.bench import registry
+from splitopt.bench.crosscheck import cross_check
+from splitopt.bench.references import references
+from splitopt.bench.rows import Row, Verdict
+from splitopt.bench.store import BestKnown
+from splitopt.bench.verdict import judge, read_claims
+from splitopt.instances.interface import Budget, Termination
+from splitopt.instances.judge import evaluate
+from splitopt.instances.library import load
+from splitopt.instances.mepra_plan import MepraPlan
 
 GAP = 1e-6
 

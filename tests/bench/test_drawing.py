@@ -4,12 +4,12 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from bench.drawing import draw
-from bench.registry import load
-from instances import library
-from instances.cift_judge import evaluate_cift
-from instances.errors import InputError
-from instances.interface import Budget
+from splitopt.bench.drawing import draw
+from splitopt.bench.registry import load
+from splitopt.instances import library
+from splitopt.instances.cift_judge import evaluate_cift
+from splitopt.instances.errors import InputError
+from splitopt.instances.interface import Budget
 
 
 def texts(picture):

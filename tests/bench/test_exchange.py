@@ -6,14 +6,14 @@ import json
 
 import pytest
 
-from bench.compare import compare
-from bench.compare_text import comparison_text
-from bench.frames import export, frame
-from bench.merge import merge
-from bench.report.data import load
-from bench.rows import Row
-from bench.store import BestKnown, Store
-from instances.errors import InputError
+from splitopt.bench.compare import compare
+from splitopt.bench.compare_text import comparison_text
+from splitopt.bench.frames import export, frame
+from splitopt.bench.merge import merge
+from splitopt.bench.report.data import load
+from splitopt.bench.rows import Row
+from splitopt.bench.store import BestKnown, Store
+from splitopt.instances.errors import InputError
 
 
 def row(method="m", seed=0, instance="h", solve_time_s=1.0, **changes):

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from bench.cli import cli
-from bench.conformance.fuzz import campaign, trial
-from bench.conformance.fuzz.enumeration import truth_of
-from bench.conformance.fuzz.shrink import shrunk
-from bench.conformance.fuzz.trial import Attempt, drawn, judged
-from bench.registry import Entry, load
-from instances.cift import CiftInstance
-from instances.interface import (
+from splitopt.bench.cli import cli
+from splitopt.bench.conformance.fuzz import campaign, trial
+from splitopt.bench.conformance.fuzz.enumeration import truth_of
+from splitopt.bench.conformance.fuzz.shrink import shrunk
+from splitopt.bench.conformance.fuzz.trial import Attempt, drawn, judged
+from splitopt.bench.registry import Entry, load
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.interface import (
     EXACT,
     Budget,
     Guarantee,

@@ -11,20 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from bench.isolation import wire
-from bench.isolation.client import Zygote
-from bench.isolation.cores import assigned_cores
-from bench.isolation.preload import needed_modules, preload, solver_family
-from bench.isolation.process_tree import tree_memory_bytes
-from bench.isolation.requests import builtin_targets, request_of
-from bench.isolation.streams import Capture, Watch
-from bench.plugins import Catalogue
-from bench.record import classify
-from bench.registry import METHODS
-from bench.rows import Limits, PlannedRun
-from instances.errors import InputError
-from instances.interface import Termination
-from instances.judge import read_instance
+from splitopt.bench.isolation import wire
+from splitopt.bench.isolation.client import Zygote
+from splitopt.bench.isolation.cores import assigned_cores
+from splitopt.bench.isolation.preload import needed_modules, preload, solver_family
+from splitopt.bench.isolation.process_tree import tree_memory_bytes
+from splitopt.bench.isolation.requests import builtin_targets, request_of
+from splitopt.bench.isolation.streams import Capture, Watch
+from splitopt.bench.plugins import Catalogue
+from splitopt.bench.record import classify
+from splitopt.bench.registry import METHODS
+from splitopt.bench.rows import Limits, PlannedRun
+from splitopt.instances.errors import InputError
+from splitopt.instances.interface import Termination
+from splitopt.instances.judge import read_instance
 
 LINUX = sys.platform.startswith("linux")
 
@@ -157,15 +157,15 @@ def test_messages_and_descriptors_arrive_together():
 
 
 def test_preloading_imports_what_a_method_imports_late():
-    names = preload(["formulations.mepra_tangent:METHOD"])
-    assert "formulations.mepra_tangent" in names
+    names = preload(["splitopt.formulations.mepra_tangent:METHOD"])
+    assert "splitopt.formulations.mepra_tangent" in names
     assert "highspy" in names
 
 
 def test_what_a_method_needs_is_found_without_importing_a_solver():
     code = (
-        "import sys; from bench.isolation.preload import solver_family;"
-        "print(solver_family('formulations.mepra_cpsat:METHOD'));"
+        "import sys; from splitopt.bench.isolation.preload import solver_family;"
+        "print(solver_family('splitopt.formulations.mepra_cpsat:METHOD'));"
         "print(sorted({'ortools', 'highspy', 'scipy'} & set(sys.modules)))"
     )
     said = subprocess.run(

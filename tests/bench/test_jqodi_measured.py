@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench import jqodi_page, kernel_comparison
-from bench.cli import cli
-from bench.jqodi_speed import fastest_exact
-from heuristics.labels import constrained_shortest_path
+from splitopt.bench import jqodi_page, kernel_comparison
+from splitopt.bench.cli import cli
+from splitopt.bench.jqodi_speed import fastest_exact
+from splitopt.heuristics.labels import constrained_shortest_path
 
 
 def row(method: str, cpu_s: float, status: str, **more: str) -> SimpleNamespace:
@@ -105,7 +105,7 @@ def test_solve_says_in_one_line_what_is_guaranteed_and_what_was_certified() -> N
 
 
 def test_rows_are_read_as_the_store_has_them() -> None:
-    from bench.rows import Row
+    from splitopt.bench.rows import Row
 
     names = {field.name for field in dataclasses.fields(Row)}
     assert names >= set(vars(row("cpsat", 1.0, "optimal")))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from bench import measure_candidates
-from instances.library.recipes import Recipe
+from splitopt.bench import measure_candidates
+from splitopt.instances.library.recipes import Recipe
 
 SMALL = {"stages": 3, "width": 1, "sources": 1, "blocks": 4, "levels": 2, "compressions": 1}
 RECIPES = (

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.metrics import (
+from splitopt.bench.metrics import (
     data_profile,
     gap_to_best,
     paired_difference,
@@ -21,7 +21,7 @@ from bench.metrics import (
     shifted_geometric_mean,
     virtual_best,
 )
-from instances.errors import InputError
+from splitopt.instances.errors import InputError
 
 INF = math.inf
 

@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from bench.metrics import Interval
-from bench.paired import compare_methods, time_statement
-from bench.rows import Row
+from splitopt.bench.metrics import Interval
+from splitopt.bench.paired import compare_methods, time_statement
+from splitopt.bench.rows import Row
 
 
 def runs(method, times, instance="h", **changes):

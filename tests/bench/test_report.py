@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from bench.metrics import performance_profile
-from bench.report import text_tables, write_report
-from bench.report.figure import figure
-from bench.report.figures import write_figures
-from bench.report.html import tag, text
-from bench.report.numbers import gap_text, time_text
-from bench.report.svg import Chart, Scale
-from bench.report.text import table
-from bench.runner import run_set
-from instances.documents import write_json
-from instances.errors import InputError
+from splitopt.bench.metrics import performance_profile
+from splitopt.bench.report import text_tables, write_report
+from splitopt.bench.report.figure import figure
+from splitopt.bench.report.figures import write_figures
+from splitopt.bench.report.html import tag, text
+from splitopt.bench.report.numbers import gap_text, time_text
+from splitopt.bench.report.svg import Chart, Scale
+from splitopt.bench.report.text import table
+from splitopt.bench.runner import run_set
+from splitopt.instances.documents import write_json
+from splitopt.instances.errors import InputError
 
 PLUGINS = Path(__file__).parent / "plugins"
 sys.path.append(str(PLUGINS))
@@ -197,7 +197,7 @@ def test_figures_stand_alone(report, tmp_path):
 
 
 def test_an_empty_store_and_none(tmp_path):
-    from bench.store import Store
+    from splitopt.bench.store import Store
 
     with pytest.raises(InputError, match=r"^DIR: .*splitopt run"):
         text_tables(tmp_path)

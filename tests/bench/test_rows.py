@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.rows import ROW_VERSION, Row
-from bench.store_schema import COLUMNS, HEAVY
-from instances.errors import InputError
-from instances.interface import SolutionStatus, Termination
+from splitopt.bench.rows import ROW_VERSION, Row
+from splitopt.bench.store_schema import COLUMNS, HEAVY
+from splitopt.instances.errors import InputError
+from splitopt.instances.interface import SolutionStatus, Termination
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "rows.md"
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.references import Reference
-from bench.report import text_tables, write_report
-from bench.runner import plan, run_set
-from bench.store import BestKnown, Store
-from bench.summary import is_right, is_solved, run_gap
-from instances.documents import write_json
-from instances.errors import InputError
-from instances.judge import read_instance
+from splitopt.bench.references import Reference
+from splitopt.bench.report import text_tables, write_report
+from splitopt.bench.runner import plan, run_set
+from splitopt.bench.store import BestKnown, Store
+from splitopt.bench.summary import is_right, is_solved, run_gap
+from splitopt.instances.documents import write_json
+from splitopt.instances.errors import InputError
+from splitopt.instances.judge import read_instance
 
 PLUGINS = Path(__file__).parent / "plugins"
 MEMORY_LIMIT_BYTES = 300 << 20

@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.runner import run_set
-from bench.store import Store
+from splitopt.bench.runner import run_set
+from splitopt.bench.store import Store
 
 SCRIPT = Path(__file__).parent / "plugins" / "runner_script.py"
 PATIENCE_S = 60.0

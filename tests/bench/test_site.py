@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench.cli import COMMANDS, cli
-from bench.site.commands_page import commands_page
-from bench.site.formats_page import formats_page, schemas
+from splitopt.bench.cli import COMMANDS, cli
+from splitopt.bench.site.commands_page import commands_page
+from splitopt.bench.site.formats_page import formats_page, schemas
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -69,7 +69,7 @@ def test_the_site_builds_without_a_warning(tmp_path):
     source = tmp_path / "docs"
     shutil.copytree(DOCS, source, ignore=shutil.ignore_patterns("generated", "lessons"))
     subprocess.run(
-        [sys.executable, "-m", "bench.site", "--out", str(source / "generated")],
+        [sys.executable, "-m", "splitopt.bench.site", "--out", str(source / "generated")],
         check=True,
         cwd=ROOT,
     )

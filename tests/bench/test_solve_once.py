@@ -5,11 +5,11 @@ import time
 import numpy as np
 import pytest
 
-from bench.runner import solve_once
-from instances.errors import InputError
-from instances.interface import SolutionStatus, Termination
-from instances.judge import check, evaluate
-from instances.mepra_plan import MepraPlan
+from splitopt.bench.runner import solve_once
+from splitopt.instances.errors import InputError
+from splitopt.instances.interface import SolutionStatus, Termination
+from splitopt.instances.judge import check, evaluate
+from splitopt.instances.mepra_plan import MepraPlan
 
 
 @pytest.fixture(scope="module")

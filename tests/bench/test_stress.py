@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench import adversary
-from bench.cli import cli
-from bench.explosion import chain_of_choices, measure
-from bench.registry import load
-from instances.cift import CiftInstance, SpeedInterval
-from instances.interface import Budget, Result
+from splitopt.bench import adversary
+from splitopt.bench.cli import cli
+from splitopt.bench.explosion import chain_of_choices, measure
+from splitopt.bench.registry import load
+from splitopt.instances.cift import CiftInstance, SpeedInterval
+from splitopt.instances.interface import Budget, Result
 
 
 def test_adversary_finds_a_ratio_within_the_guarantee() -> None:
@@ -79,7 +79,7 @@ def test_exact_labels_double_and_trimmed_ones_do_not() -> None:
 
 
 def test_command_runs_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.commands.verify_stress._STAGES", (4, 8))
+    monkeypatch.setattr("splitopt.bench.commands.verify_stress._STAGES", (4, 8))
     arguments = ["verify", "--set", "cift-crafted-relay", "--epsilon", "0.5", "--no-labels"]
     arguments += ["--adversary", "5", "--explode", "--out", str(tmp_path)]
     found = CliRunner().invoke(cli, arguments)

@@ -4,19 +4,19 @@ import dataclasses
 
 import pytest
 
-from bench.alignment import align
-from bench.references import Reference
-from bench.report.svg import Chart, Scale
-from bench.rows import Row
-from bench.run_integrals import judged_trajectory, run_integrals
-from bench.summary import (
+from splitopt.bench.alignment import align
+from splitopt.bench.references import Reference
+from splitopt.bench.report.svg import Chart, Scale
+from splitopt.bench.rows import Row
+from splitopt.bench.run_integrals import judged_trajectory, run_integrals
+from splitopt.bench.summary import (
     charged_time_s,
     is_solved,
     run_gap,
     summarise,
     virtual_best_summary,
 )
-from bench.variants import variant_names
+from splitopt.bench.variants import variant_names
 
 
 def row(seed, **changes):

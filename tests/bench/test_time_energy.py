@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench.cli import cli
-from bench.registry import load
-from bench.time_energy.picture import draw
-from heuristics.jqodi.cift.steps import steps_of
-from heuristics.jqodi.cift.tree import time_energy_tree
-from instances.cift import CiftInstance, Compression, Configuration, Link, Node
-from instances.cift_judge import evaluate_cift
-from instances.generators import generate
-from instances.interface import Budget
-from instances.profiles import Block, Profile
+from splitopt.bench.cli import cli
+from splitopt.bench.registry import load
+from splitopt.bench.time_energy.picture import draw
+from splitopt.heuristics.jqodi.cift.steps import steps_of
+from splitopt.heuristics.jqodi.cift.tree import time_energy_tree
+from splitopt.instances.cift import CiftInstance, Compression, Configuration, Link, Node
+from splitopt.instances.cift_judge import evaluate_cift
+from splitopt.instances.generators import generate
+from splitopt.instances.interface import Budget
+from splitopt.instances.profiles import Block, Profile
 
 MENU = generate("cift-tiers", 1, blocks=5, levels=3, compressions=1)
 
@@ -115,7 +115,7 @@ def test_two_deadlines_are_two_walls_and_none_is_none() -> None:
 
 
 def test_of_many_labels_a_part_is_drawn_and_the_rest_counted() -> None:
-    from bench.commands.arguments import open_instance
+    from splitopt.bench.commands.arguments import open_instance
 
     instance = open_instance("cift-quick-chain")
     plan = load("highs-flow", "cift").solve(instance, Budget(), 0, {}).plan
@@ -154,7 +154,7 @@ def test_command_prints_and_draws(tmp_path: Path) -> None:
     code, text = run("cift-crafted-relay", "--tree", "--json")
     document = json.loads(text)
     optimum = load("highs-flow", "cift")
-    from bench.commands.arguments import open_instance
+    from splitopt.bench.commands.arguments import open_instance
 
     value = optimum.solve(open_instance("cift-crafted-relay"), Budget(), 0, {}).objective
     assert document["optimum_j"] == pytest.approx(value)

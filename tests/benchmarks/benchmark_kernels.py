@@ -64,7 +64,7 @@ def graph(family: str, arcs: int, resources: int) -> tuple[Any, ...]:
 @cache
 def instance(family: str, arcs: int, resources: int) -> tuple[Any, ...]:
     """Return the arguments of a call: the graph, and limits that bind."""
-    from heuristics.labels import constrained_shortest_path
+    from splitopt.heuristics.labels import constrained_shortest_path
 
     tail, head, cost, use, source, target = graph(family, arcs, resources)
     cheapest = constrained_shortest_path(tail, head, cost, None, source, target, [])
@@ -86,13 +86,13 @@ def fingerprint(family: str, arcs: int, resources: int) -> str:
 
 
 def labels(case: tuple[Any, ...], epsilon: float) -> Any:
-    from heuristics.labels import constrained_shortest_path
+    from splitopt.heuristics.labels import constrained_shortest_path
 
     return constrained_shortest_path(*case, epsilon, time_limit_s=CAP_S)
 
 
 def ready(*key: Any) -> tuple[Any, ...]:
-    from heuristics.labels import warm_up
+    from splitopt.heuristics.labels import warm_up
 
     warm_up()
     return instance(*key[:3]), key[3]

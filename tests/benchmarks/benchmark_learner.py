@@ -25,7 +25,7 @@ def pieces() -> tuple[Any, Any]:
     import jax
     import jax.numpy as jnp
 
-    from heuristics.learner.ppo import Choice, Evaluation, Step
+    from splitopt.heuristics.learner.ppo import Choice, Evaluation, Step
 
     class Bandit:
         data = ()
@@ -80,9 +80,9 @@ def pieces() -> tuple[Any, Any]:
 @cache
 def bank() -> Any:
     """Return eight instances of the training distribution as arrays."""
-    from heuristics.learner.cift_jax import Sizes, make_bank
-    from heuristics.learner.cift_process import CiftProcess
-    from instances.library.splits import sample
+    from splitopt.heuristics.learner.cift_jax import Sizes, make_bank
+    from splitopt.heuristics.learner.cift_process import CiftProcess
+    from splitopt.instances.library.splits import sample
 
     found = []
     for k in count():
@@ -95,8 +95,8 @@ def bank() -> Any:
 
 
 def cift_pieces() -> tuple[Any, Any]:
-    from heuristics.learner.cift_actor import CiftPolicy
-    from heuristics.learner.cift_jax import CiftEnvironment
+    from splitopt.heuristics.learner.cift_actor import CiftPolicy
+    from splitopt.heuristics.learner.cift_jax import CiftEnvironment
 
     return CiftEnvironment(bank()), CiftPolicy()
 
@@ -115,8 +115,8 @@ def learner(make: Any, environments: int) -> tuple[Any, Any, Any]:
     """Return a new learner, not compiled yet, the training before its first update, the data."""
     import jax
 
-    from heuristics.learner.config import PpoConfig
-    from heuristics.learner.ppo import make_learner
+    from splitopt.heuristics.learner.config import PpoConfig
+    from splitopt.heuristics.learner.ppo import make_learner
 
     environment, policy = make()
     made = make_learner(

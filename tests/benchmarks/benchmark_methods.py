@@ -7,8 +7,8 @@ from typing import Any
 from benchmark_models import cift, mepra
 from benchmark_spec import Phase, Spec
 
-from instances.documents import parse_json
-from instances.judge import certify, check, evaluate, instance_from_document
+from splitopt.instances.documents import parse_json
+from splitopt.instances.judge import certify, check, evaluate, instance_from_document
 
 CIFT = ("jqodi", "jqodi-exact", "highs-flow", "highs-assignment", "highs-oa", "cpsat", "fin")
 MEPRA = ("jqodi", "jqodi-exact", "highs-tangent", "lagrangian", "cpsat", "even-shares", "aco-ear")
@@ -17,8 +17,8 @@ INEXACT = ("jqodi", "fin", "even-shares", "aco-ear")
 
 
 def solve(name: str, instance: Any) -> Any:
-    from bench.registry import load
-    from instances.interface import Budget
+    from splitopt.bench.registry import load
+    from splitopt.instances.interface import Budget
 
     problem = "mepra" if hasattr(instance, "devices") else "cift"
     method = load(name, problem)
@@ -59,7 +59,7 @@ def read(data: bytes) -> Any:
 
 
 def written(instance: Any) -> bytes:
-    from instances.documents import canonical
+    from splitopt.instances.documents import canonical
 
     return canonical(instance.to_document())
 

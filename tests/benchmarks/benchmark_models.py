@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from benchmark_spec import Phase, Spec
 
-from instances.generators import generate
+from splitopt.instances.generators import generate
 
 ROUTES = ("appsi_highs", "contrib_highs", "fast", "direct")
 # Stages, width, blocks.
@@ -44,7 +44,7 @@ def cift(size: str) -> Any:
 
 
 def build_cift(formulation: str, instance: Any, route: str) -> Any:
-    from formulations import cift_assignment_model, cift_flow, cift_flow_arcs, pyomo_cift
+    from splitopt.formulations import cift_assignment_model, cift_flow, cift_flow_arcs, pyomo_cift
 
     if route != "direct":
         return pyomo_cift.model(instance, formulation)
@@ -70,8 +70,8 @@ def load_into(model: Any, route: str) -> Callable[[], float]:
         return lambda: float(
             SolverFactory("highs").solve(model, solver_options=options).incumbent_objective
         )
-    from formulations.highs_tools import load, solve
-    from formulations.pyomo_tools import compiled
+    from splitopt.formulations.highs_tools import load, solve
+    from splitopt.formulations.pyomo_tools import compiled
 
     highs = load(compiled(model)[0] if route == "fast" else model)
 
@@ -115,10 +115,10 @@ def mepra(devices: int) -> Any:
 
 def build_tangents(instance: Any) -> Any:
     """Return the MILP over all options with tangents around what the devices would choose."""
-    from formulations.mepra_incumbent import best_responses
-    from formulations.mepra_options import option_table
-    from formulations.mepra_relaxation import relax
-    from formulations.mepra_tangent import TangentModel
+    from splitopt.formulations.mepra_incumbent import best_responses
+    from splitopt.formulations.mepra_options import option_table
+    from splitopt.formulations.mepra_relaxation import relax
+    from splitopt.formulations.mepra_tangent import TangentModel
 
     table = option_table(instance)
     choice = best_responses(table, relax(table).default, rounds=100)

@@ -15,7 +15,10 @@ RUNS = 20
 
 def command(*arguments: str) -> str:
     return subprocess.run(
-        [sys.executable, "-m", "bench.cli", *arguments], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "splitopt.bench.cli", *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
 
 
@@ -26,7 +29,7 @@ def program(text: str) -> str:
 
 
 def folder_with_instances() -> tuple[Path, list[str]]:
-    from instances.documents import write_json
+    from splitopt.instances.documents import write_json
 
     folder = Path(tempfile.mkdtemp(prefix="benchmark-runs-"))
     path = folder / "one.json"
@@ -38,8 +41,8 @@ def run_many(out: Path, files: list[str]) -> float:
     """Record twenty runs of a method that takes no time: what is left is the runner's."""
     import shutil
 
-    from bench.runner import run_set
-    from bench.store import Store
+    from splitopt.bench.runner import run_set
+    from splitopt.bench.store import Store
 
     run_set(files, ["even-shares"], out, time_limit_s=10.0, seeds=tuple(range(RUNS)))
     with Store(out) as store:
@@ -65,9 +68,9 @@ SPECS = (
     *(
         spec(f"import-{name}", Phase("import", lambda t=f"import {module}": (t,), program))
         for name, module in (
-            ("data", "instances.judge"),
-            ("runner", "bench.runner"),
-            ("labels", "heuristics.labels"),
+            ("data", "splitopt.instances.judge"),
+            ("runner", "splitopt.bench.runner"),
+            ("labels", "splitopt.heuristics.labels"),
         )
     ),
     spec("runs", Phase(f"{RUNS} runs", folder_with_instances, run_many, float, rounds=3)),

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from formulations.brute_force_cift import METHOD as CIFT
-from formulations.brute_force_mepra import METHOD as MEPRA
-from formulations.brute_force_mepra import device_choices, undominated
-from formulations.brute_force_plans import count_plans, paths, segmentations
-from formulations.continuous_oracle import Host, phase_optimum
-from instances.cift import (
+from splitopt.formulations.brute_force_cift import METHOD as CIFT
+from splitopt.formulations.brute_force_mepra import METHOD as MEPRA
+from splitopt.formulations.brute_force_mepra import device_choices, undominated
+from splitopt.formulations.brute_force_plans import count_plans, paths, segmentations
+from splitopt.formulations.continuous_oracle import Host, phase_optimum
+from splitopt.instances.cift import (
     CiftInstance,
     Compression,
     Configuration,
@@ -28,13 +28,13 @@ from instances.cift import (
     SpeedInterval,
     Training,
 )
-from instances.cift_plan import CiftPlan, Stop
-from instances.exact import rational
-from instances.interface import Budget, SolutionStatus, Termination
-from instances.judge import certify, check, evaluate, read_instance
-from instances.mepra import ExitFractions, MepraInstance
-from instances.mepra_plan import MepraPlan, shares_from_weights
-from instances.profiles import Block, Layer, MultiExitProfile, Profile
+from splitopt.instances.cift_plan import CiftPlan, Stop
+from splitopt.instances.exact import rational
+from splitopt.instances.interface import Budget, SolutionStatus, Termination
+from splitopt.instances.judge import certify, check, evaluate, read_instance
+from splitopt.instances.mepra import ExitFractions, MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan, shares_from_weights
+from splitopt.instances.profiles import Block, Layer, MultiExitProfile, Profile
 
 DATA = Path(__file__).parents[1] / "data"
 SMALL = read_instance(DATA / "small-cift.json")

@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bench.registry import load
-from instances.cift import (
+from splitopt.bench.registry import load
+from splitopt.instances.cift import (
     CiftInstance,
     Compression,
     Configuration,
@@ -17,11 +17,11 @@ from instances.cift import (
     SpeedInterval,
     Training,
 )
-from instances.cift_plan import CiftPlan, Stop
-from instances.interface import Budget, Result, SolutionStatus, Termination
-from instances.judge import check, evaluate
-from instances.profiles import Block, Profile
-from instances.tolerances import not_above, values_agree
+from splitopt.instances.cift_plan import CiftPlan, Stop
+from splitopt.instances.interface import Budget, Result, SolutionStatus, Termination
+from splitopt.instances.judge import check, evaluate
+from splitopt.instances.profiles import Block, Profile
+from splitopt.instances.tolerances import not_above, values_agree
 
 LISTED = ("highs-flow", "highs-assignment", "cpsat")
 CONTINUOUS = ("highs-oa", "scip-minlp")

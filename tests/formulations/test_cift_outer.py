@@ -9,13 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formulations.cift_outer import METHOD
-from formulations.cift_outer_graph import SERVE, build_placements
-from formulations.cift_outer_model import OuterModel
-from formulations.cift_outer_speeds import Engine, fit, joules_per_flop
-from instances.cift import CiftInstance, Compression, Configuration, Link, Node, SpeedInterval
-from instances.interface import Budget, SolutionStatus
-from instances.profiles import Block, Profile
+from splitopt.formulations.cift_outer import METHOD
+from splitopt.formulations.cift_outer_graph import SERVE, build_placements
+from splitopt.formulations.cift_outer_model import OuterModel
+from splitopt.formulations.cift_outer_speeds import Engine, fit, joules_per_flop
+from splitopt.instances.cift import (
+    CiftInstance,
+    Compression,
+    Configuration,
+    Link,
+    Node,
+    SpeedInterval,
+)
+from splitopt.instances.interface import Budget, SolutionStatus
+from splitopt.instances.profiles import Block, Profile
 
 
 def one_node(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.registry import load
-from formulations.mepra_layerwise import walked_options
-from formulations.mepra_options import option_table
-from instances.interface import Budget
-from instances.mepra import ExitFractions, MepraInstance
-from instances.profiles import load_profile
+from splitopt.bench.registry import load
+from splitopt.formulations.mepra_layerwise import walked_options
+from splitopt.formulations.mepra_options import option_table
+from splitopt.instances.interface import Budget
+from splitopt.instances.mepra import ExitFractions, MepraInstance
+from splitopt.instances.profiles import load_profile
 
 
 def measured(n: int, seed: int, *, free: bool, spread: float = 0.5) -> MepraInstance:

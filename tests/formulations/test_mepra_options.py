@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from formulations.mepra_options import option_table
-from instances.exact import rational
-from instances.judge import check, evaluate
-from instances.mepra import ExitFractions, MepraInstance, exit_set_bits
-from instances.profiles import Layer, MultiExitProfile
+from splitopt.formulations.mepra_options import option_table
+from splitopt.instances.exact import rational
+from splitopt.instances.judge import check, evaluate
+from splitopt.instances.mepra import ExitFractions, MepraInstance, exit_set_bits
+from splitopt.instances.profiles import Layer, MultiExitProfile
 
 
 def instance_of(

@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.registry import METHODS, Entry, load
-from instances.cift import (
+from splitopt.bench.registry import METHODS, Entry, load
+from splitopt.instances.cift import (
     CiftInstance,
     Compression,
     Configuration,
@@ -33,14 +33,14 @@ from instances.cift import (
     SpeedInterval,
     Training,
 )
-from instances.interface import Budget, SolutionStatus
-from instances.judge import check, evaluate, read_instance
-from instances.mepra import ExitFractions, MepraInstance
-from instances.profiles import Block, Layer, MultiExitProfile, Profile
-from instances.tolerances import not_above, values_agree
+from splitopt.instances.interface import Budget, SolutionStatus
+from splitopt.instances.judge import check, evaluate, read_instance
+from splitopt.instances.mepra import ExitFractions, MepraInstance
+from splitopt.instances.profiles import Block, Layer, MultiExitProfile, Profile
+from splitopt.instances.tolerances import not_above, values_agree
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("formulations", "heuristics")
+ROOMS = ("splitopt.formulations.", "splitopt.heuristics.")
 CIFT = (
     "kappa_j_s2_per_flop3", "busy_power_w", "memory_bytes", "rate_bit_per_s", "delay_s",
     "energy_j_per_bit", "flops_factor", "param_factor", "activation_factor", "compute_factor",
@@ -62,14 +62,17 @@ _STEERS = "only says where tangents are put: any tangent is a valid one"
 _SIGN = "only asked whether it is there"
 _CONES = "intervals of speeds, which the methods leave to highs-oa; the model is tested apart"
 HARMLESS: dict[tuple[str, str], str] = {
-    ("formulations.brute_force_plans", "sample_passes"): "only counts plans; the costs use epochs",
-    ("formulations.cift_outer", "busy_power_w"): _STEERS,
-    ("formulations.cift_outer", "kappa_j_s2_per_flop3"): _STEERS,
-    ("formulations.pyomo_cift_cones", "busy_power_w"): _CONES,
-    ("formulations.pyomo_cift_cones", "kappa_j_s2_per_flop3"): _CONES,
-    ("heuristics.jqodi.cift.levels", "requests"): _SIGN,
-    ("heuristics.jqodi.cift.levels", "inference_deadline_s"): _SIGN,
-    ("heuristics.jqodi.cift.levels", "fine_tuning_deadline_s"): _SIGN,
+    (
+        "splitopt.formulations.brute_force_plans",
+        "sample_passes",
+    ): "only counts plans; the costs use epochs",
+    ("splitopt.formulations.cift_outer", "busy_power_w"): _STEERS,
+    ("splitopt.formulations.cift_outer", "kappa_j_s2_per_flop3"): _STEERS,
+    ("splitopt.formulations.pyomo_cift_cones", "busy_power_w"): _CONES,
+    ("splitopt.formulations.pyomo_cift_cones", "kappa_j_s2_per_flop3"): _CONES,
+    ("splitopt.heuristics.jqodi.cift.levels", "requests"): _SIGN,
+    ("splitopt.heuristics.jqodi.cift.levels", "inference_deadline_s"): _SIGN,
+    ("splitopt.heuristics.jqodi.cift.levels", "fine_tuning_deadline_s"): _SIGN,
 }
 
 
@@ -246,7 +249,7 @@ class Mutation(ast.NodeTransformer):
 
 
 def path_of(module: str) -> Path:
-    path = ROOT.joinpath(*module.split("."))
+    path = ROOT.joinpath(*module.split(".")[1:])
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
@@ -265,9 +268,7 @@ def imports(module: str) -> frozenset[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             found.add(node.module)
             found.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return frozenset(
-        name for name in found if name.split(".")[0] in ROOMS and path_of(name).is_file()
-    )
+    return frozenset(name for name in found if name.startswith(ROOMS) and path_of(name).is_file())
 
 
 @functools.cache
@@ -294,7 +295,9 @@ def figures(module: str) -> tuple[str, ...]:
 
 # Models that are exported and no method of the registry solves: a method for them, made here.
 DOORS = (
-    Entry("pyomo-assignment", "cift", "exact", "formulations.pyomo_cift:PyomoCift", "a model"),
+    Entry(
+        "pyomo-assignment", "cift", "exact", "splitopt.formulations.pyomo_cift:PyomoCift", "a model"
+    ),
 )
 
 
@@ -319,7 +322,7 @@ def users(module: str) -> list[Entry]:
 @contextlib.contextmanager
 def changed(module: str, figure: str, factor: float, kernels: bool = False):
     """Import `module` with one figure changed; every importer is imported anew."""
-    mine = {n: m for n, m in sys.modules.items() if n.split(".")[0] in ROOMS and "." in n}
+    mine = {n: m for n, m in sys.modules.items() if n.startswith(ROOMS)}
     for name in mine:
         forget(name)
     try:
@@ -335,7 +338,7 @@ def changed(module: str, figure: str, factor: float, kernels: bool = False):
         exec(code, throwaway.__dict__)
         yield
     finally:
-        for name in [n for n in sys.modules if n.split(".")[0] in ROOMS and "." in n]:
+        for name in [n for n in sys.modules if n.startswith(ROOMS)]:
             forget(name)
         sys.modules.update(mine)
         for name, original in mine.items():

@@ -9,20 +9,27 @@ import re
 import numpy as np
 import pytest
 
-from bench.commands.export_model import FORMULATIONS
-from bench.registry import load
-from formulations import pyomo_cift, pyomo_mepra
-from formulations.highs_tools import load as load_highs
-from formulations.highs_tools import solve as solve_highs
-from formulations.pyomo_tools import compiled, raise_values, write_model
-from instances.cift import CiftInstance, Compression, Configuration, Link, Node, SpeedInterval
-from instances.errors import InputError
-from instances.generators import generate
-from instances.interface import Budget, SolutionStatus
-from instances.judge import check, evaluate
-from instances.library.recipes import TINY
-from instances.mepra import ExitFractions, MepraInstance
-from instances.profiles import Block, Layer, MultiExitProfile, Profile
+from splitopt.bench.commands.export_model import FORMULATIONS
+from splitopt.bench.registry import load
+from splitopt.formulations import pyomo_cift, pyomo_mepra
+from splitopt.formulations.highs_tools import load as load_highs
+from splitopt.formulations.highs_tools import solve as solve_highs
+from splitopt.formulations.pyomo_tools import compiled, raise_values, write_model
+from splitopt.instances.cift import (
+    CiftInstance,
+    Compression,
+    Configuration,
+    Link,
+    Node,
+    SpeedInterval,
+)
+from splitopt.instances.errors import InputError
+from splitopt.instances.generators import generate
+from splitopt.instances.interface import Budget, SolutionStatus
+from splitopt.instances.judge import check, evaluate
+from splitopt.instances.library.recipes import TINY
+from splitopt.instances.mepra import ExitFractions, MepraInstance
+from splitopt.instances.profiles import Block, Layer, MultiExitProfile, Profile
 
 LISTED = ("cift-tiny-both", "cift-tiny-fine-tuning")
 # SCIP keeps rows to 1e-6, of costs near one.
@@ -249,7 +256,7 @@ def test_the_command_knows_every_formulation():
 def test_export_writes_whole_files_or_none(tmp_path, monkeypatch):
     from click.testing import CliRunner
 
-    from bench.cli import cli
+    from splitopt.bench.cli import cli
 
     monkeypatch.chdir(tmp_path)
 

@@ -5,13 +5,13 @@ import itertools
 import numpy as np
 import pytest
 
-from bench.registry import load
-from heuristics.baselines import mepra_local_search, mepra_pymoo
-from heuristics.baselines.mepra_choices import Choices, choices_of
-from instances import library
-from instances.generators import generate
-from instances.interface import Budget, SolutionStatus, Termination
-from instances.judge import check, evaluate
+from splitopt.bench.registry import load
+from splitopt.heuristics.baselines import mepra_local_search, mepra_pymoo
+from splitopt.heuristics.baselines.mepra_choices import Choices, choices_of
+from splitopt.instances import library
+from splitopt.instances.generators import generate
+from splitopt.instances.interface import Budget, SolutionStatus, Termination
+from splitopt.instances.judge import check, evaluate
 
 SEARCHES = (mepra_local_search.METHOD, mepra_pymoo.METHOD)
 

@@ -6,13 +6,13 @@ import itertools
 
 import pytest
 
-from bench.registry import load
-from heuristics.jqodi.cift.front import EnergyFront, energy_front
-from instances.cift import CiftInstance
-from instances.errors import InputError
-from instances.generators import generate
-from instances.interface import Budget
-from instances.judge import check
+from splitopt.bench.registry import load
+from splitopt.heuristics.jqodi.cift.front import EnergyFront, energy_front
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.errors import InputError
+from splitopt.instances.generators import generate
+from splitopt.instances.interface import Budget
+from splitopt.instances.judge import check
 
 COLUMN = {"inference": "inference_deadline_s", "fine-tuning": "fine_tuning_deadline_s"}
 

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.registry import load
-from heuristics.jqodi.mepra.dual import relax
-from heuristics.jqodi.mepra.options import fronts_of
-from instances.generators import generate
-from instances.interface import Budget, Result, SolutionStatus, Termination
-from instances.judge import check, evaluate
-from instances.mepra import ExitFractions, MepraInstance
-from instances.mepra_plan import MepraPlan
-from instances.profiles import Layer, MultiExitProfile
-from instances.tolerances import not_above, values_agree
+from splitopt.bench.registry import load
+from splitopt.heuristics.jqodi.mepra.dual import relax
+from splitopt.heuristics.jqodi.mepra.options import fronts_of
+from splitopt.instances.generators import generate
+from splitopt.instances.interface import Budget, Result, SolutionStatus, Termination
+from splitopt.instances.judge import check, evaluate
+from splitopt.instances.mepra import ExitFractions, MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan
+from splitopt.instances.profiles import Layer, MultiExitProfile
+from splitopt.instances.tolerances import not_above, values_agree
 
 EPSILONS = (1.0, 0.5, 0.1, 0.01)
 

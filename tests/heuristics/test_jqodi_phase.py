@@ -8,9 +8,9 @@ import math
 import numpy as np
 import pytest
 
-from heuristics.jqodi.cift.network import Network
-from heuristics.jqodi.cift.phase import phase_bound, phase_optimum
-from heuristics.jqodi.cift.speeds import phase_speeds
+from splitopt.heuristics.jqodi.cift.network import Network
+from splitopt.heuristics.jqodi.cift.phase import phase_bound, phase_optimum
+from splitopt.heuristics.jqodi.cift.speeds import phase_speeds
 
 
 def network(levels: list[tuple[float, ...]], kappa: list[float], rho: list[float]) -> Network:

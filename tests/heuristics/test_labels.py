@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heuristics.labels import PathResult, Termination, constrained_shortest_path
+from splitopt.heuristics.labels import PathResult, Termination, constrained_shortest_path
 
 SLOW = settings(max_examples=100, deadline=None)
 
@@ -19,7 +19,9 @@ def way(request):
     """Let the short search settle what it can, then shut it off: both must give the answers."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "full":
-            patch.setattr("heuristics.labels.solve._may_be_easy", lambda problem, options: False)
+            patch.setattr(
+                "splitopt.heuristics.labels.solve._may_be_easy", lambda problem, options: False
+            )
         yield request.param
 
 

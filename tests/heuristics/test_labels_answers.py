@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from heuristics.labels import Termination, constrained_shortest_path, warm_up
-from instances.errors import InputError
+from splitopt.heuristics.labels import Termination, constrained_shortest_path, warm_up
+from splitopt.instances.errors import InputError
 
 
 @pytest.fixture(params=["easy", "full"], scope="module", autouse=True)
@@ -16,7 +16,9 @@ def way(request):
     """Let the short search settle what it can, then shut it off: both must give the answers."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "full":
-            patch.setattr("heuristics.labels.solve._may_be_easy", lambda problem, options: False)
+            patch.setattr(
+                "splitopt.heuristics.labels.solve._may_be_easy", lambda problem, options: False
+            )
         yield request.param
 
 
@@ -416,7 +418,7 @@ def grid(rng, layers, width):
 
 @pytest.mark.parametrize("quota", [2, 50, 8000])
 def test_short_search_beyond_its_quota_is_as_if_it_had_not_been(quota, way, monkeypatch):
-    monkeypatch.setattr("heuristics.labels.solve._EASY", quota)
+    monkeypatch.setattr("splitopt.heuristics.labels.solve._EASY", quota)
     tail, head, cost, use, target = grid(np.random.default_rng(3), 6, 3)
     limits = [36.0, 40.0]
     first = constrained_shortest_path(tail, head, cost, use, 0, target, limits)

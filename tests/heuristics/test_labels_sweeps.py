@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from heuristics.labels.sweeps import (
+from splitopt.heuristics.labels.sweeps import (
     DOMINATED,
     KEPT,
     merge_fronts,

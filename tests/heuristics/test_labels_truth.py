@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heuristics.labels import Termination, constrained_shortest_path
-from instances.errors import InputError
+from splitopt.heuristics.labels import Termination, constrained_shortest_path
+from splitopt.instances.errors import InputError
 
 INTERRUPTED = (Termination.LABELS, Termination.MEMORY, Termination.TIME)
 
@@ -309,7 +309,7 @@ def test_nothing_said_is_refuted_by_enumeration(rounds, data):
     options = data.draw(ways(case))
     # Without the dual, which settles most small cases, labels have to.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("heuristics.labels.solve._ROUNDS", rounds)
+        patch.setattr("splitopt.heuristics.labels.solve._ROUNDS", rounds)
         assert complaints(case, options, run(case, options)) == []
 
 
@@ -415,7 +415,7 @@ FOUND = {
 @pytest.mark.parametrize("rounds", [(5, 5, 5, 10), ()], ids=["dual", "labels alone"])
 @pytest.mark.parametrize("name", FOUND)
 def test_what_was_refuted_once_is_right(name, rounds, monkeypatch):
-    monkeypatch.setattr("heuristics.labels.solve._ROUNDS", rounds)
+    monkeypatch.setattr("splitopt.heuristics.labels.solve._ROUNDS", rounds)
     case, options, ended = FOUND[name]
     result = run(case, options)
     assert complaints(case, options, result) == []
@@ -448,7 +448,7 @@ def layers(seed):
 @pytest.mark.parametrize("others", ["relaxed", "kept"])
 @pytest.mark.parametrize("front", [False, True])
 def test_a_run_may_end_at_any_label(epsilon, others, front, monkeypatch):
-    monkeypatch.setattr("heuristics.labels.solve._ROUNDS", ())
+    monkeypatch.setattr("splitopt.heuristics.labels.solve._ROUNDS", ())
     endings = set()
     tail, head, table, source, target, limits = case = layers(3)
     cyclic = ([*tail, 3], [*head, 2], [*table, (0.5, 0.5, 0.5)], source, target, limits)
@@ -464,7 +464,7 @@ def test_a_run_may_end_at_any_label(epsilon, others, front, monkeypatch):
 
 
 def test_an_interrupted_relaxed_run_does_not_call_an_exceeded_limit_kept(monkeypatch):
-    monkeypatch.setattr("heuristics.labels.solve._ROUNDS", ())
+    monkeypatch.setattr("splitopt.heuristics.labels.solve._ROUNDS", ())
     exceeded = 0
     for labels in range(1, 40):
         result = run(layers(5), {"epsilon": 0.5, "label_limit": labels, "front": True})

@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 
-from instances import library
-from instances.documents import canonical, parse_json
-from instances.errors import InputError
-from instances.library.best_known import (
+from splitopt.instances import library
+from splitopt.instances.documents import canonical, parse_json
+from splitopt.instances.errors import InputError
+from splitopt.instances.library.best_known import (
     LABEL_ENGINE,
     Confirmation,
     KnownInstance,

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instances.cift import Configuration, SpeedInterval
-from instances.cift_plan import CiftPlan, Stop
-from instances.errors import InputError
-from instances.judge import certify, check, evaluate, read_instance, read_plan
+from splitopt.instances.cift import Configuration, SpeedInterval
+from splitopt.instances.cift_plan import CiftPlan, Stop
+from splitopt.instances.errors import InputError
+from splitopt.instances.judge import certify, check, evaluate, read_instance, read_plan
 
 DATA = Path(__file__).parents[1] / "data"
 SMALL = read_instance(DATA / "small-cift.json")

@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instances.curve_data import curve_errors, learning_data
-from instances.curve_fitting import (
+from splitopt.instances.curve_data import curve_errors, learning_data
+from splitopt.instances.curve_fitting import (
     CurveFit,
     bootstrap_fits,
     epochs_interval,
     fit_curve,
     fit_document,
 )
-from instances.curves import LearningCurve
-from instances.errors import InputError
-from instances.profiles import load_profile
+from splitopt.instances.curves import LearningCurve
+from splitopt.instances.errors import InputError
+from splitopt.instances.profiles import load_profile
 
 CURVES = learning_data("digits")
 FITS = learning_data("digits-fits")

@@ -8,8 +8,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra `measure` is not installed")
 pytest.importorskip("sklearn", reason="the extra `measure` is not installed")
 
-from instances.measure import digit_networks as networks  # noqa: E402
-from instances.measure.learning_curves import _loss, load_digits, measure  # noqa: E402
+from splitopt.instances.measure import digit_networks as networks  # noqa: E402
+from splitopt.instances.measure.learning_curves import _loss, load_digits, measure  # noqa: E402
 
 SMALL = networks.ARCHITECTURES[0]
 LEVELS = {compression.name: compression for compression in networks.COMPRESSIONS}
@@ -101,7 +101,7 @@ def test_the_parts_are_disjoint_and_whole() -> None:
 
 def test_the_test_part_does_not_reach_training(monkeypatch: pytest.MonkeyPatch) -> None:
     # Counts over halves of the test part add up only if the same networks came out of all runs.
-    from instances.measure import learning_curves
+    from splitopt.instances.measure import learning_curves
 
     monkeypatch.setattr(learning_curves, "EPOCHS", 2)
     monkeypatch.setattr(learning_curves, "PRETRAIN_EPOCHS", 1)

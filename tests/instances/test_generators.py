@@ -9,29 +9,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instances.cift_judge import check_cift, evaluate_cift
-from instances.documents import canonical
-from instances.errors import InputError
-from instances.generators import families, generate, instance_name
-from instances.generators.chains import cift_chain, mepra_chain
-from instances.generators.draws import Draws, draws_for, round_digits, round_up
-from instances.generators.hardware import (
+from splitopt.instances.cift_judge import check_cift, evaluate_cift
+from splitopt.instances.documents import canonical
+from splitopt.instances.errors import InputError
+from splitopt.instances.generators import families, generate, instance_name
+from splitopt.instances.generators.chains import cift_chain, mepra_chain
+from splitopt.instances.generators.draws import Draws, draws_for, round_digits, round_up
+from splitopt.instances.generators.hardware import (
     link_class,
     link_classes,
     node_class,
     node_classes,
 )
-from instances.generators.transfer import (
+from splitopt.instances.generators.transfer import (
     compression_names,
     curve_for,
     epochs_needed,
     error_after,
     size_class,
 )
-from instances.generators.witness import Prices, least
-from instances.interface import Budget
-from instances.judge import instance_from_document
-from instances.profiles import load_profile
+from splitopt.instances.generators.witness import Prices, least
+from splitopt.instances.interface import Budget
+from splitopt.instances.judge import instance_from_document
+from splitopt.instances.profiles import load_profile
 
 
 def small(family, seed, **knobs):
@@ -118,7 +118,7 @@ def test_deadlines_bind_on_the_cheapest_plan_when_tight():
 
 def test_the_witness_is_a_cheapest_plan():
     # Without deadlines a shortest path is an optimum: enumeration must find no better.
-    from formulations.brute_force_cift import METHOD
+    from splitopt.formulations.brute_force_cift import METHOD
 
     for seed in (1, 2, 3):
         instance = generate(
@@ -131,7 +131,7 @@ def test_the_witness_is_a_cheapest_plan():
 
 @pytest.mark.parametrize("mode", ["deadline", "deadlines-together", "memory", "no-configuration"])
 def test_infeasible_instances_are_infeasible(mode):
-    from formulations.brute_force_cift import METHOD
+    from splitopt.formulations.brute_force_cift import METHOD
 
     for seed in (1, 2):
         instance = generate(
@@ -319,8 +319,8 @@ def test_size_classes():
 
 
 def test_partition_costs_are_squares_of_the_distance_to_half():
-    from instances.judge import evaluate
-    from instances.mepra_plan import MepraPlan, shares_from_weights
+    from splitopt.instances.judge import evaluate
+    from splitopt.instances.mepra_plan import MepraPlan, shares_from_weights
 
     instance = generate("mepra-partition", 1, devices=6)
     numbers = np.sqrt([p.layers[0].flops for p in instance.profiles])[instance.profile]

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instances.errors import InputError
-from instances.interface import (
+from splitopt.instances.errors import InputError
+from splitopt.instances.interface import (
     EXACT,
     Budget,
     Option,
@@ -22,9 +22,9 @@ from instances.interface import (
     Termination,
     read_options,
 )
-from instances.judge import evaluate, read_instance, read_plan
-from instances.outcome import conclude, nothing_found, proven_infeasible
-from instances.tolerances import gap, not_above, values_agree
+from splitopt.instances.judge import evaluate, read_instance, read_plan
+from splitopt.instances.outcome import conclude, nothing_found, proven_infeasible
+from splitopt.instances.tolerances import gap, not_above, values_agree
 
 DATA = Path(__file__).parents[1] / "data"
 SMALL = read_instance(DATA / "small-mepra.json")

@@ -10,13 +10,13 @@ import sys
 
 import pytest
 
-from instances import library, sources
-from instances.errors import InputError
-from instances.interface import Budget
-from instances.library import build
-from instances.library.index import rows
-from instances.library.recipes import LARGE, QUICK, TINY
-from instances.library.splits import SEEDS, SPLITS, sample
+from splitopt.instances import library, sources
+from splitopt.instances.errors import InputError
+from splitopt.instances.interface import Budget
+from splitopt.instances.library import build
+from splitopt.instances.library.index import rows
+from splitopt.instances.library.recipes import LARGE, QUICK, TINY
+from splitopt.instances.library.splits import SEEDS, SPLITS, sample
 
 SAFE = re.compile(r"[a-z0-9][a-z0-9.-]*")
 
@@ -63,7 +63,9 @@ def test_the_index_says_what_loading_gives(member):
         assert instance.problem == entry.problem
         assert build.size_of(instance).items() >= dict(entry.size).items()
         if entry.content_hash:
-            assert instance.content_hash == entry.content_hash, "run instances.library.build"
+            assert instance.content_hash == entry.content_hash, (
+                "run splitopt.instances.library.build"
+            )
 
 
 def test_the_index_lists_the_recipes():
@@ -73,11 +75,11 @@ def test_the_index_lists_the_recipes():
             assert member in entry.sets
             assert (entry.made["family"], entry.made["seed"]) == (recipe.family, recipe.seed)
             written = json.loads(json.dumps(dict(recipe.knobs)))
-            assert entry.made["knobs"] == written, "run instances.library.build"
+            assert entry.made["knobs"] == written, "run splitopt.instances.library.build"
 
 
 def test_brute_force_enumerates_tiny():
-    from bench.registry import load
+    from splitopt.bench.registry import load
 
     infeasible = 0
     for name in library.names("tiny"):
@@ -112,7 +114,7 @@ def test_unknown_names_are_answered_with_similar_ones():
 
 def test_listing_needs_neither_numpy_nor_a_solver():
     code = (
-        "import sys; from instances import library; library.names(); "
+        "import sys; from splitopt.instances import library; library.names(); "
         "[library.entry(n) for n in library.names('tiny')]; "
         "print([m for m in ('numpy', 'scipy', 'highspy') if m in sys.modules])"
     )

@@ -8,11 +8,17 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from instances.documents import read_json, write_json
-from instances.judge import certify, check, evaluate, instance_from_document, plan_from_document
-from instances.mepra import ExitFractions, MepraInstance
-from instances.mepra_plan import MepraPlan, shares_from_weights
-from instances.profiles import load_profile
+from splitopt.instances.documents import read_json, write_json
+from splitopt.instances.judge import (
+    certify,
+    check,
+    evaluate,
+    instance_from_document,
+    plan_from_document,
+)
+from splitopt.instances.mepra import ExitFractions, MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan, shares_from_weights
+from splitopt.instances.profiles import load_profile
 
 
 def fleet(n: int, kinds: int = 200) -> tuple[MepraInstance, MepraPlan]:

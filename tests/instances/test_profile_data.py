@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-import instances
-from instances.measure.profiles import main, measure_all, profile_text, readme_text
+import splitopt.instances
+from splitopt.instances.measure.profiles import main, measure_all, profile_text, readme_text
 
-DATA = Path(instances.__file__).parent / "data" / "profiles"
+DATA = Path(splitopt.instances.__file__).parent / "data" / "profiles"
 # The networks of the learning curves have profiles too; test_curve_fitting.py holds those.
 PROFILES: dict[str, dict[str, Any]] = {
     path.stem: json.loads(path.read_text(encoding="utf-8"))

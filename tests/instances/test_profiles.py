@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 
-from instances.errors import InputError
-from instances.profiles import (
+from splitopt.instances.errors import InputError
+from splitopt.instances.profiles import (
     Block,
     Layer,
     MultiExitProfile,

@@ -9,15 +9,15 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from instances import sources
-from instances.documents import read_json
-from instances.errors import InputError
-from instances.generators import generate
-from instances.generators.families import FAMILIES
-from instances.judge import instance_from_document, plan_from_document
-from instances.library.crafted_cift import CRAFTED_CIFT
-from instances.library.crafted_mepra import CRAFTED_MEPRA
-from instances.profiles import load_profile, profile_names
+from splitopt.instances import sources
+from splitopt.instances.documents import read_json
+from splitopt.instances.errors import InputError
+from splitopt.instances.generators import generate
+from splitopt.instances.generators.families import FAMILIES
+from splitopt.instances.judge import instance_from_document, plan_from_document
+from splitopt.instances.library.crafted_cift import CRAFTED_CIFT
+from splitopt.instances.library.crafted_mepra import CRAFTED_MEPRA
+from splitopt.instances.profiles import load_profile, profile_names
 
 DATA = Path(__file__).parents[1] / "data"
 EXPECTED = json.loads((DATA / "malformed" / "expected.json").read_text())
@@ -25,7 +25,7 @@ KINDS = ("cift", "mepra", "cift-plan", "mepra-plan", "profile")
 
 
 def schema(kind: str):
-    text = (resources.files("instances") / "schema" / f"{kind}.schema.json").read_text()
+    text = (resources.files("splitopt.instances") / "schema" / f"{kind}.schema.json").read_text()
     return json.loads(text)
 
 
@@ -78,7 +78,7 @@ def test_instances_and_their_schema_agree():
 
 @pytest.mark.parametrize("name", profile_names())
 def test_profiles_and_their_schema_agree(name):
-    path = resources.files("instances") / "data" / "profiles" / f"{name}.json"
+    path = resources.files("splitopt.instances") / "data" / "profiles" / f"{name}.json"
     assert problems(json.loads(path.read_text()), "profile") == []
     assert problems(load_profile(name).to_document(), "profile") == []
 

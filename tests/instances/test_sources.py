@@ -7,15 +7,15 @@ import math
 import numpy as np
 import pytest
 
-from instances import sources
-from instances.errors import InputError
-from instances.judge import evaluate, instance_from_document
-from instances.mepra import exit_set_of
-from instances.mepra_plan import MepraPlan
-from instances.profiles import load_profile
-from instances.sources.mepra import build, exits_at_quarters, place_exits
-from instances.sources.settings import SourceSettings
-from instances.sources.tables import printed_devices
+from splitopt.instances import sources
+from splitopt.instances.errors import InputError
+from splitopt.instances.judge import evaluate, instance_from_document
+from splitopt.instances.mepra import exit_set_of
+from splitopt.instances.mepra_plan import MepraPlan
+from splitopt.instances.profiles import load_profile
+from splitopt.instances.sources.mepra import build, exits_at_quarters, place_exits
+from splitopt.instances.sources.settings import SourceSettings
+from splitopt.instances.sources.tables import printed_devices
 
 
 def test_printed_rows_add_up_as_the_article_prints_them():

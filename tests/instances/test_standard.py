@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from instances import library
-from instances.errors import InputError
-from instances.library import standard
-from instances.library.build import FOLDER, STANDARD
+from splitopt.instances import library
+from splitopt.instances.errors import InputError
+from splitopt.instances.library import standard
+from splitopt.instances.library.build import FOLDER, STANDARD
 
 
 def row(problem="cift", **changes):

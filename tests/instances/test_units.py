@@ -7,13 +7,13 @@ import math
 
 import pytest
 
-from bench.registry import load
-from bench.sources import load_instance
-from instances.cift import CiftInstance, SpeedInterval
-from instances.cift_judge import evaluate_cift
-from instances.interface import Budget, SolutionStatus
-from instances.judge import check
-from instances.units import scaled
+from splitopt.bench.registry import load
+from splitopt.bench.sources import load_instance
+from splitopt.instances.cift import CiftInstance, SpeedInterval
+from splitopt.instances.cift_judge import evaluate_cift
+from splitopt.instances.interface import Budget, SolutionStatus
+from splitopt.instances.judge import check
+from splitopt.instances.units import scaled
 
 NAMES = ("cift-tiny-both", "cift-tiny-continuous", "cift-crafted-two-deadlines")
 # Beyond these FLOP and seconds, kappa leaves the range of figures that instances may hold.

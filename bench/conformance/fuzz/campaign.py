@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.conformance.fuzz.enumeration import truth_of
-from bench.conformance.fuzz.shrink import shrunk
-from bench.conformance.fuzz.trial import Attempt, Failure, drawn, judged, run, try_instance
-from bench.registry import METHODS, Entry, load
-from instances.cift import CiftInstance, SpeedInterval
-from instances.documents import write_json
-from instances.interface import Result, SolutionStatus
+from splitopt.bench.conformance.fuzz.enumeration import truth_of
+from splitopt.bench.conformance.fuzz.shrink import shrunk
+from splitopt.bench.conformance.fuzz.trial import Attempt, Failure, drawn, judged, run, try_instance
+from splitopt.bench.registry import METHODS, Entry, load
+from splitopt.instances.cift import CiftInstance, SpeedInterval
+from splitopt.instances.documents import write_json
+from splitopt.instances.interface import Result, SolutionStatus
 
 if TYPE_CHECKING:
-    from instances.interface import Instance, Method
+    from splitopt.instances.interface import Instance, Method
 
 __all__ = ["Found", "Tally", "fuzz"]
 

@@ -14,8 +14,8 @@ from typing import Literal
 
 import numpy as np
 
-from bench.conformance.fuzz.enumeration import fastest, some_plans
-from instances.cift import (
+from splitopt.bench.conformance.fuzz.enumeration import fastest, some_plans
+from splitopt.instances.cift import (
     CiftInstance,
     Compression,
     Configuration,
@@ -24,10 +24,10 @@ from instances.cift import (
     SpeedInterval,
     Training,
 )
-from instances.cift_judge import evaluate_cift
-from instances.fields import LARGEST, SMALLEST
-from instances.mepra import ExitFractions, MepraInstance
-from instances.profiles import Block, Layer, MultiExitProfile, Profile, load_profile
+from splitopt.instances.cift_judge import evaluate_cift
+from splitopt.instances.fields import LARGEST, SMALLEST
+from splitopt.instances.mepra import ExitFractions, MepraInstance
+from splitopt.instances.profiles import Block, Layer, MultiExitProfile, Profile, load_profile
 
 __all__ = ["KINDS", "draw_cift", "draw_mepra"]
 

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from instances.cift import CiftInstance, Configuration, Node, SpeedInterval
-from instances.cift_plan import CiftPlan, Stop
-from instances.exact import rational
-from instances.judge import check, evaluate
-from instances.mepra import MepraInstance
-from instances.tolerances import TOLERANCES
+from splitopt.instances.cift import CiftInstance, Configuration, Node, SpeedInterval
+from splitopt.instances.cift_plan import CiftPlan, Stop
+from splitopt.instances.exact import rational
+from splitopt.instances.judge import check, evaluate
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.tolerances import TOLERANCES
 
 __all__ = ["Truth", "fastest", "some_plans", "truth_of"]
 

@@ -6,11 +6,11 @@ import copy
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from instances.errors import InputError
-from instances.judge import instance_from_document
+from splitopt.instances.errors import InputError
+from splitopt.instances.judge import instance_from_document
 
 if TYPE_CHECKING:
-    from instances.interface import Instance
+    from splitopt.instances.interface import Instance
 
 __all__ = ["shrunk"]
 

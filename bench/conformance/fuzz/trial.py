@@ -7,18 +7,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bench.conformance.fuzz.draw import draw_cift, draw_mepra
-from bench.conformance.fuzz.enumeration import Truth, truth_of
-from bench.registry import METHODS, Entry
-from instances.cift import CiftInstance
-from instances.errors import InputError
-from instances.interface import Budget, Result, SolutionStatus, Termination
-from instances.judge import check, evaluate
-from instances.outcome import admitted
-from instances.tolerances import TOLERANCES
+from splitopt.bench.conformance.fuzz.draw import draw_cift, draw_mepra
+from splitopt.bench.conformance.fuzz.enumeration import Truth, truth_of
+from splitopt.bench.registry import METHODS, Entry
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.errors import InputError
+from splitopt.instances.interface import Budget, Result, SolutionStatus, Termination
+from splitopt.instances.judge import check, evaluate
+from splitopt.instances.outcome import admitted
+from splitopt.instances.tolerances import TOLERANCES
 
 if TYPE_CHECKING:
-    from instances.interface import Instance, Method
+    from splitopt.instances.interface import Instance, Method
 
 __all__ = ["Attempt", "Failure", "attempts", "drawn", "judged", "try_instance"]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-from bench.metrics import data_profile, performance_profile, primal_gap
-from bench.report.data import ReportData
-from bench.report.plots.common import CLOCK_S, SHARES, task_costs
-from bench.report.scale import Scale
-from bench.report.svg import Chart
-from bench.rows import Row
-from bench.run_integrals import judged_trajectory
-from bench.summary import is_proved
+from splitopt.bench.metrics import data_profile, performance_profile, primal_gap
+from splitopt.bench.report.data import ReportData
+from splitopt.bench.report.plots.common import CLOCK_S, SHARES, task_costs
+from splitopt.bench.report.scale import Scale
+from splitopt.bench.report.svg import Chart
+from splitopt.bench.rows import Row
+from splitopt.bench.run_integrals import judged_trajectory
+from splitopt.bench.summary import is_proved
 
 __all__ = ["TARGET_GAP", "data_profile_chart", "profile_chart", "time_to_target"]
 

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.metrics import primal_gap
-from bench.references import Reference
-from bench.report.data import ReportData
-from bench.report.plots.common import EARLIEST_S, SHARES
-from bench.report.scale import Scale
-from bench.report.svg import Chart
-from bench.rows import Row
-from bench.run_integrals import judged_trajectory
+from splitopt.bench.metrics import primal_gap
+from splitopt.bench.references import Reference
+from splitopt.bench.report.data import ReportData
+from splitopt.bench.report.plots.common import EARLIEST_S, SHARES
+from splitopt.bench.report.scale import Scale
+from splitopt.bench.report.svg import Chart
+from splitopt.bench.rows import Row
+from splitopt.bench.run_integrals import judged_trajectory
 
 __all__ = ["gap_over_time_chart", "instance_chart"]
 

@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from heuristics.jqodi.cift.passes import forward, prices_at, trace
-from heuristics.jqodi.cift.speeds import phase_speeds
-from heuristics.labels.jit import kernel
+from splitopt.heuristics.jqodi.cift.passes import forward, prices_at, trace
+from splitopt.heuristics.jqodi.cift.speeds import phase_speeds
+from splitopt.heuristics.labels.jit import kernel
 
 __all__ = ["Dual", "ascend", "least_times", "plan_speeds"]
 

@@ -20,14 +20,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from heuristics.jqodi.cift.network import Instance
-from heuristics.jqodi.cift.program import Graph, Program, Rules
-from heuristics.jqodi.cift.search import EXACT_RATIO, Search
-from instances.cift import CiftInstance
-from instances.cift_judge import evaluate_cift
-from instances.cift_plan import CiftPlan
-from instances.errors import InputError
-from instances.interface import Budget, Recorder
+from splitopt.heuristics.jqodi.cift.network import Instance
+from splitopt.heuristics.jqodi.cift.program import Graph, Program, Rules
+from splitopt.heuristics.jqodi.cift.search import EXACT_RATIO, Search
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_judge import evaluate_cift
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.errors import InputError
+from splitopt.instances.interface import Budget, Recorder
 
 __all__ = ["Axis", "EnergyFront", "FrontPoint", "energy_front"]
 
@@ -154,7 +154,7 @@ def energy_front(
 def _rules(instance: CiftInstance, epsilon: float) -> Rules:
     step, rest = 0.0, epsilon
     if instance.has_continuous_speeds:
-        from heuristics.jqodi.cift.levels import step_for
+        from splitopt.heuristics.jqodi.cift.levels import step_for
 
         step, rest = step_for(epsilon)
     ratio = 1.0 + rest if epsilon else EXACT_RATIO
@@ -218,7 +218,7 @@ class _Front:
 
     def sample(self, instance: CiftInstance, end: float) -> None:
         """Add the plans of single solves at deadlines spread over the axis."""
-        from heuristics.jqodi.cift.dual import least_times
+        from splitopt.heuristics.jqodi.cift.dual import least_times
 
         swept = 0 if self.axis == "inference" else 1
         net = self.arrays.network
@@ -240,8 +240,8 @@ class _Front:
                 self.add(search.plan)
 
     def _run(self, graph: Graph) -> None:
-        from heuristics.labels import Termination as Ended
-        from heuristics.labels import constrained_shortest_path
+        from splitopt.heuristics.labels import Termination as Ended
+        from splitopt.heuristics.labels import constrained_shortest_path
 
         if not graph.size:
             return

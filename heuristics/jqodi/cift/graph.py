@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from heuristics.jqodi.cift.passes import backward, forward, prices_at
-from heuristics.labels.jit import kernel
+from splitopt.heuristics.jqodi.cift.passes import backward, forward, prices_at
+from splitopt.heuristics.labels.jit import kernel
 
 __all__ = ["Arcs", "Levels", "Limits", "bounds_of", "write_arcs"]
 

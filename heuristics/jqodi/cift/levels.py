@@ -14,9 +14,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from heuristics.jqodi.cift.graph import Levels
-from heuristics.jqodi.cift.network import Instance
-from instances.cift import CiftInstance, Node, SpeedInterval
+from splitopt.heuristics.jqodi.cift.graph import Levels
+from splitopt.heuristics.jqodi.cift.network import Instance
+from splitopt.instances.cift import CiftInstance, Node, SpeedInterval
 
 __all__ = ["MOST_LEVELS", "least_epsilon", "levels_needed", "phase_levels", "step_for"]
 

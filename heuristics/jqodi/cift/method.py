@@ -2,9 +2,9 @@ r"""JQODI on CIFT: the time-energy program, exact or within a factor 1 + epsilon
 
 The program is a resource-constrained shortest path on the time-energy graph of each configuration:
 labels (E, T_inf, T_ft) at states (blocks done, node, phase), dominated labels dropped, and within
-epsilon one label kept in each cell of a geometric grid (`heuristics.labels`). Configurations are
-visited best bound first and cut by the incumbent (`jqodi.cift.search`); what is guaranteed in
-each case stands in `heuristics.jqodi.guarantee`.
+epsilon one label kept in each cell of a geometric grid (`splitopt.heuristics.labels`).
+Configurations are visited best bound first and cut by the incumbent (`jqodi.cift.search`); what is
+guaranteed in each case stands in `splitopt.heuristics.jqodi.guarantee`.
 
 Continuous speeds: a grid of ratio 1 + s, with ``(1 + s)^2 (1 + epsilon') <= 1 + epsilon``, and at
 the end the best speeds for the placement found.
@@ -17,14 +17,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal, cast
 
-from heuristics.jqodi.cift.network import Instance
-from heuristics.jqodi.cift.program import Rules
-from heuristics.jqodi.cift.search import EXACT_RATIO, Search
-from heuristics.jqodi.guarantee import broken, certified, interrupted, promised
-from instances.cift import CiftInstance
-from instances.cift_plan import CiftPlan
-from instances.errors import InputError
-from instances.interface import (
+from splitopt.heuristics.jqodi.cift.network import Instance
+from splitopt.heuristics.jqodi.cift.program import Rules
+from splitopt.heuristics.jqodi.cift.search import EXACT_RATIO, Search
+from splitopt.heuristics.jqodi.guarantee import broken, certified, interrupted, promised
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.errors import InputError
+from splitopt.instances.interface import (
     EXACT,
     Budget,
     OnProgress,
@@ -36,9 +36,9 @@ from instances.interface import (
     Termination,
     read_options,
 )
-from instances.judge import check
-from instances.outcome import conclude, nothing_found, proven_infeasible
-from instances.tolerances import gap
+from splitopt.instances.judge import check
+from splitopt.instances.outcome import conclude, nothing_found, proven_infeasible
+from splitopt.instances.tolerances import gap
 
 __all__ = ["APPROXIMATE", "EXACT_PROGRAM", "JqodiCift"]
 
@@ -84,7 +84,7 @@ class JqodiCift:
 
     def prepare(self) -> None:
         """Load the compiled kernels."""
-        from heuristics.jqodi.cift.warm import warm_up
+        from splitopt.heuristics.jqodi.cift.warm import warm_up
 
         warm_up()
 
@@ -97,7 +97,7 @@ class JqodiCift:
         warm_start: CiftPlan | None = None,
         on_progress: OnProgress | None = None,
     ) -> Result:
-        """Solve within epsilon, or to a relative 1e-9; see `instances.interface.Method.solve`."""
+        """Solve within epsilon, or to a relative 1e-9; see `Method.solve`."""
         chosen = read_options(self.name, self.options, options)
         recorder = Recorder(on_progress)
         rules = self._rules(instance, chosen)
@@ -119,7 +119,7 @@ class JqodiCift:
             deadlines = "strict"
         step, rest = 0.0, epsilon
         if instance.has_continuous_speeds and instance.deadlines:
-            from heuristics.jqodi.cift.levels import step_for
+            from splitopt.heuristics.jqodi.cift.levels import step_for
 
             step, rest = step_for(epsilon)
         return Rules(epsilon, 1.0 + rest, step, deadlines, reduction)
@@ -176,7 +176,7 @@ def _check_grid(instance: Instance, rules: Rules) -> None:
     """Refuse a grid of speeds that would not fit."""
     if not rules.step:
         return
-    from heuristics.jqodi.cift.levels import MOST_LEVELS, least_epsilon, levels_needed
+    from splitopt.heuristics.jqodi.cift.levels import MOST_LEVELS, least_epsilon, levels_needed
 
     if levels_needed(instance, rules.step) > MOST_LEVELS:
         least = least_epsilon(instance.data)

@@ -29,9 +29,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from instances.cift import CiftInstance, Configuration, SpeedInterval
-from instances.exact import rational
-from instances.tolerances import TOLERANCES
+from splitopt.instances.cift import CiftInstance, Configuration, SpeedInterval
+from splitopt.instances.exact import rational
+from splitopt.instances.tolerances import TOLERANCES
 
 __all__ = ["OUTWARD", "Case", "Chain", "Instance", "Load", "Network"]
 

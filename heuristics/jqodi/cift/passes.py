@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from heuristics.labels.jit import kernel
+from splitopt.heuristics.labels.jit import kernel
 
 __all__ = ["Prices", "backward", "cheapest", "forward", "prices_at", "trace"]
 

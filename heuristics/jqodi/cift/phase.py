@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from heuristics.jqodi.cift.passes import cheapest
-from heuristics.jqodi.cift.speeds import phase_speeds
-from heuristics.labels.jit import kernel
+from splitopt.heuristics.jqodi.cift.passes import cheapest
+from splitopt.heuristics.jqodi.cift.speeds import phase_speeds
+from splitopt.heuristics.labels.jit import kernel
 
 __all__ = ["phase_bound", "phase_optimum"]
 

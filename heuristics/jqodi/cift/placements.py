@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from heuristics.jqodi.cift.network import OUTWARD
-from heuristics.jqodi.cift.phase import phase_bound, phase_optimum
-from heuristics.jqodi.cift.speeds import phase_speeds
-from heuristics.labels.jit import kernel
+from splitopt.heuristics.jqodi.cift.network import OUTWARD
+from splitopt.heuristics.jqodi.cift.phase import phase_bound, phase_optimum
+from splitopt.heuristics.jqodi.cift.speeds import phase_speeds
+from splitopt.heuristics.labels.jit import kernel
 
 __all__ = ["Enumerated", "enumerate_placements"]
 

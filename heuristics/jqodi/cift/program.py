@@ -1,8 +1,8 @@
 """The label program of JQODI on the time-energy graph of one configuration.
 
 The graph is written out by `jqodi.cift.graph` and given to
-`heuristics.labels.constrained_shortest_path`: cost E, resources T_inf and T_ft as far as they have
-a deadline.
+`splitopt.heuristics.labels.constrained_shortest_path`: cost E, resources T_inf and T_ft as far as
+they have a deadline.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from heuristics.jqodi.cift.network import OUTWARD, Case, Instance
-from instances.interface import Budget, Termination
+from splitopt.heuristics.jqodi.cift.network import OUTWARD, Case, Instance
+from splitopt.instances.interface import Budget, Termination
 
 __all__ = ["Graph", "Outcome", "Program", "Rules"]
 
@@ -92,7 +92,7 @@ class Program:
         The first is the Lagrangian with what the deadlines pay back still in it; that is returned
         as well.
         """
-        from heuristics.jqodi.cift.graph import bounds_of
+        from splitopt.heuristics.jqodi.cift.graph import bounds_of
 
         net, chain, load = self.instance.network, case.chain, case.load
         credit = sum(
@@ -111,8 +111,8 @@ class Program:
 
     def graph(self, case: Case, measures: tuple[Any, ...]) -> Graph:
         """Return the graph without arcs on no path within all measures."""
-        from heuristics.jqodi.cift.graph import write_arcs
-        from heuristics.jqodi.cift.levels import phase_levels
+        from splitopt.heuristics.jqodi.cift.graph import write_arcs
+        from splitopt.heuristics.jqodi.cift.levels import phase_levels
 
         if self._levels is None:
             self._levels = (
@@ -164,10 +164,10 @@ class Graph:
             Find the least T_ft within the inference deadline instead, exactly; a path beyond the
             fine-tuning deadline means infeasible.
         more
-            Further arguments of `heuristics.labels.constrained_shortest_path`.
+            Further arguments of `splitopt.heuristics.labels.constrained_shortest_path`.
         """
-        from heuristics.labels import Termination as Ended
-        from heuristics.labels import constrained_shortest_path
+        from splitopt.heuristics.labels import Termination as Ended
+        from splitopt.heuristics.labels import constrained_shortest_path
 
         tail, head, figure = self.arcs.tail, self.arcs.head, self.arcs.figure
         limit = self.case.load.limit

@@ -25,14 +25,14 @@ from typing import Any
 
 import numpy as np
 
-from heuristics.jqodi.cift.network import OUTWARD, Case, Instance
-from heuristics.jqodi.cift.program import Graph, Outcome, Program, Rules
-from heuristics.jqodi.guarantee import promised
-from instances.cift_judge import CiftEvaluation, evaluate_cift
-from instances.cift_plan import CiftPlan, Stop
-from instances.interface import Budget, Recorder, Statistic, Termination
-from instances.judge import check
-from instances.outcome import admitted
+from splitopt.heuristics.jqodi.cift.network import OUTWARD, Case, Instance
+from splitopt.heuristics.jqodi.cift.program import Graph, Outcome, Program, Rules
+from splitopt.heuristics.jqodi.guarantee import promised
+from splitopt.instances.cift_judge import CiftEvaluation, evaluate_cift
+from splitopt.instances.cift_plan import CiftPlan, Stop
+from splitopt.instances.interface import Budget, Recorder, Statistic, Termination
+from splitopt.instances.judge import check
+from splitopt.instances.outcome import admitted
 
 __all__ = ["EXACT_RATIO", "Search"]
 
@@ -167,7 +167,7 @@ class Search:
             self.termination = Termination.TIME
             self._finish(0.0)
             return
-        from heuristics.jqodi.cift import dual
+        from splitopt.heuristics.jqodi.cift import dual
 
         net = self.instance.network
         heap: list[tuple[float, int, _State]] = []
@@ -262,7 +262,7 @@ class Search:
 
     def _enumerate(self, state: _State, measures: tuple[Any, ...], credit: float) -> bool:
         """Try to solve a configuration placement by placement; tell whether that is done."""
-        from heuristics.jqodi.cift.placements import enumerate_placements
+        from splitopt.heuristics.jqodi.cift.placements import enumerate_placements
 
         case = state.case
         found = enumerate_placements(
@@ -367,7 +367,7 @@ class Search:
         case = graph.case
         plan = self.plan_of(graph, path)
         if self.rules.epsilon:
-            from heuristics.jqodi.cift.dual import plan_speeds
+            from splitopt.heuristics.jqodi.cift.dual import plan_speeds
 
             net = self.instance.network
             rows, _, _ = graph.decode(path)

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from heuristics.jqodi.cift.passes import cheapest
-from heuristics.labels.jit import kernel
+from splitopt.heuristics.jqodi.cift.passes import cheapest
+from splitopt.heuristics.labels.jit import kernel
 
 __all__ = ["phase_speeds"]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from heuristics.jqodi.cift.network import Instance
-from instances.cift import CiftInstance
-from instances.cift_plan import CiftPlan
+from splitopt.heuristics.jqodi.cift.network import Instance
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.cift_plan import CiftPlan
 
 __all__ = ["Steps", "steps_of"]
 

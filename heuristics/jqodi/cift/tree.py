@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from heuristics.jqodi.cift.network import Case, Instance
-from heuristics.jqodi.cift.program import Graph, Program
-from instances.cift import CiftInstance
-from instances.errors import InputError
+from splitopt.heuristics.jqodi.cift.network import Case, Instance
+from splitopt.heuristics.jqodi.cift.program import Graph, Program
+from splitopt.instances.cift import CiftInstance
+from splitopt.instances.errors import InputError
 
 if TYPE_CHECKING:
-    from heuristics.labels import LabelLog
+    from splitopt.heuristics.labels import LabelLog
 
 __all__ = ["FATES", "Doors", "Tree", "time_energy_tree"]
 
@@ -132,7 +132,7 @@ def time_energy_tree(
     InputError
         For a configuration the instance has not, or continuous speeds with epsilon 0.
     """
-    from heuristics.labels import constrained_shortest_path
+    from splitopt.heuristics.labels import constrained_shortest_path
 
     if not 0 <= configuration < len(instance.configurations):
         raise InputError(
@@ -147,7 +147,7 @@ def time_energy_tree(
             raise InputError(
                 "epsilon", epsilon, "a number > 0 where speeds are continuous", "give 0.1, say"
             )
-        from heuristics.jqodi.cift.levels import step_for
+        from splitopt.heuristics.jqodi.cift.levels import step_for
 
         step, rest = step_for(epsilon)
     arrays = Instance(instance)
@@ -221,8 +221,8 @@ def _chosen(speed: Floats, level: npt.NDArray[np.int32]) -> Floats:
 
 def _graph(program: Program, case: Case) -> tuple[Graph, bool]:
     """Return the graph, and whether it has the arcs that deadlines rule out."""
-    from heuristics.jqodi.cift.graph import bounds_of
-    from heuristics.jqodi.cift.levels import phase_levels
+    from splitopt.heuristics.jqodi.cift.graph import bounds_of
+    from splitopt.heuristics.jqodi.cift.levels import phase_levels
 
     net, last = program.instance.network, case.load.last
     per_phase = [

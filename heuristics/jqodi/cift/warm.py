@@ -15,13 +15,13 @@ def warm_up() -> float:
     if _ready:
         return 0.0
     began = perf_counter()
-    from heuristics.jqodi.cift.network import Instance
-    from heuristics.jqodi.cift.program import Rules
-    from heuristics.jqodi.cift.search import EXACT_RATIO, Search
-    from heuristics.labels import warm_up as warm_labels
-    from instances.cift import CiftInstance, Compression, Configuration, Link, Node
-    from instances.interface import Budget, Recorder
-    from instances.profiles import Block, Profile
+    from splitopt.heuristics.jqodi.cift.network import Instance
+    from splitopt.heuristics.jqodi.cift.program import Rules
+    from splitopt.heuristics.jqodi.cift.search import EXACT_RATIO, Search
+    from splitopt.heuristics.labels import warm_up as warm_labels
+    from splitopt.instances.cift import CiftInstance, Compression, Configuration, Link, Node
+    from splitopt.instances.interface import Budget, Recorder
+    from splitopt.instances.profiles import Block, Profile
 
     warm_labels()
     nodes = tuple(

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from heuristics.jqodi.mepra.options import Fronts
+from splitopt.heuristics.jqodi.mepra.options import Fronts
 
 __all__ = ["Relaxed", "relax"]
 
@@ -53,7 +53,7 @@ class Relaxed:
 
 def relax(fronts: Fronts) -> Relaxed:
     """Maximise the Lagrangian and round its choices to a plan."""
-    from heuristics.jqodi.mepra.kernels import choose, improve
+    from splitopt.heuristics.jqodi.mepra.kernels import choose, improve
 
     start, own, root, count = fronts.start, fronts.own, fronts.root, fronts.count
     groups = len(count)

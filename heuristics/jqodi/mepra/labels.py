@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from heuristics.labels.jit import kernel
+from splitopt.heuristics.labels.jit import kernel
 
 __all__ = ["stage"]
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from heuristics.jqodi.guarantee import INTERRUPTED, certified
-from heuristics.jqodi.mepra.search import EXACT_RATIO, MepraSearch
-from instances.interface import (
+from splitopt.heuristics.jqodi.guarantee import INTERRUPTED, certified
+from splitopt.heuristics.jqodi.mepra.search import EXACT_RATIO, MepraSearch
+from splitopt.instances.interface import (
     EXACT,
     Budget,
     Guarantee,
@@ -25,10 +25,10 @@ from instances.interface import (
     Termination,
     read_options,
 )
-from instances.judge import check
-from instances.mepra import MepraInstance
-from instances.mepra_plan import MepraPlan
-from instances.outcome import conclude, nothing_found
+from splitopt.instances.judge import check
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan
+from splitopt.instances.outcome import conclude, nothing_found
 
 __all__ = ["APPROXIMATE", "EXACT_PROGRAM", "JqodiMepra"]
 
@@ -60,7 +60,7 @@ class JqodiMepra:
 
     def prepare(self) -> None:
         """Load the compiled kernels."""
-        from heuristics.jqodi.mepra.warm import warm_up
+        from splitopt.heuristics.jqodi.mepra.warm import warm_up
 
         warm_up()
 
@@ -73,7 +73,7 @@ class JqodiMepra:
         warm_start: MepraPlan | None = None,
         on_progress: OnProgress | None = None,
     ) -> Result:
-        """Solve within epsilon, or to the budget's gap; see `instances.interface.Method.solve`."""
+        """Solve within epsilon, or to the budget's gap; see `Method.solve`."""
         chosen = read_options(self.name, self.options, options)
         epsilon = 0.0 if self.exact else float(chosen["epsilon"])
         search = MepraSearch(

@@ -26,8 +26,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from instances.mepra import MepraInstance
-from instances.mepra_plan import MepraPlan, shares_from_weights
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan, shares_from_weights
 
 __all__ = ["Fronts", "fronts_of"]
 
@@ -115,7 +115,7 @@ def _points(
     instance: MepraInstance, kinds: list[tuple[int, int, int]]
 ) -> tuple[Ints, list[Floats]]:
     """Return (start, [local, bits, edge, split, exits]) of the points of all kinds."""
-    from heuristics.jqodi.mepra.kernels import fixed_points, free_points, useful
+    from splitopt.heuristics.jqodi.mepra.kernels import fixed_points, free_points, useful
 
     chains = {}
     tails = {}
@@ -180,7 +180,7 @@ def _groups(instance: MepraInstance, kind: Ints) -> tuple[Ints, Ints]:
 
 def fronts_of(instance: MepraInstance) -> Fronts:
     """Return the fronts of an instance."""
-    from heuristics.jqodi.mepra.kernels import hulls
+    from splitopt.heuristics.jqodi.mepra.kernels import hulls
 
     kind, kinds = _kinds(instance)
     first, (local, bits, edge, split, exits) = _points(instance, kinds)

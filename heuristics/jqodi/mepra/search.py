@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from heuristics.jqodi.mepra.dual import Relaxed, relax
-from heuristics.jqodi.mepra.options import Fronts, fronts_of
-from instances.interface import Budget, Recorder, Statistic, Termination
-from instances.judge import evaluate
-from instances.mepra import MepraInstance
-from instances.mepra_plan import MepraPlan
+from splitopt.heuristics.jqodi.mepra.dual import Relaxed, relax
+from splitopt.heuristics.jqodi.mepra.options import Fronts, fronts_of
+from splitopt.instances.interface import Budget, Recorder, Statistic, Termination
+from splitopt.instances.judge import evaluate
+from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra_plan import MepraPlan
 
 __all__ = ["EXACT_RATIO", "MepraSearch"]
 
@@ -151,7 +151,7 @@ class MepraSearch:
 
     def _label(self, fronts: Fronts, relaxed: Relaxed, ratio: float, *, trim: bool) -> None:
         """Run the label program over the devices that have a choice left."""
-        from heuristics.jqodi.mepra.labels import stage
+        from splitopt.heuristics.jqodi.mepra.labels import stage
 
         price = relaxed.multiplier
         threshold = self.cost / ratio if self.reduction else math.inf

@@ -17,10 +17,10 @@ def warm_up() -> float:
     if _ready:
         return 0.0
     began = perf_counter()
-    from heuristics.jqodi.mepra.search import EXACT_RATIO, MepraSearch
-    from instances.interface import Budget, Recorder
-    from instances.mepra import ExitFractions, MepraInstance
-    from instances.profiles import Layer, MultiExitProfile
+    from splitopt.heuristics.jqodi.mepra.search import EXACT_RATIO, MepraSearch
+    from splitopt.instances.interface import Budget, Recorder
+    from splitopt.instances.mepra import ExitFractions, MepraInstance
+    from splitopt.instances.profiles import Layer, MultiExitProfile
 
     layers = tuple(Layer(f"l{k}", 1.0 + k, 1.0, 0.5) for k in range(3))
     network = MultiExitProfile("m", 2.0, layers)

@@ -5,11 +5,11 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from bench.cli import cli
-from bench.explaining import explain
-from bench.registry import load
-from instances import library
-from instances.interface import Budget
+from splitopt.bench.cli import cli
+from splitopt.bench.explaining import explain
+from splitopt.bench.registry import load
+from splitopt.instances import library
+from splitopt.instances.interface import Budget
 
 
 def optimum(instance):
@@ -94,8 +94,8 @@ def test_mepra_names_the_cheapest_single_change():
     place = one(found, "plan")
     assert (place.figures["edge"], place.figures["device"], place.figures["inside"]) == (4, 1, 0)
     # All five at the edge, shares by the square-root rule, priced by the judge.
-    from instances.judge import evaluate
-    from instances.mepra_plan import MepraPlan, shares_from_weights
+    from splitopt.instances.judge import evaluate
+    from splitopt.instances.mepra_plan import MepraPlan, shares_from_weights
 
     best = min(
         evaluate(instance, MepraPlan([0] * 5, shares_from_weights(weights))).objective

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench.cli import cli
-from bench.exporting import write
-from bench.lessons.exercises import EXERCISES, find
-from bench.lessons.grading import grade
-from instances import library
-from instances.errors import InputError
-from instances.judge import evaluate, read_plan
+from splitopt.bench.cli import cli
+from splitopt.bench.exporting import write
+from splitopt.bench.lessons.exercises import EXERCISES, find
+from splitopt.bench.lessons.grading import grade
+from splitopt.instances import library
+from splitopt.instances.errors import InputError
+from splitopt.instances.judge import evaluate, read_plan
 
 SOLUTIONS = Path(__file__).parents[3] / "docs" / "lessons" / "solutions"
 PLANS = [e for e in EXERCISES if e.kind == "plan" and (SOLUTIONS / f"{e.name}.json").exists()]

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from bench.lessons.notebooks import Cell, lessons, run, title_of
-from bench.lessons.pages import page
-from instances.errors import InputError
+from splitopt.bench.lessons.notebooks import Cell, lessons, run, title_of
+from splitopt.bench.lessons.pages import page
+from splitopt.instances.errors import InputError
 
 marimo = pytest.importorskip("marimo", reason="the extra `lessons` is not installed")
 

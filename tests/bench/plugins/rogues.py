@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from instances.interface import (
+from splitopt.instances.interface import (
     Guarantee,
     Option,
     Recorder,
@@ -21,9 +21,9 @@ from instances.interface import (
     Support,
     Termination,
 )
-from instances.judge import evaluate
-from instances.mepra_plan import MepraPlan
-from instances.outcome import conclude, nothing_found, proven_infeasible
+from splitopt.instances.judge import evaluate
+from splitopt.instances.mepra_plan import MepraPlan
+from splitopt.instances.outcome import conclude, nothing_found, proven_infeasible
 
 
 def device_only(instance):

@@ -5,9 +5,9 @@ import resource
 import sys
 from pathlib import Path
 
-from bench.cluster.spec import read_cluster
-from bench.runner import run_set
-from bench.store import StoreError
+from splitopt.bench.cluster.spec import read_cluster
+from splitopt.bench.runner import run_set
+from splitopt.bench.store import StoreError
 
 
 def main():

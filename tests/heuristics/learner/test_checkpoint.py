@@ -7,8 +7,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from heuristics.learner import checkpoint
-from instances.errors import InputError
+from splitopt.heuristics.learner import checkpoint
+from splitopt.instances.errors import InputError
 
 
 def test_bits_survive(tmp_path):

@@ -7,21 +7,21 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from heuristics.learner.cift_actor import CiftPolicy
-from heuristics.learner.cift_bank import Sizes, make_bank
-from heuristics.learner.cift_bounds import PATTERN, TIME_ONLY
-from heuristics.learner.cift_features import (
+from splitopt.heuristics.learner.cift_actor import CiftPolicy
+from splitopt.heuristics.learner.cift_bank import Sizes, make_bank
+from splitopt.heuristics.learner.cift_bounds import PATTERN, TIME_ONLY
+from splitopt.heuristics.learner.cift_features import (
     CANDIDATE_FEATURES,
     PENALTY,
     candidate_features,
     scores,
 )
-from heuristics.learner.cift_jax import CiftEnvironment, Observation
-from heuristics.learner.cift_policy import ACTOR_SHAPES, log_probabilities, logits
-from heuristics.learner.cift_process import CiftProcess, Kind, State
-from heuristics.learner.cift_view import view
-from instances.library import load
-from instances.library.splits import sample
+from splitopt.heuristics.learner.cift_jax import CiftEnvironment, Observation
+from splitopt.heuristics.learner.cift_policy import ACTOR_SHAPES, log_probabilities, logits
+from splitopt.heuristics.learner.cift_process import CiftProcess, Kind, State
+from splitopt.heuristics.learner.cift_view import view
+from splitopt.instances.library import load
+from splitopt.instances.library.splits import sample
 
 SHARE_KEPT = 10
 SIZES = Sizes(nodes=20, blocks=20, levels=5, actions=24)

@@ -9,10 +9,10 @@ import sys
 import numpy as np
 import pytest
 
-from heuristics.learner.cift_bounds import TIME_ONLY
-from heuristics.learner.cift_features import candidate_features
-from heuristics.learner.cift_method import METHOD
-from heuristics.learner.cift_play import (
+from splitopt.heuristics.learner.cift_bounds import TIME_ONLY
+from splitopt.heuristics.learner.cift_features import candidate_features
+from splitopt.heuristics.learner.cift_method import METHOD
+from splitopt.heuristics.learner.cift_play import (
     DATA,
     VARIANTS,
     best_completion,
@@ -22,14 +22,14 @@ from heuristics.learner.cift_play import (
     read_policy,
     write_policy,
 )
-from heuristics.learner.cift_policy import ACTOR_SHAPES, logits
-from heuristics.learner.cift_process import SLACK, CiftProcess, Kind, State
-from heuristics.learner.cift_repair import faster, repair, replay
-from heuristics.learner.cift_view import view
-from instances.errors import InputError
-from instances.interface import Budget, SolutionStatus
-from instances.judge import check, evaluate
-from instances.library import load
+from splitopt.heuristics.learner.cift_policy import ACTOR_SHAPES, logits
+from splitopt.heuristics.learner.cift_process import SLACK, CiftProcess, Kind, State
+from splitopt.heuristics.learner.cift_repair import faster, repair, replay
+from splitopt.heuristics.learner.cift_view import view
+from splitopt.instances.errors import InputError
+from splitopt.instances.interface import Budget, SolutionStatus
+from splitopt.instances.judge import check, evaluate
+from splitopt.instances.library import load
 
 
 @pytest.fixture(scope="module")
@@ -190,9 +190,9 @@ def test_a_file_that_is_no_policy_is_refused(tmp_path):
 def test_solving_imports_neither_jax_nor_gymnasium():
     code = (
         "import sys\n"
-        "from heuristics.learner.cift_method import METHOD\n"
-        "from instances.interface import Budget\n"
-        "from instances.library import load\n"
+        "from splitopt.heuristics.learner.cift_method import METHOD\n"
+        "from splitopt.instances.interface import Budget\n"
+        "from splitopt.instances.library import load\n"
         "METHOD.solve(load('cift-tiny-both'), Budget(), 0, {})\n"
         "print([n for n in ('jax', 'optax', 'gymnasium') if n in sys.modules])\n"
     )

@@ -11,21 +11,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.registry import load as load_method
-from heuristics.learner.cift_arrays import Chains, speed_levels
-from heuristics.learner.cift_bounds import PATTERN, TIME_ONLY, complete
-from heuristics.learner.cift_features import scores
-from heuristics.learner.cift_process import CiftProcess, Kind, State
-from heuristics.learner.cift_view import view
-from instances.cift import Node, SpeedInterval
-from instances.errors import InputError
-from instances.generators import generate
-from instances.generators.witness import Prices, least
-from instances.interface import Budget
-from instances.judge import check, evaluate
-from instances.library import load
-from instances.library.crafted_cift import CRAFTED_CIFT
-from instances.library.splits import sample
+from splitopt.bench.registry import load as load_method
+from splitopt.heuristics.learner.cift_arrays import Chains, speed_levels
+from splitopt.heuristics.learner.cift_bounds import PATTERN, TIME_ONLY, complete
+from splitopt.heuristics.learner.cift_features import scores
+from splitopt.heuristics.learner.cift_process import CiftProcess, Kind, State
+from splitopt.heuristics.learner.cift_view import view
+from splitopt.instances.cift import Node, SpeedInterval
+from splitopt.instances.errors import InputError
+from splitopt.instances.generators import generate
+from splitopt.instances.generators.witness import Prices, least
+from splitopt.instances.interface import Budget
+from splitopt.instances.judge import check, evaluate
+from splitopt.instances.library import load
+from splitopt.instances.library.crafted_cift import CRAFTED_CIFT
+from splitopt.instances.library.splits import sample
 
 SMALL = (
     "cift-tiny-free",

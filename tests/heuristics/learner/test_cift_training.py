@@ -7,14 +7,20 @@ import dataclasses
 import numpy as np
 import pytest
 
-from heuristics.learner.cift_play import best_completion, decide, read_policy, write_policy
-from heuristics.learner.cift_policy import ACTOR_SHAPES
-from heuristics.learner.cift_process import CiftProcess
-from heuristics.learner.cift_training import CONFIG, SIZES, bank_of, instance_of, train_cift
-from instances.errors import InputError
-from instances.library.candidates import candidates
-from instances.library.recipes import LARGE, QUICK, TINY
-from instances.library.splits import SEEDS
+from splitopt.heuristics.learner.cift_play import best_completion, decide, read_policy, write_policy
+from splitopt.heuristics.learner.cift_policy import ACTOR_SHAPES
+from splitopt.heuristics.learner.cift_process import CiftProcess
+from splitopt.heuristics.learner.cift_training import (
+    CONFIG,
+    SIZES,
+    bank_of,
+    instance_of,
+    train_cift,
+)
+from splitopt.instances.errors import InputError
+from splitopt.instances.library.candidates import candidates
+from splitopt.instances.library.recipes import LARGE, QUICK, TINY
+from splitopt.instances.library.splits import SEEDS
 
 
 def test_training_sees_no_seed_of_another_split():

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from bench import registry
-from heuristics.learner.gym_cift import CiftEnv
-from heuristics.learner.gym_mepra import MepraEnv, MepraVectorEnv
-from heuristics.learner.gym_registration import IDS
-from instances.errors import InputError
-from instances.interface import Budget
-from instances.judge import check, evaluate
-from instances.library import load
-from instances.library.splits import sample
+from splitopt.bench import registry
+from splitopt.heuristics.learner.gym_cift import CiftEnv
+from splitopt.heuristics.learner.gym_mepra import MepraEnv, MepraVectorEnv
+from splitopt.heuristics.learner.gym_registration import IDS
+from splitopt.instances.errors import InputError
+from splitopt.instances.interface import Budget
+from splitopt.instances.judge import check, evaluate
+from splitopt.instances.library import load
+from splitopt.instances.library.splits import sample
 
 CIFT = ("cift-tiny-both", "cift-tiny-free", "cift-tiny-not-together")
 

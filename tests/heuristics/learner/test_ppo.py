@@ -8,15 +8,15 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from heuristics.learner.config import PpoConfig
-from instances.errors import InputError
+from splitopt.heuristics.learner.config import PpoConfig
+from splitopt.instances.errors import InputError
 
 jax = pytest.importorskip("jax")
 jnp = pytest.importorskip("jax.numpy")
 pytest.importorskip("optax")
 
-from heuristics.learner import ppo  # noqa: E402
-from heuristics.learner.training import train  # noqa: E402
+from splitopt.heuristics.learner import ppo  # noqa: E402
+from splitopt.heuristics.learner.training import train  # noqa: E402
 
 SMALL = PpoConfig(environments=16, steps=8, updates=60, epochs=2, minibatches=2, learning_rate=0.05)
 

@@ -1,5 +1,0 @@
-"""Make ``python -m bench`` the command line."""
-
-from bench.cli import main
-
-main()

@@ -1,0 +1,18 @@
+"""Install the four folders below the one name `splitopt`; `bench/face` is `splitopt` itself."""
+
+from setuptools import find_packages, setup
+
+ROOMS = ("instances", "formulations", "heuristics", "bench")
+FACE = "bench.face"
+
+setup(
+    packages=[
+        "splitopt",
+        *(
+            f"splitopt.{name}"
+            for room in ROOMS
+            for name in find_packages(include=[room, f"{room}.*"], exclude=[FACE])
+        ),
+    ],
+    package_dir={"splitopt": FACE.replace(".", "/")} | {f"splitopt.{room}": room for room in ROOMS},
+)
