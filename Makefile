@@ -36,7 +36,7 @@ bench: setup
 
 # Every exact method on standard-v1, resumed where it stopped; hours. docs/campaign.md says what.
 campaign: setup
-	$(BIN)/python -m splitopt.bench.campaign --out results/campaign
+	$(BIN)/python -m splitopt.bench.studies.campaign.study --out results/campaign
 
 # Times of this code against those saved before; BENCHMARK="-k labels" for a part of it.
 benchmark: setup
@@ -45,7 +45,7 @@ benchmark: setup
 	$(BIN)/python tests/benchmarks/compare.py $(BENCHMARKS)
 
 lessons: setup
-	$(BIN)/python -m splitopt.bench.lessons
+	$(BIN)/python -m splitopt.bench.teach
 
 docs: lessons
 	$(BIN)/python -m splitopt.bench.site

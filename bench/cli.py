@@ -20,7 +20,7 @@ from typing import NoReturn
 
 import click
 
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.errors import InputError
 
 __all__ = ["LazyGroup", "cli", "main"]
 

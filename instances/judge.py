@@ -10,23 +10,23 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from splitopt.instances.cift import CiftInstance
-from splitopt.instances.cift_judge import CiftEvaluation, check_cift, evaluate_cift, exact_energy_j
-from splitopt.instances.cift_plan import CiftPlan
-from splitopt.instances.documents import read_json
-from splitopt.instances.errors import InputError
-from splitopt.instances.mepra import MepraInstance
-from splitopt.instances.mepra_judge import (
+from splitopt.instances.cift.judge import CiftEvaluation, check_cift, evaluate_cift, exact_energy_j
+from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.core.documents import read_json
+from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.violations import Violation
+from splitopt.instances.mepra.judge import (
     MepraEvaluation,
     check_mepra,
     cost_interval,
     evaluate_mepra,
 )
-from splitopt.instances.mepra_plan import MepraPlan
-from splitopt.instances.violations import Violation
+from splitopt.instances.mepra.model import MepraInstance
+from splitopt.instances.mepra.plan import MepraPlan
 
 if TYPE_CHECKING:
-    from splitopt.instances.interface import Instance, Plan
+    from splitopt.instances.contract.method import Instance, Plan
 
 __all__ = [
     "Verdict",

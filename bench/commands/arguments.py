@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.errors import InputError
 
 if TYPE_CHECKING:
-    from splitopt.instances.interface import Instance
+    from splitopt.instances.contract.method import Instance
 
     TextParam = click.ParamType[str]
     TextsParam = click.ParamType[tuple[str, ...]]
@@ -126,7 +126,7 @@ class SetOrInstance(InstanceName):
 
 
 def _method_names() -> list[str]:
-    from splitopt.bench.registry import METHODS
+    from splitopt.bench.methods.registry import METHODS
 
     return list(dict.fromkeys(entry.name for entry in METHODS))
 

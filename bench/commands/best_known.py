@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def _entries(references: tuple[str, ...]) -> list[KnownInstance]:
     """Return the entries of the instances named, of all where none is named."""
     from splitopt.instances import library
-    from splitopt.instances.errors import InputError
+    from splitopt.instances.core.errors import InputError
     from splitopt.instances.library.best_known import registry
 
     known = registry().entries
@@ -109,8 +109,8 @@ def best_known(
 
 
 def _write_plan(found: list[KnownInstance], path: Path) -> None:
-    from splitopt.instances.documents import write_json
-    from splitopt.instances.errors import InputError
+    from splitopt.instances.core.documents import write_json
+    from splitopt.instances.core.errors import InputError
     from splitopt.instances.library.best_known import plan_documents
 
     if len(found) != 1:
@@ -140,7 +140,7 @@ One line an instance, as MIPLIB has them: =opt= NAME VALUE, =best= NAME VALUE, =
 def export_solu(file: Path, sets: tuple[str, ...], as_json: bool) -> None:
     """Write what is known of a set's instances to FILE, in the format of MIPLIB's .solu."""
     from splitopt.instances import library
-    from splitopt.instances.documents import write_bytes
+    from splitopt.instances.core.documents import write_bytes
     from splitopt.instances.library.best_known import KnownInstance, registry, solu
 
     known = registry().entries

@@ -58,7 +58,7 @@ def check(
     as_json: bool,
 ) -> None:
     """Judge PLAN on INSTANCE in exact arithmetic; a result of `solve --json` is a plan too."""
-    from splitopt.instances.errors import InputError
+    from splitopt.instances.core.errors import InputError
 
     if library:
         if instance is not None:
@@ -86,7 +86,7 @@ def _check_library(
 
 def _check_plan(instance: str, plan: Path, as_json: bool) -> bool:
     """Judge a plan, print the verdict, return whether it is feasible."""
-    from splitopt.instances.errors import InputError
+    from splitopt.instances.core.errors import InputError
     from splitopt.instances.judge import certify, evaluate, read_plan
 
     problem_instance = open_instance(instance)

@@ -14,7 +14,7 @@ from splitopt.bench.commands.output import check_writable, echo_json, echo_table
 from splitopt.bench.commands.selection import select_instances
 from splitopt.bench.commands.step_progress import progress
 
-# Of `splitopt.bench.claims.study.PARTS`, which imports numpy.
+# Of `splitopt.bench.studies.claims.study.PARTS`, which imports numpy.
 _PARTS = ("sweeps", "grid", "exits", "cift")
 _OF_PROBLEM = {"mepra": ("sweeps", "grid", "exits"), "cift": ("cift",)}
 
@@ -105,8 +105,8 @@ def claims(
     as_json: bool,
 ) -> None:
     """Test what the two sources claim: verdicts, figures, and what decides them."""
-    from splitopt.bench.claims.study import Request, steps_of, study
-    from splitopt.instances.errors import InputError
+    from splitopt.bench.studies.claims.study import Request, steps_of, study
+    from splitopt.instances.core.errors import InputError
 
     if not 0 < time_limit < math.inf:
         raise InputError("--time-limit", time_limit, "seconds > 0", "leave it out for 10")
@@ -148,7 +148,7 @@ def _parts(only: tuple[str, ...], problem: str | None) -> tuple[str, ...]:
     allowed = _OF_PROBLEM[problem] if problem else _PARTS
     found = tuple(part for part in _PARTS if part in wanted and part in allowed)
     if not found:
-        from splitopt.instances.errors import InputError
+        from splitopt.instances.core.errors import InputError
 
         raise InputError(
             "--only", ", ".join(only), f"parts of {problem}: " + ", ".join(allowed), "leave one out"
@@ -158,7 +158,7 @@ def _parts(only: tuple[str, ...], problem: str | None) -> tuple[str, ...]:
 
 def _read_bandwidths(text: str) -> tuple[float, ...]:
     """Return the bandwidths in Mbit/s, ascending, each once."""
-    from splitopt.instances.errors import InputError
+    from splitopt.instances.core.errors import InputError
 
     if text == "1:60":
         return tuple(float(b) for b in range(1, 61))
@@ -191,9 +191,9 @@ def _command_line() -> str:
 
 
 def _write(document: dict[str, Any], folder: Path, command: str, *, with_json: bool) -> list[Path]:
-    from splitopt.bench.claims.page import page
-    from splitopt.bench.claims.pictures import write_pictures
-    from splitopt.instances.documents import write_bytes, write_json
+    from splitopt.bench.studies.claims.page import page
+    from splitopt.bench.studies.claims.pictures import write_pictures
+    from splitopt.instances.core.documents import write_bytes, write_json
 
     written = write_pictures(document, folder / "figures")
     write_bytes(folder / "claims.md", page(document, command).encode())

@@ -12,8 +12,8 @@ from splitopt.bench.commands.arguments import MethodName, plugin_option
 from splitopt.bench.commands.output import echo_json, echo_table, json_option, note
 
 if TYPE_CHECKING:
-    from splitopt.bench.conformance.trial import Finding
-    from splitopt.bench.registry import Entry
+    from splitopt.bench.methods.conformance.trial import Finding
+    from splitopt.bench.methods.registry import Entry
 
 FAILED = 1
 
@@ -78,7 +78,7 @@ def conform(
             ctx.exit(FAILED)
         return
     entries = _chosen(methods, problem, plugins)
-    from splitopt.bench.conformance.trial import try_method
+    from splitopt.bench.methods.conformance.trial import try_method
 
     findings = []
     for entry in entries:
@@ -94,9 +94,9 @@ def conform(
 
 
 def _chosen(methods: tuple[str, ...], problem: str | None, plugins: tuple[str, ...]) -> list[Entry]:
-    from splitopt.bench.entry_points import all_entries
-    from splitopt.bench.registry import METHODS
-    from splitopt.instances.errors import InputError
+    from splitopt.bench.methods.entry_points import all_entries
+    from splitopt.bench.methods.registry import METHODS
+    from splitopt.instances.core.errors import InputError
 
     if not methods and not plugins:
         raise InputError("METHOD", "none", "a method, or --plugin", "splitopt methods lists them")

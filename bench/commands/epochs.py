@@ -13,8 +13,8 @@ from splitopt.bench.commands.output import echo_json, echo_table, json_option, n
 from splitopt.bench.commands.selection import select_instances
 
 if TYPE_CHECKING:
-    from splitopt.bench.epoch_regret import Regret
-    from splitopt.bench.epoch_study import Record
+    from splitopt.bench.studies.epochs.regret import Regret
+    from splitopt.bench.studies.epochs.study import Record
 
 
 @click.command(
@@ -98,8 +98,8 @@ def epochs(
     as_json: bool,
 ) -> None:
     """Judge the predictor of epochs, and the energy lost when it is wrong."""
-    from splitopt.bench.epoch_study import PROTOCOLS, study
-    from splitopt.instances.errors import InputError
+    from splitopt.bench.studies.epochs.study import PROTOCOLS, study
+    from splitopt.instances.core.errors import InputError
 
     for option, number, most in (("--resamples", resamples, 10_000), ("--draws", draws, 40)):
         if not 0 <= number <= most:
@@ -134,8 +134,8 @@ def _read_pair(text: str) -> tuple[str, str]:
 def _regrets(
     names: Sequence[str], draws: int, time_limit: float, skipped: dict[str, str]
 ) -> list[Regret]:
-    from splitopt.bench.epoch_regret import regrets
-    from splitopt.instances.cift import CiftInstance
+    from splitopt.bench.studies.epochs.regret import regrets
+    from splitopt.instances.cift.model import CiftInstance
 
     instances = [open_instance(name) for name in names]
     mine = [instance for instance in instances if isinstance(instance, CiftInstance)]
@@ -145,7 +145,12 @@ def _regrets(
 def _document(records: list[Record], found: list[Regret]) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from splitopt.bench.epoch_tables import coverage, regret_by_instance, regret_summary, summary
+    from splitopt.bench.studies.epochs.tables import (
+        coverage,
+        regret_by_instance,
+        regret_summary,
+        summary,
+    )
 
     return {
         "prediction": summary(records),
@@ -160,7 +165,7 @@ def _document(records: list[Record], found: list[Regret]) -> dict[str, Any]:
 
 def _tables() -> list[tuple[str, str, dict[str, str]]]:
     """Return key of the document, heading and columns of each table."""
-    from splitopt.bench.epoch_tables import COLUMNS, COVERAGE_COLUMNS, REGRET_COLUMNS
+    from splitopt.bench.studies.epochs.tables import COLUMNS, COVERAGE_COLUMNS, REGRET_COLUMNS
 
     by_instance = {"instance": "instance"} | {
         key: label for key, label in REGRET_COLUMNS.items() if key not in ("wrong", "scenario")
@@ -175,7 +180,7 @@ def _tables() -> list[tuple[str, str, dict[str, str]]]:
 
 
 def _tell(document: dict[str, Any]) -> None:
-    from splitopt.bench.epoch_tables import as_text
+    from splitopt.bench.studies.epochs.tables import as_text
 
     first = True
     for key, heading, columns in _tables():
@@ -189,8 +194,8 @@ def _tell(document: dict[str, Any]) -> None:
 
 
 def _write(out: Path, document: dict[str, Any], records: list[Record]) -> list[Path]:
-    from splitopt.bench.epoch_tables import markdown, write_profile
-    from splitopt.instances.documents import write_bytes, write_json
+    from splitopt.bench.studies.epochs.tables import markdown, write_profile
+    from splitopt.instances.core.documents import write_bytes, write_json
 
     written = [out / "epochs.json", out / "epochs.md"]
     write_json(written[0], document)

@@ -29,7 +29,7 @@ Exit code 0 also where there is no plan: it says what must give, and by how much
 @json_option
 def explain(instance: str, time_limit: float, as_json: bool) -> None:
     """Say which deadline binds, what comes next and what a change of INSTANCE is worth."""
-    from splitopt.bench.explaining import explain as work
+    from splitopt.bench.explain import explain as work
 
     found = work(open_instance(instance), time_limit)
     if as_json:

@@ -51,7 +51,7 @@ docs/formulations.md says what each is. Results are exported by `splitopt export
 @json_option
 def export(instance: str, formulation: str, kind: str | None, out: Path, as_json: bool) -> None:
     """Write INSTANCE as a mathematical program to a file that solvers read."""
-    from splitopt.instances.errors import InputError
+    from splitopt.instances.core.errors import InputError
 
     if kind is None:
         kind = out.suffix.removeprefix(".")
@@ -68,7 +68,7 @@ def export(instance: str, formulation: str, kind: str | None, out: Path, as_json
             f"formulations of {found.problem}: " + ", ".join(known),
             "choose one of these",
         )
-    from splitopt.bench.exporting import write
+    from splitopt.bench.methods.exporting import write
 
     size = write(found, formulation, kind, out)
     if as_json:

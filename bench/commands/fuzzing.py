@@ -26,7 +26,7 @@ def fuzz_and_tell(
     as_json: bool,
 ) -> bool:
     """Fuzz, print what was tried and what failed; return whether nothing did."""
-    from splitopt.bench.conformance.fuzz.campaign import Tally, fuzz, rows_of, save
+    from splitopt.bench.methods.conformance.fuzz.campaign import Tally, fuzz, rows_of, save
 
     documents = []
     held = True

@@ -66,7 +66,7 @@ def generate(
 ) -> None:
     """Make an instance of FAMILY; without FAMILY, list the families."""
     from splitopt.instances import generators
-    from splitopt.instances.documents import canonical, write_json
+    from splitopt.instances.core.documents import canonical, write_json
     from splitopt.instances.generators.families import find
 
     if family is None:
@@ -104,7 +104,7 @@ def read_knob(family: Family, knob: str, text: str) -> object:
     InputError
         When there is no such knob, or the text is not of its type.
     """
-    from splitopt.instances.errors import InputError
+    from splitopt.instances.core.errors import InputError
 
     kinds = {column.name: str(column.type) for column in dataclasses.fields(family.knobs)}
     if knob not in kinds:
@@ -123,7 +123,7 @@ def read_knob(family: Family, knob: str, text: str) -> object:
 
 
 def _scalar(knob: str, kind: str, text: str) -> object:
-    from splitopt.instances.errors import InputError
+    from splitopt.instances.core.errors import InputError
 
     for start, convert, allowed in (("int", int, "a whole number"), ("float", float, "a number")):
         if kind.startswith(start):

@@ -30,8 +30,8 @@ def grade(
     ctx: click.Context, exercise: str | None, answer: Path | None, listed: bool, as_json: bool
 ) -> None:
     """Grade the ANSWER to an EXERCISE of the lessons: a plan, or a model as an MPS file."""
-    from splitopt.bench.lessons.exercises import EXERCISES, find
-    from splitopt.instances.errors import InputError
+    from splitopt.bench.teach.exercises import EXERCISES, find
+    from splitopt.instances.core.errors import InputError
 
     if listed:
         rows = [
@@ -51,7 +51,7 @@ def grade(
             "an exercise and the file of an answer, such as 1-optimal plan.json",
             "splitopt grade --list shows the exercises",
         )
-    from splitopt.bench.lessons.grading import grade as judge
+    from splitopt.bench.teach.grading import grade as judge
 
     found = judge(find(exercise), answer)
     if as_json:

@@ -11,8 +11,8 @@ import click
 from splitopt.bench.commands.output import note
 
 if TYPE_CHECKING:
-    from splitopt.instances.cift import CiftInstance
-    from splitopt.instances.mepra import MepraInstance
+    from splitopt.instances.cift.model import CiftInstance
+    from splitopt.instances.mepra.model import MepraInstance
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -82,7 +82,7 @@ def profile(
     out: Path | None,
 ) -> None:
     """Make a profile from BLOCKS, a CSV file with a line a block."""
-    from splitopt.instances.importing import profile_from_csv
+    from splitopt.instances.cift.importing import profile_from_csv
 
     made = profile_from_csv(
         blocks,
@@ -149,9 +149,9 @@ def instance(
     out: Path | None,
 ) -> None:
     """Make a CIFT instance from CSV files of nodes and links."""
-    from splitopt.instances.cift import Training
-    from splitopt.instances.errors import InputError
-    from splitopt.instances.importing import cift_from_csv, read_profile
+    from splitopt.instances.cift.importing import cift_from_csv, read_profile
+    from splitopt.instances.cift.model import Training
+    from splitopt.instances.core.errors import InputError
 
     if configurations is not None and epochs != 0:
         raise InputError(
@@ -235,8 +235,8 @@ def devices(
     out: Path | None,
 ) -> None:
     """Make a MEPRA instance from DEVICES, a CSV file with a line a device."""
-    from splitopt.instances.importing import read_profile
-    from splitopt.instances.importing_mepra import mepra_from_csv
+    from splitopt.instances.cift.importing import read_profile
+    from splitopt.instances.mepra.importing import mepra_from_csv
 
     made = mepra_from_csv(
         name,
@@ -261,7 +261,7 @@ def _tell(made: CiftInstance | MepraInstance, size: str, out: Path | None) -> No
 
 def _write(document: dict[str, object], out: Path | None) -> None:
     """Write a document to a file or to stdout."""
-    from splitopt.instances.documents import canonical, write_json
+    from splitopt.instances.core.documents import canonical, write_json
 
     if out is None:
         click.echo(canonical(document, indent=1).decode())

@@ -23,8 +23,8 @@ def check_and_tell(
     each
         Whether to print the programs behind each value, not only how many values have which.
     """
-    from splitopt.bench.library_check import check_library
-    from splitopt.bench.update_best_known import SETS
+    from splitopt.bench.verdicts.library_check import check_library
+    from splitopt.bench.verdicts.update_best_known import SETS
 
     found = check_library(sets or SETS, results)
     if as_json:

@@ -10,7 +10,7 @@ from splitopt.bench.commands.arguments import MethodName, plugin_option
 from splitopt.bench.commands.output import echo_json, echo_table, json_option, note
 
 if TYPE_CHECKING:
-    from splitopt.bench.registry import Entry
+    from splitopt.bench.methods.registry import Entry
 
 
 @click.command(
@@ -38,7 +38,7 @@ def methods(
     as_json: bool,
 ) -> None:
     """List the methods, or show the options of one METHOD."""
-    from splitopt.bench.entry_points import all_entries
+    from splitopt.bench.methods.entry_points import all_entries
 
     known, broken = all_entries(plugins)
     for line in broken:
@@ -70,7 +70,7 @@ def methods(
 def _one_method(name: str, known: list[Entry], as_json: bool) -> None:
     """Show one method with its options; this imports its module."""
     from splitopt.bench.isolation.child import pick
-    from splitopt.instances.errors import InputError
+    from splitopt.instances.core.errors import InputError
 
     found = [entry for entry in known if entry.name == name]
     if not found:

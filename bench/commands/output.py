@@ -95,7 +95,7 @@ def check_writable(option: str, path: Path) -> None:
     InputError
         When it is a folder, or lies below something that is none or is closed.
     """
-    from splitopt.instances.errors import InputError
+    from splitopt.instances.core.errors import InputError
 
     above = path.absolute().parent
     while not above.exists() and above != above.parent:

@@ -20,8 +20,8 @@ from splitopt.bench.commands.selection import (
 )
 
 if TYPE_CHECKING:
-    from splitopt.bench.cluster.spec import ClusterSpec
-    from splitopt.bench.runner import RunPlan, RunSummary
+    from splitopt.bench.runs.cluster.spec import ClusterSpec
+    from splitopt.bench.runs.runner import RunPlan, RunSummary
 
 FAILED = 1
 INTERRUPTED = 130
@@ -137,7 +137,7 @@ def run(
         "plugins": plugins,
         "cluster": _cluster(ctx, cluster, cluster_options),
     }
-    from splitopt.bench import runner
+    from splitopt.bench.runs import runner
 
     if dry_run:
         _tell_plan(runner.plan(chosen, named, out, **settings), out, as_json)
@@ -167,7 +167,7 @@ def run(
 
 def _cluster(ctx: click.Context, text: str | None, options: Path | None) -> ClusterSpec | None:
     """Return the cluster asked for, None without one."""
-    from splitopt.instances.errors import InputError
+    from splitopt.instances.core.errors import InputError
 
     if text is None:
         if options is not None:
@@ -183,14 +183,14 @@ def _cluster(ctx: click.Context, text: str | None, options: Path | None) -> Clus
             "without --cluster only: its workers say how many runs go on at a time",
             "leave it out",
         )
-    from splitopt.bench.cluster.spec import read_cluster
+    from splitopt.bench.runs.cluster.spec import read_cluster
 
     return read_cluster(text, options)
 
 
 def _terminations(text: str | None) -> tuple[str, ...]:
-    from splitopt.instances.errors import InputError
-    from splitopt.instances.interface import Termination
+    from splitopt.instances.contract.method import Termination
+    from splitopt.instances.core.errors import InputError
 
     known = [str(one) for one in Termination]
     names = tuple(part.strip() for part in (text or "").split(",") if part.strip())

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from splitopt.bench.runner import RunEvent
+    from splitopt.bench.runs.runner import RunEvent
 
 __all__ = ["progress"]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from splitopt.bench.commands.arguments import instance_source, is_file_name, read_assignments
 from splitopt.bench.commands.output import note
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.errors import InputError
 
 __all__ = [
     "read_bytes_limit",
@@ -59,7 +59,7 @@ def select_methods(names: Sequence[str], plugins: Sequence[str] = ()) -> tuple[s
 
     A user's own methods count among them: those at `plugins` and those that packages install.
     """
-    from splitopt.bench.entry_points import all_entries
+    from splitopt.bench.methods.entry_points import all_entries
 
     entries, broken = all_entries(plugins)
     for line in broken:

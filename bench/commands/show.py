@@ -11,7 +11,7 @@ from splitopt.bench.commands.arguments import InstanceName, open_instance
 from splitopt.bench.commands.output import check_writable, echo_json, json_option, note
 
 if TYPE_CHECKING:
-    from splitopt.instances.interface import Instance, Plan
+    from splitopt.instances.contract.method import Instance, Plan
 
 
 @click.command(
@@ -63,7 +63,7 @@ def show(
     as_json: bool,
 ) -> None:
     """Show what an instance holds, what a plan costs on it, or the tree JQODI searches."""
-    from splitopt.instances.errors import InputError
+    from splitopt.instances.core.errors import InputError
     from splitopt.instances.judge import read_plan, require_match
 
     given = {"--epsilon": epsilon, "--configuration": configuration}
@@ -84,8 +84,8 @@ def show(
     if decisions is not None:
         require_match(problem_instance, decisions)
     if out is not None:
-        from splitopt.bench.drawing import draw
-        from splitopt.instances.documents import write_bytes
+        from splitopt.bench.report.drawing import draw
+        from splitopt.instances.core.documents import write_bytes
 
         write_bytes(out, draw(problem_instance, decisions))
         note(f"drawn: {out}")
@@ -93,7 +93,7 @@ def show(
         echo_json(_document(problem_instance, decisions))
         return
     _heading(problem_instance)
-    from splitopt.instances.cift import CiftInstance
+    from splitopt.instances.cift.model import CiftInstance
 
     if isinstance(problem_instance, CiftInstance):
         from splitopt.bench.commands import show_cift

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from splitopt.bench.commands.output import echo_table, figure
-from splitopt.instances.cift import CiftInstance, SpeedInterval, Speeds
-from splitopt.instances.cift_judge import evaluate_cift
-from splitopt.instances.cift_plan import CiftPlan
-from splitopt.instances.errors import InputError
+from splitopt.instances.cift.judge import evaluate_cift
+from splitopt.instances.cift.model import CiftInstance, SpeedInterval, Speeds
+from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import check
 
 if TYPE_CHECKING:
-    from splitopt.instances.interface import Plan
+    from splitopt.instances.contract.method import Plan
 
 __all__ = ["show_instance", "show_plan"]
 

@@ -8,14 +8,14 @@ import click
 import numpy as np
 
 from splitopt.bench.commands.output import echo_table
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import check
-from splitopt.instances.mepra import MepraInstance, exit_set_of
-from splitopt.instances.mepra_judge import evaluate_mepra
-from splitopt.instances.mepra_plan import MepraPlan
+from splitopt.instances.mepra.judge import evaluate_mepra
+from splitopt.instances.mepra.model import MepraInstance, exit_set_of
+from splitopt.instances.mepra.plan import MepraPlan
 
 if TYPE_CHECKING:
-    from splitopt.instances.interface import Plan
+    from splitopt.instances.contract.method import Plan
 
 __all__ = ["show_instance", "show_plan"]
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from splitopt.bench.commands.output import Cell, echo_json, echo_table, note
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.errors import InputError
 
 if TYPE_CHECKING:
     from splitopt.heuristics.jqodi.cift.steps import Steps
     from splitopt.heuristics.jqodi.cift.tree import Tree
-    from splitopt.instances.cift import CiftInstance
-    from splitopt.instances.cift_plan import CiftPlan
-    from splitopt.instances.interface import Instance
+    from splitopt.instances.cift.model import CiftInstance
+    from splitopt.instances.cift.plan import CiftPlan
+    from splitopt.instances.contract.method import Instance
 
 __all__ = ["show_tree"]
 
@@ -50,7 +50,7 @@ def show_tree(
         Position in the instance, from 1 on; None for that of the best plan.
     """
     from splitopt.heuristics.jqodi.cift.tree import time_energy_tree
-    from splitopt.instances.cift import CiftInstance
+    from splitopt.instances.cift.model import CiftInstance
 
     if not isinstance(instance, CiftInstance):
         raise InputError("--tree", instance.name, "an instance of CIFT", "MEPRA has no such tree")
@@ -83,8 +83,8 @@ def show_tree(
 
 def _best(instance: CiftInstance, epsilon: float) -> _Best:
     """Return the optimal plan, or one within a small error where speeds are continuous."""
-    from splitopt.bench.registry import load
-    from splitopt.instances.interface import Budget, SolutionStatus
+    from splitopt.bench.methods.registry import load
+    from splitopt.instances.contract.method import Budget, SolutionStatus
 
     name, options = "jqodi-exact", {}
     if instance.has_continuous_speeds:
@@ -244,8 +244,8 @@ def _draw(
     """Write the picture; return what it leaves out."""
     import numpy as np
 
-    from splitopt.bench.time_energy.picture import draw
-    from splitopt.instances.documents import write_bytes
+    from splitopt.bench.report.time_energy.picture import draw
+    from splitopt.instances.core.documents import write_bytes
 
     path = np.flatnonzero(tree.optimal)
     said = [_rule(instance, epsilon)]

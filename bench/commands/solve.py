@@ -22,8 +22,8 @@ from splitopt.bench.commands.output import check_writable, echo_json, figure, js
 from splitopt.bench.commands.selection import read_bytes_limit
 
 if TYPE_CHECKING:
-    from splitopt.instances.interface import Instance, Plan, Result
-    from splitopt.instances.violations import Violation
+    from splitopt.instances.contract.method import Instance, Plan, Result
+    from splitopt.instances.core.violations import Violation
 
 FAILED = 1
 INTERRUPTED = 130
@@ -92,11 +92,11 @@ def solve(
     as_json: bool,
 ) -> None:
     """Solve INSTANCE, a file or a name in the library, with one method."""
-    from splitopt.bench import registry
     from splitopt.bench.commands.solve_progress import progress
-    from splitopt.bench.solve_once import solve_once
-    from splitopt.instances.documents import write_json
-    from splitopt.instances.errors import InputError
+    from splitopt.bench.methods import registry
+    from splitopt.bench.runs.solve_once import solve_once
+    from splitopt.instances.core.documents import write_json
+    from splitopt.instances.core.errors import InputError
     from splitopt.instances.judge import check
 
     if seed < 0:
@@ -170,9 +170,9 @@ def _check_method(
     instance: Instance, name: str, given: Mapping[str, object], epsilon: float | None
 ) -> None:
     """Raise where a method of the registry does not take these options or this instance."""
-    from splitopt.bench import registry
-    from splitopt.instances.errors import InputError
-    from splitopt.instances.interface import read_options
+    from splitopt.bench.methods import registry
+    from splitopt.instances.contract.method import read_options
+    from splitopt.instances.core.errors import InputError
 
     method = registry.load(name, instance.problem)
     if epsilon is not None and "epsilon" not in [option.name for option in method.options]:
@@ -192,8 +192,8 @@ def _check_method(
 
 def _read_start(path: Path, instance: Instance) -> Plan:
     """Return the plan to start from, of the instance's problem."""
-    from splitopt.instances.cift_plan import CiftPlan
-    from splitopt.instances.errors import InputError
+    from splitopt.instances.cift.plan import CiftPlan
+    from splitopt.instances.core.errors import InputError
     from splitopt.instances.judge import read_plan
 
     plan = read_plan(path)
@@ -227,7 +227,7 @@ def _document(
 
 def _tell(instance: Instance, method: str, result: Result, violations: list[Violation]) -> None:
     """Print a result for people."""
-    from splitopt.instances.tolerances import gap
+    from splitopt.instances.core.tolerances import gap
 
     unit = " J" if instance.problem == "cift" else ""
     relaxed = result.status == "relaxed"

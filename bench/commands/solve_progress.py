@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from splitopt.bench.commands.output import figure
 
 if TYPE_CHECKING:
-    from splitopt.instances.interface import Progress
+    from splitopt.instances.contract.method import Progress
 
 __all__ = ["progress"]
 

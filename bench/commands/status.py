@@ -20,7 +20,7 @@ Examples:
 @json_option
 def status(directory: Path, as_json: bool) -> None:
     """Say which runs are recorded in DIR, how they ended, and whether some are in progress."""
-    from splitopt.bench.store import Store
+    from splitopt.bench.store.store import Store
 
     with Store(directory) as store:
         rows = store.rows(heavy=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from splitopt.bench.commands.output import echo_json, json_option
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.errors import InputError
 
 _FOLDER = click.Path(path_type=Path)
 
@@ -48,8 +48,8 @@ def compare(
     """Compare two folders of results: what got faster, slower, right, wrong."""
     if not 0.0 < level < 1.0:
         raise InputError("--level", level, "0 < level < 1", "give 0.95")
-    from splitopt.bench.compare import compare as compare_stores
-    from splitopt.bench.compare_text import comparison_text
+    from splitopt.bench.compare.stores import compare as compare_stores
+    from splitopt.bench.compare.text import comparison_text
 
     found = compare_stores(before, after, level=level, across=across)
     if as_json:
@@ -76,7 +76,7 @@ Examples:
 @json_option
 def merge(sources: tuple[Path, ...], out: Path, as_json: bool) -> None:
     """Bring the results of several machines together in one folder."""
-    from splitopt.bench.merge import merge as merge_stores
+    from splitopt.bench.store.merge import merge as merge_stores
 
     found = merge_stores(out, sources)
     if as_json:
@@ -98,7 +98,7 @@ Examples:
 @json_option
 def export(directory: Path, file: Path, as_json: bool) -> None:
     """Write the rows of the results in DIR to FILE, .csv or .parquet."""
-    from splitopt.bench.frames import export as export_rows
+    from splitopt.bench.compare.frames import export as export_rows
 
     count = export_rows(directory, file)
     if as_json:

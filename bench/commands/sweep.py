@@ -12,7 +12,7 @@ from splitopt.bench.commands.output import check_writable, echo_json, echo_table
 
 if TYPE_CHECKING:
     from splitopt.heuristics.jqodi.cift.front import Axis, EnergyFront, FrontPoint
-    from splitopt.instances.cift import CiftInstance
+    from splitopt.instances.cift.model import CiftInstance
 
 
 @click.command(
@@ -60,7 +60,7 @@ def sweep(
     as_json: bool,
 ) -> None:
     """Show how much energy a deadline costs, from the tightest to one that costs nothing."""
-    from splitopt.instances.errors import InputError
+    from splitopt.instances.core.errors import InputError
 
     problem_instance = open_instance(instance)
     if problem_instance.problem != "cift":

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from splitopt.bench.commands.output import check_writable, echo_json, json_option, note
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.errors import InputError
 
 if TYPE_CHECKING:
     from splitopt.heuristics.learner.training import Report
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 # Problem to the function that trains for it, and the variants it knows (the first by default).
 TRAINERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "mepra": (
-        "splitopt.heuristics.learner.mepra_training:train_mepra",
+        "splitopt.heuristics.learner.mepra.training:train_mepra",
         ("closed-form", "own-shares"),
     ),
-    "cift": ("splitopt.heuristics.learner.cift_training:train_cift", ("priced", "unpriced")),
+    "cift": ("splitopt.heuristics.learner.cift.training:train_cift", ("priced", "unpriced")),
 }
 
 

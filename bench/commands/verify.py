@@ -16,8 +16,8 @@ from splitopt.bench.commands.verify_stress import Stress
 from splitopt.bench.commands.verify_tell import document_of, tell
 
 if TYPE_CHECKING:
-    from splitopt.bench.verification import Verdict
-    from splitopt.instances.interface import Instance
+    from splitopt.bench.verify.verification import Verdict
+    from splitopt.instances.contract.method import Instance
 
 FAILED = 1
 _SMALL: dict[str, dict[str, Any]] = {
@@ -114,9 +114,9 @@ def verify(
     as_json: bool,
 ) -> None:
     """Check that JQODI keeps what it guarantees, on instances whose optimum is proven."""
-    from splitopt.bench.verification import truth_of, verify_instance
-    from splitopt.bench.verification_journal import Journal
-    from splitopt.instances.errors import InputError
+    from splitopt.bench.verify.journal import Journal
+    from splitopt.bench.verify.verification import truth_of, verify_instance
+    from splitopt.instances.core.errors import InputError
 
     wanted = _read_epsilons(epsilons)
     if not time_limit > 0:
@@ -155,8 +155,8 @@ def verify(
     document = {**document_of(verdicts, unknown), **stress.to_document()}
     written = []
     if out is not None:
-        from splitopt.bench.verification_figures import write_charts
-        from splitopt.instances.documents import write_json
+        from splitopt.bench.verify.figures import write_charts
+        from splitopt.instances.core.documents import write_json
 
         write_json(out / "verify.json", document)
         written = [out / "verify.json", *write_charts(verdicts, out), *stress.write(out)]
@@ -178,7 +178,7 @@ def verify(
 
 
 def _read_epsilons(text: str) -> tuple[float, ...]:
-    from splitopt.instances.errors import InputError
+    from splitopt.instances.core.errors import InputError
 
     found = []
     for part in text.split(","):
@@ -200,7 +200,7 @@ def _drawn(seeds: int) -> list[Callable[[], Instance]]:
     """Return makers of small instances of each family."""
     if not seeds:
         return []
-    from splitopt.instances.errors import InputError
+    from splitopt.instances.core.errors import InputError
     from splitopt.instances.generators import Family, families, generate
 
     def maker(family: Family, seed: int) -> Callable[[], Instance]:

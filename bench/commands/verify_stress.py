@@ -12,8 +12,8 @@ import click
 from splitopt.bench.commands.output import echo_table
 
 if TYPE_CHECKING:
-    from splitopt.bench.adversary import Worst
-    from splitopt.bench.explosion import Point
+    from splitopt.bench.verify.adversary import Worst
+    from splitopt.bench.verify.explosion import Point
 
 __all__ = ["Stress"]
 
@@ -36,11 +36,11 @@ class Stress:
         worst: Sequence[Worst] = ()
         points: Sequence[Point] = ()
         if evaluations:
-            from splitopt.bench.adversary import search
+            from splitopt.bench.verify.adversary import search
 
             worst = search(epsilons, evaluations, seed=0)
         if explode:
-            from splitopt.bench.explosion import measure
+            from splitopt.bench.verify.explosion import measure
 
             points = measure(_STAGES, epsilons, 0, time_limit_s)
         return Stress(worst, points)

@@ -10,14 +10,14 @@ import click
 from splitopt.bench.commands.output import echo_table
 
 if TYPE_CHECKING:
-    from splitopt.bench.verification import Verdict
+    from splitopt.bench.verify.verification import Verdict
 
 __all__ = ["document_of", "tell"]
 
 
 def document_of(verdicts: Sequence[Verdict], unknown: Sequence[str]) -> dict[str, object]:
     """Return the whole verification as plain data."""
-    from splitopt.bench.verification_figures import exponents, summary
+    from splitopt.bench.verify.figures import exponents, summary
 
     return {
         "violations": sum(bool(v.violations) for v in verdicts),
@@ -37,7 +37,7 @@ def _open(verdicts: Sequence[Verdict]) -> dict[str, None]:
 
 def tell(verdicts: Sequence[Verdict], unknown: Sequence[str]) -> None:
     """Print tables and what they rest on."""
-    from splitopt.bench.verification_figures import COLUMNS, exponents, summary
+    from splitopt.bench.verify.figures import COLUMNS, exponents, summary
 
     echo_table(COLUMNS, summary(verdicts))
     click.echo("")

@@ -16,13 +16,13 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from splitopt.instances.errors import InputError
-from splitopt.instances.interface import Budget, Progress, Result, read_options
+from splitopt.instances.contract.method import Budget, Progress, Result, read_options
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import plan_from_document
-from splitopt.instances.mepra_plan import MepraPlan
+from splitopt.instances.mepra.plan import MepraPlan
 
 if TYPE_CHECKING:
-    from splitopt.instances.interface import Instance
+    from splitopt.instances.contract.method import Instance
 
 __all__ = ["load_target", "probe", "solve"]
 

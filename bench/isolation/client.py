@@ -21,12 +21,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from splitopt.bench.environment import thread_variables
 from splitopt.bench.isolation import wire
 from splitopt.bench.isolation.process_tree import tree_memory_bytes
 from splitopt.bench.isolation.streams import Capture, Lines, Outcome, Watch
-from splitopt.instances.errors import InputError
-from splitopt.instances.interface import Progress
+from splitopt.bench.store.environment import thread_variables
+from splitopt.instances.contract.method import Progress
+from splitopt.instances.core.errors import InputError
 
 __all__ = ["Zygote", "ZygoteLostError"]
 

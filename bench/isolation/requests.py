@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from splitopt.bench.registry import METHODS
-from splitopt.bench.rows import PlannedRun
+from splitopt.bench.methods.registry import METHODS
+from splitopt.bench.store.rows import PlannedRun
 
 __all__ = ["builtin_targets", "request_of"]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from splitopt.instances.interface import Progress
+from splitopt.instances.contract.method import Progress
 
 __all__ = ["Capture", "Lines", "Outcome", "Watch"]
 

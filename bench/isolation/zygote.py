@@ -24,8 +24,8 @@ from typing import Any
 
 from splitopt.bench.isolation import child, wire
 from splitopt.bench.isolation.confine import become_subreaper, confine, die_with_parent
-from splitopt.bench.sources import load_instance
-from splitopt.instances.errors import InputError
+from splitopt.bench.store.sources import load_instance
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import instance_from_document
 
 __all__ = ["main"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from splitopt.bench.report.data import load
+from splitopt.bench.compare.data import load
 from splitopt.bench.report.detail_pages import method_page, problem_page
 from splitopt.bench.report.index_page import index_page
 from splitopt.bench.report.instance_page import instance_page
-from splitopt.instances.documents import write_bytes
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.documents import write_bytes
+from splitopt.instances.core.errors import InputError
 
 __all__ = ["write_report"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from splitopt.bench.crosscheck import Contradiction
-from splitopt.bench.paired import compare_methods
-from splitopt.bench.registry import METHODS
-from splitopt.bench.report.data import PROBLEMS, ReportData
+from splitopt.bench.compare.data import PROBLEMS, ReportData
+from splitopt.bench.compare.paired import compare_methods
+from splitopt.bench.compare.summary import summarise, virtual_best_summary
+from splitopt.bench.methods.registry import METHODS
 from splitopt.bench.report.features import features_of
 from splitopt.bench.report.findings import findings
 from splitopt.bench.report.html import Markup, page, tag
@@ -23,8 +23,8 @@ from splitopt.bench.report.plots import (
     time_quality_chart,
 )
 from splitopt.bench.report.tables import instance_table, run_table
-from splitopt.bench.rows import Row
-from splitopt.bench.summary import summarise, virtual_best_summary
+from splitopt.bench.store.rows import Row
+from splitopt.bench.verdicts.crosscheck import Contradiction
 
 __all__ = ["method_page", "problem_page"]
 

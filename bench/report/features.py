@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from splitopt.bench.report.data import InstanceEntry
-from splitopt.instances.cift import CiftInstance
-from splitopt.instances.mepra import MepraInstance
+from splitopt.bench.compare.data import InstanceEntry
+from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.mepra.model import MepraInstance
 
 __all__ = ["features_of", "shape_of"]
 

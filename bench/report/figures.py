@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from splitopt.bench.report.data import load
+from splitopt.bench.compare.data import load
 from splitopt.bench.report.plots import profile_chart, quality_chart, time_quality_chart
 from splitopt.bench.report.svg import Chart
-from splitopt.instances.documents import write_bytes
+from splitopt.instances.core.documents import write_bytes
 
 __all__ = ["write_chart", "write_figures"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from splitopt.bench.report.data import ReportData
+from splitopt.bench.compare.data import ReportData
+from splitopt.bench.compare.summary import MethodSummary, is_proved
 from splitopt.bench.report.html import Markup, tag, text
 from splitopt.bench.report.method_tables import kind_of
 from splitopt.bench.report.numbers import gap_text, time_text
 from splitopt.bench.report.tables import instance_link, method_link
-from splitopt.bench.summary import MethodSummary, is_proved
 
 __all__ = ["findings"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from splitopt.bench.report.data import PROBLEMS, ReportData
+from splitopt.bench.compare.data import PROBLEMS, ReportData
 from splitopt.bench.report.findings import findings
 from splitopt.bench.report.html import Markup, page, tag
 from splitopt.bench.report.method_tables import outcome_key, overview_table

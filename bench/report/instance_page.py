@@ -8,7 +8,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from splitopt.bench.report.data import InstanceEntry, ReportData
+from splitopt.bench.compare.data import InstanceEntry, ReportData
+from splitopt.bench.compare.summary import is_right, run_gap
 from splitopt.bench.report.features import shape_of
 from splitopt.bench.report.html import Markup, page, tag
 from splitopt.bench.report.numbers import gap_text, number_text
@@ -16,14 +17,13 @@ from splitopt.bench.report.parts import alarm, charts, facts, home
 from splitopt.bench.report.picture import picture
 from splitopt.bench.report.plots import instance_chart
 from splitopt.bench.report.tables import run_table
-from splitopt.bench.rows import Row
-from splitopt.bench.summary import is_right, run_gap
-from splitopt.instances.documents import content_hash
-from splitopt.instances.errors import InputError
+from splitopt.bench.store.rows import Row
+from splitopt.instances.core.documents import content_hash
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import plan_from_document
 
 if TYPE_CHECKING:
-    from splitopt.instances.interface import Instance
+    from splitopt.instances.contract.method import Instance
 
 __all__ = ["instance_page"]
 

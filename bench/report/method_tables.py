@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from splitopt.bench.paired import PairedMethods, time_statement
-from splitopt.bench.registry import METHODS
+from splitopt.bench.compare.paired import PairedMethods, time_statement
+from splitopt.bench.compare.summary import SHIFT_S, VIRTUAL_BEST, MethodSummary
+from splitopt.bench.methods.registry import METHODS
 from splitopt.bench.report.html import Cell, Markup, sortable_table, tag
 from splitopt.bench.report.numbers import gap_text, interval_text, ratio_text, time_text
 from splitopt.bench.report.tables import count_cell, method_link, number_cell
-from splitopt.bench.summary import SHIFT_S, VIRTUAL_BEST, MethodSummary
 
 __all__ = ["kind_of", "overview_table", "pair_table", "summary_table"]
 

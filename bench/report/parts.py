@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from splitopt.bench.report.data import ReportData
+from splitopt.bench.compare.data import ReportData
+from splitopt.bench.compare.summary import SHIFT_S
 from splitopt.bench.report.figure import figure
 from splitopt.bench.report.html import Markup, sortable_table, tag
 from splitopt.bench.report.svg import Chart
 from splitopt.bench.report.tables import contradiction_table
-from splitopt.bench.summary import SHIFT_S
 
 __all__ = ["alarm", "charts", "environment_table", "facts", "glossary", "home", "reproduce"]
 

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from splitopt.bench.report.html import Markup, tag
-from splitopt.instances.cift import CiftInstance
-from splitopt.instances.cift_judge import evaluate_cift
-from splitopt.instances.cift_plan import CiftPlan
-from splitopt.instances.errors import InputError
-from splitopt.instances.mepra import MepraInstance, exit_set_of
-from splitopt.instances.mepra_judge import evaluate_mepra
-from splitopt.instances.mepra_plan import MepraPlan
+from splitopt.instances.cift.judge import evaluate_cift
+from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.core.errors import InputError
+from splitopt.instances.mepra.judge import evaluate_mepra
+from splitopt.instances.mepra.model import MepraInstance, exit_set_of
+from splitopt.instances.mepra.plan import MepraPlan
 
 if TYPE_CHECKING:
-    from splitopt.instances.interface import Instance, Plan
+    from splitopt.instances.contract.method import Instance, Plan
 
 __all__ = ["picture"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from splitopt.bench.report.data import InstanceEntry, ReportData
+from splitopt.bench.compare.data import InstanceEntry, ReportData
+from splitopt.bench.compare.summary import is_right, run_gap
 from splitopt.bench.report.html import Cell, Markup, sortable_table, tag
 from splitopt.bench.report.numbers import gap_text, memory_text, number_text, time_text
-from splitopt.bench.rows import Row
-from splitopt.bench.summary import is_right, run_gap
+from splitopt.bench.store.rows import Row
 
 __all__ = [
     "contradiction_table",

@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from splitopt.bench.report.data import PROBLEMS, ReportData, load
+from splitopt.bench.compare.data import PROBLEMS, ReportData, load
+from splitopt.bench.compare.summary import SHIFT_S, MethodSummary
 from splitopt.bench.report.numbers import gap_text, time_text
-from splitopt.bench.summary import SHIFT_S, MethodSummary
 
 __all__ = ["table", "text_tables"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from splitopt.bench.site.commands_page import commands_page
 from splitopt.bench.site.formats_page import formats_page
-from splitopt.instances.documents import write_bytes
+from splitopt.instances.core.documents import write_bytes
 
 OUT = Path(__file__).parents[2] / "docs" / "generated"
 

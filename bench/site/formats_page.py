@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from importlib import resources
 from typing import Any
 
-from splitopt.instances.documents import parse_json
+from splitopt.instances.core.documents import parse_json
 
 __all__ = ["formats_page", "schemas"]
 

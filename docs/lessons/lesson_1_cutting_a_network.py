@@ -48,7 +48,7 @@ def _(mo):
 
 @app.cell
 def _(pd):
-    from splitopt.instances.profiles import load_profile
+    from splitopt.instances.networks.profiles import load_profile
 
     profile = load_profile("resnet18-imagenet")
     blocks = pd.DataFrame(

@@ -102,12 +102,12 @@ def _():
 
 @app.cell
 def _(highspy, instance):
-    from splitopt.formulations import pyomo_cift
-    from splitopt.formulations.pyomo_tools import compiled
+    from splitopt.formulations.cift.pyomo import models as pyomo_cift
+    from splitopt.formulations.solvers.pyomo import compiled
 
     def solve(model, relaxed):
         """Return the optimum of a `SparseModel` in HiGHS, integrality kept or dropped."""
-        from splitopt.formulations.highs_tools import load
+        from splitopt.formulations.solvers.highs import load
 
         engine = load(model)
         if relaxed:
@@ -134,8 +134,8 @@ def _(highspy, instance):
 
 @app.cell
 def _(NAMES, instance, measured, pd):
-    from splitopt.bench.registry import load as load_method
-    from splitopt.instances.interface import Budget
+    from splitopt.bench.methods.registry import load as load_method
+    from splitopt.instances.contract.method import Budget
 
     enumerated = load_method("brute-force", "cift").solve(instance, Budget(), 0, {})
     table = pd.DataFrame(measured).T

@@ -158,7 +158,7 @@ def _(highspy, np):
 def _(HOSTS, np, outer_approximation, tau):
     from fractions import Fraction
 
-    from splitopt.formulations.continuous_oracle import Host, phase_optimum
+    from splitopt.formulations.cift.brute_force.oracle import Host, phase_optimum
 
     lower, upper = outer_approximation(tau.value, 14)
     # The oracle shares nothing with the tangents: one multiplier on the deadline, by bisection.

@@ -45,7 +45,7 @@ def _(mo):
 
 @app.cell
 def _(np):
-    from splitopt.instances.profiles import load_profile
+    from splitopt.instances.networks.profiles import load_profile
 
     profile = load_profile("mobilenetv2-imagenet")
     flops = np.array([block.flops for block in profile.blocks], dtype=float)

@@ -225,9 +225,9 @@ def _(mo):
 
 @app.cell
 def _(pd):
-    from splitopt.bench.registry import load
+    from splitopt.bench.methods.registry import load
     from splitopt.instances import library
-    from splitopt.instances.interface import Budget
+    from splitopt.instances.contract.method import Budget
 
     # One deadline: the case in which the factor 1 + epsilon holds against the optimum itself.
     _instance = library.load("cift-quick-tiers").replace(inference_deadline_s=None)

@@ -244,9 +244,9 @@ def _(mo):
 
 @app.cell
 def _(np, pd):
-    from splitopt.bench.registry import load
+    from splitopt.bench.methods.registry import load
     from splitopt.instances import library
-    from splitopt.instances.interface import Budget
+    from splitopt.instances.contract.method import Budget
 
     rows = []
     for name in (

@@ -43,10 +43,10 @@ def _(mo):
 
 @app.cell
 def _(np):
-    from splitopt.bench.registry import load
-    from splitopt.formulations.mepra_options import option_table
+    from splitopt.bench.methods.registry import load
+    from splitopt.formulations.mepra.options import option_table
     from splitopt.instances import library
-    from splitopt.instances.interface import Budget
+    from splitopt.instances.contract.method import Budget
 
     def tables(name):
         """Return own costs and roots as padded arrays (devices, options), and the optimum."""

@@ -90,7 +90,7 @@ def _(mo):
 
 @app.cell
 def _(LIMIT, count_wrong, np, pd, penalty, runs, shift):
-    from splitopt.bench.metrics import penalised_average, shifted_geometric_mean
+    from splitopt.bench.compare.metrics import penalised_average, shifted_geometric_mean
 
     METHODS = ("Steady", "Sprinter", "Careless")
 
@@ -153,7 +153,7 @@ def _(mo):
 
 @app.cell
 def _(METHODS, plt, times_of):
-    from splitopt.bench.metrics import performance_profile
+    from splitopt.bench.compare.metrics import performance_profile
 
     def draw(names, title):
         profile = performance_profile({name: times_of(name, True).tolist() for name in names})
@@ -190,7 +190,7 @@ def _(mo):
 
 @app.cell
 def _():
-    from splitopt.bench.metrics import performance_profile as profile_of
+    from splitopt.bench.compare.metrics import performance_profile as profile_of
 
     costs = {
         "A": [1.0, 1.0, 1.0, 1.0, 1.0],
@@ -221,7 +221,7 @@ def _(mo):
 
 @app.cell
 def _(np):
-    from splitopt.bench.metrics import paired_ratio
+    from splitopt.bench.compare.metrics import paired_ratio
 
     noise = np.random.default_rng(2)
     difficulty = noise.lognormal(0, 1.5, 20)

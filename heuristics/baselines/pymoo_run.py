@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from splitopt.instances.interface import Option, OptionValue
+from splitopt.instances.contract.method import Option, OptionValue
 
 __all__ = ["OPTIONS", "Floats", "evolve", "preload"]
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from splitopt.instances.cift import CiftInstance
-from splitopt.instances.interface import EXACT, Guarantee
+from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.contract.method import EXACT, Guarantee
 
 __all__ = ["INTERRUPTED", "broken", "certified", "interrupted", "promised"]
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from splitopt.heuristics.labels.problem import Problem, check
 from splitopt.heuristics.labels.result import PathResult
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.errors import InputError
 
 __all__ = ["constrained_shortest_path", "warm_up"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.errors import InputError
 
 __all__ = ["Problem", "check"]
 

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from splitopt.instances.documents import parse_json, write_bytes
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.documents import parse_json, write_bytes
+from splitopt.instances.core.errors import InputError
 
 __all__ = ["read_arrays", "restore", "save", "write_arrays"]
 

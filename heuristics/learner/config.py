@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from splitopt.instances import fields
-from splitopt.instances.errors import InputError
+from splitopt.instances.core import fields
+from splitopt.instances.core.errors import InputError
 
 __all__ = ["PpoConfig"]
 

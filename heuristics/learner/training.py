@@ -28,7 +28,7 @@ from splitopt.heuristics.learner.ppo import (
     Training,
     make_learner,
 )
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.errors import InputError
 
 __all__ = ["Outcome", "Report", "describe", "train"]
 

@@ -13,12 +13,12 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from splitopt.instances import fields
+from splitopt.instances.core import fields
 from splitopt.instances.generators.families import FAMILIES, Family, find
 from splitopt.instances.generators.knobs import CiftKnobs, MepraKnobs, change
 
 if TYPE_CHECKING:
-    from splitopt.instances.interface import Instance
+    from splitopt.instances.contract.method import Instance
 
 __all__ = ["CiftKnobs", "Family", "MepraKnobs", "families", "generate", "instance_name"]
 

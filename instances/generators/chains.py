@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-from splitopt.instances.profiles import Block, Layer, MultiExitProfile, Profile, load_profile
+from splitopt.instances.networks.profiles import (
+    Block,
+    Layer,
+    MultiExitProfile,
+    Profile,
+    load_profile,
+)
 
 __all__ = ["cift_chain", "mepra_chain"]
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from splitopt.instances.cift import CiftInstance, Compression, Configuration, Node
-from splitopt.instances.curves import LearningCurve
-from splitopt.instances.exact import rational
+from splitopt.instances.cift.model import CiftInstance, Compression, Configuration, Node
+from splitopt.instances.core.exact import rational
 from splitopt.instances.generators.chains import cift_chain
 from splitopt.instances.generators.deadlines import set_deadlines
 from splitopt.instances.generators.draws import Draws, draws_for, round_up
@@ -22,7 +21,8 @@ from splitopt.instances.generators.transfer import (
     error_after,
 )
 from splitopt.instances.generators.witness import Prices, least
-from splitopt.instances.profiles import Profile
+from splitopt.instances.networks.curves import LearningCurve
+from splitopt.instances.networks.profiles import Profile
 
 __all__ = ["build_cift"]
 

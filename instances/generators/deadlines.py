@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from splitopt.instances.cift import CiftInstance
-from splitopt.instances.cift_judge import CiftEvaluation, evaluate_cift
-from splitopt.instances.errors import InputError
+from splitopt.instances.cift.judge import CiftEvaluation, evaluate_cift
+from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.generators.draws import round_digits, round_up
 from splitopt.instances.generators.knobs import CiftKnobs
 from splitopt.instances.generators.witness import Prices, least

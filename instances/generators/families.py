@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.generators.knobs import CiftKnobs, MepraKnobs
 
 __all__ = ["FAMILIES", "Family", "find"]

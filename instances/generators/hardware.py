@@ -6,9 +6,9 @@ import functools
 from dataclasses import dataclass
 from importlib import resources
 
-from splitopt.instances import fields
-from splitopt.instances.documents import parse_json
-from splitopt.instances.errors import InputError
+from splitopt.instances.core import fields
+from splitopt.instances.core.documents import parse_json
+from splitopt.instances.core.errors import InputError
 
 __all__ = [
     "LinkClass",

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from splitopt.instances import fields
-from splitopt.instances.errors import InputError
+from splitopt.instances.core import fields
+from splitopt.instances.core.errors import InputError
 
 __all__ = ["CiftKnobs", "MepraKnobs", "change"]
 

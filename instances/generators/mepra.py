@@ -11,8 +11,8 @@ from splitopt.instances.generators.chains import mepra_chain
 from splitopt.instances.generators.draws import Draws, draws_for, round_digits
 from splitopt.instances.generators.hardware import link_class, node_class, transmit_power_w
 from splitopt.instances.generators.knobs import MepraKnobs
-from splitopt.instances.mepra import ExitFractions, MepraInstance, exit_set_bits
-from splitopt.instances.profiles import Layer, MultiExitProfile, load_profile
+from splitopt.instances.mepra.model import ExitFractions, MepraInstance, exit_set_bits
+from splitopt.instances.networks.profiles import Layer, MultiExitProfile, load_profile
 from splitopt.instances.sources.mepra import exits_at_quarters, place_exits
 from splitopt.instances.sources.tables import printed_devices
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from decimal import Context, Decimal
 from typing import Any
 
-from splitopt.instances import fields
-from splitopt.instances.cift import Compression
-from splitopt.instances.curve_data import learning_data
-from splitopt.instances.curves import LearningCurve
-from splitopt.instances.errors import InputError
-from splitopt.instances.profiles import Profile
-from splitopt.instances.tolerances import TOLERANCES
+from splitopt.instances.cift.model import Compression
+from splitopt.instances.core import fields
+from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.tolerances import TOLERANCES
+from splitopt.instances.networks.curve_data import learning_data
+from splitopt.instances.networks.curves import LearningCurve
+from splitopt.instances.networks.profiles import Profile
 
 __all__ = [
     "TRANSFER_ASSUMPTION",

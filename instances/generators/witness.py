@@ -11,8 +11,8 @@ from collections import deque
 from dataclasses import dataclass
 from itertools import accumulate
 
-from splitopt.instances.cift import CiftInstance, Configuration, Link, Node, SpeedInterval
-from splitopt.instances.cift_plan import CiftPlan, Stop
+from splitopt.instances.cift.model import CiftInstance, Configuration, Link, Node, SpeedInterval
+from splitopt.instances.cift.plan import CiftPlan, Stop
 
 __all__ = ["Prices", "least"]
 

@@ -11,11 +11,11 @@ import difflib
 import re
 from typing import TYPE_CHECKING
 
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.library.index import SETS, Entry, find, folder, rows
 
 if TYPE_CHECKING:
-    from splitopt.instances.interface import Instance
+    from splitopt.instances.contract.method import Instance
 
 __all__ = ["Entry", "entry", "knows", "load", "names", "sets"]
 

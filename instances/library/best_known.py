@@ -2,8 +2,9 @@
 
 For each instance: the best plan's value, the best proven bound, and which methods, on which
 solvers, confirm it. Two files of the library's folder hold it, written by
-``python -m splitopt.bench.update_best_known`` from stores of runs and read here without any solver:
-``best_known.json.gz`` (figures) and ``best_known_plans.json.gz`` (plans, by content hash).
+``python -m splitopt.bench.verdicts.update_best_known`` from stores of runs and read here without
+any solver: ``best_known.json.gz`` (figures) and ``best_known_plans.json.gz`` (plans, by content
+hash).
 
 Status
 ------
@@ -26,16 +27,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
-from splitopt.instances import fields
-from splitopt.instances.documents import parse_json
-from splitopt.instances.errors import InputError
+from splitopt.instances.core import fields
+from splitopt.instances.core.documents import parse_json
+from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.tolerances import TOLERANCES, gap
 from splitopt.instances.library.index import folder
-from splitopt.instances.tolerances import TOLERANCES, gap
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-    from splitopt.instances.interface import Plan
+    from splitopt.instances.contract.method import Plan
 
 __all__ = [
     "FIGURES",

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from splitopt.instances import sources
-from splitopt.instances.cift import CiftInstance
-from splitopt.instances.documents import parse_json, write_bytes
+from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.core.documents import parse_json, write_bytes
 from splitopt.instances.generators import generate
 from splitopt.instances.judge import instance_from_document
 from splitopt.instances.library.crafted_cift import CRAFTED_CIFT
@@ -22,7 +22,7 @@ from splitopt.instances.library.crafted_mepra import CRAFTED_MEPRA
 from splitopt.instances.library.recipes import LARGE, QUICK, QUICK_SOURCES, TINY
 
 if TYPE_CHECKING:
-    from splitopt.instances.interface import Instance
+    from splitopt.instances.contract.method import Instance
 
 __all__ = ["main", "size_of"]
 

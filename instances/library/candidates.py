@@ -10,7 +10,7 @@ from splitopt.instances.generators.draws import Draws, draws_for
 from splitopt.instances.library.recipes import Recipe
 
 if TYPE_CHECKING:
-    from splitopt.instances.interface import Instance
+    from splitopt.instances.contract.method import Instance
 
 __all__ = ["candidates", "generate_candidate"]
 

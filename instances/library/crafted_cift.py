@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from splitopt.instances.cift import (
+from splitopt.instances.cift.model import (
     CiftInstance,
     Compression,
     Configuration,
@@ -17,7 +17,7 @@ from splitopt.instances.cift import (
     Speeds,
     Tier,
 )
-from splitopt.instances.profiles import Block, Profile
+from splitopt.instances.networks.profiles import Block, Profile
 
 __all__ = ["CRAFTED_CIFT"]
 

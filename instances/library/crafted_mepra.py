@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from splitopt.instances.mepra import ExitFractions, MepraInstance, exit_set_bits
-from splitopt.instances.profiles import Layer, MultiExitProfile
+from splitopt.instances.mepra.model import ExitFractions, MepraInstance, exit_set_bits
+from splitopt.instances.networks.profiles import Layer, MultiExitProfile
 
 __all__ = ["CRAFTED_MEPRA"]
 

@@ -7,10 +7,10 @@ import statistics
 
 import numpy as np
 
-from splitopt.instances.cift import CiftInstance, Node, SpeedInterval
-from splitopt.instances.cift_judge import evaluate_cift
+from splitopt.instances.cift.judge import evaluate_cift
+from splitopt.instances.cift.model import CiftInstance, Node, SpeedInterval
 from splitopt.instances.generators.witness import Prices, least
-from splitopt.instances.mepra import MepraInstance
+from splitopt.instances.mepra.model import MepraInstance
 
 __all__ = ["features"]
 

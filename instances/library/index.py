@@ -9,8 +9,8 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 
 from splitopt.instances import sources
-from splitopt.instances.documents import parse_json
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.documents import parse_json
+from splitopt.instances.core.errors import InputError
 
 __all__ = ["SETS", "Entry", "find", "folder", "rows"]
 

@@ -6,12 +6,12 @@ import gzip
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING
 
-from splitopt.instances.documents import parse_json
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.documents import parse_json
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.library.index import Entry
 
 if TYPE_CHECKING:
-    from splitopt.instances.interface import Instance
+    from splitopt.instances.contract.method import Instance
 
 __all__ = ["make"]
 

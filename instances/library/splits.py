@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from splitopt.instances import fields
+from splitopt.instances.core import fields
 from splitopt.instances.generators.draws import Draws, draws_for
 
 if TYPE_CHECKING:
-    from splitopt.instances.interface import Instance
+    from splitopt.instances.contract.method import Instance
 
 __all__ = ["SEEDS", "SPLITS", "Split", "sample"]
 

@@ -2,8 +2,8 @@
 
 Run ``python -m splitopt.instances.library.standard``. What depends on solvers (optima, hosts at the
 optimum, what a MILP proves in 10 s) is read from the committed table that
-``python -m splitopt.bench.measure_candidates`` wrote; nothing is solved here, and the same table
-gives the same choice.
+``python -m splitopt.bench.studies.candidates.study`` wrote; nothing is solved here, and the same
+table gives the same choice.
 
 Candidates are sorted into cells by what their optimum is like and whether a MILP proved it. From
 each cell a stated number is taken, farthest first: the next one is that whose nearest chosen
@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from splitopt.instances.documents import canonical, parse_json, write_bytes
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.documents import canonical, parse_json, write_bytes
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.library import build
 from splitopt.instances.library.candidates import candidates, generate_candidate
 

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from splitopt.instances.profiles import Block, Profile
+from splitopt.instances.networks.profiles import Block, Profile
 
 __all__ = [
     "ARCHITECTURES",

@@ -56,11 +56,11 @@ from typing import Any
 
 import numpy as np
 
-from splitopt.instances.curve_fitting import fit_document
-from splitopt.instances.documents import canonical, write_bytes
+from splitopt.instances.core.documents import canonical, write_bytes
 from splitopt.instances.measure import digit_networks as networks
 from splitopt.instances.measure.digit_networks import ARCHITECTURES, COMPRESSIONS
-from splitopt.instances.profiles import Profile
+from splitopt.instances.networks.curve_fitting import fit_document
+from splitopt.instances.networks.profiles import Profile
 
 __all__ = ["FRACTIONS", "Digits", "load_digits", "main", "measure"]
 

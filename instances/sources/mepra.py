@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate
 
-from splitopt.instances.mepra import ExitFractions, MepraInstance, exit_set_bits
-from splitopt.instances.profiles import Layer, MultiExitProfile, load_profile
+from splitopt.instances.mepra.model import ExitFractions, MepraInstance, exit_set_bits
+from splitopt.instances.networks.profiles import Layer, MultiExitProfile, load_profile
 from splitopt.instances.sources.settings import FLOAT_BITS, SourceSettings
 from splitopt.instances.sources.tables import CITATION, printed_devices
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.sources.settings import TABLES, VARIANTS, SourceSettings
 
 if TYPE_CHECKING:
-    from splitopt.instances.mepra import MepraInstance
+    from splitopt.instances.mepra.model import MepraInstance
 
 __all__ = [
     "BANDWIDTHS_MBPS",

@@ -6,8 +6,8 @@ import functools
 from dataclasses import dataclass
 from importlib import resources
 
-from splitopt.instances import fields
-from splitopt.instances.documents import parse_json
+from splitopt.instances.core import fields
+from splitopt.instances.core.documents import parse_json
 
 __all__ = ["CITATION", "PrintedDevice", "printed_devices"]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from splitopt.instances.documents import write_json
-from splitopt.instances.mepra import ExitFractions, MepraInstance
-from splitopt.instances.profiles import Layer, MultiExitProfile
+from splitopt.instances.core.documents import write_json
+from splitopt.instances.mepra.model import ExitFractions, MepraInstance
+from splitopt.instances.networks.profiles import Layer, MultiExitProfile
 
 PLUGINS = Path(__file__).parent / "plugins"
 

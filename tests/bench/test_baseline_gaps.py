@@ -2,11 +2,11 @@
 
 import pytest
 
-from splitopt.bench import baseline_gaps
-from splitopt.bench.baseline_gaps import Gap, measure, table
-from splitopt.bench.registry import load
+from splitopt.bench.methods.registry import load
+from splitopt.bench.studies.baselines import study as baseline_gaps
+from splitopt.bench.studies.baselines.study import Gap, measure, table
 from splitopt.instances import library
-from splitopt.instances.interface import Budget
+from splitopt.instances.contract.method import Budget
 
 
 def test_a_table_by_hand():

@@ -7,14 +7,14 @@ import pytest
 from click.testing import CliRunner
 
 from splitopt.bench.cli import cli
-from splitopt.bench.known import ENGINES, registered, with_registry
-from splitopt.bench.library_check import check_library
-from splitopt.bench.registry import METHODS
-from splitopt.bench.rows import Row
-from splitopt.bench.store import BestKnown, Store
-from splitopt.bench.update_best_known import main, members, update
+from splitopt.bench.methods.registry import METHODS
+from splitopt.bench.store.rows import Row
+from splitopt.bench.store.store import BestKnown, Store
+from splitopt.bench.verdicts.known import ENGINES, registered, with_registry
+from splitopt.bench.verdicts.library_check import check_library
+from splitopt.bench.verdicts.update_best_known import main, members, update
 from splitopt.instances import library
-from splitopt.instances.documents import read_json
+from splitopt.instances.core.documents import read_json
 from splitopt.instances.judge import evaluate, plan_from_document
 from splitopt.instances.library.best_known import LABEL_ENGINE, Registry, plan_documents, registry
 

@@ -4,15 +4,15 @@ import dataclasses
 
 import pytest
 
-from splitopt.bench.campaign import PASSES, Pass, main, unsettled
-from splitopt.bench.campaign_page import kind_of, write_page
-from splitopt.bench.pages import markdown_table, replace_part
-from splitopt.bench.registry import METHODS
-from splitopt.bench.rows import Row
-from splitopt.bench.store import Store
-from splitopt.bench.strength import INSTANCES, Strength, measure, tables
+from splitopt.bench.methods.registry import METHODS
+from splitopt.bench.store.rows import Row
+from splitopt.bench.store.store import Store
+from splitopt.bench.studies.campaign.page import kind_of, write_page
+from splitopt.bench.studies.campaign.study import PASSES, Pass, main, unsettled
+from splitopt.bench.studies.pages import markdown_table, replace_part
+from splitopt.bench.studies.strength.study import INSTANCES, Strength, measure, tables
 from splitopt.instances import library
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.errors import InputError
 
 # Two of the infeasible ones: a row that says so contradicts nothing that is known.
 NAME, OTHER = "cift-standard-023", "cift-standard-026"
@@ -191,7 +191,7 @@ def test_strength_tables_name_an_instance_once():
 
 
 def test_ratios_of_seeds_threads_and_gaps():
-    from splitopt.bench.sensitivity import GAPS, INSTANCES, table
+    from splitopt.bench.studies.sensitivity.study import GAPS, INSTANCES, table
 
     name = INSTANCES[0]
     base = {"status": "optimal", "name": name}

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from splitopt.bench.claims import cift, study
-from splitopt.bench.claims.assumptions import AXES
-from splitopt.bench.claims.cift import Compared, Tested, judge_cift
-from splitopt.bench.claims.page import page
-from splitopt.bench.claims.page_parts import percent, table
-from splitopt.bench.claims.statements import CLAIMS
-from splitopt.bench.claims.thresholds import THRESHOLDS
 from splitopt.bench.cli import cli
+from splitopt.bench.studies.claims import cift, study
+from splitopt.bench.studies.claims.assumptions import AXES
+from splitopt.bench.studies.claims.cift import Compared, Tested, judge_cift
+from splitopt.bench.studies.claims.page import page
+from splitopt.bench.studies.claims.page_parts import percent, table
+from splitopt.bench.studies.claims.statements import CLAIMS
+from splitopt.bench.studies.claims.thresholds import THRESHOLDS
 
 ROOT = Path(__file__).parents[2]
 VERDICTS = {"holds", "holds in part", "does not hold", "not tested"}

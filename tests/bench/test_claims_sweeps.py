@@ -9,20 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from splitopt.bench.claims.assumptions import Assumptions
-from splitopt.bench.claims.methods import FREE_OPTIMUM, menu_of, run
-from splitopt.bench.claims.optimum import least_cost
-from splitopt.bench.claims.robustness import judge_grid
-from splitopt.bench.claims.scenes import Points, instance_of, scene_of
-from splitopt.bench.claims.statements import ACO, DEVICE, EDGE, EVEN, FIXED, OURS, SPINN
-from splitopt.bench.claims.sweeps import ALL_EXITS, FREE, IDEAL, sweep_table
-from splitopt.bench.registry import load
-from splitopt.heuristics.baselines.mepra_data import device_chunks
-from splitopt.heuristics.baselines.mepra_exits import best_exits, exit_options
+from splitopt.bench.methods.registry import load
+from splitopt.bench.studies.claims.assumptions import Assumptions
+from splitopt.bench.studies.claims.methods import FREE_OPTIMUM, menu_of, run
+from splitopt.bench.studies.claims.optimum import least_cost
+from splitopt.bench.studies.claims.robustness import judge_grid
+from splitopt.bench.studies.claims.scenes import Points, instance_of, scene_of
+from splitopt.bench.studies.claims.statements import ACO, DEVICE, EDGE, EVEN, FIXED, OURS, SPINN
+from splitopt.bench.studies.claims.sweeps import ALL_EXITS, FREE, IDEAL, sweep_table
+from splitopt.heuristics.baselines.mepra.data import device_chunks
+from splitopt.heuristics.baselines.mepra.exits import best_exits, exit_options
 from splitopt.instances import sources
-from splitopt.instances.interface import Budget
+from splitopt.instances.contract.method import Budget
 from splitopt.instances.judge import evaluate
-from splitopt.instances.mepra_plan import MepraPlan, shares_from_weights
+from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
 
 
 @settings(max_examples=25, deadline=None)
@@ -84,8 +84,8 @@ def test_options_by_hand():
     7.5 at the edge, 10 bits. Split 1: exit 1 on the device, 5 there, 2.5 behind, 3 bits; exit 1
     off leaves 4 on the device, 6 bits and 5 behind.
     """
-    from splitopt.instances.mepra import ExitFractions, MepraInstance
-    from splitopt.instances.profiles import Layer, MultiExitProfile
+    from splitopt.instances.mepra.model import ExitFractions, MepraInstance
+    from splitopt.instances.networks.profiles import Layer, MultiExitProfile
 
     network = MultiExitProfile("n", 10.0, (Layer("a", 4.0, 1.0, 6.0), Layer("b", 4.0, 1.0, 0.0)))
     one = np.array([1.0])
@@ -200,7 +200,7 @@ def test_one_point_of_the_sweep_against_brute_force():
 
 def _roots(instance, splits):
     """Roots of the edge work: with split 0 or L it is that of the whole network, or none."""
-    from splitopt.heuristics.baselines.mepra_data import split_costs
+    from splitopt.heuristics.baselines.mepra.data import split_costs
 
     (devices,) = device_chunks(instance)
     edge = split_costs(devices, instance.exit_set).edge_flop
@@ -208,8 +208,8 @@ def _roots(instance, splits):
 
 
 def test_a_grid_is_the_same_twice_and_says_what_decides(monkeypatch):
-    from splitopt.bench.claims import robustness
-    from splitopt.bench.claims.assumptions import AXES
+    from splitopt.bench.studies.claims import robustness
+    from splitopt.bench.studies.claims.assumptions import AXES
 
     # Two levels of two axes, one of the others: four points.
     small = tuple(

@@ -5,10 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from splitopt.bench.claims import criteria, verdicts
-from splitopt.bench.claims.assumptions import AXES, GRID_MBPS, Assumptions, grid, one_at_a_time
-from splitopt.bench.claims.criteria import Sweep, judge
-from splitopt.bench.claims.statements import (
+from splitopt.bench.studies.claims import criteria, verdicts
+from splitopt.bench.studies.claims.assumptions import (
+    AXES,
+    GRID_MBPS,
+    Assumptions,
+    grid,
+    one_at_a_time,
+)
+from splitopt.bench.studies.claims.criteria import Sweep, judge
+from splitopt.bench.studies.claims.statements import (
     ACO,
     CLAIMS,
     DEVICE,
@@ -18,8 +24,8 @@ from splitopt.bench.claims.statements import (
     SOURCE_METHODS,
     SPINN,
 )
-from splitopt.bench.claims.thresholds import THRESHOLDS
-from splitopt.bench.claims.verdicts import Verdict, combine
+from splitopt.bench.studies.claims.thresholds import THRESHOLDS
+from splitopt.bench.studies.claims.verdicts import Verdict, combine
 
 HOLDS, IN_PART, FAILS, UNTESTED = Verdict
 B = np.arange(1.0, 61.0)

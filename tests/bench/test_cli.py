@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from splitopt.bench.cli import COMMANDS, cli
-from splitopt.bench.registry import METHODS
-from splitopt.bench.store import Store
+from splitopt.bench.methods.registry import METHODS
+from splitopt.bench.store.store import Store
 from splitopt.instances.judge import read_instance
 from splitopt.instances.library import names, sets
 
@@ -455,7 +455,7 @@ def test_import_errors_write_nothing(splitopt, arguments, says):
 # -- methods of the user's own -----------------------------------------------------------------
 
 OWN = '''
-from splitopt.heuristics.baselines.cift_single_cut import METHOD as single_cut
+from splitopt.heuristics.baselines.cift.single_cut import METHOD as single_cut
 
 class Method:
     """Cut once, under another name."""

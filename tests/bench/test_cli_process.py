@@ -98,7 +98,7 @@ def test_a_plan_that_cannot_be_written_is_told_before_solving(tmp_path):
 
 SLEEPER = """
 import time
-from splitopt.instances.interface import Support
+from splitopt.instances.contract.method import Support
 
 class Sleeper:
     name = "sleeper"
@@ -207,9 +207,9 @@ WAITING = """
 import time
 import numpy as np
 from pathlib import Path
-from splitopt.instances.interface import Recorder, Support
+from splitopt.instances.contract.method import Recorder, Support
 from splitopt.instances.judge import evaluate
-from splitopt.instances.mepra_plan import MepraPlan
+from splitopt.instances.mepra.plan import MepraPlan
 class Waiting:
     name, options = 'waiting', ()
     def supports(self, instance):

@@ -15,11 +15,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from splitopt.bench.cluster.spec import read_cluster
 from splitopt.bench.report import text_tables
-from splitopt.bench.runner import plan, run_set
-from splitopt.bench.store import Store
-from splitopt.instances.errors import InputError
+from splitopt.bench.runs.cluster.spec import read_cluster
+from splitopt.bench.runs.runner import plan, run_set
+from splitopt.bench.store.store import Store
+from splitopt.instances.core.errors import InputError
 
 pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
 
@@ -289,7 +289,7 @@ def test_a_run_that_costs_its_worker_every_time_is_given_up(
     tmp_path, rogues, instance_file, monkeypatch
 ):
     """A method that kills its worker's process: the others are done, it is named."""
-    monkeypatch.setattr("splitopt.bench.cluster.work._MOST_LOSSES", 2)
+    monkeypatch.setattr("splitopt.bench.runs.cluster.work._MOST_LOSSES", 2)
     summary = run_set(
         [instance_file()],
         ["assassin", "honest"],
@@ -399,7 +399,7 @@ def test_a_missing_package_is_one_line(monkeypatch):
 
 
 def test_no_scheduler_at_the_address_is_one_line(tmp_path, rogues, instance_file, monkeypatch):
-    monkeypatch.setattr("splitopt.bench.cluster.connect._CONNECT_S", 0.5)
+    monkeypatch.setattr("splitopt.bench.runs.cluster.connect._CONNECT_S", 0.5)
     with pytest.raises(InputError, match="a Dask scheduler that answers") as caught:
         run_set(
             [instance_file()],

@@ -24,14 +24,18 @@ from click.testing import CliRunner
 import splitopt.formulations
 import splitopt.heuristics
 from splitopt.bench.cli import cli
-from splitopt.bench.conformance import checks
-from splitopt.bench.conformance.cases import CASES, case
-from splitopt.bench.conformance.checks import CHECKS, supported, switches
-from splitopt.bench.conformance.oracle import optimum_of
-from splitopt.bench.conformance.promises import BrokenPromiseError, Subject, hold_to_its_word
-from splitopt.bench.conformance.trial import try_method
-from splitopt.bench.registry import METHODS, Entry, load
-from splitopt.instances.interface import SolutionStatus
+from splitopt.bench.methods.conformance import checks
+from splitopt.bench.methods.conformance.cases import CASES, case
+from splitopt.bench.methods.conformance.checks import CHECKS, supported, switches
+from splitopt.bench.methods.conformance.oracle import optimum_of
+from splitopt.bench.methods.conformance.promises import (
+    BrokenPromiseError,
+    Subject,
+    hold_to_its_word,
+)
+from splitopt.bench.methods.conformance.trial import try_method
+from splitopt.bench.methods.registry import METHODS, Entry, load
+from splitopt.instances.contract.method import SolutionStatus
 from splitopt.instances.judge import evaluate, read_instance
 
 DATA = Path(__file__).parents[1] / "data"
@@ -234,7 +238,7 @@ def test_a_method_of_the_registry_conforms(few_cases):
 def test_rogue_plugins_fail_each_for_its_own_reason(few_cases, rogues, monkeypatch):
     names = ["honest", "cheat", "liar", "denier", "raiser", "stranger", "deserter", "segfault"]
     names += ["forger", "glutton"]
-    monkeypatch.setattr("splitopt.bench.conformance.trial._MEMORY_BYTES", 700 << 20)
+    monkeypatch.setattr("splitopt.bench.methods.conformance.trial._MEMORY_BYTES", 700 << 20)
     result = conform(*names, "--plugin", *rogues, "--problem", "mepra", "--json")
     assert result.exit_code == 1
     failures = {

@@ -13,13 +13,13 @@ import random
 import numpy as np
 import pytest
 
-from splitopt.bench.registry import METHODS, load
-from splitopt.instances.cift import CiftInstance, Compression, Configuration, Link, Node
-from splitopt.instances.interface import Budget, SolutionStatus, Termination
+from splitopt.bench.methods.registry import METHODS, load
+from splitopt.instances.cift.model import CiftInstance, Compression, Configuration, Link, Node
+from splitopt.instances.contract.method import Budget, SolutionStatus, Termination
+from splitopt.instances.core.tolerances import TOLERANCES, not_above, values_agree
 from splitopt.instances.judge import check, evaluate
-from splitopt.instances.mepra import ExitFractions, MepraInstance
-from splitopt.instances.profiles import Block, Layer, MultiExitProfile, Profile
-from splitopt.instances.tolerances import TOLERANCES, not_above, values_agree
+from splitopt.instances.mepra.model import ExitFractions, MepraInstance
+from splitopt.instances.networks.profiles import Block, Layer, MultiExitProfile, Profile
 
 EXACT = [entry for entry in METHODS if entry.kind == "exact"]
 SEEDS = range(6)

@@ -6,16 +6,16 @@ import math
 import numpy as np
 import pytest
 
-from splitopt.bench import registry
-from splitopt.bench.crosscheck import cross_check
-from splitopt.bench.references import references
-from splitopt.bench.rows import Row, Verdict
-from splitopt.bench.store import BestKnown
-from splitopt.bench.verdict import judge, read_claims
-from splitopt.instances.interface import Budget, Termination
+from splitopt.bench.methods import registry
+from splitopt.bench.store.rows import Row, Verdict
+from splitopt.bench.store.store import BestKnown
+from splitopt.bench.verdicts.crosscheck import cross_check
+from splitopt.bench.verdicts.references import references
+from splitopt.bench.verdicts.verdict import judge, read_claims
+from splitopt.instances.contract.method import Budget, Termination
 from splitopt.instances.judge import evaluate
 from splitopt.instances.library import load
-from splitopt.instances.mepra_plan import MepraPlan
+from splitopt.instances.mepra.plan import MepraPlan
 
 GAP = 1e-6
 

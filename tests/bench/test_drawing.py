@@ -4,12 +4,12 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from splitopt.bench.drawing import draw
-from splitopt.bench.registry import load
+from splitopt.bench.methods.registry import load
+from splitopt.bench.report.drawing import draw
 from splitopt.instances import library
-from splitopt.instances.cift_judge import evaluate_cift
-from splitopt.instances.errors import InputError
-from splitopt.instances.interface import Budget
+from splitopt.instances.cift.judge import evaluate_cift
+from splitopt.instances.contract.method import Budget
+from splitopt.instances.core.errors import InputError
 
 
 def texts(picture):

@@ -7,16 +7,27 @@ import pytest
 from click.testing import CliRunner
 
 from splitopt.bench.cli import cli
-from splitopt.bench.epoch_forms import FORMS, Points, first_at_or_below, fit_form, fit_power_data
-from splitopt.bench.epoch_regret import regrets, resampled_curves, with_epochs
-from splitopt.bench.epoch_study import PROTOCOLS, Reach, Record, study
-from splitopt.bench.epoch_tables import coverage, regret_by_instance, regret_summary, summary
-from splitopt.bench.sources import load_instance
-from splitopt.instances.curve_data import learning_data
-from splitopt.instances.curves import LearningCurve
-from splitopt.instances.errors import InputError
-from splitopt.instances.interface import Budget
+from splitopt.bench.store.sources import load_instance
+from splitopt.bench.studies.epochs.forms import (
+    FORMS,
+    Points,
+    first_at_or_below,
+    fit_form,
+    fit_power_data,
+)
+from splitopt.bench.studies.epochs.regret import regrets, resampled_curves, with_epochs
+from splitopt.bench.studies.epochs.study import PROTOCOLS, Reach, Record, study
+from splitopt.bench.studies.epochs.tables import (
+    coverage,
+    regret_by_instance,
+    regret_summary,
+    summary,
+)
+from splitopt.instances.contract.method import Budget
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import evaluate
+from splitopt.instances.networks.curve_data import learning_data
+from splitopt.instances.networks.curves import LearningCurve
 
 K = np.arange(1.0, 41.0)
 
@@ -228,7 +239,7 @@ def test_resamples_are_those_of_the_fit():
 
 
 def test_regret_on_a_small_instance_is_what_enumeration_says():
-    from splitopt.bench.registry import load
+    from splitopt.bench.methods.registry import load
 
     instance = load_instance("cift-tiny-fine-tuning")
     found = list(regrets([instance], draws=2))
@@ -256,7 +267,7 @@ def test_other_epochs_make_another_instance():
     assert kept.epochs == first.epochs + 2
     assert other.error_target is None
     # Energy of fine-tuning is in proportion to K: (K + 2) / K times that of before.
-    from splitopt.bench.registry import load
+    from splitopt.bench.methods.registry import load
 
     plan = (
         load("local-search", "cift")

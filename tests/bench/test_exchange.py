@@ -6,14 +6,14 @@ import json
 
 import pytest
 
-from splitopt.bench.compare import compare
-from splitopt.bench.compare_text import comparison_text
-from splitopt.bench.frames import export, frame
-from splitopt.bench.merge import merge
-from splitopt.bench.report.data import load
-from splitopt.bench.rows import Row
-from splitopt.bench.store import BestKnown, Store
-from splitopt.instances.errors import InputError
+from splitopt.bench.compare.data import load
+from splitopt.bench.compare.frames import export, frame
+from splitopt.bench.compare.stores import compare
+from splitopt.bench.compare.text import comparison_text
+from splitopt.bench.store.merge import merge
+from splitopt.bench.store.rows import Row
+from splitopt.bench.store.store import BestKnown, Store
+from splitopt.instances.core.errors import InputError
 
 
 def row(method="m", seed=0, instance="h", solve_time_s=1.0, **changes):

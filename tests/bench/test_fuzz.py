@@ -14,13 +14,13 @@ import pytest
 from click.testing import CliRunner
 
 from splitopt.bench.cli import cli
-from splitopt.bench.conformance.fuzz import campaign, trial
-from splitopt.bench.conformance.fuzz.enumeration import truth_of
-from splitopt.bench.conformance.fuzz.shrink import shrunk
-from splitopt.bench.conformance.fuzz.trial import Attempt, drawn, judged
-from splitopt.bench.registry import Entry, load
-from splitopt.instances.cift import CiftInstance
-from splitopt.instances.interface import (
+from splitopt.bench.methods.conformance.fuzz import campaign, trial
+from splitopt.bench.methods.conformance.fuzz.enumeration import truth_of
+from splitopt.bench.methods.conformance.fuzz.shrink import shrunk
+from splitopt.bench.methods.conformance.fuzz.trial import Attempt, drawn, judged
+from splitopt.bench.methods.registry import Entry, load
+from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.contract.method import (
     EXACT,
     Budget,
     Guarantee,

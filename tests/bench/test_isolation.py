@@ -18,12 +18,12 @@ from splitopt.bench.isolation.preload import needed_modules, preload, solver_fam
 from splitopt.bench.isolation.process_tree import tree_memory_bytes
 from splitopt.bench.isolation.requests import builtin_targets, request_of
 from splitopt.bench.isolation.streams import Capture, Watch
-from splitopt.bench.plugins import Catalogue
-from splitopt.bench.record import classify
-from splitopt.bench.registry import METHODS
-from splitopt.bench.rows import Limits, PlannedRun
-from splitopt.instances.errors import InputError
-from splitopt.instances.interface import Termination
+from splitopt.bench.methods.plugins import Catalogue
+from splitopt.bench.methods.registry import METHODS
+from splitopt.bench.runs.record import classify
+from splitopt.bench.store.rows import Limits, PlannedRun
+from splitopt.instances.contract.method import Termination
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import read_instance
 
 LINUX = sys.platform.startswith("linux")
@@ -157,15 +157,15 @@ def test_messages_and_descriptors_arrive_together():
 
 
 def test_preloading_imports_what_a_method_imports_late():
-    names = preload(["splitopt.formulations.mepra_tangent:METHOD"])
-    assert "splitopt.formulations.mepra_tangent" in names
+    names = preload(["splitopt.formulations.mepra.tangent:METHOD"])
+    assert "splitopt.formulations.mepra.tangent" in names
     assert "highspy" in names
 
 
 def test_what_a_method_needs_is_found_without_importing_a_solver():
     code = (
         "import sys; from splitopt.bench.isolation.preload import solver_family;"
-        "print(solver_family('splitopt.formulations.mepra_cpsat:METHOD'));"
+        "print(solver_family('splitopt.formulations.mepra.cpsat:METHOD'));"
         "print(sorted({'ortools', 'highspy', 'scipy'} & set(sys.modules)))"
     )
     said = subprocess.run(

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from splitopt.bench import jqodi_page, kernel_comparison
 from splitopt.bench.cli import cli
-from splitopt.bench.jqodi_speed import fastest_exact
+from splitopt.bench.studies.jqodi import page as jqodi_page
+from splitopt.bench.studies.jqodi.speed import fastest_exact
+from splitopt.bench.studies.kernels import study as kernel_comparison
 from splitopt.heuristics.labels import constrained_shortest_path
 
 
@@ -105,7 +106,7 @@ def test_solve_says_in_one_line_what_is_guaranteed_and_what_was_certified() -> N
 
 
 def test_rows_are_read_as_the_store_has_them() -> None:
-    from splitopt.bench.rows import Row
+    from splitopt.bench.store.rows import Row
 
     names = {field.name for field in dataclasses.fields(Row)}
     assert names >= set(vars(row("cpsat", 1.0, "optimal")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from splitopt.bench import measure_candidates
+from splitopt.bench.studies.candidates import study as measure_candidates
 from splitopt.instances.library.recipes import Recipe
 
 SMALL = {"stages": 3, "width": 1, "sources": 1, "blocks": 4, "levels": 2, "compressions": 1}

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from splitopt.bench.metrics import (
+from splitopt.bench.compare.metrics import (
     data_profile,
     gap_to_best,
     paired_difference,
@@ -21,7 +21,7 @@ from splitopt.bench.metrics import (
     shifted_geometric_mean,
     virtual_best,
 )
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.errors import InputError
 
 INF = math.inf
 

@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from splitopt.bench.metrics import Interval
-from splitopt.bench.paired import compare_methods, time_statement
-from splitopt.bench.rows import Row
+from splitopt.bench.compare.metrics import Interval
+from splitopt.bench.compare.paired import compare_methods, time_statement
+from splitopt.bench.store.rows import Row
 
 
 def runs(method, times, instance="h", **changes):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from splitopt.bench.metrics import performance_profile
+from splitopt.bench.compare.metrics import performance_profile
 from splitopt.bench.report import text_tables, write_report
 from splitopt.bench.report.figure import figure
 from splitopt.bench.report.figures import write_figures
@@ -17,9 +17,9 @@ from splitopt.bench.report.html import tag, text
 from splitopt.bench.report.numbers import gap_text, time_text
 from splitopt.bench.report.svg import Chart, Scale
 from splitopt.bench.report.text import table
-from splitopt.bench.runner import run_set
-from splitopt.instances.documents import write_json
-from splitopt.instances.errors import InputError
+from splitopt.bench.runs.runner import run_set
+from splitopt.instances.core.documents import write_json
+from splitopt.instances.core.errors import InputError
 
 PLUGINS = Path(__file__).parent / "plugins"
 sys.path.append(str(PLUGINS))
@@ -197,7 +197,7 @@ def test_figures_stand_alone(report, tmp_path):
 
 
 def test_an_empty_store_and_none(tmp_path):
-    from splitopt.bench.store import Store
+    from splitopt.bench.store.store import Store
 
     with pytest.raises(InputError, match=r"^DIR: .*splitopt run"):
         text_tables(tmp_path)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from splitopt.bench.rows import ROW_VERSION, Row
-from splitopt.bench.store_schema import COLUMNS, HEAVY
-from splitopt.instances.errors import InputError
-from splitopt.instances.interface import SolutionStatus, Termination
+from splitopt.bench.store.rows import ROW_VERSION, Row
+from splitopt.bench.store.schema import COLUMNS, HEAVY
+from splitopt.instances.contract.method import SolutionStatus, Termination
+from splitopt.instances.core.errors import InputError
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "rows.md"
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from splitopt.bench.references import Reference
+from splitopt.bench.compare.summary import is_right, is_solved, run_gap
 from splitopt.bench.report import text_tables, write_report
-from splitopt.bench.runner import plan, run_set
-from splitopt.bench.store import BestKnown, Store
-from splitopt.bench.summary import is_right, is_solved, run_gap
-from splitopt.instances.documents import write_json
-from splitopt.instances.errors import InputError
+from splitopt.bench.runs.runner import plan, run_set
+from splitopt.bench.store.store import BestKnown, Store
+from splitopt.bench.verdicts.references import Reference
+from splitopt.instances.core.documents import write_json
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import read_instance
 
 PLUGINS = Path(__file__).parent / "plugins"

@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from splitopt.bench.runner import run_set
-from splitopt.bench.store import Store
+from splitopt.bench.runs.runner import run_set
+from splitopt.bench.store.store import Store
 
 SCRIPT = Path(__file__).parent / "plugins" / "runner_script.py"
 PATIENCE_S = 60.0

@@ -5,11 +5,11 @@ import time
 import numpy as np
 import pytest
 
-from splitopt.bench.runner import solve_once
-from splitopt.instances.errors import InputError
-from splitopt.instances.interface import SolutionStatus, Termination
+from splitopt.bench.runs.runner import solve_once
+from splitopt.instances.contract.method import SolutionStatus, Termination
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import check, evaluate
-from splitopt.instances.mepra_plan import MepraPlan
+from splitopt.instances.mepra.plan import MepraPlan
 
 
 @pytest.fixture(scope="module")

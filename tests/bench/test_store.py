@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from splitopt.bench import store_schema
-from splitopt.bench.rows import Limits, Row, run_key
-from splitopt.bench.store import LEASE_S, BestKnown, Claim, Store
-from splitopt.instances.errors import InputError
+from splitopt.bench.store import schema as store_schema
+from splitopt.bench.store.rows import Limits, Row, run_key
+from splitopt.bench.store.store import LEASE_S, BestKnown, Claim, Store
+from splitopt.instances.core.errors import InputError
 
 
 def row(key="a" * 64, **changes):
@@ -129,7 +129,7 @@ def test_the_claims_of_a_runner_elsewhere_last_as_long_as_their_lease(tmp_path, 
         first.claim("k")
         assert second.claim("k") is Claim.TAKEN
         now = __import__("time").time()
-        monkeypatch.setattr("splitopt.bench.store.time.time", lambda: now + LEASE_S + 1)
+        monkeypatch.setattr("splitopt.bench.store.store.time.time", lambda: now + LEASE_S + 1)
         assert second.claim("k") is Claim.MINE
 
 
@@ -138,9 +138,9 @@ def test_renewing_extends_a_lease(tmp_path, monkeypatch):
         first._host = "another machine"
         first.claim("k")
         now = __import__("time").time()
-        monkeypatch.setattr("splitopt.bench.store.time.time", lambda: now + LEASE_S - 1)
+        monkeypatch.setattr("splitopt.bench.store.store.time.time", lambda: now + LEASE_S - 1)
         first.renew()
-        monkeypatch.setattr("splitopt.bench.store.time.time", lambda: now + LEASE_S + 1)
+        monkeypatch.setattr("splitopt.bench.store.store.time.time", lambda: now + LEASE_S + 1)
         assert second.claim("k") is Claim.TAKEN
 
 

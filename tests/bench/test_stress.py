@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from splitopt.bench import adversary
 from splitopt.bench.cli import cli
-from splitopt.bench.explosion import chain_of_choices, measure
-from splitopt.bench.registry import load
-from splitopt.instances.cift import CiftInstance, SpeedInterval
-from splitopt.instances.interface import Budget, Result
+from splitopt.bench.methods.registry import load
+from splitopt.bench.verify import adversary
+from splitopt.bench.verify.explosion import chain_of_choices, measure
+from splitopt.instances.cift.model import CiftInstance, SpeedInterval
+from splitopt.instances.contract.method import Budget, Result
 
 
 def test_adversary_finds_a_ratio_within_the_guarantee() -> None:

@@ -4,19 +4,19 @@ import dataclasses
 
 import pytest
 
-from splitopt.bench.alignment import align
-from splitopt.bench.references import Reference
-from splitopt.bench.report.svg import Chart, Scale
-from splitopt.bench.rows import Row
-from splitopt.bench.run_integrals import judged_trajectory, run_integrals
-from splitopt.bench.summary import (
+from splitopt.bench.compare.alignment import align
+from splitopt.bench.compare.integrals import judged_trajectory, run_integrals
+from splitopt.bench.compare.summary import (
     charged_time_s,
     is_solved,
     run_gap,
     summarise,
     virtual_best_summary,
 )
-from splitopt.bench.variants import variant_names
+from splitopt.bench.compare.variants import variant_names
+from splitopt.bench.report.svg import Chart, Scale
+from splitopt.bench.store.rows import Row
+from splitopt.bench.verdicts.references import Reference
 
 
 def row(seed, **changes):

@@ -11,15 +11,15 @@ import pytest
 from click.testing import CliRunner
 
 from splitopt.bench.cli import cli
-from splitopt.bench.registry import load
-from splitopt.bench.time_energy.picture import draw
+from splitopt.bench.methods.registry import load
+from splitopt.bench.report.time_energy.picture import draw
 from splitopt.heuristics.jqodi.cift.steps import steps_of
 from splitopt.heuristics.jqodi.cift.tree import time_energy_tree
-from splitopt.instances.cift import CiftInstance, Compression, Configuration, Link, Node
-from splitopt.instances.cift_judge import evaluate_cift
+from splitopt.instances.cift.judge import evaluate_cift
+from splitopt.instances.cift.model import CiftInstance, Compression, Configuration, Link, Node
+from splitopt.instances.contract.method import Budget
 from splitopt.instances.generators import generate
-from splitopt.instances.interface import Budget
-from splitopt.instances.profiles import Block, Profile
+from splitopt.instances.networks.profiles import Block, Profile
 
 MENU = generate("cift-tiers", 1, blocks=5, levels=3, compressions=1)
 

@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from splitopt.bench.cli import cli
-from splitopt.bench.verification import Truth, forms_of, truth_of, verify_instance
-from splitopt.bench.verification_figures import exponent, exponents, summary, write_charts
-from splitopt.bench.verification_journal import Journal
+from splitopt.bench.verify.figures import exponent, exponents, summary, write_charts
+from splitopt.bench.verify.journal import Journal
+from splitopt.bench.verify.verification import Truth, forms_of, truth_of, verify_instance
 from splitopt.instances.generators import generate
 
 CIFT = generate("cift-tiers", 1, blocks=4, levels=2, compressions=1)
@@ -57,8 +57,8 @@ def test_an_open_instance_is_held_against_what_is_known() -> None:
 
 
 def test_more_labels_than_stated_are_a_violation() -> None:
-    from splitopt.bench.verification import _too_many
-    from splitopt.instances.interface import Result, SolutionStatus, Termination
+    from splitopt.bench.verify.verification import _too_many
+    from splitopt.instances.contract.method import Result, SolutionStatus, Termination
 
     def result(labels: int) -> Result:
         figures = {"labels": labels, "label_bound": 10.0}
@@ -85,7 +85,7 @@ def test_what_the_registry_proves_is_not_solved_again(monkeypatch: pytest.Monkey
     def refuse(*_: object) -> None:
         raise AssertionError("solved again")
 
-    monkeypatch.setattr("splitopt.bench.verification_truth.solved_truth", refuse)
+    monkeypatch.setattr("splitopt.bench.verify.truth.solved_truth", refuse)
     instance = open_instance("cift-quick-tiers")
     truth = truth_of(instance, 10.0)
     entry = registry().entries[instance.content_hash]
@@ -113,7 +113,7 @@ def test_journal_takes_a_verification_up_again(
         def solve(self, *_: object) -> None:
             raise AssertionError("run again")
 
-    monkeypatch.setattr("splitopt.bench.verification.load", lambda *_: Refusing())
+    monkeypatch.setattr("splitopt.bench.verify.verification.load", lambda *_: Refusing())
     again = Journal(tmp_path)
     assert "torn" not in path.read_text()
     found = verify_instance(MEPRA, (0.1,), truth=truth, time_limit_s=10.0, journal=again)
@@ -123,14 +123,14 @@ def test_journal_takes_a_verification_up_again(
     for changed, epsilon in ((wrong, 0.1), (truth, 0.2)):
         with pytest.raises(AssertionError, match="run again"):
             verify_instance(MEPRA, (epsilon,), truth=changed, time_limit_s=10.0, journal=again)
-    monkeypatch.setattr("splitopt.bench.verification_journal.code_hash", lambda: "other")
+    monkeypatch.setattr("splitopt.bench.verify.journal.code_hash", lambda: "other")
     with pytest.raises(AssertionError, match="run again"):
         verify_instance(MEPRA, (0.1,), truth=truth, time_limit_s=10.0, journal=again)
 
 
 def test_command_prints_a_violation_and_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = Truth(1e-3, True, "highs-flow", 0.0)
-    monkeypatch.setattr("splitopt.bench.verification.truth_of", lambda *_: wrong)
+    monkeypatch.setattr("splitopt.bench.verify.verification.truth_of", lambda *_: wrong)
     arguments = ["verify", "--set", "cift-crafted-relay", "--epsilon", "0.5", "--no-labels"]
     found = CliRunner().invoke(cli, arguments)
     assert found.exit_code == 1

@@ -80,8 +80,8 @@ def pieces() -> tuple[Any, Any]:
 @cache
 def bank() -> Any:
     """Return eight instances of the training distribution as arrays."""
-    from splitopt.heuristics.learner.cift_jax import Sizes, make_bank
-    from splitopt.heuristics.learner.cift_process import CiftProcess
+    from splitopt.heuristics.learner.cift.jax import Sizes, make_bank
+    from splitopt.heuristics.learner.cift.process import CiftProcess
     from splitopt.instances.library.splits import sample
 
     found = []
@@ -95,8 +95,8 @@ def bank() -> Any:
 
 
 def cift_pieces() -> tuple[Any, Any]:
-    from splitopt.heuristics.learner.cift_actor import CiftPolicy
-    from splitopt.heuristics.learner.cift_jax import CiftEnvironment
+    from splitopt.heuristics.learner.cift.actor import CiftPolicy
+    from splitopt.heuristics.learner.cift.jax import CiftEnvironment
 
     return CiftEnvironment(bank()), CiftPolicy()
 

@@ -7,7 +7,7 @@ from typing import Any
 from benchmark_models import cift, mepra
 from benchmark_spec import Phase, Spec
 
-from splitopt.instances.documents import parse_json
+from splitopt.instances.core.documents import parse_json
 from splitopt.instances.judge import certify, check, evaluate, instance_from_document
 
 CIFT = ("jqodi", "jqodi-exact", "highs-flow", "highs-assignment", "highs-oa", "cpsat", "fin")
@@ -17,8 +17,8 @@ INEXACT = ("jqodi", "fin", "even-shares", "aco-ear")
 
 
 def solve(name: str, instance: Any) -> Any:
-    from splitopt.bench.registry import load
-    from splitopt.instances.interface import Budget
+    from splitopt.bench.methods.registry import load
+    from splitopt.instances.contract.method import Budget
 
     problem = "mepra" if hasattr(instance, "devices") else "cift"
     method = load(name, problem)
@@ -59,7 +59,7 @@ def read(data: bytes) -> Any:
 
 
 def written(instance: Any) -> bytes:
-    from splitopt.instances.documents import canonical
+    from splitopt.instances.core.documents import canonical
 
     return canonical(instance.to_document())
 

@@ -44,7 +44,10 @@ def cift(size: str) -> Any:
 
 
 def build_cift(formulation: str, instance: Any, route: str) -> Any:
-    from splitopt.formulations import cift_assignment_model, cift_flow, cift_flow_arcs, pyomo_cift
+    from splitopt.formulations.cift.assignment import model as cift_assignment_model
+    from splitopt.formulations.cift.flow import arcs as cift_flow_arcs
+    from splitopt.formulations.cift.flow import method as cift_flow
+    from splitopt.formulations.cift.pyomo import models as pyomo_cift
 
     if route != "direct":
         return pyomo_cift.model(instance, formulation)
@@ -70,8 +73,8 @@ def load_into(model: Any, route: str) -> Callable[[], float]:
         return lambda: float(
             SolverFactory("highs").solve(model, solver_options=options).incumbent_objective
         )
-    from splitopt.formulations.highs_tools import load, solve
-    from splitopt.formulations.pyomo_tools import compiled
+    from splitopt.formulations.solvers.highs import load, solve
+    from splitopt.formulations.solvers.pyomo import compiled
 
     highs = load(compiled(model)[0] if route == "fast" else model)
 
@@ -115,10 +118,10 @@ def mepra(devices: int) -> Any:
 
 def build_tangents(instance: Any) -> Any:
     """Return the MILP over all options with tangents around what the devices would choose."""
-    from splitopt.formulations.mepra_incumbent import best_responses
-    from splitopt.formulations.mepra_options import option_table
-    from splitopt.formulations.mepra_relaxation import relax
-    from splitopt.formulations.mepra_tangent import TangentModel
+    from splitopt.formulations.mepra.incumbent import best_responses
+    from splitopt.formulations.mepra.options import option_table
+    from splitopt.formulations.mepra.relaxation import relax
+    from splitopt.formulations.mepra.tangent import TangentModel
 
     table = option_table(instance)
     choice = best_responses(table, relax(table).default, rounds=100)

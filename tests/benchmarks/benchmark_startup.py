@@ -29,7 +29,7 @@ def program(text: str) -> str:
 
 
 def folder_with_instances() -> tuple[Path, list[str]]:
-    from splitopt.instances.documents import write_json
+    from splitopt.instances.core.documents import write_json
 
     folder = Path(tempfile.mkdtemp(prefix="benchmark-runs-"))
     path = folder / "one.json"
@@ -41,8 +41,8 @@ def run_many(out: Path, files: list[str]) -> float:
     """Record twenty runs of a method that takes no time: what is left is the runner's."""
     import shutil
 
-    from splitopt.bench.runner import run_set
-    from splitopt.bench.store import Store
+    from splitopt.bench.runs.runner import run_set
+    from splitopt.bench.store.store import Store
 
     run_set(files, ["even-shares"], out, time_limit_s=10.0, seeds=tuple(range(RUNS)))
     with Store(out) as store:
@@ -69,7 +69,7 @@ SPECS = (
         spec(f"import-{name}", Phase("import", lambda t=f"import {module}": (t,), program))
         for name, module in (
             ("data", "splitopt.instances.judge"),
-            ("runner", "splitopt.bench.runner"),
+            ("runner", "splitopt.bench.runs.runner"),
             ("labels", "splitopt.heuristics.labels"),
         )
     ),

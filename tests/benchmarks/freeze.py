@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parent))
 from benchmark_registry import SPECS
 
-from splitopt.instances.documents import write_json
+from splitopt.instances.core.documents import write_json
 
 PATH = Path(__file__).with_name("frozen.json")
 

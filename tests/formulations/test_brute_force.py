@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from splitopt.formulations.brute_force_cift import METHOD as CIFT
-from splitopt.formulations.brute_force_mepra import METHOD as MEPRA
-from splitopt.formulations.brute_force_mepra import device_choices, undominated
-from splitopt.formulations.brute_force_plans import count_plans, paths, segmentations
-from splitopt.formulations.continuous_oracle import Host, phase_optimum
-from splitopt.instances.cift import (
+from splitopt.formulations.cift.brute_force.enumeration import METHOD as CIFT
+from splitopt.formulations.cift.brute_force.oracle import Host, phase_optimum
+from splitopt.formulations.cift.brute_force.plans import count_plans, paths, segmentations
+from splitopt.formulations.mepra.brute_force import METHOD as MEPRA
+from splitopt.formulations.mepra.brute_force import device_choices, undominated
+from splitopt.instances.cift.model import (
     CiftInstance,
     Compression,
     Configuration,
@@ -28,13 +28,13 @@ from splitopt.instances.cift import (
     SpeedInterval,
     Training,
 )
-from splitopt.instances.cift_plan import CiftPlan, Stop
-from splitopt.instances.exact import rational
-from splitopt.instances.interface import Budget, SolutionStatus, Termination
+from splitopt.instances.cift.plan import CiftPlan, Stop
+from splitopt.instances.contract.method import Budget, SolutionStatus, Termination
+from splitopt.instances.core.exact import rational
 from splitopt.instances.judge import certify, check, evaluate, read_instance
-from splitopt.instances.mepra import ExitFractions, MepraInstance
-from splitopt.instances.mepra_plan import MepraPlan, shares_from_weights
-from splitopt.instances.profiles import Block, Layer, MultiExitProfile, Profile
+from splitopt.instances.mepra.model import ExitFractions, MepraInstance
+from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
+from splitopt.instances.networks.profiles import Block, Layer, MultiExitProfile, Profile
 
 DATA = Path(__file__).parents[1] / "data"
 SMALL = read_instance(DATA / "small-cift.json")

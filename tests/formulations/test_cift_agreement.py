@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from splitopt.bench.registry import load
-from splitopt.instances.cift import (
+from splitopt.bench.methods.registry import load
+from splitopt.instances.cift.model import (
     CiftInstance,
     Compression,
     Configuration,
@@ -17,11 +17,11 @@ from splitopt.instances.cift import (
     SpeedInterval,
     Training,
 )
-from splitopt.instances.cift_plan import CiftPlan, Stop
-from splitopt.instances.interface import Budget, Result, SolutionStatus, Termination
+from splitopt.instances.cift.plan import CiftPlan, Stop
+from splitopt.instances.contract.method import Budget, Result, SolutionStatus, Termination
+from splitopt.instances.core.tolerances import not_above, values_agree
 from splitopt.instances.judge import check, evaluate
-from splitopt.instances.profiles import Block, Profile
-from splitopt.instances.tolerances import not_above, values_agree
+from splitopt.instances.networks.profiles import Block, Profile
 
 LISTED = ("highs-flow", "highs-assignment", "cpsat")
 CONTINUOUS = ("highs-oa", "scip-minlp")

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splitopt.formulations.cift_cpsat import METHOD
-from splitopt.formulations.cift_cpsat_figures import down, offers, packing, seconds_allowed
-from splitopt.instances.cift import CiftInstance, Compression, Configuration, Node
-from splitopt.instances.interface import Budget, SolutionStatus
-from splitopt.instances.profiles import Block, Profile
+from splitopt.formulations.cift.cpsat.figures import down, offers, packing, seconds_allowed
+from splitopt.formulations.cift.cpsat.method import METHOD
+from splitopt.instances.cift.model import CiftInstance, Compression, Configuration, Node
+from splitopt.instances.contract.method import Budget, SolutionStatus
+from splitopt.instances.networks.profiles import Block, Profile
 
 
 @given(value=st.floats(0, 1e30), scale=st.floats(1e-20, 1e20))

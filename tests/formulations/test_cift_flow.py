@@ -7,13 +7,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from splitopt.formulations.cift_flow import METHOD, flow_model
-from splitopt.formulations.cift_flow_arcs import build_graph
-from splitopt.formulations.cift_pricing import within
-from splitopt.instances.cift import CiftInstance, Compression, Configuration, Link, Node
-from splitopt.instances.interface import Budget, Progress, SolutionStatus
+from splitopt.formulations.cift.flow.arcs import build_graph
+from splitopt.formulations.cift.flow.method import METHOD, flow_model
+from splitopt.formulations.cift.pricing import within
+from splitopt.instances.cift.model import CiftInstance, Compression, Configuration, Link, Node
+from splitopt.instances.contract.method import Budget, Progress, SolutionStatus
 from splitopt.instances.judge import evaluate
-from splitopt.instances.profiles import Block, Profile
+from splitopt.instances.networks.profiles import Block, Profile
 
 
 def ladder(**changes: object) -> CiftInstance:
@@ -120,7 +120,7 @@ def test_trajectory_ends_at_the_result() -> None:
 
 
 def test_relaxation_is_integral_without_deadlines() -> None:
-    from splitopt.formulations.highs_tools import load
+    from splitopt.formulations.solvers.highs import load
 
     instance = ladder()
     graph = build_graph(instance)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from splitopt.bench.registry import load as method
-from splitopt.formulations.cift_flow import flow_model
-from splitopt.formulations.cift_flow_arcs import build_graph
-from splitopt.formulations.cift_incumbent import Incumbent
-from splitopt.formulations.cift_pricing import climb
-from splitopt.formulations.highs_tools import COST_TOLERANCE, SparseModel, load, solve
-from splitopt.instances.cift import CiftInstance, Compression, Configuration, Link, Node
-from splitopt.instances.cift_plan import CiftPlan
-from splitopt.instances.interface import Budget, Recorder, SolutionStatus
-from splitopt.instances.profiles import Block, Profile
+from splitopt.bench.methods.registry import load as method
+from splitopt.formulations.cift.flow.arcs import build_graph
+from splitopt.formulations.cift.flow.method import flow_model
+from splitopt.formulations.cift.incumbent import Incumbent
+from splitopt.formulations.cift.pricing import climb
+from splitopt.formulations.solvers.highs import COST_TOLERANCE, SparseModel, load, solve
+from splitopt.instances.cift.model import CiftInstance, Compression, Configuration, Link, Node
+from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.contract.method import Budget, Recorder, SolutionStatus
+from splitopt.instances.networks.profiles import Block, Profile
 
 
 def ladder(seed: int) -> CiftInstance:

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splitopt.formulations.cift_outer import METHOD
-from splitopt.formulations.cift_outer_graph import SERVE, build_placements
-from splitopt.formulations.cift_outer_model import OuterModel
-from splitopt.formulations.cift_outer_speeds import Engine, fit, joules_per_flop
-from splitopt.instances.cift import (
+from splitopt.formulations.cift.outer.graph import SERVE, build_placements
+from splitopt.formulations.cift.outer.method import METHOD
+from splitopt.formulations.cift.outer.model import OuterModel
+from splitopt.formulations.cift.outer.speeds import Engine, fit, joules_per_flop
+from splitopt.instances.cift.model import (
     CiftInstance,
     Compression,
     Configuration,
@@ -21,8 +21,8 @@ from splitopt.instances.cift import (
     Node,
     SpeedInterval,
 )
-from splitopt.instances.interface import Budget, SolutionStatus
-from splitopt.instances.profiles import Block, Profile
+from splitopt.instances.contract.method import Budget, SolutionStatus
+from splitopt.instances.networks.profiles import Block, Profile
 
 
 def one_node(

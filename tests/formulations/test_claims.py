@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from splitopt.bench.registry import load
-from splitopt.formulations.cift_incumbent import Incumbent
-from splitopt.formulations.highs_tools import SparseModel
-from splitopt.formulations.highs_tools import load as load_highs
-from splitopt.formulations.highs_tools import solve as solve_highs
-from splitopt.instances.cift import CiftInstance
-from splitopt.instances.cift_plan import CiftPlan, Stop
-from splitopt.instances.claims import doubt_bound, doubt_infeasible, witness
-from splitopt.instances.interface import Budget, Recorder, Result, SolutionStatus, Termination
+from splitopt.bench.methods.registry import load
+from splitopt.formulations.cift.incumbent import Incumbent
+from splitopt.formulations.solvers.highs import SparseModel
+from splitopt.formulations.solvers.highs import load as load_highs
+from splitopt.formulations.solvers.highs import solve as solve_highs
+from splitopt.instances.cift.claims import doubt_bound, doubt_infeasible, witness
+from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.cift.plan import CiftPlan, Stop
+from splitopt.instances.contract.method import Budget, Recorder, Result, SolutionStatus, Termination
 from splitopt.instances.judge import check, evaluate, read_instance
 
 CASES = sorted((Path(__file__).parents[1] / "data" / "truth").glob("*.json"))
@@ -68,7 +68,7 @@ def test_no_exact_method_claims_what_enumeration_refutes(path: Path) -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_scip_does_not_prove_infeasible_what_has_a_plan(seed: int) -> None:
     # SCIP 10.0.2 says so with seed 1; the instance costs 38581.206 J.
-    from splitopt.bench.sources import load_instance
+    from splitopt.bench.store.sources import load_instance
 
     instance = load_instance("cift-tiny-hosts")
     assert isinstance(instance, CiftInstance)
@@ -203,8 +203,8 @@ def test_a_solution_of_highs_costs_what_it_says() -> None:
 def test_scip_takes_a_plan_that_uses_all_of_the_tolerance() -> None:
     # Two stops; the deadline is a billionth short of what the dear speed takes, which the judge's
     # tolerance still admits. A plan was once cut off for using the last tenth of it.
-    from splitopt.instances.cift import Compression, Configuration, Link, Node
-    from splitopt.instances.profiles import Block, Profile
+    from splitopt.instances.cift.model import Compression, Configuration, Link, Node
+    from splitopt.instances.networks.profiles import Block, Profile
 
     nodes = (
         Node("end", "end", (1.0,), 1.0, 0.0, 0.0, 1),
@@ -235,9 +235,9 @@ def test_scip_takes_a_plan_that_uses_all_of_the_tolerance() -> None:
 def test_a_solve_prints_nothing_on_standard_output() -> None:
     # HiGHS 1.16.0 prints a banner when the first object of a process is built.
     code = (
-        "from splitopt.bench.registry import load\n"
-        "from splitopt.bench.sources import load_instance\n"
-        "from splitopt.instances.interface import Budget\n"
+        "from splitopt.bench.methods.registry import load\n"
+        "from splitopt.bench.store.sources import load_instance\n"
+        "from splitopt.instances.contract.method import Budget\n"
         "i = load_instance('cift-tiny-both')\n"
         "for name in ('highs-assignment', 'scip-minlp', 'cpsat', 'gdp-hull'):\n"
         "    assert load(name, 'cift').solve(i, Budget(), 0, {}).status == 'optimal'\n"

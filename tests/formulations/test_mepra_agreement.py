@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from splitopt.bench.registry import load
-from splitopt.formulations.mepra_layerwise import WalkedOption
-from splitopt.formulations.mepra_options import OptionTable
-from splitopt.instances.interface import Budget, SolutionStatus, Termination
+from splitopt.bench.methods.registry import load
+from splitopt.formulations.mepra.layerwise import WalkedOption
+from splitopt.formulations.mepra.options import OptionTable
+from splitopt.instances.contract.method import Budget, SolutionStatus, Termination
+from splitopt.instances.core.tolerances import not_above
 from splitopt.instances.judge import check
-from splitopt.instances.mepra import ExitFractions, MepraInstance, exit_set_bits
-from splitopt.instances.profiles import Layer, MultiExitProfile
-from splitopt.instances.tolerances import not_above
+from splitopt.instances.mepra.model import ExitFractions, MepraInstance, exit_set_bits
+from splitopt.instances.networks.profiles import Layer, MultiExitProfile
 
 METHODS = ("highs-tangent", "highs-perspective", "cpsat", "scip-minlp", "lagrangian")
 
@@ -204,14 +204,14 @@ def first_walked(_: MepraInstance, options: list[list[WalkedOption]]) -> list[Wa
 
 
 POOR_STARTS = (
-    ("highs-tangent", "splitopt.formulations.mepra_tangent.best_responses", all_on_the_device),
+    ("highs-tangent", "splitopt.formulations.mepra.tangent.best_responses", all_on_the_device),
     (
         "highs-perspective",
-        "splitopt.formulations.mepra_perspective.best_responses",
+        "splitopt.formulations.mepra.perspective.best_responses",
         all_on_the_device,
     ),
-    ("cpsat", "splitopt.formulations.mepra_cpsat.descent", first_walked),
-    ("scip-minlp", "splitopt.formulations.mepra_scip.descent", first_walked),
+    ("cpsat", "splitopt.formulations.mepra.cpsat.descent", first_walked),
+    ("scip-minlp", "splitopt.formulations.mepra.scip.descent", first_walked),
 )
 
 OPTIONS: dict[str, tuple[dict[str, object], ...]] = {

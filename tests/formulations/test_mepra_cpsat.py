@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from splitopt.bench.registry import load
-from splitopt.formulations.mepra_layerwise import walked_options
-from splitopt.formulations.mepra_options import option_table
-from splitopt.instances.interface import Budget
-from splitopt.instances.mepra import ExitFractions, MepraInstance
-from splitopt.instances.profiles import load_profile
+from splitopt.bench.methods.registry import load
+from splitopt.formulations.mepra.layerwise import walked_options
+from splitopt.formulations.mepra.options import option_table
+from splitopt.instances.contract.method import Budget
+from splitopt.instances.mepra.model import ExitFractions, MepraInstance
+from splitopt.instances.networks.profiles import load_profile
 
 
 def measured(n: int, seed: int, *, free: bool, spread: float = 0.5) -> MepraInstance:

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from splitopt.formulations.mepra_branching import Core, search
-from splitopt.formulations.mepra_lagrangian import METHOD
-from splitopt.formulations.mepra_options import OptionTable, option_table
-from splitopt.formulations.mepra_relaxation import relax
-from splitopt.instances.interface import Budget, SolutionStatus, Termination
+from splitopt.formulations.mepra.branching import Core, search
+from splitopt.formulations.mepra.lagrangian import METHOD
+from splitopt.formulations.mepra.options import OptionTable, option_table
+from splitopt.formulations.mepra.relaxation import relax
+from splitopt.instances.contract.method import Budget, SolutionStatus, Termination
 from splitopt.instances.judge import certify
-from splitopt.instances.mepra import ExitFractions, MepraInstance
-from splitopt.instances.profiles import Layer, MultiExitProfile
+from splitopt.instances.mepra.model import ExitFractions, MepraInstance
+from splitopt.instances.networks.profiles import Layer, MultiExitProfile
 
 
 def table_of(options: list[list[tuple[float, float]]]) -> OptionTable:

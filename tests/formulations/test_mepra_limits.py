@@ -7,12 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from splitopt.bench.registry import load
-from splitopt.instances.interface import Budget, SolutionStatus, Termination
+from splitopt.bench.methods.registry import load
+from splitopt.instances.contract.method import Budget, SolutionStatus, Termination
 from splitopt.instances.judge import check, evaluate
-from splitopt.instances.mepra import ExitFractions, MepraInstance
-from splitopt.instances.mepra_plan import MepraPlan
-from splitopt.instances.profiles import Layer, MultiExitProfile
+from splitopt.instances.mepra.model import ExitFractions, MepraInstance
+from splitopt.instances.mepra.plan import MepraPlan
+from splitopt.instances.networks.profiles import Layer, MultiExitProfile
 
 METHODS = ("highs-tangent", "highs-perspective", "cpsat", "scip-minlp", "lagrangian")
 

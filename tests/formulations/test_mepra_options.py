@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from splitopt.formulations.mepra_options import option_table
-from splitopt.instances.exact import rational
+from splitopt.formulations.mepra.options import option_table
+from splitopt.instances.core.exact import rational
 from splitopt.instances.judge import check, evaluate
-from splitopt.instances.mepra import ExitFractions, MepraInstance, exit_set_bits
-from splitopt.instances.profiles import Layer, MultiExitProfile
+from splitopt.instances.mepra.model import ExitFractions, MepraInstance, exit_set_bits
+from splitopt.instances.networks.profiles import Layer, MultiExitProfile
 
 
 def instance_of(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from splitopt.formulations.mepra_options import OptionTable
-from splitopt.formulations.mepra_tangent import TangentModel
+from splitopt.formulations.mepra.options import OptionTable
+from splitopt.formulations.mepra.tangent import TangentModel
 
 
 def random_table(rng: np.random.Generator) -> OptionTable:

@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from splitopt.bench.registry import METHODS, Entry, load
-from splitopt.instances.cift import (
+from splitopt.bench.methods.registry import METHODS, Entry, load
+from splitopt.instances.cift.model import (
     CiftInstance,
     Compression,
     Configuration,
@@ -33,11 +33,11 @@ from splitopt.instances.cift import (
     SpeedInterval,
     Training,
 )
-from splitopt.instances.interface import Budget, SolutionStatus
+from splitopt.instances.contract.method import Budget, SolutionStatus
+from splitopt.instances.core.tolerances import not_above, values_agree
 from splitopt.instances.judge import check, evaluate, read_instance
-from splitopt.instances.mepra import ExitFractions, MepraInstance
-from splitopt.instances.profiles import Block, Layer, MultiExitProfile, Profile
-from splitopt.instances.tolerances import not_above, values_agree
+from splitopt.instances.mepra.model import ExitFractions, MepraInstance
+from splitopt.instances.networks.profiles import Block, Layer, MultiExitProfile, Profile
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("splitopt.formulations.", "splitopt.heuristics.")
@@ -63,13 +63,13 @@ _SIGN = "only asked whether it is there"
 _CONES = "intervals of speeds, which the methods leave to highs-oa; the model is tested apart"
 HARMLESS: dict[tuple[str, str], str] = {
     (
-        "splitopt.formulations.brute_force_plans",
+        "splitopt.formulations.cift.brute_force.plans",
         "sample_passes",
     ): "only counts plans; the costs use epochs",
-    ("splitopt.formulations.cift_outer", "busy_power_w"): _STEERS,
-    ("splitopt.formulations.cift_outer", "kappa_j_s2_per_flop3"): _STEERS,
-    ("splitopt.formulations.pyomo_cift_cones", "busy_power_w"): _CONES,
-    ("splitopt.formulations.pyomo_cift_cones", "kappa_j_s2_per_flop3"): _CONES,
+    ("splitopt.formulations.cift.outer.method", "busy_power_w"): _STEERS,
+    ("splitopt.formulations.cift.outer.method", "kappa_j_s2_per_flop3"): _STEERS,
+    ("splitopt.formulations.cift.pyomo.cones", "busy_power_w"): _CONES,
+    ("splitopt.formulations.cift.pyomo.cones", "kappa_j_s2_per_flop3"): _CONES,
     ("splitopt.heuristics.jqodi.cift.levels", "requests"): _SIGN,
     ("splitopt.heuristics.jqodi.cift.levels", "inference_deadline_s"): _SIGN,
     ("splitopt.heuristics.jqodi.cift.levels", "fine_tuning_deadline_s"): _SIGN,
@@ -296,7 +296,11 @@ def figures(module: str) -> tuple[str, ...]:
 # Models that are exported and no method of the registry solves: a method for them, made here.
 DOORS = (
     Entry(
-        "pyomo-assignment", "cift", "exact", "splitopt.formulations.pyomo_cift:PyomoCift", "a model"
+        "pyomo-assignment",
+        "cift",
+        "exact",
+        "splitopt.formulations.cift.pyomo.models:PyomoCift",
+        "a model",
     ),
 )
 

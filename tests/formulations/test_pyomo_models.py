@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from splitopt.bench.commands.export_model import FORMULATIONS
-from splitopt.bench.registry import load
-from splitopt.formulations import pyomo_cift, pyomo_mepra
-from splitopt.formulations.highs_tools import load as load_highs
-from splitopt.formulations.highs_tools import solve as solve_highs
-from splitopt.formulations.pyomo_tools import compiled, raise_values, write_model
-from splitopt.instances.cift import (
+from splitopt.bench.methods.registry import load
+from splitopt.formulations.cift.pyomo import models as pyomo_cift
+from splitopt.formulations.mepra.pyomo import models as pyomo_mepra
+from splitopt.formulations.solvers.highs import load as load_highs
+from splitopt.formulations.solvers.highs import solve as solve_highs
+from splitopt.formulations.solvers.pyomo import compiled, raise_values, write_model
+from splitopt.instances.cift.model import (
     CiftInstance,
     Compression,
     Configuration,
@@ -23,13 +24,13 @@ from splitopt.instances.cift import (
     Node,
     SpeedInterval,
 )
-from splitopt.instances.errors import InputError
+from splitopt.instances.contract.method import Budget, SolutionStatus
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.generators import generate
-from splitopt.instances.interface import Budget, SolutionStatus
 from splitopt.instances.judge import check, evaluate
 from splitopt.instances.library.recipes import TINY
-from splitopt.instances.mepra import ExitFractions, MepraInstance
-from splitopt.instances.profiles import Block, Layer, MultiExitProfile, Profile
+from splitopt.instances.mepra.model import ExitFractions, MepraInstance
+from splitopt.instances.networks.profiles import Block, Layer, MultiExitProfile, Profile
 
 LISTED = ("cift-tiny-both", "cift-tiny-fine-tuning")
 # SCIP keeps rows to 1e-6, of costs near one.

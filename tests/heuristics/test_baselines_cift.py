@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from splitopt.heuristics.baselines.cift_random import METHOD as RANDOM
-from splitopt.heuristics.baselines.cift_single_cut import METHOD as SINGLE_CUT
-from splitopt.heuristics.baselines.cift_speeds import Host, cheapest_schedule
-from splitopt.heuristics.baselines.cift_tiers import CLOUD_ONLY, DEVICE_ONLY, EDGE_ONLY
-from splitopt.instances.cift import (
+from splitopt.heuristics.baselines.cift.random import METHOD as RANDOM
+from splitopt.heuristics.baselines.cift.single_cut import METHOD as SINGLE_CUT
+from splitopt.heuristics.baselines.cift.speeds import Host, cheapest_schedule
+from splitopt.heuristics.baselines.cift.tiers import CLOUD_ONLY, DEVICE_ONLY, EDGE_ONLY
+from splitopt.instances.cift.model import (
     CiftInstance,
     Compression,
     Configuration,
@@ -20,10 +20,10 @@ from splitopt.instances.cift import (
     Node,
     SpeedInterval,
 )
-from splitopt.instances.cift_plan import CiftPlan, Stop
-from splitopt.instances.interface import Budget, SolutionStatus, Termination
+from splitopt.instances.cift.plan import CiftPlan, Stop
+from splitopt.instances.contract.method import Budget, SolutionStatus, Termination
 from splitopt.instances.judge import check, evaluate
-from splitopt.instances.profiles import Block, Profile
+from splitopt.instances.networks.profiles import Block, Profile
 
 TIERS = ("end", "edge", "cloud")
 

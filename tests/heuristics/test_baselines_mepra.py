@@ -5,15 +5,15 @@ import itertools
 import numpy as np
 import pytest
 
-from splitopt.heuristics.baselines.mepra_data import device_chunks
-from splitopt.heuristics.baselines.mepra_even import DEVICE_ONLY, EDGE_ONLY, EVEN_SHARES
-from splitopt.heuristics.baselines.mepra_exits import best_exits
-from splitopt.heuristics.baselines.mepra_random import METHOD as RANDOM
-from splitopt.instances.interface import Budget, SolutionStatus, Termination
+from splitopt.heuristics.baselines.mepra.data import device_chunks
+from splitopt.heuristics.baselines.mepra.even import DEVICE_ONLY, EDGE_ONLY, EVEN_SHARES
+from splitopt.heuristics.baselines.mepra.exits import best_exits
+from splitopt.heuristics.baselines.mepra.random import METHOD as RANDOM
+from splitopt.instances.contract.method import Budget, SolutionStatus, Termination
 from splitopt.instances.judge import check, evaluate
-from splitopt.instances.mepra import ExitFractions, MepraInstance
-from splitopt.instances.mepra_plan import MepraPlan, shares_from_weights
-from splitopt.instances.profiles import Layer, MultiExitProfile
+from splitopt.instances.mepra.model import ExitFractions, MepraInstance
+from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
+from splitopt.instances.networks.profiles import Layer, MultiExitProfile
 
 
 def small_instance(seed: int, *, free: bool, devices: int = 2) -> MepraInstance:

@@ -5,12 +5,13 @@ import itertools
 import numpy as np
 import pytest
 
-from splitopt.bench.registry import load
-from splitopt.heuristics.baselines import mepra_local_search, mepra_pymoo
-from splitopt.heuristics.baselines.mepra_choices import Choices, choices_of
+from splitopt.bench.methods.registry import load
+from splitopt.heuristics.baselines.mepra import local_search as mepra_local_search
+from splitopt.heuristics.baselines.mepra import pymoo as mepra_pymoo
+from splitopt.heuristics.baselines.mepra.choices import Choices, choices_of
 from splitopt.instances import library
+from splitopt.instances.contract.method import Budget, SolutionStatus, Termination
 from splitopt.instances.generators import generate
-from splitopt.instances.interface import Budget, SolutionStatus, Termination
 from splitopt.instances.judge import check, evaluate
 
 SEARCHES = (mepra_local_search.METHOD, mepra_pymoo.METHOD)

@@ -5,19 +5,19 @@ import itertools
 import numpy as np
 import pytest
 
-from splitopt.bench.registry import load
-from splitopt.heuristics.baselines import mepra_article as article
-from splitopt.heuristics.baselines import mepra_even as even
-from splitopt.heuristics.baselines.cift_fin import METHOD as FIN
-from splitopt.heuristics.baselines.cift_neurosurgeon import METHOD as NEUROSURGEON
-from splitopt.heuristics.baselines.mepra_data import device_chunks
-from splitopt.heuristics.baselines.mepra_exit_rules import spinn_exits
-from splitopt.heuristics.baselines.mepra_neurosurgeon import METHOD as MEPRA_NEUROSURGEON
+from splitopt.bench.methods.registry import load
+from splitopt.heuristics.baselines.cift.fin import METHOD as FIN
+from splitopt.heuristics.baselines.cift.neurosurgeon import METHOD as NEUROSURGEON
+from splitopt.heuristics.baselines.mepra import article as article
+from splitopt.heuristics.baselines.mepra import even as even
+from splitopt.heuristics.baselines.mepra.data import device_chunks
+from splitopt.heuristics.baselines.mepra.exit_rules import spinn_exits
+from splitopt.heuristics.baselines.mepra.neurosurgeon import METHOD as MEPRA_NEUROSURGEON
 from splitopt.instances import library
+from splitopt.instances.contract.method import Budget, SolutionStatus
 from splitopt.instances.generators import generate
-from splitopt.instances.interface import Budget, SolutionStatus
 from splitopt.instances.judge import check, evaluate
-from splitopt.instances.mepra import exit_set_of
+from splitopt.instances.mepra.model import exit_set_of
 
 BRUTE = load("brute-force", "cift")
 

@@ -6,17 +6,17 @@ import math
 import numpy as np
 import pytest
 
-from splitopt.heuristics.baselines import cift_pymoo
-from splitopt.heuristics.baselines.cift_blind import COMPRESSION_BLIND, PARTITION_BLIND
-from splitopt.heuristics.baselines.cift_local_search import METHOD as LOCAL_SEARCH
-from splitopt.heuristics.baselines.cift_moves import neighbours, recut
-from splitopt.heuristics.baselines.cift_neurosurgeon import LATENCY
-from splitopt.heuristics.baselines.cift_states import State, States, random_state
+from splitopt.heuristics.baselines.cift import pymoo as cift_pymoo
+from splitopt.heuristics.baselines.cift.blind import COMPRESSION_BLIND, PARTITION_BLIND
+from splitopt.heuristics.baselines.cift.local_search import METHOD as LOCAL_SEARCH
+from splitopt.heuristics.baselines.cift.moves import neighbours, recut
+from splitopt.heuristics.baselines.cift.neurosurgeon import LATENCY
+from splitopt.heuristics.baselines.cift.states import State, States, random_state
 from splitopt.instances import library
-from splitopt.instances.cift import CiftInstance, Compression, Configuration, Link, Node
-from splitopt.instances.interface import Budget, SolutionStatus, Termination
+from splitopt.instances.cift.model import CiftInstance, Compression, Configuration, Link, Node
+from splitopt.instances.contract.method import Budget, SolutionStatus, Termination
 from splitopt.instances.judge import check, evaluate
-from splitopt.instances.profiles import Block, Profile
+from splitopt.instances.networks.profiles import Block, Profile
 
 BLINDS = (COMPRESSION_BLIND, PARTITION_BLIND)
 
@@ -144,8 +144,8 @@ def test_the_key_of_a_state_is_what_the_judge_says():
 
 
 def _conclude(states, state):
-    from splitopt.heuristics.baselines.cift_search import conclude_placement
-    from splitopt.instances.interface import Recorder
+    from splitopt.heuristics.baselines.cift.search import conclude_placement
+    from splitopt.instances.contract.method import Recorder
 
     return conclude_placement(
         states.instance, states.placement(state), Recorder(), Budget(), Termination.SOLVED, {}

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from splitopt.bench.registry import load
+from splitopt.bench.methods.registry import load
 from splitopt.heuristics.jqodi.cift.program import Rules
-from splitopt.instances.cift import (
+from splitopt.instances.cift.model import (
     CiftInstance,
     Compression,
     Configuration,
@@ -21,11 +21,11 @@ from splitopt.instances.cift import (
     SpeedInterval,
     Training,
 )
-from splitopt.instances.cift_plan import CiftPlan, Stop
-from splitopt.instances.interface import Budget, Recorder, Result, SolutionStatus, Termination
+from splitopt.instances.cift.plan import CiftPlan, Stop
+from splitopt.instances.contract.method import Budget, Recorder, Result, SolutionStatus, Termination
+from splitopt.instances.core.tolerances import not_above, values_agree
 from splitopt.instances.judge import check, evaluate
-from splitopt.instances.profiles import Block, Profile
-from splitopt.instances.tolerances import not_above, values_agree
+from splitopt.instances.networks.profiles import Block, Profile
 
 EPSILONS = (1.0, 0.5, 0.1, 0.01)
 

@@ -6,12 +6,12 @@ import itertools
 
 import pytest
 
-from splitopt.bench.registry import load
+from splitopt.bench.methods.registry import load
 from splitopt.heuristics.jqodi.cift.front import EnergyFront, energy_front
-from splitopt.instances.cift import CiftInstance
-from splitopt.instances.errors import InputError
+from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.contract.method import Budget
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.generators import generate
-from splitopt.instances.interface import Budget
 from splitopt.instances.judge import check
 
 COLUMN = {"inference": "inference_deadline_s", "fine-tuning": "fine_tuning_deadline_s"}

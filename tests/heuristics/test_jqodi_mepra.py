@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from splitopt.bench.registry import load
+from splitopt.bench.methods.registry import load
 from splitopt.heuristics.jqodi.mepra.dual import relax
 from splitopt.heuristics.jqodi.mepra.options import fronts_of
+from splitopt.instances.contract.method import Budget, Result, SolutionStatus, Termination
+from splitopt.instances.core.tolerances import not_above, values_agree
 from splitopt.instances.generators import generate
-from splitopt.instances.interface import Budget, Result, SolutionStatus, Termination
 from splitopt.instances.judge import check, evaluate
-from splitopt.instances.mepra import ExitFractions, MepraInstance
-from splitopt.instances.mepra_plan import MepraPlan
-from splitopt.instances.profiles import Layer, MultiExitProfile
-from splitopt.instances.tolerances import not_above, values_agree
+from splitopt.instances.mepra.model import ExitFractions, MepraInstance
+from splitopt.instances.mepra.plan import MepraPlan
+from splitopt.instances.networks.profiles import Layer, MultiExitProfile
 
 EPSILONS = (1.0, 0.5, 0.1, 0.01)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from splitopt.bench.registry import load
+from splitopt.bench.methods.registry import load
 from splitopt.heuristics.jqodi.cift.tree import FATES, time_energy_tree
-from splitopt.instances.errors import InputError
+from splitopt.instances.contract.method import Budget
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.generators import generate
-from splitopt.instances.interface import Budget
 
 INSTANCE = generate("cift-tiers", 1, blocks=5, levels=3, compressions=1)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from splitopt.bench.registry import load
+from splitopt.bench.methods.registry import load
 from splitopt.heuristics.jqodi.guarantee import broken, certified, interrupted, promised
-from splitopt.instances.cift import (
+from splitopt.instances.cift.model import (
     CiftInstance,
     Compression,
     Configuration,
@@ -18,10 +18,16 @@ from splitopt.instances.cift import (
     Node,
     SpeedInterval,
 )
-from splitopt.instances.documents import read_json
-from splitopt.instances.interface import Budget, Guarantee, Result, SolutionStatus, Termination
+from splitopt.instances.contract.method import (
+    Budget,
+    Guarantee,
+    Result,
+    SolutionStatus,
+    Termination,
+)
+from splitopt.instances.core.documents import read_json
 from splitopt.instances.judge import check, evaluate
-from splitopt.instances.profiles import Block, Profile
+from splitopt.instances.networks.profiles import Block, Profile
 
 CASES = Path(__file__).parents[1] / "data" / "truth"
 KNOWN = {  # by enumeration

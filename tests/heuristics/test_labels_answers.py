@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from splitopt.heuristics.labels import Termination, constrained_shortest_path, warm_up
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.errors import InputError
 
 
 @pytest.fixture(params=["easy", "full"], scope="module", autouse=True)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from splitopt.heuristics.labels import Termination, constrained_shortest_path
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.errors import InputError
 
 INTERRUPTED = (Termination.LABELS, Termination.MEMORY, Termination.TIME)
 

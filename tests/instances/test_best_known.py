@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from splitopt.instances import library
-from splitopt.instances.documents import canonical, parse_json
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.documents import canonical, parse_json
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.library.best_known import (
     LABEL_ENGINE,
     Confirmation,

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splitopt.instances.cift import Configuration, SpeedInterval
-from splitopt.instances.cift_plan import CiftPlan, Stop
-from splitopt.instances.errors import InputError
+from splitopt.instances.cift.model import Configuration, SpeedInterval
+from splitopt.instances.cift.plan import CiftPlan, Stop
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import certify, check, evaluate, read_instance, read_plan
 
 DATA = Path(__file__).parents[1] / "data"

@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from splitopt.instances.curve_data import curve_errors, learning_data
-from splitopt.instances.curve_fitting import (
+from splitopt.instances.core.errors import InputError
+from splitopt.instances.networks.curve_data import curve_errors, learning_data
+from splitopt.instances.networks.curve_fitting import (
     CurveFit,
     bootstrap_fits,
     epochs_interval,
     fit_curve,
     fit_document,
 )
-from splitopt.instances.curves import LearningCurve
-from splitopt.instances.errors import InputError
-from splitopt.instances.profiles import load_profile
+from splitopt.instances.networks.curves import LearningCurve
+from splitopt.instances.networks.profiles import load_profile
 
 CURVES = learning_data("digits")
 FITS = learning_data("digits-fits")

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splitopt.instances.curves import LearningCurve
-from splitopt.instances.errors import InputError
-from splitopt.instances.exact import rational
+from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.exact import rational
+from splitopt.instances.networks.curves import LearningCurve
 
 
 def curve(floor=0.1, data_scale=0.0, data_exponent=0.0, rate_scale=2.0, rate_offset=2.0):

@@ -17,17 +17,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splitopt.instances import documents, fields
-from splitopt.instances.documents import canonical, content_hash, read_json, write_json
-from splitopt.instances.errors import InputError
+from splitopt.instances.core import documents, fields
+from splitopt.instances.core.documents import canonical, content_hash, read_json, write_json
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import (
     instance_from_document,
     plan_from_document,
     read_instance,
     read_plan,
 )
-from splitopt.instances.mepra import ExitFractions, column
-from splitopt.instances.mepra_plan import MepraPlan
+from splitopt.instances.mepra.model import ExitFractions, column
+from splitopt.instances.mepra.plan import MepraPlan
 
 DATA = Path(__file__).parents[1] / "data"
 EXPECTED = json.loads((DATA / "malformed" / "expected.json").read_text())
@@ -311,7 +311,7 @@ def test_write_is_atomic_and_repeatable(tmp_path):
 def test_written_files_follow_the_umask(tmp_path):
     code = (
         "import os, sys; os.umask(0o027); from pathlib import Path; "
-        "from splitopt.instances.documents import write_json; write_json(Path(sys.argv[1]), 1)"
+        "from splitopt.instances.core.documents import write_json; write_json(Path(sys.argv[1]), 1)"
     )
     path = tmp_path / "x.json"
     subprocess.run([sys.executable, "-c", code, str(path)], check=True)
@@ -382,7 +382,7 @@ def test_peak_memory_of_reading_is_bounded(tmp_path):
     path.write_bytes(b'{"format":"splitopt-mepra","devices":' + b"[" * 50_000_000)
     code = (
         "import sys; from pathlib import Path; from splitopt.instances.judge import read_instance\n"
-        "from splitopt.instances.errors import InputError\n"
+        "from splitopt.instances.core.errors import InputError\n"
         "try: read_instance(Path(sys.argv[1]))\n"
         "except InputError as error: print(error)"
     )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from splitopt.instances.exact import Interval, rational, sum_at_most_one, sum_rational
+from splitopt.instances.core.exact import Interval, rational, sum_at_most_one, sum_rational
 
 # Where products and quotients of two stay away from underflow and overflow, and where not.
 MODERATE = st.floats(-1e60, 1e60).filter(lambda x: x == 0 or abs(x) > 1e-60)

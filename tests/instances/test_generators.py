@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from splitopt.instances.cift_judge import check_cift, evaluate_cift
-from splitopt.instances.documents import canonical
-from splitopt.instances.errors import InputError
+from splitopt.instances.cift.judge import check_cift, evaluate_cift
+from splitopt.instances.contract.method import Budget
+from splitopt.instances.core.documents import canonical
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.generators import families, generate, instance_name
 from splitopt.instances.generators.chains import cift_chain, mepra_chain
 from splitopt.instances.generators.draws import Draws, draws_for, round_digits, round_up
@@ -29,9 +30,8 @@ from splitopt.instances.generators.transfer import (
     size_class,
 )
 from splitopt.instances.generators.witness import Prices, least
-from splitopt.instances.interface import Budget
 from splitopt.instances.judge import instance_from_document
-from splitopt.instances.profiles import load_profile
+from splitopt.instances.networks.profiles import load_profile
 
 
 def small(family, seed, **knobs):
@@ -118,7 +118,7 @@ def test_deadlines_bind_on_the_cheapest_plan_when_tight():
 
 def test_the_witness_is_a_cheapest_plan():
     # Without deadlines a shortest path is an optimum: enumeration must find no better.
-    from splitopt.formulations.brute_force_cift import METHOD
+    from splitopt.formulations.cift.brute_force.enumeration import METHOD
 
     for seed in (1, 2, 3):
         instance = generate(
@@ -131,7 +131,7 @@ def test_the_witness_is_a_cheapest_plan():
 
 @pytest.mark.parametrize("mode", ["deadline", "deadlines-together", "memory", "no-configuration"])
 def test_infeasible_instances_are_infeasible(mode):
-    from splitopt.formulations.brute_force_cift import METHOD
+    from splitopt.formulations.cift.brute_force.enumeration import METHOD
 
     for seed in (1, 2):
         instance = generate(
@@ -320,7 +320,7 @@ def test_size_classes():
 
 def test_partition_costs_are_squares_of_the_distance_to_half():
     from splitopt.instances.judge import evaluate
-    from splitopt.instances.mepra_plan import MepraPlan, shares_from_weights
+    from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
 
     instance = generate("mepra-partition", 1, devices=6)
     numbers = np.sqrt([p.layers[0].flops for p in instance.profiles])[instance.profile]

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from splitopt.instances.cift import CiftInstance, SpeedInterval
-from splitopt.instances.csv_tables import read_table
-from splitopt.instances.errors import InputError
-from splitopt.instances.importing import cift_from_csv, profile_from_csv, read_profile
-from splitopt.instances.importing_mepra import mepra_from_csv
-from splitopt.instances.mepra import MepraInstance
-from splitopt.instances.profiles import Profile
+from splitopt.instances.cift.importing import cift_from_csv, profile_from_csv, read_profile
+from splitopt.instances.cift.model import CiftInstance, SpeedInterval
+from splitopt.instances.core.csv_tables import read_table
+from splitopt.instances.core.errors import InputError
+from splitopt.instances.mepra.importing import mepra_from_csv
+from splitopt.instances.mepra.model import MepraInstance
+from splitopt.instances.networks.profiles import Profile
 
 DATA = Path(__file__).parents[1] / "data" / "csv"
 BAD = DATA / "bad"
@@ -206,11 +206,11 @@ def test_a_missing_file_and_a_missing_profile():
 
 
 def test_a_large_file_is_refused_before_it_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr("splitopt.instances.csv_tables.LARGEST_FILE_BYTES", 100)
+    monkeypatch.setattr("splitopt.instances.core.csv_tables.LARGEST_FILE_BYTES", 100)
     with pytest.raises(InputError, match="at most 100 bytes"):
         read_table(DATA / "blocks.csv", ("name",))
     monkeypatch.undo()
-    monkeypatch.setattr("splitopt.instances.csv_tables.MOST_ROWS", 2)
+    monkeypatch.setattr("splitopt.instances.core.csv_tables.MOST_ROWS", 2)
     with pytest.raises(InputError, match="more than 2 lines"):
         profile_from_csv(DATA / "blocks.csv", "n", 1)
 

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splitopt.instances.errors import InputError
-from splitopt.instances.interface import (
+from splitopt.instances.contract.method import (
     EXACT,
     Budget,
     Option,
@@ -22,9 +21,10 @@ from splitopt.instances.interface import (
     Termination,
     read_options,
 )
+from splitopt.instances.contract.outcome import conclude, nothing_found, proven_infeasible
+from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.tolerances import gap, not_above, values_agree
 from splitopt.instances.judge import evaluate, read_instance, read_plan
-from splitopt.instances.outcome import conclude, nothing_found, proven_infeasible
-from splitopt.instances.tolerances import gap, not_above, values_agree
 
 DATA = Path(__file__).parents[1] / "data"
 SMALL = read_instance(DATA / "small-mepra.json")

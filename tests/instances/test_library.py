@@ -11,8 +11,8 @@ import sys
 import pytest
 
 from splitopt.instances import library, sources
-from splitopt.instances.errors import InputError
-from splitopt.instances.interface import Budget
+from splitopt.instances.contract.method import Budget
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.library import build
 from splitopt.instances.library.index import rows
 from splitopt.instances.library.recipes import LARGE, QUICK, TINY
@@ -79,7 +79,7 @@ def test_the_index_lists_the_recipes():
 
 
 def test_brute_force_enumerates_tiny():
-    from splitopt.bench.registry import load
+    from splitopt.bench.methods.registry import load
 
     infeasible = 0
     for name in library.names("tiny"):

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from splitopt.instances import mepra_judge
-from splitopt.instances.errors import InputError
-from splitopt.instances.exact import sum_rational
+from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.exact import sum_rational
 from splitopt.instances.judge import certify, check, evaluate, read_instance, read_plan
-from splitopt.instances.mepra import ExitFractions, MepraInstance, exit_set_bits, exit_set_of
-from splitopt.instances.mepra_judge import cost_interval, exact_cost
-from splitopt.instances.mepra_plan import MepraPlan, shares_from_weights
-from splitopt.instances.profiles import Layer, MultiExitProfile
+from splitopt.instances.mepra import judge as mepra_judge
+from splitopt.instances.mepra.judge import cost_interval, exact_cost
+from splitopt.instances.mepra.model import ExitFractions, MepraInstance, exit_set_bits, exit_set_of
+from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
+from splitopt.instances.networks.profiles import Layer, MultiExitProfile
 
 DATA = Path(__file__).parents[1] / "data"
 SMALL = read_instance(DATA / "small-mepra.json")

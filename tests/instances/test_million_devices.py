@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from splitopt.instances.documents import read_json, write_json
+from splitopt.instances.core.documents import read_json, write_json
 from splitopt.instances.judge import (
     certify,
     check,
@@ -16,9 +16,9 @@ from splitopt.instances.judge import (
     instance_from_document,
     plan_from_document,
 )
-from splitopt.instances.mepra import ExitFractions, MepraInstance
-from splitopt.instances.mepra_plan import MepraPlan, shares_from_weights
-from splitopt.instances.profiles import load_profile
+from splitopt.instances.mepra.model import ExitFractions, MepraInstance
+from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
+from splitopt.instances.networks.profiles import load_profile
 
 
 def fleet(n: int, kinds: int = 200) -> tuple[MepraInstance, MepraPlan]:

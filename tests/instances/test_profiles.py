@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 
-from splitopt.instances.errors import InputError
-from splitopt.instances.profiles import (
+from splitopt.instances.core.errors import InputError
+from splitopt.instances.networks.profiles import (
     Block,
     Layer,
     MultiExitProfile,

@@ -10,14 +10,14 @@ import jsonschema
 import pytest
 
 from splitopt.instances import sources
-from splitopt.instances.documents import read_json
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.documents import read_json
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.generators import generate
 from splitopt.instances.generators.families import FAMILIES
 from splitopt.instances.judge import instance_from_document, plan_from_document
 from splitopt.instances.library.crafted_cift import CRAFTED_CIFT
 from splitopt.instances.library.crafted_mepra import CRAFTED_MEPRA
-from splitopt.instances.profiles import load_profile, profile_names
+from splitopt.instances.networks.profiles import load_profile, profile_names
 
 DATA = Path(__file__).parents[1] / "data"
 EXPECTED = json.loads((DATA / "malformed" / "expected.json").read_text())

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from splitopt.instances import sources
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import evaluate, instance_from_document
-from splitopt.instances.mepra import exit_set_of
-from splitopt.instances.mepra_plan import MepraPlan
-from splitopt.instances.profiles import load_profile
+from splitopt.instances.mepra.model import exit_set_of
+from splitopt.instances.mepra.plan import MepraPlan
+from splitopt.instances.networks.profiles import load_profile
 from splitopt.instances.sources.mepra import build, exits_at_quarters, place_exits
 from splitopt.instances.sources.settings import SourceSettings
 from splitopt.instances.sources.tables import printed_devices

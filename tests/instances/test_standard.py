@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from splitopt.instances import library
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.library import standard
 from splitopt.instances.library.build import FOLDER, STANDARD
 

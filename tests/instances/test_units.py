@@ -7,13 +7,13 @@ import math
 
 import pytest
 
-from splitopt.bench.registry import load
-from splitopt.bench.sources import load_instance
-from splitopt.instances.cift import CiftInstance, SpeedInterval
-from splitopt.instances.cift_judge import evaluate_cift
-from splitopt.instances.interface import Budget, SolutionStatus
+from splitopt.bench.methods.registry import load
+from splitopt.bench.store.sources import load_instance
+from splitopt.instances.cift.judge import evaluate_cift
+from splitopt.instances.cift.model import CiftInstance, SpeedInterval
+from splitopt.instances.cift.units import scaled
+from splitopt.instances.contract.method import Budget, SolutionStatus
 from splitopt.instances.judge import check
-from splitopt.instances.units import scaled
 
 NAMES = ("cift-tiny-both", "cift-tiny-continuous", "cift-crafted-two-deadlines")
 # Beyond these FLOP and seconds, kappa leaves the range of figures that instances may hold.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from splitopt.bench.alignment import align
-from splitopt.bench.report.data import ReportData
+from splitopt.bench.compare.alignment import align
+from splitopt.bench.compare.data import ReportData
 from splitopt.bench.report.scale import Scale
-from splitopt.bench.rows import Row
+from splitopt.bench.store.rows import Row
 
 __all__ = ["CLOCK_S", "EARLIEST_S", "GAP_FLOOR", "SHARES", "gap_scale", "task_costs"]
 

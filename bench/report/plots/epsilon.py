@@ -6,12 +6,12 @@ import math
 import statistics
 from collections import defaultdict
 
-from splitopt.bench.crosscheck import is_feasible
-from splitopt.bench.metrics import gap_to_best
-from splitopt.bench.report.data import ReportData
+from splitopt.bench.compare.data import ReportData
+from splitopt.bench.compare.metrics import gap_to_best
 from splitopt.bench.report.plots.common import GAP_FLOOR, gap_scale
 from splitopt.bench.report.scale import Scale
 from splitopt.bench.report.svg import Chart
+from splitopt.bench.verdicts.crosscheck import is_feasible
 
 __all__ = ["epsilon_chart"]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-from splitopt.bench.metrics import data_profile, performance_profile, primal_gap
-from splitopt.bench.report.data import ReportData
+from splitopt.bench.compare.data import ReportData
+from splitopt.bench.compare.integrals import judged_trajectory
+from splitopt.bench.compare.metrics import data_profile, performance_profile, primal_gap
+from splitopt.bench.compare.summary import is_proved
 from splitopt.bench.report.plots.common import CLOCK_S, SHARES, task_costs
 from splitopt.bench.report.scale import Scale
 from splitopt.bench.report.svg import Chart
-from splitopt.bench.rows import Row
-from splitopt.bench.run_integrals import judged_trajectory
-from splitopt.bench.summary import is_proved
+from splitopt.bench.store.rows import Row
 
 __all__ = ["TARGET_GAP", "data_profile_chart", "profile_chart", "time_to_target"]
 

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from splitopt.bench.metrics import primal_gap
-from splitopt.bench.references import Reference
-from splitopt.bench.report.data import ReportData
+from splitopt.bench.compare.data import ReportData
+from splitopt.bench.compare.integrals import judged_trajectory
+from splitopt.bench.compare.metrics import primal_gap
 from splitopt.bench.report.plots.common import EARLIEST_S, SHARES
 from splitopt.bench.report.scale import Scale
 from splitopt.bench.report.svg import Chart
-from splitopt.bench.rows import Row
-from splitopt.bench.run_integrals import judged_trajectory
+from splitopt.bench.store.rows import Row
+from splitopt.bench.verdicts.references import Reference
 
 __all__ = ["gap_over_time_chart", "instance_chart"]
 

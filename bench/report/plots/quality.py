@@ -7,14 +7,14 @@ from collections import defaultdict
 
 import numpy as np
 
-from splitopt.bench.metrics import data_profile, primal_gap
-from splitopt.bench.report.data import ReportData
+from splitopt.bench.compare.data import ReportData
+from splitopt.bench.compare.metrics import data_profile, primal_gap
+from splitopt.bench.compare.summary import charged_time_s, run_gap
 from splitopt.bench.report.numbers import gap_text, time_text
 from splitopt.bench.report.plots.common import CLOCK_S, GAP_FLOOR, SHARES, gap_scale, task_costs
 from splitopt.bench.report.scale import Scale
 from splitopt.bench.report.svg import Chart
-from splitopt.bench.rows import Row
-from splitopt.bench.summary import charged_time_s, run_gap
+from splitopt.bench.store.rows import Row
 
 __all__ = ["quality_chart", "time_quality_chart"]
 

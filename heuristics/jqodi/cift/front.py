@@ -23,11 +23,11 @@ import numpy as np
 from splitopt.heuristics.jqodi.cift.network import Instance
 from splitopt.heuristics.jqodi.cift.program import Graph, Program, Rules
 from splitopt.heuristics.jqodi.cift.search import EXACT_RATIO, Search
-from splitopt.instances.cift import CiftInstance
-from splitopt.instances.cift_judge import evaluate_cift
-from splitopt.instances.cift_plan import CiftPlan
-from splitopt.instances.errors import InputError
-from splitopt.instances.interface import Budget, Recorder
+from splitopt.instances.cift.judge import evaluate_cift
+from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.contract.method import Budget, Recorder
+from splitopt.instances.core.errors import InputError
 
 __all__ = ["Axis", "EnergyFront", "FrontPoint", "energy_front"]
 

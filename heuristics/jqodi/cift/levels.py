@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from splitopt.heuristics.jqodi.cift.graph import Levels
 from splitopt.heuristics.jqodi.cift.network import Instance
-from splitopt.instances.cift import CiftInstance, Node, SpeedInterval
+from splitopt.instances.cift.model import CiftInstance, Node, SpeedInterval
 
 __all__ = ["MOST_LEVELS", "least_epsilon", "levels_needed", "phase_levels", "step_for"]
 

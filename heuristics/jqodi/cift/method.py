@@ -21,10 +21,9 @@ from splitopt.heuristics.jqodi.cift.network import Instance
 from splitopt.heuristics.jqodi.cift.program import Rules
 from splitopt.heuristics.jqodi.cift.search import EXACT_RATIO, Search
 from splitopt.heuristics.jqodi.guarantee import broken, certified, interrupted, promised
-from splitopt.instances.cift import CiftInstance
-from splitopt.instances.cift_plan import CiftPlan
-from splitopt.instances.errors import InputError
-from splitopt.instances.interface import (
+from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.contract.method import (
     EXACT,
     Budget,
     OnProgress,
@@ -36,9 +35,10 @@ from splitopt.instances.interface import (
     Termination,
     read_options,
 )
+from splitopt.instances.contract.outcome import conclude, nothing_found, proven_infeasible
+from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.tolerances import gap
 from splitopt.instances.judge import check
-from splitopt.instances.outcome import conclude, nothing_found, proven_infeasible
-from splitopt.instances.tolerances import gap
 
 __all__ = ["APPROXIMATE", "EXACT_PROGRAM", "JqodiCift"]
 

@@ -29,9 +29,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from splitopt.instances.cift import CiftInstance, Configuration, SpeedInterval
-from splitopt.instances.exact import rational
-from splitopt.instances.tolerances import TOLERANCES
+from splitopt.instances.cift.model import CiftInstance, Configuration, SpeedInterval
+from splitopt.instances.core.exact import rational
+from splitopt.instances.core.tolerances import TOLERANCES
 
 __all__ = ["OUTWARD", "Case", "Chain", "Instance", "Load", "Network"]
 

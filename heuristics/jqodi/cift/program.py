@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from splitopt.heuristics.jqodi.cift.network import OUTWARD, Case, Instance
-from splitopt.instances.interface import Budget, Termination
+from splitopt.instances.contract.method import Budget, Termination
 
 __all__ = ["Graph", "Outcome", "Program", "Rules"]
 

@@ -28,11 +28,11 @@ import numpy as np
 from splitopt.heuristics.jqodi.cift.network import OUTWARD, Case, Instance
 from splitopt.heuristics.jqodi.cift.program import Graph, Outcome, Program, Rules
 from splitopt.heuristics.jqodi.guarantee import promised
-from splitopt.instances.cift_judge import CiftEvaluation, evaluate_cift
-from splitopt.instances.cift_plan import CiftPlan, Stop
-from splitopt.instances.interface import Budget, Recorder, Statistic, Termination
+from splitopt.instances.cift.judge import CiftEvaluation, evaluate_cift
+from splitopt.instances.cift.plan import CiftPlan, Stop
+from splitopt.instances.contract.method import Budget, Recorder, Statistic, Termination
+from splitopt.instances.contract.outcome import admitted
 from splitopt.instances.judge import check
-from splitopt.instances.outcome import admitted
 
 __all__ = ["EXACT_RATIO", "Search"]
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from splitopt.heuristics.jqodi.cift.network import Instance
-from splitopt.instances.cift import CiftInstance
-from splitopt.instances.cift_plan import CiftPlan
+from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.cift.plan import CiftPlan
 
 __all__ = ["Steps", "steps_of"]
 

@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from splitopt.heuristics.jqodi.cift.network import Case, Instance
 from splitopt.heuristics.jqodi.cift.program import Graph, Program
-from splitopt.instances.cift import CiftInstance
-from splitopt.instances.errors import InputError
+from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.core.errors import InputError
 
 if TYPE_CHECKING:
     from splitopt.heuristics.labels import LabelLog

@@ -19,9 +19,9 @@ def warm_up() -> float:
     from splitopt.heuristics.jqodi.cift.program import Rules
     from splitopt.heuristics.jqodi.cift.search import EXACT_RATIO, Search
     from splitopt.heuristics.labels import warm_up as warm_labels
-    from splitopt.instances.cift import CiftInstance, Compression, Configuration, Link, Node
-    from splitopt.instances.interface import Budget, Recorder
-    from splitopt.instances.profiles import Block, Profile
+    from splitopt.instances.cift.model import CiftInstance, Compression, Configuration, Link, Node
+    from splitopt.instances.contract.method import Budget, Recorder
+    from splitopt.instances.networks.profiles import Block, Profile
 
     warm_labels()
     nodes = tuple(

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from splitopt.heuristics.jqodi.guarantee import INTERRUPTED, certified
 from splitopt.heuristics.jqodi.mepra.search import EXACT_RATIO, MepraSearch
-from splitopt.instances.interface import (
+from splitopt.instances.contract.method import (
     EXACT,
     Budget,
     Guarantee,
@@ -25,10 +25,10 @@ from splitopt.instances.interface import (
     Termination,
     read_options,
 )
+from splitopt.instances.contract.outcome import conclude, nothing_found
 from splitopt.instances.judge import check
-from splitopt.instances.mepra import MepraInstance
-from splitopt.instances.mepra_plan import MepraPlan
-from splitopt.instances.outcome import conclude, nothing_found
+from splitopt.instances.mepra.model import MepraInstance
+from splitopt.instances.mepra.plan import MepraPlan
 
 __all__ = ["APPROXIMATE", "EXACT_PROGRAM", "JqodiMepra"]
 

@@ -26,8 +26,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from splitopt.instances.mepra import MepraInstance
-from splitopt.instances.mepra_plan import MepraPlan, shares_from_weights
+from splitopt.instances.mepra.model import MepraInstance
+from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
 
 __all__ = ["Fronts", "fronts_of"]
 

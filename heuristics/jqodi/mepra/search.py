@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from splitopt.heuristics.jqodi.mepra.dual import Relaxed, relax
 from splitopt.heuristics.jqodi.mepra.options import Fronts, fronts_of
-from splitopt.instances.interface import Budget, Recorder, Statistic, Termination
+from splitopt.instances.contract.method import Budget, Recorder, Statistic, Termination
 from splitopt.instances.judge import evaluate
-from splitopt.instances.mepra import MepraInstance
-from splitopt.instances.mepra_plan import MepraPlan
+from splitopt.instances.mepra.model import MepraInstance
+from splitopt.instances.mepra.plan import MepraPlan
 
 __all__ = ["EXACT_RATIO", "MepraSearch"]
 

@@ -18,9 +18,9 @@ def warm_up() -> float:
         return 0.0
     began = perf_counter()
     from splitopt.heuristics.jqodi.mepra.search import EXACT_RATIO, MepraSearch
-    from splitopt.instances.interface import Budget, Recorder
-    from splitopt.instances.mepra import ExitFractions, MepraInstance
-    from splitopt.instances.profiles import Layer, MultiExitProfile
+    from splitopt.instances.contract.method import Budget, Recorder
+    from splitopt.instances.mepra.model import ExitFractions, MepraInstance
+    from splitopt.instances.networks.profiles import Layer, MultiExitProfile
 
     layers = tuple(Layer(f"l{k}", 1.0 + k, 1.0, 0.5) for k in range(3))
     network = MultiExitProfile("m", 2.0, layers)

@@ -6,10 +6,10 @@ import pytest
 from click.testing import CliRunner
 
 from splitopt.bench.cli import cli
-from splitopt.bench.explaining import explain
-from splitopt.bench.registry import load
+from splitopt.bench.explain import explain
+from splitopt.bench.methods.registry import load
 from splitopt.instances import library
-from splitopt.instances.interface import Budget
+from splitopt.instances.contract.method import Budget
 
 
 def optimum(instance):
@@ -95,7 +95,7 @@ def test_mepra_names_the_cheapest_single_change():
     assert (place.figures["edge"], place.figures["device"], place.figures["inside"]) == (4, 1, 0)
     # All five at the edge, shares by the square-root rule, priced by the judge.
     from splitopt.instances.judge import evaluate
-    from splitopt.instances.mepra_plan import MepraPlan, shares_from_weights
+    from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
 
     best = min(
         evaluate(instance, MepraPlan([0] * 5, shares_from_weights(weights))).objective

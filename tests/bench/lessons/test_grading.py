@@ -7,11 +7,11 @@ import pytest
 from click.testing import CliRunner
 
 from splitopt.bench.cli import cli
-from splitopt.bench.exporting import write
-from splitopt.bench.lessons.exercises import EXERCISES, find
-from splitopt.bench.lessons.grading import grade
+from splitopt.bench.methods.exporting import write
+from splitopt.bench.teach.exercises import EXERCISES, find
+from splitopt.bench.teach.grading import grade
 from splitopt.instances import library
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import evaluate, read_plan
 
 SOLUTIONS = Path(__file__).parents[3] / "docs" / "lessons" / "solutions"

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from splitopt.bench.lessons.notebooks import Cell, lessons, run, title_of
-from splitopt.bench.lessons.pages import page
-from splitopt.instances.errors import InputError
+from splitopt.bench.teach.notebooks import Cell, lessons, run, title_of
+from splitopt.bench.teach.pages import page
+from splitopt.instances.core.errors import InputError
 
 marimo = pytest.importorskip("marimo", reason="the extra `lessons` is not installed")
 

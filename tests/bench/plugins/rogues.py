@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from splitopt.instances.interface import (
+from splitopt.instances.contract.method import (
     Guarantee,
     Option,
     Recorder,
@@ -21,9 +21,9 @@ from splitopt.instances.interface import (
     Support,
     Termination,
 )
+from splitopt.instances.contract.outcome import conclude, nothing_found, proven_infeasible
 from splitopt.instances.judge import evaluate
-from splitopt.instances.mepra_plan import MepraPlan
-from splitopt.instances.outcome import conclude, nothing_found, proven_infeasible
+from splitopt.instances.mepra.plan import MepraPlan
 
 
 def device_only(instance):

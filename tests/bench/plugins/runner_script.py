@@ -5,9 +5,9 @@ import resource
 import sys
 from pathlib import Path
 
-from splitopt.bench.cluster.spec import read_cluster
-from splitopt.bench.runner import run_set
-from splitopt.bench.store import StoreError
+from splitopt.bench.runs.cluster.spec import read_cluster
+from splitopt.bench.runs.runner import run_set
+from splitopt.bench.store.store import StoreError
 
 
 def main():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from splitopt.heuristics.learner import checkpoint
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.errors import InputError
 
 
 def test_bits_survive(tmp_path):

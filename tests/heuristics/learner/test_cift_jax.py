@@ -7,19 +7,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from splitopt.heuristics.learner.cift_actor import CiftPolicy
-from splitopt.heuristics.learner.cift_bank import Sizes, make_bank
-from splitopt.heuristics.learner.cift_bounds import PATTERN, TIME_ONLY
-from splitopt.heuristics.learner.cift_features import (
+from splitopt.heuristics.learner.cift.actor import CiftPolicy
+from splitopt.heuristics.learner.cift.bank import Sizes, make_bank
+from splitopt.heuristics.learner.cift.bounds import PATTERN, TIME_ONLY
+from splitopt.heuristics.learner.cift.features import (
     CANDIDATE_FEATURES,
     PENALTY,
     candidate_features,
     scores,
 )
-from splitopt.heuristics.learner.cift_jax import CiftEnvironment, Observation
-from splitopt.heuristics.learner.cift_policy import ACTOR_SHAPES, log_probabilities, logits
-from splitopt.heuristics.learner.cift_process import CiftProcess, Kind, State
-from splitopt.heuristics.learner.cift_view import view
+from splitopt.heuristics.learner.cift.jax import CiftEnvironment, Observation
+from splitopt.heuristics.learner.cift.policy import ACTOR_SHAPES, log_probabilities, logits
+from splitopt.heuristics.learner.cift.process import CiftProcess, Kind, State
+from splitopt.heuristics.learner.cift.view import view
 from splitopt.instances.library import load
 from splitopt.instances.library.splits import sample
 

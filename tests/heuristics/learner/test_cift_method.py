@@ -9,10 +9,10 @@ import sys
 import numpy as np
 import pytest
 
-from splitopt.heuristics.learner.cift_bounds import TIME_ONLY
-from splitopt.heuristics.learner.cift_features import candidate_features
-from splitopt.heuristics.learner.cift_method import METHOD
-from splitopt.heuristics.learner.cift_play import (
+from splitopt.heuristics.learner.cift.bounds import TIME_ONLY
+from splitopt.heuristics.learner.cift.features import candidate_features
+from splitopt.heuristics.learner.cift.method import METHOD
+from splitopt.heuristics.learner.cift.play import (
     DATA,
     VARIANTS,
     best_completion,
@@ -22,12 +22,12 @@ from splitopt.heuristics.learner.cift_play import (
     read_policy,
     write_policy,
 )
-from splitopt.heuristics.learner.cift_policy import ACTOR_SHAPES, logits
-from splitopt.heuristics.learner.cift_process import SLACK, CiftProcess, Kind, State
-from splitopt.heuristics.learner.cift_repair import faster, repair, replay
-from splitopt.heuristics.learner.cift_view import view
-from splitopt.instances.errors import InputError
-from splitopt.instances.interface import Budget, SolutionStatus
+from splitopt.heuristics.learner.cift.policy import ACTOR_SHAPES, logits
+from splitopt.heuristics.learner.cift.process import SLACK, CiftProcess, Kind, State
+from splitopt.heuristics.learner.cift.repair import faster, repair, replay
+from splitopt.heuristics.learner.cift.view import view
+from splitopt.instances.contract.method import Budget, SolutionStatus
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import check, evaluate
 from splitopt.instances.library import load
 
@@ -190,8 +190,8 @@ def test_a_file_that_is_no_policy_is_refused(tmp_path):
 def test_solving_imports_neither_jax_nor_gymnasium():
     code = (
         "import sys\n"
-        "from splitopt.heuristics.learner.cift_method import METHOD\n"
-        "from splitopt.instances.interface import Budget\n"
+        "from splitopt.heuristics.learner.cift.method import METHOD\n"
+        "from splitopt.instances.contract.method import Budget\n"
         "from splitopt.instances.library import load\n"
         "METHOD.solve(load('cift-tiny-both'), Budget(), 0, {})\n"
         "print([n for n in ('jax', 'optax', 'gymnasium') if n in sys.modules])\n"

@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from splitopt.bench.registry import load as load_method
-from splitopt.heuristics.learner.cift_arrays import Chains, speed_levels
-from splitopt.heuristics.learner.cift_bounds import PATTERN, TIME_ONLY, complete
-from splitopt.heuristics.learner.cift_features import scores
-from splitopt.heuristics.learner.cift_process import CiftProcess, Kind, State
-from splitopt.heuristics.learner.cift_view import view
-from splitopt.instances.cift import Node, SpeedInterval
-from splitopt.instances.errors import InputError
+from splitopt.bench.methods.registry import load as load_method
+from splitopt.heuristics.learner.cift.arrays import Chains, speed_levels
+from splitopt.heuristics.learner.cift.bounds import PATTERN, TIME_ONLY, complete
+from splitopt.heuristics.learner.cift.features import scores
+from splitopt.heuristics.learner.cift.process import CiftProcess, Kind, State
+from splitopt.heuristics.learner.cift.view import view
+from splitopt.instances.cift.model import Node, SpeedInterval
+from splitopt.instances.contract.method import Budget
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.generators import generate
 from splitopt.instances.generators.witness import Prices, least
-from splitopt.instances.interface import Budget
 from splitopt.instances.judge import check, evaluate
 from splitopt.instances.library import load
 from splitopt.instances.library.crafted_cift import CRAFTED_CIFT

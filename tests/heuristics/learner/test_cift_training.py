@@ -7,17 +7,17 @@ import dataclasses
 import numpy as np
 import pytest
 
-from splitopt.heuristics.learner.cift_play import best_completion, decide, read_policy, write_policy
-from splitopt.heuristics.learner.cift_policy import ACTOR_SHAPES
-from splitopt.heuristics.learner.cift_process import CiftProcess
-from splitopt.heuristics.learner.cift_training import (
+from splitopt.heuristics.learner.cift.play import best_completion, decide, read_policy, write_policy
+from splitopt.heuristics.learner.cift.policy import ACTOR_SHAPES
+from splitopt.heuristics.learner.cift.process import CiftProcess
+from splitopt.heuristics.learner.cift.training import (
     CONFIG,
     SIZES,
     bank_of,
     instance_of,
     train_cift,
 )
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.library.candidates import candidates
 from splitopt.instances.library.recipes import LARGE, QUICK, TINY
 from splitopt.instances.library.splits import SEEDS

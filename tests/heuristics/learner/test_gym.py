@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from splitopt.bench import registry
-from splitopt.heuristics.learner.gym_cift import CiftEnv
-from splitopt.heuristics.learner.gym_mepra import MepraEnv, MepraVectorEnv
-from splitopt.heuristics.learner.gym_registration import IDS
-from splitopt.instances.errors import InputError
-from splitopt.instances.interface import Budget
+from splitopt.bench.methods import registry
+from splitopt.heuristics.learner.gym.cift import CiftEnv
+from splitopt.heuristics.learner.gym.mepra import MepraEnv, MepraVectorEnv
+from splitopt.heuristics.learner.gym.registration import IDS
+from splitopt.instances.contract.method import Budget
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import check, evaluate
 from splitopt.instances.library import load
 from splitopt.instances.library.splits import sample

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from splitopt.bench.registry import load
-from splitopt.heuristics.learner import networks
+from splitopt.bench.methods.registry import load
 from splitopt.heuristics.learner.checkpoint import read_arrays, write_arrays
-from splitopt.heuristics.learner.mepra_method import make_game
-from splitopt.heuristics.learner.mepra_play import (
+from splitopt.heuristics.learner.mepra import networks
+from splitopt.heuristics.learner.mepra.method import make_game
+from splitopt.heuristics.learner.mepra.play import (
     DATA,
     VARIANTS,
     Game,
@@ -26,12 +26,12 @@ from splitopt.heuristics.learner.mepra_play import (
     write_policy,
 )
 from splitopt.instances import sources
-from splitopt.instances.errors import InputError
+from splitopt.instances.contract.method import Budget, SolutionStatus, Termination
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.generators import generate
-from splitopt.instances.interface import Budget, SolutionStatus, Termination
 from splitopt.instances.judge import check, evaluate
 from splitopt.instances.library.splits import sample
-from splitopt.instances.mepra_plan import MepraPlan, shares_from_weights
+from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
 
 METHOD = load("ppo", "mepra")
 
@@ -88,7 +88,7 @@ def test_units_do_not_matter(seed, power):
 
 
 def test_chunks_of_devices_decide_as_all_at_once(monkeypatch):
-    from splitopt.heuristics.learner import mepra_play
+    from splitopt.heuristics.learner.mepra import play as mepra_play
 
     for variant in VARIANTS:
         policy, game = drawn_policy(variant), drawn_game(4, 23)
@@ -102,14 +102,14 @@ def test_chunks_of_devices_decide_as_all_at_once(monkeypatch):
 
 def test_what_stands_before_a_device():
     """Highest w of 3, 1, 1, 2 with parts 0.1 to 0.4: half of one's own counts, and half of ties."""
-    from splitopt.heuristics.learner.mepra_play import _standing
+    from splitopt.heuristics.learner.mepra.play import _standing
 
     got = _standing(np.array([3.0, 1.0, 1.0, 2.0]), np.array([0.1, 0.2, 0.3, 0.4]))
     assert got == pytest.approx([0.05, 0.75, 0.75, 0.3])
 
 
 def test_draws_follow_the_logits():
-    from splitopt.heuristics.learner.mepra_play import _choose
+    from splitopt.heuristics.learner.mepra.play import _choose
 
     logits = np.log(np.array([[0.1, 0.2, 0.7]], dtype=np.float32)).repeat(20_000, axis=0)
     share = np.bincount(_choose(logits, np.random.default_rng(0)), minlength=3) / 20_000
@@ -125,7 +125,7 @@ def played():
     """Ten instances of a training set as JAX sees them."""
     jnp = pytest.importorskip("jax.numpy")
     pytest.importorskip("optax")
-    from splitopt.heuristics.learner.mepra_env import MepraEnvironment, make_bank
+    from splitopt.heuristics.learner.mepra.env import MepraEnvironment, make_bank
 
     instances = [sample("train", "mepra", k) for k in range(10)]
     bank = make_bank(instances)
@@ -160,7 +160,7 @@ def test_numpy_says_what_jax_says(played, variant):
 def test_the_method_decides_as_the_policy_in_the_environment(played, variant):
     """Two rounds through the environment and JAX, against the method's own way to the figures."""
     jnp, instances, begin = played
-    from splitopt.heuristics.learner.mepra_policy import MepraPolicy
+    from splitopt.heuristics.learner.mepra.policy import MepraPolicy
 
     environment, state, look = begin(variant)
     policy = drawn_policy(variant)
@@ -194,7 +194,7 @@ def test_the_method_decides_as_the_policy_in_the_environment(played, variant):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_costs_are_the_judges(played, variant):
     jnp, instances, begin = played
-    from splitopt.heuristics.learner.mepra_env import Action
+    from splitopt.heuristics.learner.mepra.env import Action
 
     environment, state, _ = begin(variant)
     rng = np.random.default_rng(1)
@@ -217,7 +217,7 @@ def test_costs_are_the_judges(played, variant):
 def test_the_reward_is_what_a_device_costs_its_team(played):
     """Closed form: against all that the device could have chosen, one by one."""
     jnp, instances, begin = played
-    from splitopt.heuristics.learner.mepra_env import Action
+    from splitopt.heuristics.learner.mepra.env import Action
 
     environment, state, _ = begin("closed-form")
     rng = np.random.default_rng(2)
@@ -248,7 +248,7 @@ def test_the_reward_is_what_a_device_costs_its_team(played):
 def test_the_reward_of_own_shares_is_against_the_best_share_too(played):
     """Against a fine grid of the device's share, the others' in proportion."""
     jnp, instances, begin = played
-    from splitopt.heuristics.learner.mepra_env import Action
+    from splitopt.heuristics.learner.mepra.env import Action
 
     environment, state, _ = begin("own-shares")
     rng = np.random.default_rng(3)
@@ -362,9 +362,9 @@ def test_without_time_there_is_no_plan():
 def test_it_runs_without_jax():
     script = (
         "import sys; sys.modules['jax'] = sys.modules['optax'] = None\n"
-        "from splitopt.bench.registry import load\n"
+        "from splitopt.bench.methods.registry import load\n"
         "from splitopt.instances import sources\n"
-        "from splitopt.instances.interface import Budget\n"
+        "from splitopt.instances.contract.method import Budget\n"
         "for v in ('closed-form', 'own-shares'):\n"
         "    r = load('ppo', 'mepra').solve(sources.load('mepra-image-10mbps'), Budget(), 0,"
         " {'variant': v})\n"
@@ -424,7 +424,7 @@ def test_the_record_of_the_seeds_belongs_to_the_committed_policies():
 
 
 def test_the_page_tells_what_the_record_holds():
-    from splitopt.bench.learner_study import PAGE, RESULTS, SETS, tables
+    from splitopt.bench.studies.learner.study import PAGE, RESULTS, SETS, tables
 
     record = json.loads(RESULTS.read_text(encoding="ascii"))
     assert list(record["sets"]) == list(SETS)
@@ -477,7 +477,7 @@ def test_the_command_refuses_in_one_line(tmp_path, monkeypatch, arguments, word)
 def test_training_on_the_command_line_goes_on_to_the_last_bit(tmp_path, monkeypatch):
     """Stopped by the clock after one update, then resumed: the policy of one go."""
     pytest.importorskip("jax")
-    from splitopt.heuristics.learner import mepra_training
+    from splitopt.heuristics.learner.mepra import training as mepra_training
 
     train = mepra_training.train_mepra
     monkeypatch.setattr(

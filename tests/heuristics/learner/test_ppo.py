@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from splitopt.heuristics.learner.config import PpoConfig
-from splitopt.instances.errors import InputError
+from splitopt.instances.core.errors import InputError
 
 jax = pytest.importorskip("jax")
 jnp = pytest.importorskip("jax.numpy")

@@ -1,0 +1,220 @@
+"""What a report is made from: a store, read once, with everything that follows from it."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from splitopt.bench.compare.summary import MethodSummary, summarise, virtual_best_summary
+from splitopt.bench.compare.variants import variant_names
+from splitopt.bench.store.rows import Row, Verdict
+from splitopt.bench.store.store import BestKnown, Store
+from splitopt.bench.verdicts.crosscheck import Contradiction, cross_check
+from splitopt.bench.verdicts.references import Reference, references
+from splitopt.instances.core.documents import parse_json
+from splitopt.instances.core.errors import InputError
+from splitopt.instances.judge import instance_from_document
+
+if TYPE_CHECKING:
+    from splitopt.instances.contract.method import Instance
+
+__all__ = ["PROBLEMS", "InstanceEntry", "ReportData", "load"]
+
+PROBLEMS = {
+    "cift": "CIFT: collaborative inference and fine-tuning",
+    "mepra": "MEPRA: multi-exit partitioning and resource allocation",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceEntry:
+    """An instance in a store; `document` is None where the store has only its name."""
+
+    hash: str
+    name: str
+    problem: str
+    source: str
+    document: bytes | None
+
+    @property
+    def slug(self) -> str:
+        """Name of its page; the start of the hash keeps equal names apart."""
+        return f"{self.name}-{self.hash[:8]}"
+
+    def instance(self) -> Instance | None:
+        """Return the instance itself, None where the store does not hold it."""
+        if self.document is None:
+            return None
+        try:
+            return instance_from_document(parse_json(self.document, self.name))
+        except InputError:
+            return None
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """A store as a report sees it."""
+
+    out: Path
+    rows: list[Row]
+    instances: dict[str, InstanceEntry]
+    environments: dict[str, dict[str, Any]]
+    calls: list[dict[str, Any]]
+    best_known: dict[str, BestKnown]
+    contradictions: list[Contradiction] = field(default_factory=list)
+
+    @cached_property
+    def refuted(self) -> frozenset[str]:
+        """Keys of rows that are wrong, by the judge or by the cross-check."""
+        return frozenset(c.refuted for c in self.contradictions if c.refuted is not None)
+
+    @cached_property
+    def references(self) -> dict[str, Reference]:
+        """What is known of each instance, by hash."""
+        return references(self.rows, self.best_known, self.refuted)
+
+    @cached_property
+    def variants(self) -> dict[str, str]:
+        """What a run's method is called, by key of the run; see `variant_names`."""
+        return variant_names(self.rows)
+
+    def name(self, row: Row) -> str:
+        """Return what the row's method is called."""
+        return self.variants[row.key]
+
+    @cached_property
+    def summaries(self) -> list[MethodSummary]:
+        """Every method on all its instances, by problem the one that proves most first.
+
+        Then the one that is right most often, then the quickest.
+        """
+        found = summarise(self.rows, self.references, self.refuted, variants=self.variants)
+        order = list(PROBLEMS)
+        return sorted(
+            found.get("", []),
+            key=lambda s: (
+                order.index(s.problem) if s.problem in order else len(order),
+                -s.proved,
+                -s.right,
+                math.inf if s.time_s is None else s.time_s,
+                s.variant,
+            ),
+        )
+
+    def of(self, problem: str) -> list[MethodSummary]:
+        """Return the summaries of a problem, the best first."""
+        return [summary for summary in self.summaries if summary.problem == problem]
+
+    def ranked_names(self, problem: str) -> list[str]:
+        """Return what the methods of a problem are called, the best first."""
+        return [summary.variant for summary in self.of(problem)]
+
+    def colours(self, problem: str) -> dict[str, int]:
+        """Return the colour of each method of a problem, the same in every chart.
+
+        Methods keep the order of their first run: a rank would change colours with each run.
+        """
+        names = dict.fromkeys(self.name(row) for row in self.of_problem(problem))
+        return {name: k for k, name in enumerate(names)}
+
+    def virtual_best(self, problem: str) -> MethodSummary | None:
+        """Return what choosing the best method for each task would give."""
+        return virtual_best_summary(
+            self.of_problem(problem), self.references, self.refuted, self.variants
+        )
+
+    @cached_property
+    def problems(self) -> list[str]:
+        """The problems that have rows, in the order of `PROBLEMS`."""
+        there = {row.problem for row in self.rows}
+        return [*(p for p in PROBLEMS if p in there), *sorted(there - set(PROBLEMS))]
+
+    @cached_property
+    def by_instance(self) -> dict[str, list[Row]]:
+        """Rows by instance hash."""
+        found: dict[str, list[Row]] = defaultdict(list)
+        for row in self.rows:
+            found[row.instance_hash].append(row)
+        return dict(found)
+
+    @cached_property
+    def _by_problem(self) -> dict[str, list[Row]]:
+        found: dict[str, list[Row]] = defaultdict(list)
+        for row in self.rows:
+            found[row.problem].append(row)
+        return dict(found)
+
+    def of_problem(self, problem: str) -> list[Row]:
+        """Return the rows of a problem."""
+        return self._by_problem.get(problem, [])
+
+    def state(self, instance_hash: str) -> str:
+        """Return what is known of an instance in a word: optimal, infeasible, open."""
+        reference = self.references[instance_hash]
+        if reference.infeasible:
+            return "infeasible"
+        return "optimal" if reference.proven else "open"
+
+    def methods(self, problem: str) -> list[str]:
+        """Return the methods with rows of a problem, in the order of their first row."""
+        return list(dict.fromkeys(row.method for row in self.of_problem(problem)))
+
+    def verdict(self, row: Row) -> str:
+        """Return the verdict on a row after the cross-check."""
+        return str(Verdict.WRONG) if row.key in self.refuted else row.verdict
+
+    @cached_property
+    def caveats(self) -> list[str]:
+        """What a reader must know before comparing times."""
+        notes = []
+        for what, values in (
+            ("runs at a time", {row.parallelism for row in self.rows}),
+            ("time limits in s", {f"{row.time_limit_s:g}" for row in self.rows}),
+            ("numbers of threads", {str(row.threads) for row in self.rows}),
+            ("processors", {e.get("processor") or "?" for e in self.environments.values()}),
+            ("commits", {str(e.get("commit"))[:12] for e in self.environments.values()}),
+        ):
+            if len(values) > 1:
+                notes.append(
+                    f"Rows with different {what} stand together: {', '.join(sorted(values))}."
+                )
+        changed = [e for e in self.environments.values() if e.get("commit_changed")]
+        if changed:
+            notes.append("The working tree had uncommitted changes.")
+        loose = sorted({f"{k}: {v}" for row in self.rows for k, v in row.not_enforced.items()})
+        if loose:
+            notes.append("Not enforced in some runs: " + "; ".join(loose) + ".")
+        return notes
+
+
+def load(out: Path, *, heavy: bool = True) -> ReportData:
+    """Read the store in a folder.
+
+    Raises
+    ------
+    InputError
+        When there is none.
+    """
+    with Store(out) as store:
+        rows = store.rows(heavy=heavy)
+        used = {row.environment_hash for row in rows}
+        known = store.best_known()
+        return ReportData(
+            out,
+            rows,
+            {
+                entry["hash"]: InstanceEntry(
+                    **entry,
+                    document=store.instance_document(entry["hash"]) if heavy else None,
+                )
+                for entry in store.instances()
+            },
+            {k: v for k, v in store.environments().items() if k in used},
+            store.calls(),
+            known,
+            cross_check(rows, known),
+        )

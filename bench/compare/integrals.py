@@ -1,0 +1,68 @@
+"""The integrals of a run, from its trajectory as far as the judge confirms it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from splitopt.bench.compare.metrics import primal_dual_integral, primal_integral
+from splitopt.bench.store.rows import Row, Verdict
+from splitopt.bench.verdicts.crosscheck import is_feasible
+from splitopt.bench.verdicts.references import Reference
+
+__all__ = ["RunIntegrals", "judged_trajectory", "run_integrals"]
+
+Point = tuple[float, float | None, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class RunIntegrals:
+    """Primal and primal-dual integral of a run in s, 0 to its time limit."""
+
+    primal_s: float
+    primal_dual_s: float
+
+
+def judged_trajectory(row: Row, refuted: frozenset[str] = frozenset()) -> list[Point]:
+    """Return the trajectory with nothing in it that is better than what was judged.
+
+    What a method reports on the way is its own word. So an incumbent counts for no less than
+    the plan the run ended with, as evaluated, and a bound for no more than the final one; a
+    run without a plan had no incumbent, and a run that is wrong has nothing at all. The last
+    point is what the run ended with.
+    """
+    if row.verdict == Verdict.WRONG or row.key in refuted:
+        return []
+    objective = row.objective if is_feasible(row) else None
+    points: list[Point] = []
+    for time_s, incumbent, bound in row.trajectory:
+        points.append(
+            (
+                time_s,
+                None if incumbent is None or objective is None else max(incumbent, objective),
+                None if bound is None or row.bound is None else min(bound, row.bound),
+            )
+        )
+    end = row.time_limit_s if row.solve_time_s is None else row.solve_time_s
+    last = points[-1][0] if points else 0.0
+    return [*points, (max(end, last), objective, row.bound)]
+
+
+def run_integrals(
+    row: Row, reference: Reference, refuted: frozenset[str] = frozenset()
+) -> RunIntegrals | None:
+    """Return the integrals of a run; None where no plan is known to measure it by.
+
+    Parameters
+    ----------
+    reference
+        What is known of the run's instance.
+    refuted
+        Keys of rows that the cross-check refutes: their gap is 1 throughout.
+    """
+    if reference.infeasible or reference.objective is None:
+        return None
+    points = judged_trajectory(row, refuted)
+    return RunIntegrals(
+        primal_integral(points, reference.objective, row.time_limit_s),
+        primal_dual_integral(points, row.time_limit_s),
+    )

@@ -1,6 +1,0 @@
-"""Why the optimum is what it is, in words: what binds, what comes next, what a change is worth."""
-
-from splitopt.bench.explaining.findings import Explanation, Finding
-from splitopt.bench.explaining.reasons import explain
-
-__all__ = ["Explanation", "Finding", "explain"]

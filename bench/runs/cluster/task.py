@@ -1,0 +1,168 @@
+"""The worker's side: do one run, in a process of its own, and answer with its row.
+
+The functions here are called by Dask in a thread of the worker; they take and return text.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from splitopt.bench.isolation.cores import assigned_cores
+from splitopt.bench.isolation.streams import Watch
+from splitopt.bench.runs.cluster.payload import Answer, Task, read_task, write_answer
+from splitopt.bench.runs.record import Circumstances, make_row
+from splitopt.bench.runs.slot import Slot, solver_families
+from splitopt.bench.store.environment import describe
+from splitopt.bench.store.rows import ROW_VERSION
+from splitopt.bench.store.sources import load_instance
+from splitopt.instances.core.documents import content_hash
+from splitopt.instances.core.errors import InputError
+from splitopt.instances.judge import instance_from_document
+
+if TYPE_CHECKING:
+    from splitopt.instances.contract.method import Instance
+
+__all__ = ["do_run", "introduce"]
+
+# Dask says nothing to a function whose caller is gone: it is looked for this often.
+_LOOK_S = 0.25
+_RUNNING = ("executing", "long-running")
+
+_lock = threading.Lock()
+# Slots that wait, by the methods they have imported ahead.
+_idle: dict[tuple[str, ...], list[Slot]] = {}
+_held: tuple[str, Any] | None = None
+
+
+def introduce(text: str) -> str:
+    """Say what this worker is: versions, and which modules of a list it does not find.
+
+    `text` is a JSON list of modules; the answer is a JSON object.
+    """
+    missing = []
+    for module in json.loads(text):
+        try:
+            found = importlib.util.find_spec(module.partition(".")[0]) is not None
+        except (ImportError, ValueError):
+            found = False
+        if not found:
+            missing.append(module)
+    versions = describe()["versions"]
+    return json.dumps(
+        {"row_version": ROW_VERSION, "version": versions.get("splitopt"), "missing": missing}
+    )
+
+
+def do_run(text: str) -> str:
+    """Do the run of a task and return the answer, both as text."""
+    begin = time.monotonic()
+    task = read_task(text)
+    try:
+        return write_answer(_do(task, begin))
+    except InputError as error:
+        return write_answer(Answer(error=str(error)))
+
+
+def _do(task: Task, begin: float) -> Answer:
+    run = task.run
+    instance = _instance(task)
+    environment = describe()
+    with (
+        _watched() as stop,
+        _slot(task.targets) as slot,
+        assigned_cores(run.limits.threads) as cores,
+    ):
+        watch = Watch(
+            kill_after_s=run.limits.kill_after_s,
+            memory_limit_bytes=run.limits.memory_limit_bytes,
+            output_limit_bytes=task.output_limit_bytes,
+            stop=stop,
+            time_limit_s=run.limits.time_limit_s,
+        )
+        # How many runs went on at a time is for the runner to say, who sees all of them.
+        circumstances = Circumstances.now(content_hash(environment), 1, cores, cluster=task.cluster)
+        outcome = slot.run(run, watch, cores, task.document)
+    if outcome.killed_for == "stop":
+        return Answer(stopped=True)
+    row, _ = make_row(run, instance, outcome, circumstances, task.known, begin)
+    return Answer(row, environment)
+
+
+def _instance(task: Task) -> Instance:
+    """Return the instance of a task; the last one is kept."""
+    global _held
+    run = task.run
+    with _lock:
+        if _held is not None and _held[0] == run.instance_hash:
+            held: Instance = _held[1]
+            return held
+    if task.document is not None:
+        found = instance_from_document(dict(task.document))
+    else:
+        found = load_instance(run.instance)
+    if found.content_hash != run.instance_hash:
+        raise InputError(
+            "instance", run.instance, "the instance that was planned", "it is another one here"
+        )
+    with _lock:
+        _held = (run.instance_hash, found)
+    return found
+
+
+@contextlib.contextmanager
+def _slot(targets: tuple[str, ...]) -> Iterator[Slot]:
+    """Lend a slot of this worker: as many are made as runs go on in it at a time."""
+    with _lock:
+        waiting = _idle.get(targets)
+        slot = waiting.pop() if waiting else None
+        # Those of a set of runs that is over.
+        others = [old for key, slots in _idle.items() if key != targets for old in slots]
+        for key in [key for key in _idle if key != targets]:
+            del _idle[key]
+    for old in others:
+        old.close()
+    if slot is None:
+        slot = Slot(solver_families(targets))
+    try:
+        yield slot
+    finally:
+        with _lock:
+            _idle.setdefault(targets, []).append(slot)
+
+
+@contextlib.contextmanager
+def _watched() -> Iterator[threading.Event]:
+    """Yield an event that is set when nobody waits for the task of this thread any more."""
+    from distributed import get_worker
+
+    stop, over = threading.Event(), threading.Event()
+    worker = get_worker()
+    key = worker.get_current_task()
+
+    def wanted() -> bool:
+        state = worker.state.tasks.get(key)
+        return (
+            state is not None
+            and state.state in _RUNNING
+            and worker.status.name in ("running", "paused")
+        )
+
+    def look() -> None:
+        while not over.wait(_LOOK_S):
+            if not wanted():
+                stop.set()
+                return
+
+    watcher = threading.Thread(target=look, daemon=True)
+    watcher.start()
+    try:
+        yield stop
+    finally:
+        over.set()
+        watcher.join()

@@ -1,0 +1,327 @@
+"""The runs of a queue, done by the workers of a cluster; this process alone writes the store.
+
+Every run is given to one worker, for one of its threads. A worker that is lost gives its runs
+back to the queue; a run whose workers are lost time and again is recorded as crashed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import queue as queues
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from splitopt.bench.isolation.requests import builtin_targets
+from splitopt.bench.isolation.streams import Outcome
+from splitopt.bench.runs.cluster import task
+from splitopt.bench.runs.cluster.connect import connected
+from splitopt.bench.runs.cluster.payload import Answer, Task, read_answer, write_task
+from splitopt.bench.runs.cluster.spec import QUEUES, ClusterSpec
+from splitopt.bench.runs.cluster.workers import Workers
+from splitopt.bench.runs.plan import RunPlan
+from splitopt.bench.runs.queue import RunQueue
+from splitopt.bench.runs.record import Circumstances, make_row
+from splitopt.bench.store.environment import describe
+from splitopt.bench.store.rows import PlannedRun, Row
+from splitopt.bench.store.sources import is_file, load_instance
+from splitopt.bench.store.store import LEASE_S
+from splitopt.instances.core.documents import canonical
+from splitopt.instances.core.errors import InputError
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+__all__ = ["ClusterError", "ClusterWork"]
+
+_LOOK_S = 0.5
+# All that is left may be in the hands of another runner: so often it is asked for again.
+_CLAIM_S = 0.2
+_TELL_S = 1.0
+# A run is given out so often when its workers are lost; then it is taken to be the reason.
+_MOST_LOSSES = 3
+# Without any worker for so long there will be none, but for a job queue's.
+_PATIENCE_S = 120.0
+# A larger instance from a file is read by the workers from the same path.
+_LARGEST_DOCUMENT_BYTES = 4 << 20
+_ANSWER_S = 60.0
+
+
+class ClusterError(OSError):
+    """The cluster cannot go on; what was stored is kept."""
+
+
+@dataclass(slots=True)
+class _Given:
+    """A run that a worker is at."""
+
+    run: PlannedRun
+    address: str
+    host: str
+    future: Future
+    begin: float
+    jobs: int
+    jobs_on_machine: int
+
+
+@dataclass
+class ClusterWork:
+    """What `splitopt.bench.runs.work.Work` is on one machine."""
+
+    queue: RunQueue
+    plan: RunPlan
+    output_limit_bytes: int
+    spec: ClusterSpec
+    plugins: tuple[str, ...] = ()
+    interrupted: bool = False
+    _given: dict[str, _Given] = field(default_factory=dict)
+    _losses: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._store = self.queue.store
+        self._known = self._store.best_known()
+        self._environments = set(self._store.environments())
+        self._targets = tuple(builtin_targets(self.plan))
+        self._documents: dict[str, dict[str, Any] | None] = {}
+        self._ended: queues.SimpleQueue[str] = queues.SimpleQueue()
+
+    def go(self) -> None:
+        """Do all that is left; return when it is done, or after Ctrl-C.
+
+        Raises
+        ------
+        InputError
+            When the cluster cannot be had, or a worker does not fit.
+        ClusterError
+            When the scheduler is lost or a worker fails; what was stored is kept.
+        """
+        self.queue.tell("planned")
+        if not len(self.queue):
+            return
+        try:
+            with connected(self.spec) as client:
+                try:
+                    self._serve(client)
+                finally:
+                    # Workers see that nobody waits, and kill what they are at.
+                    for given in self._given.values():
+                        _cancel(given.future)
+                        self._store.release(given.run.key)
+                    self._given.clear()
+        except KeyboardInterrupt:
+            self.interrupted = True
+
+    def _serve(self, client: Client) -> None:
+        modules = [target.partition(":")[0] for target in self.plugins]
+        workers = Workers(client, modules)
+        renewed = looked = told = asked = 0.0
+        alone_since = time.monotonic()
+        while len(self.queue) or self._given:
+            now = time.monotonic()
+            if now - looked > _LOOK_S:
+                self._look(client, workers)
+                looked = now
+            if now - renewed > LEASE_S / 4:
+                self._store.renew()
+                renewed = now
+            while now - asked > _CLAIM_S and (address := workers.free()) is not None:
+                run = self.queue.claim()
+                if run is None:
+                    asked = now
+                    break
+                self._give(client, workers, address, run)
+            if workers.threads:
+                alone_since = now
+            elif now - alone_since > _PATIENCE_S and self.spec.kind not in QUEUES:
+                raise InputError(
+                    "--cluster",
+                    self.spec.text,
+                    "a scheduler with workers",
+                    f"start some: none was there for {_PATIENCE_S:g} s",
+                )
+            if not self._given and now - told > _TELL_S:
+                self.queue.tell("waiting")
+                told = now
+            self._collect(workers)
+
+    def _look(self, client: Client, workers: Workers) -> None:
+        """See who has come and gone; runs of workers that are gone are given out again."""
+        if client.status == "connecting":
+            return  # the connection was cut, and Dask is about to mend it
+        if client.status != "running":
+            raise ClusterError(_lost(self.spec))
+        try:
+            workers.look()
+        except InputError:
+            raise
+        except (OSError, TimeoutError):
+            # A moment later it is mended, or the status says that it cannot be.
+            return
+        for given in self._given.values():
+            given.jobs = max(given.jobs, workers.threads)
+            given.jobs_on_machine = max(given.jobs_on_machine, workers.threads_on(given.host))
+        for name, given in list(self._given.items()):
+            if given.address not in workers:
+                _cancel(given.future)
+                self._lose(name)
+
+    def _give(self, client: Client, workers: Workers, address: str, run: PlannedRun) -> None:
+        worker = workers[address]
+        begin = time.monotonic()
+        name = f"splitopt-{run.key[:12]}-{uuid.uuid4().hex}"
+        text = write_task(
+            Task(
+                run,
+                self._targets,
+                self._document(run),
+                self._known.get(run.instance_hash),
+                self.spec.kind,
+                self.output_limit_bytes,
+            )
+        )
+        self.queue.tell("started", run=run)
+        try:
+            future = client.submit(
+                task.do_run,
+                text,
+                key=name,
+                workers=[address],
+                allow_other_workers=False,
+                pure=False,
+                retries=0,
+            )
+        except Exception:
+            self._store.release(run.key)
+            if client.status != "running":
+                raise ClusterError(_lost(self.spec)) from None
+            raise
+        worker.busy += 1
+        local = self.spec.workers if self.spec.kind == "local" else None
+        self._given[name] = _Given(
+            run,
+            address,
+            worker.host,
+            future,
+            begin,
+            max(workers.threads, local or 0),
+            max(workers.threads_on(worker.host), local or 0),
+        )
+        future.add_done_callback(lambda _: self._ended.put(name))
+
+    def _document(self, run: PlannedRun) -> dict[str, Any] | None:
+        """Return an instance that is in a file, so that workers need not share the disk."""
+        if not is_file(run.instance):
+            return None
+        if run.instance_hash not in self._documents:
+            instance = load_instance(run.instance)
+            if instance.content_hash != run.instance_hash:
+                raise InputError(
+                    "instance",
+                    run.instance,
+                    "the instance that was planned",
+                    "start again: it changed",
+                )
+            document = instance.to_document()
+            small = len(canonical(document)) <= _LARGEST_DOCUMENT_BYTES
+            self._documents[run.instance_hash] = document if small else None
+        return self._documents[run.instance_hash]
+
+    # -- what comes back -------------------------------------------------------------------
+
+    def _collect(self, workers: Workers) -> None:
+        """Take what has ended; wait a little for the first."""
+        wait = 0.05
+        while True:
+            try:
+                name = self._ended.get(timeout=wait) if wait else self._ended.get_nowait()
+            except queues.Empty:
+                return
+            wait = 0.0
+            given = self._given.get(name)
+            if given is None:
+                continue  # it was given up
+            if given.address in workers:
+                workers[given.address].busy -= 1
+            answer = _answer(given)
+            if answer is None:
+                self._lose(name)
+            else:
+                self._take(name, answer)
+
+    def _take(self, name: str, answer: Answer) -> None:
+        given = self._given.pop(name)
+        if answer.error is not None:
+            raise ClusterError(f"worker {given.address}: {answer.error}")
+        if answer.row is None or answer.environment is None:
+            self.queue.put_back(given.run)
+            return
+        if answer.row.key != given.run.key:
+            raise ClusterError(f"worker {given.address} answers for another run")
+        if answer.row.environment_hash not in self._environments:
+            self._environments.add(self._store.put_environment(answer.environment))
+        row = dataclasses.replace(
+            answer.row, jobs=given.jobs, jobs_on_machine=given.jobs_on_machine
+        )
+        self.queue.finish(given.run, row, given.begin)
+
+    def _lose(self, name: str) -> None:
+        """Give a run out again whose worker is gone, but not for ever."""
+        given = self._given.pop(name)
+        key = given.run.key
+        self._losses[key] = self._losses.get(key, 0) + 1
+        if self._losses[key] < _MOST_LOSSES:
+            self.queue.put_back(given.run)
+        else:
+            self.queue.finish(given.run, self._crashed(given), given.begin)
+
+    def _crashed(self, given: _Given) -> Row:
+        circumstances = Circumstances.now(
+            self._store.put_environment(describe()),
+            given.jobs,
+            None,
+            given.jobs_on_machine,
+            self.spec.kind,
+        )
+        row, _ = make_row(
+            given.run,
+            load_instance(given.run.instance),
+            Outcome(failed=f"its worker was lost, {_MOST_LOSSES} times in a row"),
+            circumstances,
+            None,
+            given.begin,
+        )
+        return row
+
+
+def _answer(given: _Given) -> Answer | None:
+    """Return what a worker says; None when it is gone, and its answer with it.
+
+    Raises
+    ------
+    ClusterError
+        When our own code failed there.
+    """
+    from distributed import CancelledError, KilledWorker
+
+    try:
+        return read_answer(str(given.future.result(timeout=_ANSWER_S)))
+    except (OSError, TimeoutError, CancelledError, KilledWorker):
+        return None
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+        raise ClusterError(f"worker {given.address}: {reason}") from None
+
+
+def _cancel(future: Future) -> None:
+    # Dask has many names for a connection that is gone, and then there is nothing to cancel.
+    with contextlib.suppress(Exception):
+        future.cancel()
+
+
+def _lost(spec: ClusterSpec) -> str:
+    return (
+        f"the scheduler of {spec.text} is gone; every run stored so far is kept: start again, "
+        "finished runs are not repeated"
+    )

@@ -1,0 +1,149 @@
+"""Which workers a cluster has, and which of their threads are free."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from splitopt.bench.runs.cluster import task
+from splitopt.bench.store.environment import describe
+from splitopt.bench.store.rows import ROW_VERSION
+from splitopt.instances.core.errors import InputError
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+__all__ = ["Worker", "Workers"]
+
+_ANSWER_S = 30.0
+
+
+@dataclass(slots=True)
+class Worker:
+    """A worker process.
+
+    Attributes
+    ----------
+    host
+        What tells machines apart.
+    threads
+        Runs at a time.
+    busy
+        Runs it is at.
+    introduced
+        Whether it has said that it fits; until then it gets no runs.
+    """
+
+    host: str
+    threads: int
+    introduction: Future
+    busy: int = 0
+    introduced: bool = False
+
+
+class Workers:
+    """The workers of a cluster as they come and go.
+
+    Parameters
+    ----------
+    modules
+        Modules of a user's own methods, which every worker must find.
+    """
+
+    def __init__(self, client: Client, modules: Sequence[str]) -> None:
+        self._client = client
+        self._modules = json.dumps(list(modules))
+        self._known: dict[str, Worker] = {}
+
+    def __contains__(self, address: str) -> bool:
+        return address in self._known
+
+    def __getitem__(self, address: str) -> Worker:
+        return self._known[address]
+
+    def look(self) -> None:
+        """Ask the scheduler who is there.
+
+        Raises
+        ------
+        OSError, TimeoutError
+            When the scheduler is gone.
+        InputError
+            When a worker has another version of splitopt, or lacks a user's module.
+        """
+        info = self._ask()
+        for address in [address for address in self._known if address not in info]:
+            del self._known[address]
+        for address, found in info.items():
+            if address not in self._known and found.get("status") == "running":
+                introduction = self._client.submit(
+                    task.introduce, self._modules, workers=[address], pure=False
+                )
+                host = str(found.get("host") or address)
+                self._known[address] = Worker(host, int(found["nthreads"]), introduction)
+        for address, worker in self._known.items():
+            if not worker.introduced and worker.introduction.done():
+                worker.introduced = self._fits(address, worker.introduction)
+
+    def _ask(self) -> Mapping[str, Any]:
+        # Not `scheduler_info`, which answers from memory when the scheduler does not.
+        client = self._client
+        try:
+            found = client.sync(client.scheduler.identity, n_workers=-1, callback_timeout=_ANSWER_S)
+        except AttributeError:  # a client that was closed has no scheduler
+            raise OSError("the client is closed") from None
+        workers: Mapping[str, Any] = found["workers"]
+        return workers
+
+    def _fits(self, address: str, introduction: Future) -> bool:
+        if introduction.status != "finished":
+            if address not in self._ask():
+                return False  # it has gone meanwhile
+            reason = " ".join(str(introduction.exception(timeout=5)).split())[:300]
+            raise InputError(
+                "--cluster",
+                f"worker {address}",
+                "workers that have splitopt installed",
+                f"install the same version there; it says: {reason}",
+            )
+        found = json.loads(introduction.result(timeout=5))
+        version = describe()["versions"].get("splitopt")
+        if (found["row_version"], found["version"]) != (ROW_VERSION, version):
+            raise InputError(
+                "--cluster",
+                f"worker {address} with splitopt {found['version']}",
+                f"workers with splitopt {version}",
+                "install the same version there",
+            )
+        if found["missing"]:
+            raise InputError(
+                "--plugin",
+                ", ".join(found["missing"]),
+                f"a module that worker {address} finds",
+                "install it there, or put it on PYTHONPATH before the worker is started",
+            )
+        return True
+
+    @property
+    def threads(self) -> int:
+        """Runs at a time on all workers."""
+        return sum(worker.threads for worker in self._known.values() if worker.introduced)
+
+    def threads_on(self, host: str) -> int:
+        """Return the runs at a time on one machine."""
+        return sum(
+            worker.threads
+            for worker in self._known.values()
+            if worker.introduced and worker.host == host
+        )
+
+    def free(self) -> str | None:
+        """Return the address of a worker with the fewest runs that can take one more."""
+        free = [
+            (worker.busy / worker.threads, address)
+            for address, worker in self._known.items()
+            if worker.introduced and worker.busy < worker.threads
+        ]
+        return min(free)[1] if free else None

@@ -1,0 +1,164 @@
+"""From a selection of instances, methods and seeds to the runs to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from splitopt.bench.methods.plugins import Catalogue
+from splitopt.bench.store.rows import Limits, PlannedRun
+from splitopt.bench.store.sources import load_instance, resolve
+from splitopt.bench.store.store import FILE_NAME, Store
+from splitopt.instances.core.documents import canonical
+from splitopt.instances.core.errors import InputError
+
+if TYPE_CHECKING:
+    from splitopt.instances.contract.method import Instance
+
+__all__ = ["RunPlan", "Skipped", "plan_runs", "put_instance"]
+
+_MOST_DEVICES = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An instance that a method is not even asked about, with the reason."""
+
+    instance_name: str
+    method: str
+    reason: str
+
+
+class RunPlan(list[PlannedRun]):
+    """The runs of a selection, in the order they are done.
+
+    Attributes
+    ----------
+    skipped
+        Pairs for which there is no run, with the reason.
+    done
+        Keys of runs that the store holds already.
+    jobs
+        Runs at a time.
+    """
+
+    def __init__(self, runs: Iterable[PlannedRun], jobs: int = 1) -> None:
+        super().__init__(runs)
+        self.skipped: list[Skipped] = []
+        self.done: set[str] = set()
+        self.jobs = jobs
+
+    @property
+    def left(self) -> list[PlannedRun]:
+        """The runs still to do."""
+        return [run for run in self if run.key not in self.done]
+
+    @property
+    def worst_case_s(self) -> float:
+        """Seconds the rest takes when every run is killed at its limit."""
+        return sum(run.limits.kill_after_s for run in self.left) / self.jobs
+
+
+def put_instance(store: Store, instance: Instance, source: str) -> None:
+    """Store an instance; of a large one the name and the source only."""
+    document = None
+    if getattr(instance, "devices", 0) <= _MOST_DEVICES:
+        document = canonical(instance.to_document())
+    store.put_instance(instance.content_hash, instance.name, instance.problem, source, document)
+
+
+def _whole(name: str, values: Sequence[int]) -> tuple[int, ...]:
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
+            raise InputError(name, value, "integers >= 0", "give 0, 1, 2, ...")
+    if not values:
+        raise InputError(name, "none", "at least one", "give 0")
+    return tuple(dict.fromkeys(values))
+
+
+def plan_runs(
+    catalogue: Catalogue,
+    instances: Sequence[str],
+    methods: Sequence[str],
+    *,
+    limits: Limits,
+    seeds: Sequence[int],
+    repetitions: int,
+    options: Mapping[str, Mapping[str, object]],
+    jobs: int,
+    out: Path | None = None,
+    store: Store | None = None,
+) -> RunPlan:
+    """Return the runs of a selection: by instance, then method, seed and repetition.
+
+    Instances that are the same but for their names are run once.
+
+    Raises
+    ------
+    InputError
+        When an instance, a method or an option is not what it should be.
+    """
+    seeds = _whole("seeds", seeds)
+    for name in ("jobs", "repetitions"):
+        if {"jobs": jobs, "repetitions": repetitions}[name] < 1:
+            raise InputError(name, 0, "an integer >= 1", "give 1")
+    for kind, chosen in (("instances", instances), ("methods", methods)):
+        if not chosen:
+            raise InputError(kind, "none", "at least one", "name some")
+    for method in (*methods, *options):
+        catalogue.require(method)
+    for method in options:
+        if method not in methods:
+            raise InputError(
+                f"options of {method}", method, "methods that are run", "add it to the methods"
+            )
+    resolved: dict[tuple[str, str], dict[str, object]] = {}
+    runs: list[PlannedRun] = []
+    skipped: list[Skipped] = []
+    seen: dict[str, str] = {}
+    for given in dict.fromkeys(map(resolve, instances)):
+        instance = load_instance(given)
+        if instance.content_hash in seen:
+            skipped.append(
+                Skipped(instance.name, "all", f"the same as {seen[instance.content_hash]}")
+            )
+            continue
+        seen[instance.content_hash] = instance.name
+        if store is not None and not store.has_instance(instance.content_hash):
+            put_instance(store, instance, given)
+        for method in dict.fromkeys(methods):
+            entry = catalogue.find(method, instance.problem)
+            if entry is None:
+                skipped.append(
+                    Skipped(instance.name, method, f"{method} is no method for {instance.problem}")
+                )
+                continue
+            key = (method, instance.problem)
+            if key not in resolved:
+                resolved[key] = dict(catalogue.options(entry, options.get(method, {})))
+            runs += [
+                PlannedRun(
+                    given,
+                    instance.content_hash,
+                    instance.name,
+                    instance.problem,
+                    method,
+                    entry.target,
+                    resolved[key],
+                    seed,
+                    repetition,
+                    limits,
+                )
+                for seed in seeds
+                for repetition in range(repetitions)
+            ]
+    plan = RunPlan(runs, jobs)
+    plan.skipped = skipped
+    if store is not None:
+        plan.done = set(store.keys()) & {run.key for run in runs}
+    elif out is not None and (out / FILE_NAME).is_file():
+        with Store(out) as found:
+            plan.done = set(found.keys()) & {run.key for run in runs}
+    return plan

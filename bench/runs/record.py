@@ -1,0 +1,245 @@
+"""Make the row of a run from what came back and from what the judge says of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from splitopt.bench.isolation.streams import Outcome
+from splitopt.bench.store.rows import PlannedRun, Row
+from splitopt.bench.store.store import BestKnown
+from splitopt.bench.verdicts.verdict import Claims, Judgement, judge, read_claims
+from splitopt.instances.cift.claims import doubt_bound, witness
+from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.contract.method import SolutionStatus, Termination
+from splitopt.instances.core.tolerances import TOLERANCES, gap
+
+if TYPE_CHECKING:
+    from splitopt.instances.contract.method import Instance
+
+__all__ = ["Circumstances", "classify", "make_row", "now_text", "solve_time_s"]
+
+_NO_MEMORY = (b"std::bad_alloc", b"MemoryError", b"Cannot allocate memory", b"Out of memory")
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a row records of the time and place of a run."""
+
+    environment_hash: str
+    jobs: int
+    cores: tuple[int, ...] | None
+    load_average: float | None
+    started_at: str
+    jobs_on_machine: int
+    cluster: str | None = None
+
+    @staticmethod
+    def now(
+        environment_hash: str,
+        jobs: int,
+        cores: tuple[int, ...] | None,
+        jobs_on_machine: int | None = None,
+        cluster: str | None = None,
+    ) -> Circumstances:
+        """Return the circumstances of a run that starts now, on this machine."""
+        load = None
+        with contextlib.suppress(OSError, AttributeError):
+            load = os.getloadavg()[0]
+        here = jobs if jobs_on_machine is None else jobs_on_machine
+        return Circumstances(environment_hash, jobs, cores, load, now_text(), here, cluster)
+
+
+def now_text() -> str:
+    """Return the time in UTC, as rows hold it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _ending(outcome: Outcome, limited: bool) -> tuple[Termination, str]:
+    """Name how a process ended that sent no result."""
+    status = outcome.exit_status
+    if status is None:
+        return Termination.CRASHED, outcome.failed or "never started"
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        name = _signal_name(number)
+        if number == signal.SIGXCPU:
+            return Termination.KILLED, "the CPU limit: SIGXCPU"
+        if number == signal.SIGKILL:
+            return Termination.KILLED, (
+                "SIGKILL from outside the runner: a person, or the system out of memory"
+            )
+        if limited and any(text in outcome.stderr for text in _NO_MEMORY):
+            return Termination.MEMORY, f"no memory within the limit: {name}"
+        return Termination.CRASHED, name
+    code = os.WEXITSTATUS(status)
+    return Termination.CRASHED, f"ended with exit code {code} and without a result"
+
+
+def classify(outcome: Outcome, *, limited: bool) -> tuple[Termination, str | None]:
+    """Return why a run ended and a line about it, None where a result came back in order.
+
+    Parameters
+    ----------
+    limited
+        Whether there was a memory limit.
+    """
+    why = outcome.killed_for
+    message = outcome.message
+    if why in ("time", "setup", "stop"):
+        return Termination.KILLED, outcome.killed_because
+    if why == "memory":
+        return Termination.MEMORY, outcome.killed_because
+    if why == "result":
+        return Termination.CRASHED, outcome.killed_because
+    if message is None:
+        return _ending(outcome, limited)
+    kind = message.get("kind")
+    if kind == "unsupported":
+        return Termination.UNSUPPORTED, str(message.get("reason"))
+    if kind == "memory":
+        return Termination.MEMORY, "the method ran out of memory: MemoryError"
+    if kind == "input":
+        field, value = message.get("field"), message.get("value")
+        allowed, remedy = message.get("allowed"), message.get("remedy")
+        return Termination.CRASHED, (
+            f"InputError: {field}: got {value!r}; allowed: {allowed}; remedy: {remedy}"
+        )
+    if kind == "error":
+        return Termination.CRASHED, f"{message.get('type')}: {message.get('message')}"
+    if kind != "result":
+        return Termination.CRASHED, "sent something that is no result"
+    return Termination.SOLVED, None
+
+
+def solve_time_s(outcome: Outcome) -> float | None:
+    """Return the seconds of the solve: the run's own figure unless the clock outside denies it."""
+    outside = outcome.solve_wall_s
+    if outside is None:
+        return None
+    inside = (outcome.message or {}).get("solve_time_s")
+    if isinstance(inside, int | float) and 0.0 <= inside <= outside + 0.01:
+        return float(inside)
+    return outside
+
+
+def _left_behind(instance: Instance, outcome: Outcome, termination: Termination) -> Claims:
+    """Return what a run without a result leaves: its last incumbent, bound and trajectory.
+
+    The bound may be the word of a solver and has not passed the gate that results pass.
+    """
+    points = tuple(outcome.points)
+    bound = next((b for _, _, b in reversed(points) if b is not None), None)
+    if bound is not None and isinstance(instance, CiftInstance):
+        least = witness(instance, below_j=bound * (1 - TOLERANCES.bound))
+        if doubt_bound(bound, least.objective_j) is not None:
+            bound = None
+    return Claims(
+        termination,
+        SolutionStatus.NONE if outcome.plan is None else SolutionStatus.FEASIBLE,
+        outcome.plan_objective,
+        bound,
+        outcome.plan,
+        None,
+        points,
+        {},
+    )
+
+
+def make_row(
+    run: PlannedRun,
+    instance: Instance,
+    outcome: Outcome,
+    circumstances: Circumstances,
+    known: BestKnown | None,
+    begin: float,
+) -> tuple[Row, Judgement]:
+    """Return the row of a run, judged.
+
+    Parameters
+    ----------
+    begin
+        `time.monotonic` when the runner took the run up.
+    """
+    limits = run.limits
+    termination, detail = classify(outcome, limited=limits.memory_limit_bytes is not None)
+    claims = None
+    if detail is None and outcome.message is not None:
+        try:
+            claims = read_claims(outcome.message.get("document"))
+            termination = claims.termination
+        except ValueError as error:
+            termination, detail = Termination.CRASHED, str(error)
+    if claims is None:
+        claims = _left_behind(instance, outcome, termination)
+    judgement = judge(instance, claims, limits.relative_gap, known)
+    seconds = solve_time_s(outcome)
+    row = Row(
+        key=run.key,
+        instance_hash=run.instance_hash,
+        instance_name=run.instance_name,
+        problem=run.problem,
+        method=run.method,
+        options=dict(run.options),
+        seed=run.seed,
+        repetition=run.repetition,
+        time_limit_s=limits.time_limit_s,
+        grace_s=limits.grace_s,
+        cpu_limit_s=limits.cpu_limit_s,
+        memory_limit_bytes=limits.memory_limit_bytes,
+        threads=limits.threads,
+        relative_gap=limits.relative_gap,
+        jobs=circumstances.jobs,
+        cores=circumstances.cores,
+        load_average=circumstances.load_average,
+        enforced=outcome.enforced,
+        not_enforced=outcome.not_enforced,
+        environment_hash=circumstances.environment_hash,
+        started_at=circumstances.started_at,
+        termination=str(termination),
+        status=str(claims.status),
+        detail=detail,
+        solve_time_s=seconds,
+        wall_time_s=outcome.wall_time_s,
+        cpu_time_s=outcome.cpu_time_s,
+        peak_memory_bytes=outcome.peak_memory_bytes,
+        overhead_s=max(0.0, time.monotonic() - begin - (seconds or 0.0)),
+        objective=judgement.objective,
+        objective_claimed=claims.objective,
+        bound=claims.bound,
+        # A relaxed plan solves another problem than its bound is of: there is no gap.
+        gap=None
+        if claims.status is SolutionStatus.RELAXED
+        else _finite(gap(judgement.objective, claims.bound)),
+        guarantee=claims.guarantee,
+        verdict=str(judgement.verdict),
+        verdict_reason=judgement.reason,
+        violations=judgement.violations,
+        trajectory=claims.trajectory,
+        statistics=claims.statistics,
+        plan=None if judgement.plan is None else judgement.plan.to_document(),
+        stdout=outcome.stdout.decode(errors="replace"),
+        stdout_bytes=outcome.stdout_bytes,
+        stderr=outcome.stderr.decode(errors="replace"),
+        stderr_bytes=outcome.stderr_bytes,
+        jobs_on_machine=circumstances.jobs_on_machine,
+        cluster=circumstances.cluster,
+    )
+    return row, judgement
+
+
+def _finite(value: float | None) -> float | None:
+    """Return None for an infinite gap (an objective of 0 above its bound): rows are finite."""
+    return None if value is None or value in (float("inf"), float("-inf")) else value

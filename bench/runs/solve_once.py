@@ -1,0 +1,186 @@
+"""Solve one instance by one method under hard limits, as `splitopt solve` does."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from splitopt.bench.isolation.client import Zygote, ZygoteLostError
+from splitopt.bench.isolation.requests import builtin_targets, request_of
+from splitopt.bench.isolation.streams import Watch
+from splitopt.bench.methods.plugins import Catalogue
+from splitopt.bench.methods.registry import METHODS, find
+from splitopt.bench.runs.record import Circumstances, make_row
+from splitopt.bench.store.rows import Limits, PlannedRun, default_grace_s
+from splitopt.bench.store.sources import load_instance, resolve
+from splitopt.bench.verdicts.known import known_of
+from splitopt.instances.contract.method import (
+    Guarantee,
+    OnProgress,
+    Progress,
+    Result,
+    SolutionStatus,
+    Termination,
+)
+from splitopt.instances.core.errors import InputError
+
+if TYPE_CHECKING:
+    from splitopt.instances.contract.method import Instance, Plan
+
+__all__ = ["solve_once"]
+
+
+def solve_once(
+    instance: str | Path | Instance,
+    method: str,
+    *,
+    time_limit_s: float | None,
+    seed: int = 0,
+    options: Mapping[str, object] | None = None,
+    warm_start: Plan | None = None,
+    on_progress: OnProgress | None = None,
+    threads: int = 1,
+    memory_limit_bytes: int | None = None,
+    relative_gap: float | None = None,
+    grace_s: float | None = None,
+    plugins: Sequence[str] = (),
+    stop: threading.Event | None = None,
+) -> Result:
+    """Solve an instance in a process of its own that is killed when it breaks its limits.
+
+    Parameters
+    ----------
+    instance
+        An instance, a name in the library, or a file.
+    method
+        Name of a method for its problem.
+    time_limit_s
+        Seconds the method is told; it is killed 2 s and a tenth later, or after `grace_s`.
+        None for no limit.
+    seed, options, warm_start, on_progress, threads, memory_limit_bytes, relative_gap
+        As for `Method.solve`; `on_progress` is called in this process.
+    plugins
+        ``module:object`` of methods of the user's own.
+    stop
+        When set, the process is killed; what it had sent is returned, as at the time limit.
+
+    Returns
+    -------
+    Result
+        Objective and violations are the judge's. ``statistics["verdict"]`` is ``right``,
+        ``wrong`` or ``not claimed``, ``statistics["checked_by"]`` what by: one run cannot know
+        more than that it was not refuted; ``statistics["detail"]`` says what went wrong. A claim
+        that the judge refutes is not passed on: its status is ``none``.
+
+    Raises
+    ------
+    InputError
+        For an instance, method or option that is not what it should be.
+    KeyboardInterrupt
+        On Ctrl-C, after the process was killed.
+    """
+    document: dict[str, Any] | None = None
+    zygote = Zygote(threads)  # starts while the instance is read
+    try:
+        if isinstance(instance, str | Path):
+            name = resolve(str(instance))
+            solved = load_instance(name)
+        else:
+            name, solved = instance.name, instance
+            document = solved.to_document()
+        entry = None
+        if plugins or method not in [known.name for known in METHODS]:
+            entry = Catalogue.build(plugins, zygote).find(method, solved.problem)
+        entry = entry or find(method, solved.problem)
+        far = 3e8  # no limit: beyond any wait
+        limit = far if time_limit_s is None else time_limit_s
+        grace = default_grace_s(limit) if time_limit_s is not None else 0.0
+        limits = Limits(
+            limit,
+            grace if grace_s is None else grace_s,
+            None,
+            memory_limit_bytes,
+            threads,
+            **({} if relative_gap is None else {"relative_gap": relative_gap}),
+        )
+        run = PlannedRun(
+            name,
+            solved.content_hash,
+            solved.name,
+            solved.problem,
+            method,
+            entry.target,
+            dict(options or {}),
+            seed,
+            0,
+            limits,
+        )
+        zygote.preload(builtin_targets([run]))
+        request = request_of(
+            run,
+            instance_document=document,
+            warm_start=None if warm_start is None else warm_start.to_document(),
+        )
+        if time_limit_s is None:
+            request["time_limit_s"] = None
+        return _solve(zygote, run, solved, request, time_limit_s is None, on_progress, stop)
+    finally:
+        zygote.close()
+
+
+def _solve(
+    zygote: Zygote,
+    run: PlannedRun,
+    instance: Instance,
+    request: dict[str, Any],
+    unlimited: bool,
+    on_progress: OnProgress | None,
+    stop: threading.Event | None,
+) -> Result:
+    watch = Watch(
+        kill_after_s=None if unlimited else run.limits.kill_after_s,
+        memory_limit_bytes=run.limits.memory_limit_bytes,
+        stop=stop or threading.Event(),
+        on_point=on_progress,
+        time_limit_s=None if unlimited else run.limits.time_limit_s,
+    )
+    begin = time.monotonic()
+    try:
+        outcome = zygote.run(request, watch)
+    except ZygoteLostError as error:
+        raise RuntimeError(str(error)) from error
+    message = outcome.message or {}
+    if message.get("kind") == "input":
+        raise InputError(
+            str(message["field"]), message["value"], str(message["allowed"]), str(message["remedy"])
+        )
+    row, judgement = make_row(run, instance, outcome, Circumstances.now("", 1, None), None, begin)
+    status = SolutionStatus(row.status)
+    if row.verdict == "wrong":
+        status = SolutionStatus.NONE
+    guarantee = row.guarantee if row.verdict != "wrong" else None
+    extra = {"verdict": row.verdict, "checked_by": _checked_by(instance)}
+    detail = row.verdict_reason or row.detail
+    if detail is not None:
+        extra["detail"] = detail
+    return Result(
+        termination=Termination(row.termination),
+        status=status,
+        plan=judgement.plan if judgement.objective is not None else None,
+        objective=judgement.objective,
+        bound=row.bound if row.verdict != "wrong" else None,
+        guarantee=None if guarantee is None else Guarantee(**guarantee),
+        trajectory=tuple(Progress(*point) for point in row.trajectory),
+        statistics={**row.statistics, **extra},
+        runtime_s=row.solve_time_s or 0.0,
+    )
+
+
+def _checked_by(instance: Instance) -> str:
+    """Return what the claims of one run were held against."""
+    if known_of(instance, None) is None:
+        return "the judge's arithmetic"
+    return "the judge's arithmetic and the best-known registry"

@@ -1,0 +1,151 @@
+"""The slots of this machine: each claims a run, has it done, and stores its row."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from splitopt.bench.isolation.cores import assigned_cores
+from splitopt.bench.isolation.requests import builtin_targets
+from splitopt.bench.isolation.streams import Watch
+from splitopt.bench.runs.plan import RunPlan
+from splitopt.bench.runs.queue import RunQueue
+from splitopt.bench.runs.record import Circumstances, make_row
+from splitopt.bench.runs.slot import Slot, solver_families
+from splitopt.bench.store.environment import describe
+from splitopt.bench.store.rows import PlannedRun
+from splitopt.bench.store.sources import load_instance
+from splitopt.bench.store.store import LEASE_S
+from splitopt.instances.core.errors import InputError
+
+if TYPE_CHECKING:
+    from splitopt.instances.contract.method import Instance
+
+__all__ = ["Work"]
+
+_INSTANCES_HELD = 8
+# A second runner that has nothing left to claim looks this often whether the first is done.
+_WAIT_S = 0.2
+
+
+@dataclass
+class Work:
+    """The runs of a queue, done here, ``plan.jobs`` at a time."""
+
+    queue: RunQueue
+    plan: RunPlan
+    output_limit_bytes: int
+    interrupted: bool = False
+
+    def __post_init__(self) -> None:
+        self._store = self.queue.store
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._failure: BaseException | None = None
+        self._known = self._store.best_known()
+        self._environment = self._store.put_environment(describe())
+        self._families = solver_families(builtin_targets(self.plan))
+        self._held: OrderedDict[str, Instance] = OrderedDict()
+
+    def go(self) -> None:
+        """Do all that is left; return when it is done, or after Ctrl-C."""
+        self.queue.tell("planned")
+        if not len(self.queue):
+            return
+        slots = [
+            threading.Thread(target=self._work, daemon=True)
+            for _ in range(min(self.plan.jobs, len(self.queue)))
+        ]
+        try:
+            for slot in slots:
+                slot.start()
+            last = time.monotonic()
+            while any(slot.is_alive() for slot in slots):
+                # Short waits, so that Ctrl-C is seen at once.
+                slots[0].join(0.1) if slots[0].is_alive() else time.sleep(0.05)
+                if time.monotonic() - last > LEASE_S / 4:
+                    self._store.renew()
+                    last = time.monotonic()
+        except KeyboardInterrupt:
+            self.interrupted = True
+        finally:
+            # Runs in progress are killed and their claims given back.
+            self._stop.set()
+            for slot in slots:
+                if slot.ident is not None:
+                    slot.join(30.0)
+        if self._failure is not None:
+            raise self._failure
+
+    # -- a slot ----------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        slot = Slot(self._families)
+        try:
+            while not self._stop.is_set() and (run := self._next()) is not None:
+                self._do(run, slot)
+        except BaseException as error:
+            # The first failure ends the set: a store that cannot be written, say.
+            with self._lock:
+                self._failure = self._failure or error
+            self._stop.set()
+        finally:
+            slot.close()
+
+    def _next(self) -> PlannedRun | None:
+        """Return a run claimed for this slot; None when every run is done."""
+        while not self._stop.is_set():
+            run = self.queue.claim(self._stop)
+            if run is not None:
+                return run
+            if not len(self.queue):
+                return None
+            self.queue.tell("waiting")
+            self._stop.wait(_WAIT_S)
+        return None
+
+    def _instance(self, run: PlannedRun) -> Instance:
+        with self._lock:
+            found = self._held.get(run.instance_hash)
+            if found is not None:
+                self._held.move_to_end(run.instance_hash)
+                return found
+        found = load_instance(run.instance)
+        if found.content_hash != run.instance_hash:
+            raise InputError(
+                "instance", run.instance, "the instance that was planned", "start again: it changed"
+            )
+        with self._lock:
+            self._held[run.instance_hash] = found
+            while len(self._held) > _INSTANCES_HELD:
+                self._held.popitem(last=False)
+        return found
+
+    def _do(self, run: PlannedRun, slot: Slot) -> None:
+        begin = time.monotonic()
+        self.queue.tell("started", run=run)
+        watch = Watch(
+            kill_after_s=run.limits.kill_after_s,
+            memory_limit_bytes=run.limits.memory_limit_bytes,
+            output_limit_bytes=self.output_limit_bytes,
+            stop=self._stop,
+            time_limit_s=run.limits.time_limit_s,
+        )
+        with assigned_cores(run.limits.threads) as cores:
+            circumstances = Circumstances.now(self._environment, self.plan.jobs, cores)
+            outcome = slot.run(run, watch, cores)
+        if outcome.killed_for == "stop":
+            self._store.release(run.key)
+            return
+        row, _ = make_row(
+            run,
+            self._instance(run),
+            outcome,
+            circumstances,
+            self._known.get(run.instance_hash),
+            begin,
+        )
+        self.queue.finish(run, row, begin)

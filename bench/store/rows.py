@@ -1,0 +1,238 @@
+"""The row of a run: its fields, stable from version 1 on, and what identifies a run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from splitopt.instances.core.documents import content_hash
+from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.tolerances import TOLERANCES
+
+__all__ = ["ROW_VERSION", "Limits", "PlannedRun", "Row", "Verdict", "default_grace_s", "run_key"]
+
+ROW_VERSION = 2
+
+
+class Verdict(StrEnum):
+    """What the judge says of a run's claims; the solver has no say in it."""
+
+    RIGHT = "right"  # every claim holds as far as it can be checked
+    WRONG = "wrong"  # a claim is refuted
+    NOT_CLAIMED = "not claimed"  # nothing to judge: no plan, no proof
+
+
+def default_grace_s(time_limit_s: float) -> float:
+    """Return the seconds a method may overrun before it is killed: 2 s and a tenth."""
+    return 2.0 + 0.1 * time_limit_s
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a run may use.
+
+    Attributes
+    ----------
+    time_limit_s
+        Wall-clock limit the method is told.
+    grace_s
+        The run is killed from outside at ``time_limit_s + grace_s`` after its start.
+    cpu_limit_s
+        Processor seconds of one process; None for what the threads can burn until the kill.
+    memory_limit_bytes
+        Bytes held by the run with all its children; None for no limit.
+    threads
+        Threads a method may use, and cores assigned to it.
+    relative_gap
+        Gap at which an exact method may stop.
+    """
+
+    time_limit_s: float
+    grace_s: float
+    cpu_limit_s: float | None = None
+    memory_limit_bytes: int | None = None
+    threads: int = 1
+    relative_gap: float = TOLERANCES.optimality
+
+    def __post_init__(self) -> None:
+        for name in ("time_limit_s", "grace_s", "cpu_limit_s"):
+            value = getattr(self, name)
+            # Ten years: an infinite limit is no limit and cannot be waited for.
+            if value is None:
+                continue
+            if isinstance(value, bool) or not 0 <= value <= 3.2e8:
+                raise InputError(name, value, "seconds >= 0", "give seconds, such as 10")
+            # 10 and 10.0 are the same limit and must give the same key.
+            object.__setattr__(self, name, float(value))
+        if self.memory_limit_bytes is not None and self.memory_limit_bytes < 1 << 20:
+            raise InputError(
+                "memory_limit_bytes", self.memory_limit_bytes, "at least 1 MiB", "give more"
+            )
+        if self.threads < 1:
+            raise InputError("threads", self.threads, "an integer >= 1", "give 1")
+
+    @property
+    def kill_after_s(self) -> float:
+        """Seconds after its start at which a run is killed."""
+        return self.time_limit_s + self.grace_s
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """One run to do: what identifies it, and where the instance is found.
+
+    `instance` is the name or path as given; the hash says what it held when planned.
+    """
+
+    instance: str
+    instance_hash: str
+    instance_name: str
+    problem: str
+    method: str
+    target: str
+    options: Mapping[str, Any]
+    seed: int
+    repetition: int
+    limits: Limits
+
+    @property
+    def key(self) -> str:
+        """The run's key in a store."""
+        return run_key(
+            self.instance_hash,
+            self.method,
+            self.options,
+            self.seed,
+            self.repetition,
+            self.limits,
+        )
+
+
+def run_key(
+    instance_hash: str,
+    method: str,
+    options: Mapping[str, Any],
+    seed: int,
+    repetition: int,
+    limits: Limits,
+) -> str:
+    """Return the SHA-256 of what makes two runs the same run.
+
+    `options` are all options of the method with their values, defaults included, so that a
+    changed default is another run.
+    """
+    return content_hash(
+        {
+            "instance": instance_hash,
+            "method": method,
+            "options": dict(options),
+            "seed": seed,
+            "repetition": repetition,
+            "limits": dataclasses.asdict(limits),
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Everything recorded of one run; docs/rows.md explains each field.
+
+    Unknown figures are None, never 0 or infinite. Times are seconds, memory is bytes.
+    """
+
+    # What was run.
+    key: str
+    instance_hash: str
+    instance_name: str
+    problem: str
+    method: str
+    options: Mapping[str, Any]
+    seed: int
+    repetition: int
+    # Under which limits, and where.
+    time_limit_s: float
+    grace_s: float
+    cpu_limit_s: float | None
+    memory_limit_bytes: int | None
+    threads: int
+    relative_gap: float
+    jobs: int
+    cores: tuple[int, ...] | None
+    load_average: float | None
+    enforced: Mapping[str, str]
+    not_enforced: Mapping[str, str]
+    environment_hash: str
+    started_at: str
+    # How it ended.
+    termination: str
+    status: str
+    detail: str | None
+    solve_time_s: float | None
+    wall_time_s: float
+    cpu_time_s: float | None
+    peak_memory_bytes: int | None
+    overhead_s: float
+    # What it claims, and what the judge says.
+    objective: float | None
+    objective_claimed: float | None
+    bound: float | None
+    gap: float | None
+    guarantee: Mapping[str, Any] | None
+    verdict: str
+    verdict_reason: str | None
+    violations: tuple[Mapping[str, Any], ...]
+    # The rest.
+    trajectory: tuple[tuple[float, float | None, float | None], ...] = ()
+    statistics: Mapping[str, Any] = field(default_factory=dict)
+    plan: Mapping[str, Any] | None = None
+    stdout: str = ""
+    stdout_bytes: int = 0
+    stderr: str = ""
+    stderr_bytes: int = 0
+    # Since version 2.
+    jobs_on_machine: int | None = None
+    cluster: str | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of the run."""
+        return Limits(
+            self.time_limit_s,
+            self.grace_s,
+            self.cpu_limit_s,
+            self.memory_limit_bytes,
+            self.threads,
+            self.relative_gap,
+        )
+
+    @property
+    def parallelism(self) -> str:
+        """How many runs went on at a time, and on this one's machine: times differ with both."""
+        here = self.jobs if self.jobs_on_machine is None else self.jobs_on_machine
+        return f"{self.jobs}" if here == self.jobs else f"{self.jobs} ({here} a machine)"
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the row as a JSON object."""
+        document = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        document["version"] = ROW_VERSION
+        return document
+
+    @staticmethod
+    def from_document(document: Mapping[str, Any]) -> Row:
+        """Return the row in a JSON object of this version."""
+        found = dict(document)
+        version = found.pop("version", None)
+        if version != ROW_VERSION:
+            raise InputError("version", version, str(ROW_VERSION), "use the splitopt that wrote it")
+        known = {f.name for f in dataclasses.fields(Row)}
+        unknown = sorted(set(found) - known)
+        if unknown:
+            raise InputError(unknown[0], found[unknown[0]], "a field of a row", "remove it")
+        if found["cores"] is not None:
+            found["cores"] = tuple(found["cores"])
+        found["violations"] = tuple(found["violations"])
+        found["trajectory"] = tuple((p[0], p[1], p[2]) for p in found["trajectory"])
+        return Row(**found)

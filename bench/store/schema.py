@@ -1,0 +1,145 @@
+"""The tables of a store, and how an older store becomes a current one."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sqlite3
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from splitopt.bench.store.rows import ROW_VERSION, Row
+from splitopt.instances.core.errors import InputError
+
+__all__ = ["COLUMNS", "HEAVY", "VERSION", "decode", "encode", "prepare"]
+
+VERSION = 2
+
+# Fields kept packed in a table of their own, so that a look at ten thousand rows is quick.
+HEAVY = ("trajectory", "plan", "stdout", "stderr")
+_JSON = ("options", "cores", "enforced", "not_enforced", "guarantee", "violations", "statistics")
+COLUMNS = tuple(f.name for f in dataclasses.fields(Row) if f.name not in HEAVY)
+_INTEGERS = (
+    "seed",
+    "repetition",
+    "memory_limit_bytes",
+    "threads",
+    "jobs",
+    "jobs_on_machine",
+    "peak_memory_bytes",
+    "stdout_bytes",
+    "stderr_bytes",
+)
+_TEXTS = (
+    "key",
+    "instance_hash",
+    "instance_name",
+    "problem",
+    "method",
+    "environment_hash",
+    "started_at",
+    "cluster",
+    "termination",
+    "status",
+    "detail",
+    "verdict",
+    "verdict_reason",
+)
+
+
+def _column(name: str) -> str:
+    kind = "INTEGER" if name in _INTEGERS else "TEXT" if name in _TEXTS or name in _JSON else "REAL"
+    return f"{name} {kind}" + (" NOT NULL UNIQUE" if name == "key" else "")
+
+
+_CREATE = f"""
+CREATE TABLE runs (id INTEGER PRIMARY KEY, {", ".join(map(_column, COLUMNS))});
+CREATE INDEX runs_by_instance ON runs (instance_hash);
+CREATE TABLE payloads (
+    key TEXT PRIMARY KEY REFERENCES runs (key) ON DELETE CASCADE, document BLOB NOT NULL);
+CREATE TABLE claims (
+    key TEXT PRIMARY KEY, owner TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL,
+    process_started REAL NOT NULL, expires_at REAL NOT NULL);
+CREATE TABLE environments (hash TEXT PRIMARY KEY, document TEXT NOT NULL);
+CREATE TABLE instances (
+    hash TEXT PRIMARY KEY, name TEXT NOT NULL, problem TEXT NOT NULL, source TEXT NOT NULL,
+    document BLOB);
+CREATE TABLE best_known (
+    instance_hash TEXT PRIMARY KEY, objective REAL, bound REAL, infeasible INTEGER NOT NULL,
+    source TEXT NOT NULL);
+CREATE TABLE calls (id INTEGER PRIMARY KEY, started_at TEXT NOT NULL, document TEXT NOT NULL);
+CREATE TABLE planned (key TEXT PRIMARY KEY, call INTEGER NOT NULL);
+"""
+
+
+def _clusters_and_plans(connection: sqlite3.Connection) -> None:
+    """Version 2: rows say how many runs shared their machine, calls which runs they planned."""
+    connection.execute("ALTER TABLE runs ADD COLUMN jobs_on_machine INTEGER")
+    connection.execute("ALTER TABLE runs ADD COLUMN cluster TEXT")
+    # Until then a set of runs was done on one machine.
+    connection.execute("UPDATE runs SET jobs_on_machine = jobs")
+    connection.execute("CREATE TABLE planned (key TEXT PRIMARY KEY, call INTEGER NOT NULL)")
+
+
+# From a version to the next: each function changes the tables; the number follows by itself.
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _clusters_and_plans}
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Create the tables in a new store, or bring an older store up to date, in one transaction.
+
+    Raises
+    ------
+    InputError
+        When a newer splitopt wrote the store.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if version == 0:
+            for statement in _CREATE.strip().split(";\n"):
+                connection.execute(statement)
+            version = VERSION
+        if version > VERSION:
+            raise InputError(
+                "store", f"schema version {version}", f"1 to {VERSION}", "update splitopt"
+            )
+        while version < VERSION:
+            MIGRATIONS[version](connection)
+            version += 1
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def encode(row: Row) -> tuple[list[Any], bytes]:
+    """Return the row's columns in order, and its heavy fields packed."""
+    values = []
+    for name in COLUMNS:
+        value = getattr(row, name)
+        if name in _TEXTS and value is not None:
+            # Half a surrogate pair in a message must not stop the row from being stored.
+            value = str(value).encode("utf-8", "replace").decode()
+        if name in _JSON and value is not None:
+            value = json.dumps(value, allow_nan=False, separators=(",", ":"), sort_keys=True)
+        values.append(value)
+    heavy = {name: getattr(row, name) for name in HEAVY}
+    packed = json.dumps(heavy, allow_nan=False, separators=(",", ":")).encode()
+    return values, zlib.compress(packed, 6)
+
+
+def decode(record: Mapping[str, Any], packed: bytes | None) -> Row:
+    """Return the row from its columns; without `packed` its heavy fields are empty."""
+    document = {name: record[name] for name in COLUMNS}
+    for name in _JSON:
+        if document[name] is not None:
+            document[name] = json.loads(document[name])
+    if packed is None:
+        document |= {"trajectory": (), "plan": None, "stdout": "", "stderr": ""}
+    else:
+        document |= json.loads(zlib.decompress(packed))
+    return Row.from_document(document | {"version": ROW_VERSION})

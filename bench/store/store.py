@@ -1,0 +1,377 @@
+"""The store of a set of runs: one SQLite file, safe for several runners, safe to kill.
+
+Each run is one transaction. A runner claims a run before it starts it and renews its claims
+while it lives; the claims of a dead runner are free to be taken over. So a runner killed at
+any moment loses at most the solves in progress, and no run is done twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import sqlite3
+import threading
+import time
+import uuid
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, cast
+
+from splitopt.bench.store.rows import Row
+from splitopt.bench.store.schema import COLUMNS, decode, encode, prepare
+from splitopt.instances.core.documents import content_hash
+from splitopt.instances.core.errors import InputError
+
+__all__ = ["LEASE_S", "BestKnown", "Claim", "Store", "StoreError"]
+
+FILE_NAME = "runs.sqlite"
+LEASE_S = 30.0
+# Instances whose packed JSON is larger stay where they are; the store names their source.
+_LARGEST_INSTANCE_BYTES = 8 << 20
+
+
+class StoreError(OSError):
+    """The store cannot be written: the disk is full, say. What it holds is whole."""
+
+
+class Claim(StrEnum):
+    """What became of an attempt to claim a run."""
+
+    MINE = "mine"
+    DONE = "done"  # its row is there
+    TAKEN = "taken"  # a living runner is at it
+
+
+@dataclass(frozen=True, slots=True)
+class BestKnown:
+    """What is known of an instance from elsewhere.
+
+    Attributes
+    ----------
+    objective
+        Objective of the best plan known.
+    bound
+        Best proven lower bound.
+    infeasible
+        Whether it is proven that there is no plan.
+    source
+        Where the figures come from.
+    """
+
+    objective: float | None = None
+    bound: float | None = None
+    infeasible: bool = False
+    source: str = "registry"
+
+
+def _host() -> str:
+    """Return what tells machines, boots and process namespaces apart."""
+    parts = [platform.node()]
+    for path in ("/proc/sys/kernel/random/boot_id",):
+        with contextlib.suppress(OSError):
+            parts.append(Path(path).read_text().strip())
+    with contextlib.suppress(OSError):
+        parts.append(str(Path("/proc/self/ns/pid").readlink()))
+    return "|".join(parts)
+
+
+def _alive(pid: int, started: float) -> bool:
+    import psutil
+
+    try:
+        # A process with the same number but another birth is another process.
+        return abs(psutil.Process(pid).create_time() - started) < 1.0
+    except psutil.AccessDenied:
+        return True
+    except psutil.Error:
+        return False
+
+
+class Store:
+    """A store opened for one runner or reader.
+
+    Parameters
+    ----------
+    directory
+        The folder of the set of runs; made when `create` holds.
+    create
+        Whether a missing store is made; otherwise it is an error.
+
+    Raises
+    ------
+    InputError
+        When there is no store, or a newer splitopt wrote it.
+    StoreError
+        When it cannot be opened or written.
+    """
+
+    def __init__(self, directory: Path, *, create: bool = False) -> None:
+        import psutil
+
+        self.path = directory / FILE_NAME
+        if not create and not self.path.is_file():
+            raise InputError(
+                "DIR",
+                str(directory),
+                "a folder that `splitopt run` wrote",
+                "check the path, or make it: splitopt run quick --methods all --out DIR",
+            )
+        self.owner = uuid.uuid4().hex
+        self._host = _host()
+        self._pid = os.getpid()
+        self._started = psutil.Process().create_time()
+        self._lock = threading.RLock()
+        with self._errors():
+            directory.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(
+                self.path, timeout=60.0, isolation_level=None, check_same_thread=False
+            )
+            self._connection.row_factory = sqlite3.Row
+            self._connection.execute("PRAGMA foreign_keys = ON")
+            # Readers and a writer side by side; a commit survives a loss of power.
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            prepare(self._connection)
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release this runner's claims and close the file."""
+        with (
+            contextlib.suppress(StoreError, sqlite3.ProgrammingError),
+            self._transaction() as connection,
+        ):
+            connection.execute("DELETE FROM claims WHERE owner = ?", (self.owner,))
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.close()
+
+    # -- transactions ----------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.OperationalError, sqlite3.DatabaseError, OSError) as error:
+            if isinstance(error, sqlite3.ProgrammingError | StoreError):
+                raise
+            raise StoreError(
+                f"{self.path}: {error}; every run stored so far is whole; free space or check the "
+                "path, then start again: finished runs are not repeated"
+            ) from error
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._errors():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    if self._connection.in_transaction:
+                        self._connection.execute("ROLLBACK")
+                raise
+
+    def _query(self, sql: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
+        with self._lock, self._errors():
+            return self._connection.execute(sql, values).fetchall()
+
+    # -- claims ----------------------------------------------------------------------------
+
+    def claim(self, key: str) -> Claim:
+        """Claim a run for this runner unless it is done or a living runner has it."""
+        now = time.time()
+        with self._transaction() as connection:
+            if connection.execute("SELECT 1 FROM runs WHERE key = ?", (key,)).fetchone():
+                return Claim.DONE
+            held = connection.execute("SELECT * FROM claims WHERE key = ?", (key,)).fetchone()
+            if held is not None and held["owner"] != self.owner and self._lives(held, now):
+                return Claim.TAKEN
+            connection.execute(
+                "INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?, ?, ?)",
+                (key, self.owner, self._host, self._pid, self._started, now + LEASE_S),
+            )
+        return Claim.MINE
+
+    def _lives(self, held: sqlite3.Row, now: float) -> bool:
+        if held["expires_at"] < now:
+            return False
+        if held["host"] != self._host:
+            return True
+        return _alive(held["pid"], held["process_started"])
+
+    def renew(self) -> None:
+        """Extend this runner's claims; called well within `LEASE_S`."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE claims SET expires_at = ? WHERE owner = ?",
+                (time.time() + LEASE_S, self.owner),
+            )
+
+    def release(self, key: str) -> None:
+        """Give a claim back: the run was not done."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM claims WHERE key = ? AND owner = ?", (key, self.owner))
+
+    def claimed(self) -> int:
+        """Return how many runs living runners are at."""
+        now = time.time()
+        return sum(self._lives(held, now) for held in self._query("SELECT * FROM claims"))
+
+    # -- rows ------------------------------------------------------------------------------
+
+    def add(self, row: Row) -> bool:
+        """Store a finished run and drop its claim, in one transaction.
+
+        Returns False when the run was stored by another runner meanwhile; the first stays.
+        """
+        values, packed = encode(row)
+        marks = ", ".join("?" * len(COLUMNS))
+        with self._transaction() as connection:
+            cursor = connection.execute(
+                f"INSERT OR IGNORE INTO runs ({', '.join(COLUMNS)}) VALUES ({marks})", values
+            )
+            new = cursor.rowcount == 1
+            if new:
+                connection.execute("INSERT INTO payloads VALUES (?, ?)", (row.key, packed))
+            connection.execute(
+                "DELETE FROM claims WHERE key = ? AND owner = ?", (row.key, self.owner)
+            )
+        return new
+
+    def forget(self, keys: Sequence[str]) -> None:
+        """Delete rows, so that their runs are done again."""
+        with self._transaction() as connection:
+            connection.executemany("DELETE FROM runs WHERE key = ?", [(key,) for key in keys])
+
+    def keys(self) -> dict[str, str]:
+        """Return the keys of the rows stored, each with its termination."""
+        found = self._query("SELECT key, termination FROM runs")
+        return {record["key"]: record["termination"] for record in found}
+
+    def rows(self, *, heavy: bool = True, instance_hash: str | None = None) -> list[Row]:
+        """Return the rows in the order they were stored.
+
+        Parameters
+        ----------
+        heavy
+            Whether trajectories, plans and outputs are read too.
+        instance_hash
+            Only the rows of this instance.
+        """
+        join = " LEFT JOIN payloads USING (key)" if heavy else ""
+        where, values = ("", ())
+        if instance_hash is not None:
+            where, values = " WHERE instance_hash = ?", (instance_hash,)  # type: ignore[assignment]
+        found = self._query(f"SELECT * FROM runs{join}{where} ORDER BY id", values)
+        return [
+            decode(cast(Mapping[str, Any], record), record["document"] if heavy else None)
+            for record in found
+        ]
+
+    # -- what rows refer to ----------------------------------------------------------------
+
+    def put_environment(self, document: Mapping[str, Any]) -> str:
+        """Store the description of a machine and its software; return its hash."""
+        key = content_hash(dict(document))
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO environments VALUES (?, ?)", (key, json.dumps(document))
+            )
+        return key
+
+    def environments(self) -> dict[str, dict[str, Any]]:
+        """Return the descriptions of the machines that rows were measured on, by hash."""
+        found = self._query("SELECT * FROM environments")
+        return {record["hash"]: json.loads(record["document"]) for record in found}
+
+    def put_instance(
+        self, instance_hash: str, name: str, problem: str, source: str, document: bytes | None
+    ) -> None:
+        """Store what an instance is called, and its JSON unless that is large."""
+        packed = None if document is None else zlib.compress(document, 6)
+        if packed is not None and len(packed) > _LARGEST_INSTANCE_BYTES:
+            packed = None
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO instances VALUES (?, ?, ?, ?, ?)",
+                (instance_hash, name, problem, source, packed),
+            )
+
+    def has_instance(self, instance_hash: str) -> bool:
+        """Return whether the instance is in the store."""
+        return bool(self._query("SELECT 1 FROM instances WHERE hash = ?", (instance_hash,)))
+
+    def instances(self) -> list[dict[str, str]]:
+        """Return hash, name, problem and source of every instance."""
+        found = self._query("SELECT hash, name, problem, source FROM instances ORDER BY rowid")
+        return [dict(record) for record in found]
+
+    def instance_document(self, instance_hash: str) -> bytes | None:
+        """Return the JSON of an instance; None where the store does not hold it."""
+        found = self._query("SELECT document FROM instances WHERE hash = ?", (instance_hash,))
+        if not found or found[0]["document"] is None:
+            return None
+        return zlib.decompress(found[0]["document"])
+
+    def put_best_known(self, instance_hash: str, known: BestKnown) -> None:
+        """Store what is known of an instance from elsewhere, in place of what was."""
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO best_known VALUES (?, ?, ?, ?, ?)",
+                (instance_hash, known.objective, known.bound, known.infeasible, known.source),
+            )
+
+    def best_known(self) -> dict[str, BestKnown]:
+        """Return what is known of instances from elsewhere, by hash."""
+        return {
+            record["instance_hash"]: BestKnown(
+                record["objective"], record["bound"], bool(record["infeasible"]), record["source"]
+            )
+            for record in self._query("SELECT * FROM best_known")
+        }
+
+    def put_call(
+        self, started_at: str, document: Mapping[str, Any], planned: Sequence[str] = ()
+    ) -> None:
+        """Store what a runner was asked to do, for the report's "how to reproduce".
+
+        Parameters
+        ----------
+        planned
+            Keys of the runs it was asked for; `progress` counts them.
+        """
+        with self._transaction() as connection:
+            cursor = connection.execute(
+                "INSERT INTO calls (started_at, document) VALUES (?, ?)",
+                (started_at, json.dumps(document)),
+            )
+            # A run that several calls asked for is counted with the last of them.
+            connection.executemany(
+                "INSERT OR REPLACE INTO planned VALUES (?, ?)",
+                [(key, cursor.lastrowid) for key in planned],
+            )
+
+    def progress(self) -> tuple[int, int]:
+        """Return how many of the runs that the last call asked for are stored, and their number."""
+        found = self._query(
+            "SELECT COUNT(runs.key) AS done, COUNT(*) AS planned FROM planned "
+            "LEFT JOIN runs USING (key) WHERE call = (SELECT MAX(call) FROM planned)"
+        )
+        return int(found[0]["done"]), int(found[0]["planned"])
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Return what runners were asked to do, oldest first."""
+        return [
+            {"started_at": record["started_at"], **json.loads(record["document"])}
+            for record in self._query("SELECT * FROM calls ORDER BY id")
+        ]

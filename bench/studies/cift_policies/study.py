@@ -1,0 +1,191 @@
+"""Measures trained CIFT policies against optima: one figure a seed, and their spread.
+
+Run ``python -m splitopt.bench.studies.cift_policies.study RECORD.json SET,SET POLICY.npz ...``.
+Each file is a policy of its own training seed; sets already in the record are kept unless named.
+Everything is measured for greedy decisions before repair, the method's first answer; then with
+repair, and for the best of 8 plans drawn besides. Beside the policies stands the rule that learned
+nothing: always the action with the best completion.
+
+Optima: the registry of best known values; for `standard-v1` where that has none, the table of its
+candidates; else a MILP in HiGHS with ten seconds.
+"""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from splitopt.heuristics.learner.cift.play import (
+    CiftPolicyFile,
+    best_completion,
+    decide,
+    merit,
+    read_policy,
+)
+from splitopt.heuristics.learner.cift.process import CiftProcess, State
+from splitopt.heuristics.learner.cift.repair import repair
+from splitopt.instances import library
+from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.core.documents import parse_json, write_json
+from splitopt.instances.library import build
+from splitopt.instances.library.best_known import registry
+from splitopt.instances.library.splits import sample
+
+__all__ = ["SAMPLES", "SETS", "cases_of", "main", "measure", "measure_set", "optimum"]
+
+Case = tuple[CiftProcess, float]
+SETS = ("tiny", "quick", "standard-v1", "test")
+_TESTED = 40
+SAMPLES = 8
+# A candidate's plan this close to its bound stands for the optimum.
+_CLOSE = 1e-4
+
+
+def _instances(name: str) -> Iterator[CiftInstance]:
+    if name == "test":
+        for k in range(_TESTED):
+            yield cast(CiftInstance, sample("test", "cift", k))
+        return
+    for member in library.names(name):
+        instance = library.load(member)
+        if instance.problem == "cift":
+            yield cast(CiftInstance, instance)
+
+
+def _candidates() -> dict[str, dict[str, Any]]:
+    found = parse_json(gzip.decompress((build.FOLDER / "candidates.json.gz").read_bytes()), "table")
+    return {row["content_hash"]: row for row in cast(list[dict[str, Any]], found)}
+
+
+def optimum(instance: CiftInstance, table: dict[str, dict[str, Any]]) -> float | None:
+    """Return the proven optimum, None where there is no plan or no proof."""
+    entry = registry().entries.get(instance.content_hash)
+    if entry is not None and entry.objective is not None:
+        return entry.objective
+    row = table.get(instance.content_hash)
+    if row is not None:
+        near = row.get("reference_gap") is not None and row["reference_gap"] <= _CLOSE
+        return float(row["objective"]) if near else None
+    from splitopt.bench.methods.registry import load
+    from splitopt.instances.contract.method import Budget, SolutionStatus
+
+    name = "highs-oa" if instance.has_continuous_speeds else "highs-flow"
+    found = load(name, "cift").solve(instance, Budget(10.0), 0, {})
+    return found.objective if found.status is SolutionStatus.OPTIMAL else None
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    array = np.array(values)
+    return {
+        "mean": float(array.mean()),
+        "median": float(np.median(array)),
+        "p90": float(np.quantile(array, 0.9)),
+        "worst": float(array.max()),
+    }
+
+
+def measure(
+    plans: Callable[[CiftProcess, int], State],
+    cases: Sequence[Case],
+) -> dict[str, Any]:
+    """Return gaps where the plan is feasible, and how often it is not, before and after repair."""
+    gaps, repaired, late, still, seconds = [], [], 0, 0, []
+    for k, (process, best) in enumerate(cases):
+        start = time.process_time()
+        state = plans(process, k)
+        seconds.append(time.process_time() - start)
+        after = repair(process, state).state
+        late += process.excess(state) > 0
+        still += process.excess(after) > 0
+        if process.excess(state) == 0:
+            gaps.append(state.label[0] / best - 1.0)
+        if process.excess(after) == 0:
+            repaired.append(after.label[0] / best - 1.0)
+    return {
+        "instances": len(cases),
+        "infeasible_before_repair": late / len(cases),
+        "infeasible_after_repair": still / len(cases),
+        "gap": _spread(gaps),
+        "gap_after_repair": _spread(repaired),
+        "decide_cpu_s": _spread(seconds),
+    }
+
+
+def _greedy(policy: CiftPolicyFile) -> Callable[[CiftProcess, int], State]:
+    return lambda process, _: decide(process, policy)
+
+
+def _sampled(policy: CiftPolicyFile) -> Callable[[CiftProcess, int], State]:
+    def plans(process: CiftProcess, k: int) -> State:
+        rng = np.random.default_rng(k)
+        drawn = [decide(process, policy, rng) for _ in range(SAMPLES)]
+        return min([decide(process, policy), *drawn], key=lambda s: merit(process, s))
+
+    return plans
+
+
+def cases_of(name: str) -> tuple[list[Case], list[float]]:
+    """Return the instances of a set that have a proven optimum above 0, and seconds for bounds."""
+    table = _candidates()
+    cases: list[Case] = []
+    built = []
+    for instance in _instances(name):
+        start = time.process_time()
+        process = CiftProcess(instance)
+        spent = time.process_time() - start
+        best = optimum(instance, table) if process.can_start else None
+        if best is not None and best > 0:
+            built.append(spent)
+            cases.append((process, best))
+    return cases, built
+
+
+def measure_set(
+    cases: Sequence[Case], built: Sequence[float], policies: Sequence[CiftPolicyFile]
+) -> dict[str, Any]:
+    """Return what the rule and each policy achieve on a set, and the spread over seeds."""
+    found: dict[str, Any] = {"bounds_cpu_s": _spread(built)}
+    found["rule_priced"] = measure(lambda p, _: best_completion(p), cases)
+    found["rule_unpriced"] = measure(lambda p, _: best_completion(p, priced=False), cases)
+    found["greedy"] = [measure(_greedy(policy), cases) for policy in policies]
+    for variant in sorted({p.variant for p in policies}):
+        mine = [k for k, p in enumerate(policies) if p.variant == variant]
+        means = [found["greedy"][k]["gap"]["mean"] for k in mine]
+        late = [found["greedy"][k]["infeasible_before_repair"] for k in mine]
+        found[f"seeds_{variant}"] = {
+            "count": len(mine),
+            "mean_gap": float(np.mean(means)),
+            "spread_of_mean_gap": float(np.std(means, ddof=1)) if len(mine) > 1 else None,
+            "worst_mean_gap": max(means),
+            "worst_infeasible": max(late),
+        }
+        # That with the best score on validation is the one committed.
+        first = min(mine, key=lambda k: float(cast(float, policies[k].document["score"])))
+        found[f"best_of_{SAMPLES}_{variant}"] = measure(_sampled(policies[first]), cases)
+    return found
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure the policies in files and write the record."""
+    out, sets, files = Path(arguments[0]), arguments[1].split(","), map(Path, arguments[2:])
+    policies = [read_policy(path) for path in files]
+    record: dict[str, Any] = {"format": "splitopt-cift-policies", "version": 1, "sets": {}}
+    if out.is_file():
+        record["sets"] = cast(Any, parse_json(out.read_bytes(), out.name))["sets"]
+    record["policies"] = [
+        {"sha256": p.digest, "variant": p.variant} | dict(p.document) for p in policies
+    ]
+    for name in sets:
+        record["sets"][name] = measure_set(*cases_of(name), policies)
+        sys.stderr.write(f"{name}: {record['sets'][name]['rule_priced']['instances']} instances\n")
+        write_json(out, record)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,213 @@
+"""The eleven claims as data: what is claimed, of what, where, and by what each part is judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from splitopt.bench.studies.claims.criteria import (
+    AboutTheSame,
+    AboveMost,
+    Beats,
+    BelowMostSlightly,
+    BeyondTheFastest,
+    Counted,
+    Criterion,
+    LevelsOff,
+    Lowest,
+    MatchesPlenty,
+    SlightlyBetter,
+)
+from splitopt.bench.studies.claims.thresholds import CONSIDERABLE, FAR, SCARCE
+
+__all__ = ["CLAIMS", "EVEN", "OURS", "RIVALS", "SOURCE_METHODS", "Claim", "Part"]
+
+DEVICE, EDGE = "aco-device-only-ear", "aco-edge-only-ear"
+SPINN, ACO, FIXED = "spinn-ear", "aco-ear", "fp-ar"
+#: The method that the article proposes: the learner, or what an ideal one would reach.
+OURS = "aco-drl"
+EVEN = (DEVICE, EDGE, SPINN, ACO)
+#: All methods of the article, in its order.
+SOURCE_METHODS = (*EVEN, FIXED, OURS)
+#: What the first source's "state of the art" is held to be, for CIFT: the tiers alone,
+#: one cut, Neurosurgeon's two forms, FIN, and planners without compression or without partition.
+#: On each instance where a method finds a plan, `beats` compares figures; where it finds none that
+#: keeps the deadlines, that is a win. The part's verdict combines those against each method.
+RIVALS = (
+    "device-only",
+    "edge-only",
+    "cloud-only",
+    "single-cut",
+    "neurosurgeon",
+    "neurosurgeon-latency",
+    "fin",
+    "compression-blind",
+    "partition-blind",
+)
+BOTH = ("latency_s", "cost")
+ALL = ("latency_s", "energy_j", "cost")
+WORD = {"latency_s": "latency", "energy_j": "energy", "cost": "cost"}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a claim: on which table (None: not on a sweep), in words, and its criterion."""
+
+    table: str | None
+    text: str
+    criterion: Criterion
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One claim.
+
+    Attributes
+    ----------
+    number
+        1 to 11, as in the list of claims.
+    source
+        Which of the two sources makes it: ``001`` (MEPRA) or ``000`` (CIFT).
+    text
+        What is claimed, in our words.
+    parts
+        What is tested.
+    """
+
+    number: int
+    source: str
+    text: str
+    parts: tuple[Part, ...]
+
+
+CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        1,
+        "001",
+        "ACO-EAR is slightly better than SPINN-EAR: in latency, energy and cost (image), overall "
+        "(video).",
+        (
+            *(
+                Part(
+                    "image", f"{WORD[m]} slightly below SPINN-EAR's", SlightlyBetter(ACO, SPINN, m)
+                )
+                for m in ALL
+            ),
+            Part("video", "cost slightly below SPINN-EAR's", SlightlyBetter(ACO, SPINN, "cost")),
+        ),
+    ),
+    Claim(
+        2,
+        "001",
+        "ACO-DRL beats every method with even shares in latency and cost.",
+        tuple(
+            Part(table, f"{WORD[m]} below every method's with even shares", Beats(OURS, EVEN, m))
+            for table in ("image", "video")
+            for m in BOTH
+        ),
+    ),
+    Claim(
+        3,
+        "001",
+        "ACO-DRL beats FP-AR in latency and cost; FP-AR needs more energy than most (image).",
+        (
+            *(Part("image", f"{WORD[m]} below FP-AR's", Beats(OURS, (FIXED,), m)) for m in BOTH),
+            Part("image", "FP-AR's energy above most others'", AboveMost(FIXED, "energy_j")),
+        ),
+    ),
+    Claim(
+        4,
+        "001",
+        "ACO-edge-only-EAR needs the least energy but is slow when bandwidth is scarce (image).",
+        (
+            Part("image", "edge-only's energy the lowest", Lowest(EDGE, "energy_j")),
+            Part(
+                "image",
+                f"edge-only's latency at least {CONSIDERABLE:g} times the fastest other's up to "
+                f"{SCARCE:g} Mbit/s",
+                BeyondTheFastest(EDGE, "latency_s", up_to=SCARCE),
+            ),
+        ),
+    ),
+    Claim(
+        5,
+        "001",
+        "Above 10 Mbit/s ACO-EAR and ACO-DRL need about the same energy, ACO-DRL less latency and "
+        "cost (image).",
+        (
+            Part("image", "energy about the same", AboutTheSame(OURS, ACO, "energy_j", above=10.0)),
+            *(
+                Part("image", f"{WORD[m]} below ACO-EAR's", Beats(OURS, (ACO,), m, above=10.0))
+                for m in BOTH
+            ),
+        ),
+    ),
+    Claim(
+        6,
+        "001",
+        "Above 30 Mbit/s every method's cost levels off, the joint method's lowest (image).",
+        (
+            Part("image", "every method's cost levels off", LevelsOff("cost", above=30.0)),
+            Part("image", "ACO-DRL's cost the lowest", Lowest(OURS, "cost", above=30.0)),
+        ),
+    ),
+    Claim(
+        7,
+        "001",
+        "Above 40 Mbit/s FP-AR's energy is slightly below most, its latency far above (video).",
+        (
+            Part(
+                "video",
+                "FP-AR's energy slightly below most others'",
+                BelowMostSlightly(FIXED, "energy_j", above=40.0),
+            ),
+            Part(
+                "video",
+                f"FP-AR's latency at least {FAR:g} times most others'",
+                AboveMost(FIXED, "latency_s", factor=FAR, above=40.0),
+            ),
+        ),
+    ),
+    Claim(
+        8,
+        "001",
+        "Device-only and edge-only are worse than most others in latency and cost (video).",
+        tuple(
+            Part("video", f"{name}'s {WORD[m]} above most others'", AboveMost(method, m))
+            for method, name in ((DEVICE, "device-only"), (EDGE, "edge-only"))
+            for m in BOTH
+        ),
+    ),
+    Claim(
+        9,
+        "001",
+        "Short of bandwidth, ACO-DRL matches or beats the others given plenty (video).",
+        tuple(
+            Part("video", f"{WORD[m]} matches the others' with plenty", MatchesPlenty(OURS, m))
+            for m in BOTH
+        ),
+    ),
+    Claim(
+        10,
+        "000",
+        "The decisions approximate the optimum in polynomial time.",
+        (
+            Part(None, "every run within its guaranteed factor", Counted("guarantee")),
+            Part(None, "labels grow as a polynomial of the size", Counted("size")),
+            Part(None, "labels grow as a polynomial of 1 / epsilon", Counted("epsilon")),
+            Part(
+                None,
+                "with two deadlines, both strict and against the optimum itself",
+                Counted("two-deadlines"),
+            ),
+        ),
+    ),
+    Claim(
+        11,
+        "000",
+        "The decisions surpass the state of the art in energy and latency.",
+        (
+            Part(None, "energy below each other method's", Counted("energy")),
+            Part(None, "latency of a request below each other method's", Counted("latency")),
+        ),
+    ),
+)

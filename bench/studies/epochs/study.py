@@ -1,0 +1,356 @@
+"""The predictor of epochs held against measured curves that it has not seen.
+
+A case is a model at a compression level with N samples an epoch. Its truth is the mean error over
+seeds after k = 0..40 epochs, and for each target the least k at which that is reached. What a
+predictor is given, by protocol:
+
+``epochs-n``
+    The first n epochs of the case itself, and those of the other N for forms that use N.
+``seeds``
+    Other seeds: all curves of one half of the seeds, held against the mean of the other half, and
+    the other way round.
+``fractions``
+    Other N of the same model and level.
+``compressions``
+    Other levels of the same model. No form knows levels: the curve of the nearest level is taken
+    over, near in the logarithms of the three size factors.
+``models``
+    The same level of the model next in size, as generated instances do across size classes.
+
+Predictors: ``splitopt`` (the suite's form), those of `splitopt.bench.studies.epochs.forms`, and
+``last``, which fits nothing: the last error seen goes on (``epochs-n``), or the nearest measured
+curve is taken as it is (by sample passes in ``fractions``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from splitopt.bench.studies.epochs.forms import (
+    FORMS,
+    Curve,
+    Points,
+    first_at_or_below,
+    fit_form,
+    fit_power_data,
+)
+from splitopt.instances.core.errors import InputError
+from splitopt.instances.networks.curve_data import Floats, curve_errors, learning_data
+from splitopt.instances.networks.curve_fitting import bootstrap_fits, epochs_interval, fit_curve
+from splitopt.instances.networks.curves import LearningCurve
+
+__all__ = ["PROTOCOLS", "TARGETS", "Reach", "Record", "study"]
+
+FIRST = (5, 10, 20)
+PROTOCOLS = (*(f"epochs-{n}" for n in FIRST), "seeds", "fractions", "compressions", "models")
+TARGETS = (0.10, 0.11, 0.12, 0.13, 0.14, 0.15, 0.16, 0.18, 0.20, 0.25, 0.30, 0.35, 0.40)
+LEVEL = 0.9
+# Epochs up to which a prediction is looked at; none within is "never".
+HORIZON = 4000
+
+Means = dict[int, Floats]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """One target: epochs measured and predicted, None for never; and the interval's ends.
+
+    ``low`` None with `has_interval` means that all of the interval is never.
+    """
+
+    target: float
+    measured: int | None
+    predicted: int | None
+    low: int | None = None
+    high: int | None = None
+    has_interval: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One predictor on one case under one protocol.
+
+    Attributes
+    ----------
+    mean_error, bias
+        Mean of |predicted - measured| and of predicted - measured error over the held-out epochs.
+    reaches
+        Targets below the first error and not reached in what was seen.
+    """
+
+    protocol: str
+    predictor: str
+    model: str
+    compression: str
+    samples: int
+    mean_error: float
+    bias: float
+    reaches: tuple[Reach, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Case:
+    """A held-out curve: N, errors by k, and how many epochs of it were seen."""
+
+    samples: int
+    errors: Floats
+    seen: int = 0
+
+
+def _means(curves: Mapping[int, Floats], seeds: Sequence[int] | None = None) -> Means:
+    rows = slice(None) if seeds is None else list(seeds)
+    return {n: errors[rows].mean(axis=0) for n, errors in curves.items()}
+
+
+def _cut(curves: Mapping[int, Floats], last: int) -> dict[int, Floats]:
+    return {n: errors[..., : last + 1] for n, errors in curves.items()}
+
+
+def _points(means: Mapping[int, Floats]) -> Points:
+    """Return all points k >= 1 over sample passes x = k N."""
+    epochs = np.concatenate([np.arange(1.0, len(e)) for e in means.values()])
+    passes = np.concatenate([n * np.arange(1.0, len(e)) for n, e in means.items()])
+    return Points(passes, np.concatenate([e[1:] for e in means.values()]), epochs)
+
+
+def _judge(
+    where: tuple[str, str, str, str],
+    case: _Case,
+    predicted: Floats,
+    intervals: LearningCurve | None = None,
+    resampled: Sequence[LearningCurve] = (),
+) -> Record:
+    """Hold predicted errors at k = 0, 1, ... against a case."""
+    held = np.arange(max(case.seen + 1, 1), len(case.errors))
+    off = predicted[held] - case.errors[held]
+    reaches = []
+    for target in TARGETS:
+        measured = first_at_or_below(case.errors, target)
+        if measured is not None and measured <= case.seen:
+            continue  # it was seen, or needs no epoch
+        if case.errors[0] <= target:
+            continue
+        guess = first_at_or_below(predicted, target)
+        if intervals is None:
+            reaches.append(Reach(target, measured, guess))
+            continue
+        low, _, high = epochs_interval(intervals, resampled, case.samples, target, LEVEL)
+        reaches.append(Reach(target, measured, guess, low, high, True))
+    protocol, predictor, model, compression = where
+    return Record(
+        protocol,
+        predictor,
+        model,
+        compression,
+        case.samples,
+        float(np.abs(off).mean()),
+        float(off.mean()),
+        tuple(reaches),
+    )
+
+
+def _by_passes(curve: Curve, samples: int) -> Floats:
+    return curve(samples * np.arange(HORIZON + 1.0))
+
+
+def _own(curve: LearningCurve, samples: int) -> Floats:
+    epochs = np.arange(HORIZON + 1.0)
+    flat = curve.floor + curve.data_scale * samples**-curve.data_exponent
+    errors: Floats = flat + curve.rate_scale / (epochs * samples + curve.rate_offset)
+    return errors
+
+
+def _held(errors: Floats) -> Floats:
+    """Return a measured curve that stays at its last value beyond its end."""
+    return np.concatenate([errors, np.full(HORIZON + 1 - len(errors), errors[-1])])
+
+
+@dataclass(frozen=True, eq=False)
+class _Study:
+    """What all protocols share: the document, how many resamples, and the seed."""
+
+    document: Mapping[str, Any]
+    resamples: int
+    seed: int
+
+    def curves(self, model: str, compression: str) -> dict[int, Floats]:
+        return curve_errors(self.document, model, compression)
+
+    def _fit_own(
+        self, curves: Mapping[int, Floats], axis: Sequence[int]
+    ) -> tuple[LearningCurve, list[LearningCurve]]:
+        """Fit the suite's form to the means of ``(seeds, epochs + 1)`` curves, and resamples."""
+        curve = fit_curve(_means(curves)).curve("m", "c")
+        rng = np.random.default_rng([self.seed, *axis])
+        fits = bootstrap_fits(curves, self.resamples, rng) if self.resamples else []
+        return curve, [fit.curve("m", "c") for fit in fits]
+
+    def epochs(self, model: str, compression: str, first: int) -> Iterator[Record]:
+        curves = self.curves(model, compression)
+        means = _means(curves)
+        own, resampled = self._fit_own(_cut(curves, first), (0, first, *_axis(model, compression)))
+        where = f"epochs-{first}"
+        for n, errors in means.items():
+            case = _Case(n, errors, first)
+            at = (where, "splitopt", model, compression)
+            yield _judge(at, case, _own(own, n), own if resampled else None, resampled)
+            seen = errors[: first + 1]
+            points = _points({n: seen})
+            for form in FORMS:
+                at = (where, form, model, compression)
+                yield _judge(at, case, _by_passes(fit_form(form, points), n))
+            yield _judge((where, "last", model, compression), case, _held(seen))
+
+    def seeds(self, model: str, compression: str) -> Iterator[Record]:
+        curves = self.curves(model, compression)
+        count = len(next(iter(curves.values())))
+        halves = (range(0, count, 2), range(1, count, 2))
+        for k, (given, held) in enumerate((halves, halves[::-1])):
+            part = {n: errors[list(given)] for n, errors in curves.items()}
+            own, resampled = self._fit_own(part, (1, k, *_axis(model, compression)))
+            means, truth = _means(part), _means(curves, list(held))
+            for n, errors in truth.items():
+                case = _Case(n, errors)
+                at = ("seeds", "splitopt", model, compression)
+                yield _judge(at, case, _own(own, n), own if resampled else None, resampled)
+                points = _points({n: means[n]})
+                for form in FORMS:
+                    at = ("seeds", form, model, compression)
+                    yield _judge(at, case, _by_passes(fit_form(form, points), n))
+                yield _judge(("seeds", "last", model, compression), case, _held(means[n]))
+
+    def fractions(self, model: str, compression: str) -> Iterator[Record]:
+        curves = self.curves(model, compression)
+        means = _means(curves)
+        for n, errors in means.items():
+            others = {m: e for m, e in curves.items() if m != n}
+            own, resampled = self._fit_own(others, (2, n, *_axis(model, compression)))
+            case = _Case(n, errors)
+            at = ("fractions", "splitopt", model, compression)
+            yield _judge(at, case, _own(own, n), own if resampled else None, resampled)
+            rest = _means(others)
+            points = _points(rest)
+            for form in FORMS:
+                at = ("fractions", form, model, compression)
+                yield _judge(at, case, _by_passes(fit_form(form, points), n))
+            at = ("fractions", "power-data", model, compression)
+            yield _judge(at, case, _held(fit_power_data(rest, n)))
+            near = min(rest, key=lambda m: (abs(math.log(m / n)), m))
+            passes = np.minimum(np.round(n * np.arange(HORIZON + 1) / near), len(rest[near]) - 1)
+            taken = rest[near][passes.astype(int)]
+            yield _judge(("fractions", "last", model, compression), case, taken)
+
+    def taken_over(
+        self, protocol: str, model: str, compression: str, giver: tuple[str, str]
+    ) -> Iterator[Record]:
+        given = self.curves(*giver)
+        own, resampled = self._fit_own(given, (3, *_axis(*giver)))
+        means = _means(given)
+        for n, errors in _means(self.curves(model, compression)).items():
+            case = _Case(n, errors)
+            at = (protocol, "splitopt", model, compression)
+            yield _judge(at, case, _own(own, n), own if resampled else None, resampled)
+            points = _points({n: means[n]})
+            for form in FORMS:
+                at = (protocol, form, model, compression)
+                yield _judge(at, case, _by_passes(fit_form(form, points), n))
+            yield _judge((protocol, "last", model, compression), case, _held(means[n]))
+
+
+def _axis(model: str, compression: str) -> list[int]:
+    """Return words of a seed from two names."""
+    return list(f"{model}/{compression}".encode())
+
+
+def _nearest_level(document: Mapping[str, Any], model: str, compression: str) -> str:
+    (row,) = (m for m in document["models"] if m["name"] == model)
+    factors = row["factors"]
+
+    def distance(other: str) -> float:
+        return sum(
+            (math.log(factors[other][key]) - math.log(factors[compression][key])) ** 2
+            for key in ("flops_factor", "param_factor", "activation_factor")
+        )
+
+    return str(min((name for name in factors if name != compression), key=distance))
+
+
+def _next_model(document: Mapping[str, Any], model: str) -> str | None:
+    names = [str(row["name"]) for row in document["models"]]
+    k = names.index(model)
+    if len(names) < 2:
+        return None
+    return names[k + 1] if k + 1 < len(names) else names[k - 1]
+
+
+def pairs(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return every (model, compression) of a document."""
+    return [
+        (str(model["name"]), str(level["name"]))
+        for model in document["models"]
+        for level in document["compressions"]
+    ]
+
+
+def study(
+    protocols: Sequence[str] = PROTOCOLS,
+    chosen: Sequence[tuple[str, str]] | None = None,
+    *,
+    resamples: int = 20,
+    seed: int = 0,
+    document: Mapping[str, Any] | None = None,
+) -> Iterator[Record]:
+    """Yield the records of every protocol and pair.
+
+    Parameters
+    ----------
+    protocols
+        Some of `PROTOCOLS`.
+    chosen
+        Pairs (model, compression); None for all that were measured.
+    resamples
+        Bootstrap fits behind each interval; 0 for no intervals.
+    seed
+        Of the bootstrap.
+    document
+        A document of curves; None for the committed one.
+
+    Raises
+    ------
+    InputError
+        For a protocol or pair that there is not.
+    """
+    for protocol in protocols:
+        if protocol not in PROTOCOLS:
+            raise InputError(
+                "--protocol", protocol, "one of " + ", ".join(PROTOCOLS), "correct the name"
+            )
+    curves = learning_data("digits") if document is None else document
+    known = pairs(curves)
+    for pair in chosen or ():
+        if pair not in known:
+            allowed = ", ".join("/".join(p) for p in known[:3]) + ", ..."
+            raise InputError(
+                "--pair", "/".join(filter(None, pair)), f"a measured pair: {allowed}", "choose one"
+            )
+    part = _Study(curves, resamples, seed)
+    for protocol in protocols:
+        for model, compression in chosen or known:
+            if protocol.startswith("epochs-"):
+                yield from part.epochs(model, compression, int(protocol[len("epochs-") :]))
+            elif protocol == "seeds":
+                yield from part.seeds(model, compression)
+            elif protocol == "fractions":
+                yield from part.fractions(model, compression)
+            elif protocol == "compressions":
+                giver = (model, _nearest_level(curves, model, compression))
+                yield from part.taken_over(protocol, model, compression, giver)
+            else:
+                other = _next_model(curves, model)
+                if other is not None:
+                    yield from part.taken_over(protocol, model, compression, (other, compression))

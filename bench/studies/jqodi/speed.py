@@ -1,0 +1,137 @@
+"""Measure how much faster JQODI at epsilon 0.01 is than the exact methods.
+
+Run ``python -m splitopt.bench.studies.jqodi.speed STORE... --out FILE``. The stores hold runs of
+exact methods (`splitopt run`); for each instance the fastest of them that shares nothing with the
+label kernel counts, in processor seconds; where none proved its optimum, the largest time one was
+given counts, a lower bound. JQODI runs here, warm, the best of three in processor seconds.
+
+CIFT: instances with listed speeds on which the fastest exact method takes `LEAST_S` or more; and
+once more with general solvers alone (MILP, CP-SAT, SCIP), the suite's own fronts left out.
+MEPRA: every instance, against ``highs-tangent``, run here as well; by number of devices.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from splitopt.bench.methods.registry import load
+from splitopt.bench.store.rows import Row
+from splitopt.bench.store.sources import load_instance
+from splitopt.bench.verdicts.known import engine_of
+from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.contract.method import Budget
+from splitopt.instances.core.documents import write_json
+from splitopt.instances.library.best_known import LABEL_ENGINE
+
+if TYPE_CHECKING:
+    from splitopt.instances.contract.method import Instance
+
+__all__ = ["LEAST_S", "fastest_exact", "main", "measure"]
+
+LEAST_S = 1.0
+EPSILON = 0.01
+#: Engines that are general solvers.
+SOLVERS = ("HiGHS", "CP-SAT", "SCIP")
+ROUNDS = 3
+LIMIT_S = 10.0
+
+
+def fastest_exact(rows: Iterable[Row]) -> dict[str, tuple[str, float, str, bool]]:
+    """Return name, processor seconds, method and whether it is censored, by instance hash.
+
+    Only rows of exact methods of other engines than the label kernel, and none that is wrong.
+    """
+    proofs: dict[str, tuple[str, float, str, bool]] = {}
+    tried: dict[str, tuple[str, float, str, bool]] = {}
+    for row in rows:
+        engine = engine_of(row.method)
+        if engine is None or engine == LABEL_ENGINE or row.verdict == "wrong":
+            continue
+        if row.cpu_time_s is None:
+            continue
+        name, spent = row.instance_name, row.cpu_time_s
+        if row.status in ("optimal", "infeasible"):
+            best = proofs.get(row.instance_hash)
+            if best is None or spent < best[1]:
+                proofs[row.instance_hash] = (name, spent, row.method, False)
+        elif row.termination in ("time", "killed"):
+            most = tried.get(row.instance_hash)
+            if most is None or spent > most[1]:
+                tried[row.instance_hash] = (name, spent, row.method, True)
+    return {**tried, **proofs}
+
+
+def _best_cpu_s(
+    method: str, instance: Instance, options: Mapping[str, object]
+) -> tuple[float, Any]:
+    """Return the least processor seconds of a few runs, and the last result."""
+    chosen = load(method, instance.problem)
+    ready = getattr(chosen, "prepare", None)
+    if ready is not None:
+        ready()
+    best, found = math.inf, None
+    for _ in range(ROUNDS):
+        began = time.process_time()
+        found = chosen.solve(instance, Budget(LIMIT_S), 0, options)
+        best = min(best, time.process_time() - began)
+        if best > 1.0:
+            break
+    return best, found
+
+
+def measure(
+    rows: Iterable[Row], problems: Sequence[str] = ("cift", "mepra")
+) -> dict[str, list[dict[str, Any]]]:
+    """Return what `main` writes: a list of figures for each problem."""
+    figures: dict[str, list[dict[str, Any]]] = {"cift": [], "mepra": []}
+    wanted = [row for row in rows if row.problem in problems]
+    by_solver = fastest_exact(row for row in wanted if engine_of(row.method) in SOLVERS)
+    for key, (name, exact_s, method, censored) in fastest_exact(wanted).items():
+        instance = load_instance(name)
+        row: dict[str, Any] = {"instance": name, "exact_s": exact_s, "exact": method}
+        row["censored"] = censored
+        _, row["solver_s"], row["solver"], row["solver_censored"] = by_solver.get(
+            key, (name, 0.0, "", False)
+        )
+        if isinstance(instance, CiftInstance):
+            if instance.has_continuous_speeds or max(exact_s, row["solver_s"]) < LEAST_S:
+                continue
+        else:
+            row["devices"] = instance.devices
+            row["exits"] = instance.exits
+            row["tangents_s"], found = _best_cpu_s("highs-tangent", instance, {})
+            row["tangents_proved"] = str(found.status) == "optimal"
+        spent, found = _best_cpu_s("jqodi", instance, {"epsilon": EPSILON})
+        row["jqodi_s"], row["certified"] = spent, found.statistics.get("certified_ratio")
+        row["ended"] = str(found.termination)
+        figures[instance.problem].append(row)
+    return figures
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure from the command line."""
+    from splitopt.bench.store.store import Store
+
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("stores", type=Path, nargs="+", metavar="STORE")
+    parser.add_argument("--out", type=Path, required=True, help="a JSON file")
+    parser.add_argument("--problems", default="cift,mepra")
+    given = parser.parse_args(arguments)
+    rows: list[Row] = []
+    for folder in given.stores:
+        with Store(folder) as store:
+            rows += store.rows(heavy=False)
+    figures = measure(rows, given.problems.split(","))
+    write_json(given.out, {"least_s": LEAST_S, "epsilon": EPSILON, **figures}, indent=1)
+    sys.stdout.write(f"{sum(map(len, figures.values()))} instances measured: {given.out}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

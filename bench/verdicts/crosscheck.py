@@ -1,0 +1,171 @@
+"""Hold all runs of an instance against each other.
+
+A plan that the judge found feasible is a fact, whoever found it. So every contradiction has
+somebody who is refuted: a bound above the plan, a proof that there is none, a guarantee that
+the plan breaks, an entry of the registry.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from splitopt.bench.store.rows import Row, Verdict
+from splitopt.bench.store.store import BestKnown
+from splitopt.bench.verdicts.known import merged
+from splitopt.instances.core.tolerances import TOLERANCES, not_above
+
+__all__ = ["Contradiction", "cross_check", "is_feasible"]
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Two statements on one instance that cannot both hold.
+
+    Attributes
+    ----------
+    kind
+        ``judged wrong``, ``bound above a plan``, ``infeasible with a plan``,
+        ``guarantee broken``, ``optima disagree`` or ``registry``.
+    refuted
+        Key of the row that is wrong; None when it is the registry.
+    by
+        Key of the row that refutes it; None when it is the judge or the registry.
+    """
+
+    kind: str
+    instance_hash: str
+    instance_name: str
+    method: str
+    statement: str
+    refuted: str | None
+    by: str | None
+
+
+def is_feasible(row: Row) -> bool:
+    """Return whether the judge found the row's plan feasible."""
+    return row.objective is not None and not row.violations
+
+
+def _named(row: Row) -> str:
+    return f"{row.method} (seed {row.seed})" if row.seed else row.method
+
+
+def _guaranteed_factor(row: Row) -> float | None:
+    """Return the factor of the optimum that the row promises, None where it promises none."""
+    found = row.guarantee or {}
+    if found.get("reference_deadlines") or found.get("kind") not in ("exact", "approximation"):
+        return None
+    factor = found.get("factor")
+    return float(factor) if isinstance(factor, int | float) else None
+
+
+def _bound_refuted(known: BestKnown, best: float | None, who: str) -> str | None:
+    """Return what speaks against the bound known, None where nothing does."""
+    bound, value = known.bound, known.objective
+    if bound is None:
+        return None
+    if best is not None and not not_above(bound, best, TOLERANCES.bound):
+        return f"its bound {bound!r} is above the plan of {who}: {best!r}"
+    if value is not None and not not_above(bound, value, TOLERANCES.bound):
+        return f"its bound {bound!r} is above its own plan: {value!r}"
+    return None
+
+
+def _of_instance(rows: list[Row], known: BestKnown | None) -> Iterator[Contradiction]:
+    first = rows[0]
+
+    def found(kind: str, row: Row | None, statement: str, by: str | None) -> Contradiction:
+        return Contradiction(
+            kind,
+            first.instance_hash,
+            first.instance_name,
+            row.method if row is not None else "registry",
+            statement,
+            row.key if row is not None else None,
+            by,
+        )
+
+    plans = [(row.objective, _named(row), row.key) for row in rows if is_feasible(row)]
+    best, who, by = min(
+        ((p, n, k) for p, n, k in plans if p is not None),
+        default=(None, "", None),
+        key=lambda entry: entry[0],
+    )
+    if known is not None:
+        if best is not None and known.infeasible:
+            yield found("registry", None, f"says infeasible; {who} has a plan: {best!r}", by)
+        statement = _bound_refuted(known, best, who)
+        if statement is not None:
+            yield found("registry", None, statement, by)
+        if known.objective is not None and (best is None or known.objective < best):
+            best, who, by = known.objective, known.source, None
+    refuted = set()
+    for row in rows:
+        name = _named(row)
+        statement = None
+        if row.verdict == Verdict.WRONG:
+            kind, statement = "judged wrong", f"{name}: {row.verdict_reason}"
+        elif best is None:
+            continue
+        elif row.bound is not None and not not_above(row.bound, best, TOLERANCES.bound):
+            kind = "bound above a plan"
+            statement = f"{name} has the bound {row.bound!r}; {who} has a plan: {best!r}"
+        elif row.status == "infeasible":
+            kind = "infeasible with a plan"
+            statement = f"{name} says there is no plan; {who} has one: {best!r}"
+        elif row.objective is not None and (factor := _guaranteed_factor(row)) is not None:
+            slack = factor * (1.0 + max(row.relative_gap, TOLERANCES.agreement))
+            if not not_above(row.objective, slack * best, TOLERANCES.bound) and best >= 0:
+                kind = "guarantee broken"
+                statement = (
+                    f"{name} promises {factor:g} times the optimum and has {row.objective!r}; "
+                    f"{who} has a plan: {best!r}"
+                )
+        if statement is not None:
+            refuted.add(row.key)
+            yield found(kind, row, statement, None if row.verdict == Verdict.WRONG else by)
+    proven = [r for r in rows if r.status == "optimal" and r.key not in refuted]
+    for one, other in itertools.combinations(proven, 2):
+        low, high = sorted((one, other), key=lambda row: row.objective or 0.0)
+        if low.objective is None or high.objective is None or high.key in refuted:
+            continue
+        tolerance = TOLERANCES.agreement + low.relative_gap + high.relative_gap
+        if not not_above(high.objective, low.objective, tolerance):
+            refuted.add(high.key)
+            yield found(
+                "optima disagree",
+                high,
+                f"{_named(high)} proves {high.objective!r}, {_named(low)} proves {low.objective!r}",
+                low.key,
+            )
+
+
+def cross_check(
+    rows: Iterable[Row],
+    best_known: Mapping[str, BestKnown] | None = None,
+    *,
+    registry: bool = True,
+) -> list[Contradiction]:
+    """Return every contradiction among rows of the same instance, and with the registry.
+
+    Parameters
+    ----------
+    rows
+        Rows of any number of instances; heavy fields are not read.
+    best_known
+        What is known from elsewhere, by instance hash.
+    registry
+        Whether the suite's best-known registry counts too.
+    """
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.instance_hash].append(row)
+    known = merged(groups, best_known) if registry else dict(best_known or {})
+    return [
+        contradiction
+        for key, group in groups.items()
+        for contradiction in _of_instance(group, known.get(key))
+    ]

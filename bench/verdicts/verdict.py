@@ -1,0 +1,238 @@
+"""The verdict on a run: what it claims, checked against the data and what is known.
+
+A run's own word counts for nothing: its plan is checked and evaluated anew, its bound and
+status are held against that plan and against what is known of the instance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from splitopt.bench.store.rows import Verdict
+from splitopt.bench.store.store import BestKnown
+from splitopt.bench.verdicts.known import known_of
+from splitopt.instances.contract.method import SolutionStatus, Termination
+from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.tolerances import TOLERANCES, gap, not_above, values_agree
+from splitopt.instances.judge import certify, evaluate, plan_from_document
+
+if TYPE_CHECKING:
+    from splitopt.instances.contract.method import Instance, Plan
+
+__all__ = ["Claims", "Judgement", "judge", "read_claims"]
+
+_DEADLINES = {
+    "inference-deadline": "inference",
+    "fine-tuning-deadline": "fine-tuning",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a run sent back, with types checked and nothing believed."""
+
+    termination: Termination
+    status: SolutionStatus
+    objective: float | None
+    bound: float | None
+    plan: Mapping[str, Any] | None
+    guarantee: Mapping[str, Any] | None
+    trajectory: tuple[tuple[float, float | None, float | None], ...]
+    statistics: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the judge says of claims.
+
+    Attributes
+    ----------
+    objective
+        What the plan costs by `evaluate`; None when it does not fit the instance.
+    """
+
+    verdict: Verdict
+    reason: str | None
+    plan: Plan | None
+    objective: float | None
+    violations: tuple[Mapping[str, Any], ...]
+
+
+def _figure(value: object, what: str) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{what} is no number")
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{what} is not finite")
+    return number
+
+
+def _object(value: object, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{what} is no object")
+    return value
+
+
+def read_claims(document: object) -> Claims:
+    """Return what a run sent back.
+
+    Raises
+    ------
+    ValueError
+        When it is malformed.
+    """
+    found = _object(document, "the result")
+    try:
+        termination = Termination(found["termination"])
+        status = SolutionStatus(found["status"])
+        points = []
+        for entry in found["trajectory"]:
+            time_s, objective, bound = entry
+            at = _figure(time_s, "a time")
+            if at is not None:
+                points.append((at, _figure(objective, "an objective"), _figure(bound, "a bound")))
+        plan, guarantee = found["plan"], found["guarantee"]
+        return Claims(
+            termination,
+            status,
+            _figure(found["objective"], "the objective"),
+            _figure(found["bound"], "the bound"),
+            None if plan is None else _object(plan, "the plan"),
+            None if guarantee is None else _clean(_object(guarantee, "the guarantee")),
+            tuple(points),
+            _clean(_object(found["statistics"], "the statistics")),
+        )
+    except (KeyError, TypeError, OverflowError) as error:
+        raise ValueError(f"malformed result: {error!r}") from None
+
+
+def _clean(value: object, depth: int = 0) -> Any:
+    """Return `value` without what a JSON document of ours cannot hold."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict) and depth < 5:
+        return {str(key)[:200]: _clean(entry, depth + 1) for key, entry in value.items()}
+    if isinstance(value, list) and depth < 5:
+        return [_clean(entry, depth + 1) for entry in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return str(value)[:2000]
+
+
+def _relaxed(guarantee: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    relaxed = (guarantee or {}).get("relaxed_deadlines")
+    return relaxed if isinstance(relaxed, dict) else {}
+
+
+def _within_guarantee(
+    violations: tuple[Mapping[str, Any], ...], guarantee: Mapping[str, Any] | None
+) -> bool:
+    """Return whether every violation is of a deadline, by no more than was announced."""
+    relaxed = _relaxed(guarantee)
+    for violation in violations:
+        factor = relaxed.get(_DEADLINES.get(violation["constraint"], ""))
+        value, limit = violation["value"], violation["limit"]
+        if not isinstance(factor, int | float) or value is None or limit is None:
+            return False
+        if value > limit * factor * (1.0 + TOLERANCES.deadline):
+            return False
+    return True
+
+
+def judge(
+    instance: Instance, claims: Claims, relative_gap: float, known: BestKnown | None = None
+) -> Judgement:
+    """Return the verdict on what a run claims of `instance`.
+
+    Parameters
+    ----------
+    relative_gap
+        The gap at which the run was allowed to call a plan optimal.
+    known
+        What is known of the instance from elsewhere; the best-known registry counts in any case.
+    """
+    known = known_of(instance, known)
+    plan: Plan | None = None
+    objective: float | None = None
+    violations: tuple[Mapping[str, Any], ...] = ()
+
+    def say(verdict: Verdict, reason: str | None) -> Judgement:
+        return Judgement(verdict, reason, plan, objective, violations)
+
+    def wrong(reason: str) -> Judgement:
+        return say(Verdict.WRONG, reason)
+
+    if claims.plan is not None:
+        try:
+            plan = plan_from_document(claims.plan)
+            exact = certify(instance, plan)
+            violations = tuple(v.to_document() for v in exact.violations[:20])
+            objective = evaluate(instance, plan).objective
+        except InputError as error:
+            return wrong(f"the plan does not fit the instance: {error}")
+        except (ArithmeticError, ValueError, RecursionError) as error:
+            # Figures at the edge of the range of doubles, in a plan that no method of ours makes.
+            return wrong(f"the plan cannot be evaluated: {type(error).__name__}: {error}")
+    feasible = plan is not None and not violations
+    if claims.status in (SolutionStatus.OPTIMAL, SolutionStatus.FEASIBLE, SolutionStatus.RELAXED):
+        if plan is None or objective is None:
+            return wrong(f"claims to be {claims.status} without a plan")
+        if not feasible and claims.status is not SolutionStatus.RELAXED:
+            first = violations[0]
+            return wrong(f"the plan breaks {first['constraint']}: {first['statement']}")
+        if claims.objective is None or not values_agree(claims.objective, objective):
+            return wrong(f"reports {claims.objective!r} for a plan that costs {objective!r}")
+    best = known.objective if known is not None else None
+    source = f"; {known.source}" if known is not None and best is not None else ""
+    if feasible and objective is not None and (best is None or objective < best):
+        best, source = objective, ""
+    bound = claims.bound
+    if bound is not None and best is not None and not not_above(bound, best, TOLERANCES.bound):
+        return wrong(f"its bound {bound!r} is above a plan that costs {best!r}{source}")
+    if claims.status is SolutionStatus.OPTIMAL:
+        distance = gap(objective, bound)
+        allowed = max(relative_gap, TOLERANCES.optimality)
+        if distance is None or distance > allowed * (1.0 + 1e-9):
+            return wrong(f"claims to be optimal at a gap of {distance}")
+    if claims.status is SolutionStatus.INFEASIBLE:
+        if best is not None:
+            return wrong(f"claims that there is no plan; there is one that costs {best!r}{source}")
+        return say(Verdict.RIGHT, None)
+    if claims.status is SolutionStatus.NONE:
+        return say(Verdict.NOT_CLAIMED, None)
+    if claims.status is SolutionStatus.RELAXED and not _within_guarantee(
+        violations, claims.guarantee
+    ):
+        return wrong("the plan breaks more than its guarantee admits")
+    missed = _promise_missed(claims, objective, relative_gap)
+    return wrong(missed) if missed is not None else say(Verdict.RIGHT, None)
+
+
+def _promise_missed(claims: Claims, objective: float | None, relative_gap: float) -> str | None:
+    """Return how a run that ended in order missed its promise by its own bound, None if it did not.
+
+    A factor of the optimum of the problem as it stands is one of the bound as well: a scheme that
+    keeps it carries a bound that shows it.
+    """
+    promise = claims.guarantee or {}
+    factor, bound = promise.get("factor"), claims.bound
+    if (
+        claims.termination is not Termination.SOLVED
+        or promise.get("kind") not in ("exact", "approximation")
+        or promise.get("reference_deadlines")
+        or promise.get("relaxed_deadlines")
+        or not isinstance(factor, int | float)
+        or objective is None
+        or bound is None
+    ):
+        return None
+    slack = 1.0 + max(relative_gap, TOLERANCES.optimality)
+    if objective <= factor * bound * slack or objective <= bound:
+        return None
+    certified = f"{objective / bound:.9g} times" if bound > 0 else "nothing"
+    return f"promises {factor:g} times the optimum; its own bound certifies {certified}"

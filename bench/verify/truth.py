@@ -1,0 +1,99 @@
+"""What is proven of an instance, for JQODI to be held against: never by the label program.
+
+First the best-known registry, whose optima and bounds come from exact methods other than the label
+program; what it proves is not solved again. An instance it does not list goes to exact methods that
+share nothing with the label kernel, the likely fastest first. Of an instance that stays open an
+interval is known: its best plan is above the optimum and its best bound below.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from splitopt.bench.methods.registry import load
+from splitopt.instances.contract.method import Budget, SolutionStatus
+
+if TYPE_CHECKING:
+    from splitopt.instances.contract.method import Instance
+
+__all__ = ["REFERENCES", "Truth", "solved_truth", "truth_of"]
+
+#: Exact methods that share nothing with the label kernel, the likely fastest first.
+REFERENCES: Mapping[str, tuple[str, ...]] = {
+    "cift": ("highs-flow", "highs-oa", "highs-assignment", "cpsat", "brute-force"),
+    "mepra": ("lagrangian", "highs-tangent", "brute-force"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What is proven of an instance.
+
+    Attributes
+    ----------
+    optimum
+        Value of the best plan known; None without one. When `proven`, the optimum, or None for an
+        instance that is proven to have no plan.
+    proven
+        Whether `optimum`, None included, is proven.
+    method
+        Which method proved it, or ``registry``.
+    time_s
+        What that took.
+    bound
+        A proven lower bound where the optimum is open; None where nothing is known.
+    """
+
+    optimum: float | None
+    proven: bool
+    method: str | None
+    time_s: float
+    bound: float | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether there is anything to hold a run against."""
+        return self.proven or self.optimum is not None or self.bound is not None
+
+
+def truth_of(instance: Instance, time_limit_s: float) -> Truth:
+    """Return what the registry knows of an instance, else what solving it proves.
+
+    Parameters
+    ----------
+    time_limit_s
+        Seconds for each method asked, where the registry does not list the instance.
+    """
+    from splitopt.bench.verdicts.known import MOST_DEVICES
+    from splitopt.instances.library.best_known import registry
+
+    if getattr(instance, "devices", 0) <= MOST_DEVICES:
+        entry = registry().entries.get(instance.content_hash)
+        if entry is not None and entry.status != "unknown":
+            closed = entry.closed
+            return Truth(entry.objective, closed, "registry", 0.0, None if closed else entry.bound)
+    return solved_truth(instance, time_limit_s)
+
+
+def solved_truth(instance: Instance, time_limit_s: float) -> Truth:
+    """Return what the reference methods prove of an instance, each within the time limit."""
+    began = time.perf_counter()
+    value, bound = None, None
+    for name in REFERENCES[instance.problem]:
+        method = load(name, instance.problem)
+        if not method.supports(instance):
+            continue
+        found = method.solve(instance, Budget(time_limit_s), 0, {})
+        spent = time.perf_counter() - began
+        if found.status is SolutionStatus.OPTIMAL:
+            return Truth(found.objective, True, name, spent)
+        if found.status is SolutionStatus.INFEASIBLE:
+            return Truth(None, True, name, spent)
+        if found.status is SolutionStatus.FEASIBLE and found.objective is not None:
+            value = found.objective if value is None else min(value, found.objective)
+        if found.bound is not None:
+            bound = found.bound if bound is None else max(bound, found.bound)
+    return Truth(value, False, None, time.perf_counter() - began, bound)

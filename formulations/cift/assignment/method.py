@@ -1,0 +1,118 @@
+"""CIFT as an assignment of blocks to nodes: a MILP for HiGHS as arrays.
+
+Figures come from `splitopt.formulations.cift.assignment.model`, which writes the rows.
+
+Variables
+---------
+- ``y_g`` in {0, 1}: configuration g is chosen;
+- ``x_gbn`` in {0, 1}: block b of g runs on node n;
+- ``h_gbl`` in {0, 1}: what b blocks leave behind crosses link l (b = 0: the raw input);
+- ``z_nf`` in {0, 1}, one set for serving, one for fine-tuning: node n computes at level f;
+- ``v_gnf`` in [0, 1], likewise: the share of g's FLOP done on node n at level f.
+
+Constraints
+-----------
+With w_gb the share of block b in the FLOP of its chain and ``x_g0n = y_g`` at the source of g::
+
+    sum_g y_g = 1
+    sum_n x_gbn = y_g
+    x_gbn + sum_{l into n} h_gbl = x_g,b+1,n + sum_{l out of n} h_gbl       b = 0..L-1
+    sum_b held_gb x_gbn <= M_n y_g
+    sum_f v_gnf = sum_b w_gb x_gbn,    sum_g v_gnf <= z_nf,    sum_f z_nf <= 1   (each phase)
+    sum v latency + sum h latency <= tau_inf,    sum v time + sum h time <= tau_ft
+
+Links are acyclic, so what leaves a node never returns: its blocks are consecutive.
+
+Objective
+---------
+``min sum v energy + sum h energy``. Relaxed, levels mix freely within a node and a node may
+serve half a block: the bound is weaker than the flow model's, and the model far smaller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from splitopt.formulations.cift.assignment.model import AssignmentModel, build_model
+from splitopt.formulations.cift.incumbent import Incumbent
+from splitopt.formulations.cift.milp import objective_scale, prove
+from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.contract.method import (
+    Budget,
+    OnProgress,
+    Option,
+    Recorder,
+    Result,
+    Support,
+    Termination,
+    read_options,
+)
+
+__all__ = ["METHOD", "CiftAssignment"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+class CiftAssignment:
+    """The assignment MILP, solved by HiGHS; listed speeds."""
+
+    name = "highs-assignment"
+    options: tuple[Option, ...] = ()
+
+    def supports(self, instance: CiftInstance) -> Support:
+        """Take instances whose speeds are listed."""
+        if instance.has_continuous_speeds:
+            return Support("highs-assignment needs listed speeds; highs-oa takes continuous ones")
+        return Support()
+
+    def solve(
+        self,
+        instance: CiftInstance,
+        budget: Budget,
+        seed: int,
+        options: Mapping[str, object],
+        warm_start: CiftPlan | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Result:
+        """Solve to ``budget.relative_gap``; see `Method.solve`."""
+        read_options(self.name, self.options, options)
+        best = Incumbent(instance, budget, Recorder(on_progress))
+        if warm_start is not None:
+            best.start(warm_start)
+        if best.remaining_s == 0:
+            return best.result(Termination.TIME)
+        instance = best.instance
+        if not instance.configurations:
+            return best.result(Termination.SOLVED, exhausted=np.inf)
+        assignment = build_model(instance)
+        best.raise_bound(assignment.floor_j * (1 - 1e-12))
+        best.statistics["build_s"] = best.recorder.elapsed_s
+        return _solve(best, assignment, seed)
+
+
+def _solve(best: Incumbent, assignment: AssignmentModel, seed: int) -> Result:
+    scale = objective_scale(best, assignment.least_energy_j)
+
+    def read(values: Floats) -> tuple[CiftPlan, Ints]:
+        plan = assignment.plan(values)
+        # A host without FLOP may have no level in the solution, though it has one in the plan.
+        taken = (assignment.raised(plan) > 0) & assignment.binary & (values > 0.5)
+        return plan, np.flatnonzero(taken)
+
+    return prove(
+        best,
+        assignment.sparse(scale),
+        scale=scale,
+        read=read,
+        support=assignment.support,
+        seed=seed,
+        start=lambda: None if best.plan is None else assignment.values(best.plan),
+    )
+
+
+METHOD = CiftAssignment()

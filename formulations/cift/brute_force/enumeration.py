@@ -1,0 +1,407 @@
+"""CIFT by enumeration: the oracle that every other method is held against.
+
+For each configuration g = (m, c, u, q), each path of links from u, and each way to cut the L
+blocks into the consecutive segments of the nodes on that path (a node may get none; the last
+one gets some), the speeds of the hosts are enumerated.
+
+Phases decouple at a fixed placement. The inference speeds enter T_inf and the serving energy
+alone, the fine-tuning speeds T_ft and the training energy alone. So the least key
+``(E, T_inf, T_ft, plan)`` is reached by the least ``(E_inf, T_inf, speeds)`` and the least
+``(E_ft, T_ft, speeds)``, each within its own deadline: sums are least when both terms are, the
+two sets of minimisers are chosen from freely, and the plan's order compares stop by stop
+(inference speed, then fine-tuning speed), where the least pair of a product of sets is the
+pair of the least.
+
+**Listed speeds** are enumerated in exact arithmetic: every figure is a rational, put on a
+common denominator a configuration, so that costs, deadlines and ties are decided by integers.
+
+**Continuous speeds**: the levels of nodes with lists are enumerated, the speeds in intervals
+come from `splitopt.formulations.cift.brute_force.oracle`, in doubles, with a lower bound from
+duality.
+
+The costs are written out here once more, from the statement of the problem and apart from
+every model and from the judge.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+
+from splitopt.formulations.cift.brute_force.oracle import Host, phase_optimum
+from splitopt.formulations.cift.brute_force.plans import (
+    Data,
+    Hops,
+    Placement,
+    Segment,
+    count_plans,
+    deadline,
+    placements,
+    split,
+)
+from splitopt.instances.cift.model import CiftInstance, Configuration, SpeedInterval
+from splitopt.instances.cift.plan import CiftPlan, Stop
+from splitopt.instances.contract.method import (
+    Budget,
+    OnProgress,
+    Option,
+    Recorder,
+    Result,
+    Support,
+    Termination,
+    read_options,
+)
+from splitopt.instances.contract.outcome import cheaper, conclude, nothing_found, proven_infeasible
+from splitopt.instances.core.exact import rational
+from splitopt.instances.judge import evaluate
+
+__all__ = ["METHOD", "BruteForceCift"]
+
+MOST_LISTED = 2_000_000
+MOST_CONTINUOUS = 60_000
+
+
+def _plan(
+    instance: CiftInstance,
+    g: Configuration,
+    placement: Placement,
+    inference: Sequence[float],
+    tuning: Sequence[float] | None,
+) -> CiftPlan:
+    stops = []
+    position = 0
+    for node, count in zip(*placement, strict=True):
+        if count == 0:
+            stops.append(Stop(instance.nodes[node].name, 0))
+            continue
+        second = None if tuning is None else tuning[position]
+        stops.append(Stop(instance.nodes[node].name, count, inference[position], second))
+        position += 1
+    return CiftPlan(g.model, g.compression, g.source, g.fraction, tuple(stops))
+
+
+# -- listed speeds, exactly ----------------------------------------------------------------
+
+# (joules, seconds, speed) of a segment at each level, as integers over common denominators.
+Levels = list[tuple[int, int, float]]
+
+
+class _Table:
+    """Segments and hops of one configuration as integers over two common denominators."""
+
+    def __init__(self, instance: CiftInstance, data: Data, placements: Iterable[Placement]) -> None:
+        segments: set[Segment] = set()
+        hops: set[tuple[int, int, int]] = set()
+        for placement in placements:
+            used = split(placement)
+            segments.update(used[0])
+            hops.update(used[1])
+        exact = Hops(instance, data)
+        hop_rows = {hop: exact.figures(hop) for hop in hops}
+        unit: dict[tuple[int, float], tuple[Fraction, Fraction]] = {}
+        for n, node in enumerate(instance.nodes):
+            assert not isinstance(node.speeds_flop_per_s, SpeedInterval)
+            kappa, rho = rational(node.kappa_j_s2_per_flop3), rational(node.busy_power_w)
+            for speed in node.speeds_flop_per_s:
+                f = rational(speed)
+                unit[n, speed] = (kappa * f * f + rho / f, 1 / f)
+        rows: dict[tuple[Segment, float], tuple[Fraction, ...]] = {}
+        for segment in segments:
+            n, i, j = segment
+            w = data.work[j] - data.work[i]
+            for speed in instance.nodes[n].speeds_flop_per_s:  # type: ignore[union-attr]
+                joules, seconds = unit[n, speed]
+                rows[segment, speed] = (
+                    w * seconds,
+                    instance.requests * w * joules,
+                    data.compute * w * seconds,
+                    data.compute * w * joules,
+                )
+        everything = (*hop_rows.values(), *rows.values())
+        self.seconds = math.lcm(*(row[k].denominator for row in everything for k in (0, 2)))
+        self.joules = math.lcm(*(row[k].denominator for row in everything for k in (1, 3)))
+        scale = (self.seconds, self.joules) * 2
+
+        def whole(row: tuple[Fraction, ...]) -> tuple[int, ...]:
+            return tuple(int(x * s) for x, s in zip(row, scale, strict=True))
+
+        self.hops = {hop: whole(row) for hop, row in hop_rows.items()}
+        self.inference: dict[Segment, Levels] = {segment: [] for segment in segments}
+        self.tuning: dict[Segment, Levels] = {segment: [] for segment in segments}
+        for (segment, speed), row in rows.items():
+            t_inf, e_inf, t_ft, e_ft = whole(row)
+            self.inference[segment].append((e_inf, t_inf, speed))
+            self.tuning[segment].append((e_ft, t_ft, speed))
+
+
+Choice = tuple[int, int, tuple[float, ...]]  # joules, seconds, speeds
+# Node, blocks, inference speed, fine-tuning speed, stop by stop.
+Order = tuple[tuple[int, int, float, float], ...]
+
+
+def _least(levels: list[Levels], joules: int, seconds: int, limit: int | None) -> Choice | None:
+    """Return the least (joules, seconds, speeds) over all speeds that keep the deadline."""
+    best: Choice | None = None
+    for combination in itertools.product(*levels):
+        time = seconds + sum(entry[1] for entry in combination)
+        if limit is not None and time > limit:
+            continue
+        found = (
+            joules + sum(entry[0] for entry in combination),
+            time,
+            tuple(entry[2] for entry in combination),
+        )
+        if best is None or found < best:
+            best = found
+    return best
+
+
+class _OutOfTimeError(Exception):
+    """The time limit has passed."""
+
+
+class BruteForceCift:
+    """Enumeration of every plan of a small CIFT instance."""
+
+    name = "brute-force"
+    options: tuple[Option, ...] = ()
+
+    def supports(self, instance: CiftInstance) -> Support:
+        """Take what has at most two million plans (60 000 with continuous speeds)."""
+        most = MOST_CONTINUOUS if instance.has_continuous_speeds else MOST_LISTED
+        count = count_plans(instance)
+        if count <= most:
+            return Support()
+        shown = str(count) if count < 10**12 else f"about 1e{len(str(count)) - 1}"
+        return Support(f"{shown} plans to enumerate, more than {most}")
+
+    def solve(
+        self,
+        instance: CiftInstance,
+        budget: Budget,
+        seed: int,
+        options: Mapping[str, object],
+        warm_start: CiftPlan | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Result:
+        """Return the optimum, or the best plan so far and no bound when time is up.
+
+        A start speeds nothing up; it is kept when time is up before anything better is found.
+        """
+        read_options(self.name, self.options, options)
+        recorder = Recorder(on_progress)
+        run = (_Continuous if instance.has_continuous_speeds else _Listed)(
+            instance, budget, recorder
+        )
+        termination = Termination.SOLVED
+        try:
+            run.enumerate()
+        except _OutOfTimeError:
+            termination = Termination.TIME
+        statistics = {"placements": run.visited}
+        if termination is Termination.TIME:
+            run.plan = cheaper(instance, run.plan, warm_start)
+        if run.plan is None:
+            if termination is Termination.SOLVED:
+                return proven_infeasible(recorder, statistics)
+            return nothing_found(recorder, termination=termination, statistics=statistics)
+        bound = None
+        if termination is Termination.SOLVED:
+            bound = min(run.lower_j, evaluate(instance, run.plan).objective)
+        return conclude(
+            instance,
+            run.plan,
+            recorder,
+            budget,
+            bound=bound,
+            termination=termination,
+            statistics=statistics,
+        )
+
+
+class _Run:
+    """What both enumerations share: the clock and the best plan."""
+
+    def __init__(self, instance: CiftInstance, budget: Budget, recorder: Recorder) -> None:
+        self.instance = instance
+        self.budget = budget
+        self.recorder = recorder
+        self.plan: CiftPlan | None = None
+        self.lower_j = 0.0
+        self.visited = 0
+        self.latency_limit = deadline(instance.inference_deadline_s)
+        self.tuning_limit = deadline(instance.fine_tuning_deadline_s)
+
+    def late(self) -> bool:
+        """Count a placement, and return whether time was up before it."""
+        if self.recorder.remaining_s(self.budget) == 0:
+            return True
+        self.visited += 1
+        return False
+
+
+class _Listed(_Run):
+    """Enumeration in exact arithmetic."""
+
+    def enumerate(self) -> None:
+        """Find the plan of least (E, T_inf, T_ft, plan)."""
+        best: tuple[Fraction, Fraction, Fraction, int] | None = None
+        for index, g in enumerate(self.instance.configurations):
+            late, found, plan = self._configuration(g)
+            if found is not None and (best is None or (*found, index) < best):
+                best, self.plan = (*found, index), plan
+                self.lower_j = _rounded_down(found[0])
+                self.recorder.note(float(found[0]), plan=plan)
+            if late:
+                raise _OutOfTimeError
+
+    def _configuration(
+        self, g: Configuration
+    ) -> tuple[bool, tuple[Fraction, Fraction, Fraction] | None, CiftPlan | None]:
+        """Return whether time ran out, the least (E, T_inf, T_ft) of `g`, and its plan."""
+        data = Data.of(self.instance, g)
+        table = _Table(self.instance, data, self._in_time(g, data))
+        latency_limit, tuning_limit = (
+            None if limit is None else math.floor(limit * table.seconds)
+            for limit in (self.latency_limit, self.tuning_limit)
+        )
+        best: tuple[int, int, int, Order] | None = None
+        plan: CiftPlan | None = None
+        late = False
+        for placement in placements(self.instance, g, data):
+            late = self.late()
+            if late:
+                break
+            segments, hops = split(placement)
+            wires = [table.hops[hop] for hop in hops]
+            t_inf, e_inf, t_ft, e_ft = (sum(wire[k] for wire in wires) for k in range(4))
+            serving = _least([table.inference[s] for s in segments], e_inf, t_inf, latency_limit)
+            tuning: Choice | None = (0, 0, ())
+            if data.compute > 0:
+                tuning = _least([table.tuning[s] for s in segments], e_ft, t_ft, tuning_limit)
+            if serving is None or tuning is None:
+                continue
+            key = (
+                serving[0] + tuning[0],
+                serving[1],
+                tuning[1],
+                _order(placement, serving[2], tuning[2]),
+            )
+            if best is None or key < best:
+                best = key
+                plan = _plan(self.instance, g, placement, serving[2], tuning[2] or None)
+        if best is None:
+            return late, None, None
+        joules, latency, time, _ = best
+        figures = (
+            Fraction(joules, table.joules),
+            Fraction(latency, table.seconds),
+            Fraction(time, table.seconds),
+        )
+        return late, figures, plan
+
+    def _in_time(self, g: Configuration, data: Data) -> Iterator[Placement]:
+        for placement in placements(self.instance, g, data):
+            if self.recorder.remaining_s(self.budget) == 0:
+                raise _OutOfTimeError
+            yield placement
+
+
+def _order(placement: Placement, inference: tuple[float, ...], tuning: tuple[float, ...]) -> Order:
+    """Return the plan's place in lexicographic order: node, blocks, speeds, stop by stop."""
+    first, second = iter(inference), iter(tuning)
+    return tuple(
+        (node, count, next(first), next(second, 0.0)) if count > 0 else (node, 0, 0.0, 0.0)
+        for node, count in zip(*placement, strict=True)
+    )
+
+
+def _rounded_down(value: Fraction) -> float:
+    near = float(value)
+    return near if Fraction(near) <= value else math.nextafter(near, -math.inf)
+
+
+# -- continuous speeds ---------------------------------------------------------------------
+
+
+class _Continuous(_Run):
+    """Enumeration of placements and listed levels; speeds in intervals by one multiplier."""
+
+    def enumerate(self) -> None:
+        """Find a plan within 1e-9 of the optimum, with a lower bound."""
+        best, lowest = math.inf, math.inf
+        for g in self.instance.configurations:
+            data = Data.of(self.instance, g)
+            hops = Hops(self.instance, data)
+            for placement in placements(self.instance, g, data):
+                if self.late():
+                    raise _OutOfTimeError
+                segments, wires = split(placement)
+                t_inf, e_inf, t_ft, e_ft = hops.total(wires)
+                fixed = float(e_inf + e_ft)
+                if fixed * (1 - 1e-12) > best:
+                    continue
+                requests = Fraction(self.instance.requests)
+                left = _left(self.latency_limit, t_inf)
+                serving = self._phase(data, segments, requests, left)
+                if serving is None:
+                    continue
+                tuning: tuple[float, float, tuple[float, ...] | None] = (0.0, 0.0, None)
+                if data.compute > 0:
+                    left = _left(self.tuning_limit, t_ft)
+                    per_pass = None if left is None else left / data.compute
+                    found = self._phase(data, segments, data.compute, per_pass)
+                    if found is None:
+                        continue
+                    tuning = found
+                lowest = min(lowest, fixed * (1 - 1e-12) + serving[1] + tuning[1])
+                energy = fixed + serving[0] + tuning[0]
+                if energy < best:
+                    best = energy
+                    self.plan = _plan(self.instance, g, placement, serving[2], tuning[2])
+                    self.recorder.note(energy, plan=self.plan)
+        self.lower_j = min(lowest, best) if self.plan is not None else 0.0
+
+    def _phase(
+        self, data: Data, segments: list[Segment], times: Fraction, limit: Fraction | None
+    ) -> tuple[float, float, tuple[float, ...]] | None:
+        """Return (energy, lower bound, speeds) of a phase run `times` times a host."""
+        ranges: list[list[Host]] = []
+        for n, i, j in segments:
+            node = self.instance.nodes[n]
+            allowed = node.speeds_flop_per_s
+            ends = (
+                [(allowed.low, allowed.high)]
+                if isinstance(allowed, SpeedInterval)
+                else [(f, f) for f in allowed]
+            )
+            if times == 0:
+                # Free of charge: only the time of one request counts.
+                ends = [(ends[-1][1], ends[-1][1])]
+            work = data.work[j] - data.work[i]
+            ranges.append(
+                [
+                    Host(work, node.kappa_j_s2_per_flop3, node.busy_power_w, low, high)
+                    for low, high in ends
+                ]
+            )
+        best, lowest = math.inf, math.inf
+        speeds: tuple[float, ...] = ()
+        weight = float(times)
+        for hosts in itertools.product(*ranges):
+            found = phase_optimum(hosts, limit)
+            if found is None:
+                continue
+            lowest = min(lowest, weight * found.lower_j)
+            if weight * found.energy_j < best:
+                best, speeds = weight * found.energy_j, found.speeds_flop_per_s
+        return (best, lowest, speeds) if speeds else None
+
+
+def _left(limit: Fraction | None, spent: Fraction) -> Fraction | None:
+    return None if limit is None else limit - spent
+
+
+METHOD = BruteForceCift()

@@ -1,0 +1,212 @@
+"""CIFT in integers for CP-SAT: every block of every configuration chooses where and how fast.
+
+Variables (booleans)
+--------------------
+- ``y_g``: configuration g is chosen;
+- ``serve_gbnf``, ``tune_gbnf``: block b of g runs on node n, at level f, in serving and in
+  fine-tuning;
+- ``hop_gbl``: what b blocks leave behind crosses link l;
+- ``at_nf`` (one set a phase): node n computes at level f.
+
+Constraints
+-----------
+With ``host_gbn = sum_f serve_gbnf`` and ``host_g0n = y_g`` at the source, 0 elsewhere::
+
+    exactly one y_g
+    host_gbn + sum_{l into n} hop_gbl = host_g,b+1,n + sum_{l out of n} hop_gbl    b = 0..L-1
+    sum_n host_gbn = y_g
+    sum_f tune_gbnf = host_gbn                                       (with fine-tuning)
+    at most one at_nf a node and phase;   sum_g serve_gbnf <= at_nf
+    sum_b held_gb host_gbn <= M_n
+    sum latency' <= tau_inf',    sum time' <= tau_ft'
+
+Links are acyclic, so what leaves a node does not come back and its blocks are consecutive.
+
+Objective
+---------
+``min sum e'`` over serve, tune and hop.
+
+Scaling
+-------
+`splitopt.formulations.cift.cpsat.figures` rounds all figures down, so the model's optimum over K is
+a bound on the true one, by less than ``scaling_error`` = H / K below it. What the rounding of times
+lets through and `check` rejects is cut off by a clause and the model is solved again. K follows the
+best plan known, and the model is scaled anew when that turns out to be too coarse. Terms above the
+best plan's energy or a deadline are left out; K and Q keep sums below 2^60.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from splitopt.formulations.cift.cpsat.figures import Offer, offers
+from splitopt.formulations.cift.cpsat.model import (
+    IntegerModel,
+    Scales,
+    build,
+    least_energy_j,
+    literals_of,
+    read_plan,
+    scales_for,
+)
+from splitopt.formulations.cift.incumbent import Incumbent
+from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.contract.method import (
+    Budget,
+    OnProgress,
+    Option,
+    Recorder,
+    Result,
+    Support,
+    Termination,
+    read_options,
+)
+
+__all__ = ["METHOD", "CiftCpsat"]
+
+_FINER = 5  # how often the scale is refined
+
+
+class CiftCpsat:
+    """Blocks, hops and levels as booleans, solved by CP-SAT; listed speeds."""
+
+    name = "cpsat"
+    options: tuple[Option, ...] = ()
+
+    def supports(self, instance: CiftInstance) -> Support:
+        """Take instances whose speeds are listed."""
+        if instance.has_continuous_speeds:
+            return Support("cpsat needs listed speeds; highs-oa takes continuous ones")
+        return Support()
+
+    def solve(
+        self,
+        instance: CiftInstance,
+        budget: Budget,
+        seed: int,
+        options: Mapping[str, object],
+        warm_start: CiftPlan | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Result:
+        """Solve to ``budget.relative_gap``; see `Method.solve`."""
+        read_options(self.name, self.options, options)
+        best = Incumbent(instance, budget, Recorder(on_progress))
+        if warm_start is not None:
+            best.start(warm_start)
+        if best.remaining_s == 0:
+            return best.result(Termination.TIME)
+        instance = best.instance
+        choices = offers(instance)
+        if not choices:
+            return best.result(Termination.SOLVED, exhausted=math.inf)
+        best.raise_bound(min(least_energy_j(offer) for offer in choices) * (1 - 1e-12))
+        return _search(best, choices, seed)
+
+
+def _search(best: Incumbent, choices: list[Offer], seed: int) -> Result:
+    """Scale, solve, and again where the scale was too coarse or `check` objects."""
+    from ortools.sat.python import cp_model
+
+    instance, budget = best.instance, best.budget
+    terms = 2 * max(o.blocks for o in choices) + len(instance.nodes)
+    rejected: list[CiftPlan] = []
+    counts = {"rounds": 0, "branches": 0, "conflicts": 0}
+    status = cp_model.UNKNOWN
+    coarse = 0
+    while True:
+        counts["rounds"] += 1
+        scales = scales_for(instance, choices, best)
+        error = terms / scales.energy
+        model = build(instance, choices, scales)
+        for plan in rejected:
+            literals = literals_of(model, choices, instance, plan)
+            if literals is not None:
+                model.cp.add_bool_or([~literal for literal in literals])
+        _hint(model, choices, best)
+        best.statistics |= {
+            "booleans": len(model.energy),
+            "constraints": len(model.cp.proto.constraints),
+            "scaling_error_j": error * best.units.joule,
+        }
+        best.statistics.setdefault("build_s", best.recorder.elapsed_s)
+        before = len(rejected)
+        status = _run(best, choices, model, scales, seed, rejected, counts)
+        best.statistics |= counts
+        if status == cp_model.INFEASIBLE:
+            return best.claim(Termination.SOLVED, exhausted=math.inf)
+        if status != cp_model.OPTIMAL or best.closed:
+            break
+        if len(rejected) == before:
+            coarse += 1
+            if coarse > _FINER or error <= budget.relative_gap * best.objective / 2:
+                break
+    ended = {cp_model.OPTIMAL: Termination.SOLVED, cp_model.MODEL_INVALID: Termination.CRASHED}
+    return best.claim(ended.get(status, Termination.TIME))
+
+
+def _hint(model: IntegerModel, choices: list[Offer], best: Incumbent) -> None:
+    if best.plan is None:
+        return
+    literals = literals_of(model, choices, best.instance, best.plan)
+    if literals is None:
+        return
+    true = {literal.index for literal in literals}
+    for literal, _ in model.energy:
+        model.cp.add_hint(literal, literal.index in true)
+    for y in model.chosen:
+        model.cp.add_hint(y, y.index in true)
+
+
+def _run(
+    best: Incumbent,
+    choices: list[Offer],
+    model: IntegerModel,
+    scales: Scales,
+    seed: int,
+    rejected: list[CiftPlan],
+    counts: dict[str, int],
+) -> Any:
+    """Run CP-SAT within what is left of the budget; return its status."""
+    from ortools.sat.python import cp_model
+
+    # CP-SAT moves what all solutions share into an offset, which may be as large as all terms.
+    most = sum(cost for _, cost in model.energy)
+    most = most if most > 2**52 else 0
+
+    def take(value: Any) -> None:
+        plan = read_plan(model, choices, best.instance, value)
+        if not best.offer(plan) and plan not in rejected:
+            rejected.append(plan)
+
+    def bound(scaled: float) -> None:
+        # A double of a difference of integers up to `most`: off by its last place.
+        best.propose_bound((scaled - most * 2.0**-51) / scales.energy)
+
+    class _OnSolution(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
+        def on_solution_callback(self) -> None:
+            take(self.value)
+
+    solver = cp_model.CpSolver()
+    if best.remaining_s is not None:
+        solver.parameters.max_time_in_seconds = best.remaining_s
+    solver.parameters.num_workers = best.budget.threads
+    solver.parameters.random_seed = seed % 2**31
+    solver.parameters.relative_gap_limit = best.budget.relative_gap / 2
+    # OR-Tools 9.15 loses solutions where it matches at-most-ones with linear rows in presolve
+    # and then proves a wrong optimum (google/or-tools issues 5274 and 5293); this skips it.
+    solver.parameters.presolve_inclusion_work_limit = 0
+    solver.best_bound_callback = bound
+    status = solver.solve(model.cp, _OnSolution())
+    counts["branches"] += solver.num_branches
+    counts["conflicts"] += solver.num_conflicts
+    if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        take(solver.value)
+    if status not in (cp_model.MODEL_INVALID, cp_model.INFEASIBLE):
+        bound(solver.best_objective_bound)
+    return status
+
+
+METHOD = CiftCpsat()

@@ -1,0 +1,205 @@
+r"""CIFT as a flow: a MILP on the time-energy graph, given to HiGHS as arrays.
+
+Every plan is a path from the root to the goal of the time-energy graph
+(`splitopt.formulations.cift.flow.arcs`), so a plan is a unit flow.
+
+Variables
+---------
+``x_a`` in {0, 1} for each arc a: whether the path takes it.
+
+Constraints
+-----------
+Flow, for each state s (with +1 at the root, -1 at the goal)::
+
+    sum_{a out of s} x_a - sum_{a into s} x_a = [s = root] - [s = goal]
+
+Deadlines, each divided by its limit so that the right side is one::
+
+    sum_a (latency_a / tau_inf) x_a <= 1        sum_a (time_a / tau_ft) x_a <= 1
+
+Objective
+---------
+``min sum_a energy_a x_a``. The flow rows are totally unimodular: without a deadline the
+relaxation is integral, with deadlines its optimum is the Lagrangian bound of the deadlines.
+
+Before HiGHS starts, shortest paths drop arcs on no path within a deadline, then, with the
+deadlines priced, those on no path cheaper than a plan known already
+(`splitopt.formulations.cift.pricing`).
+
+What is claimed
+---------------
+The deadline rows hold to a tolerance, so the bound is one for slightly relaxed deadlines and
+hence for the true ones. A path that `check` rejects for the sake of that tolerance is cut off
+by ``sum_{a on it} x_a <= (arcs on it) - 1`` and the model is solved again
+(`splitopt.formulations.cift.milp`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from splitopt.formulations.cift.flow.arcs import build_graph
+from splitopt.formulations.cift.flow.graph import FlowGraph
+from splitopt.formulations.cift.incumbent import Incumbent
+from splitopt.formulations.cift.milp import objective_scale, prove
+from splitopt.formulations.cift.pricing import climb, within
+from splitopt.formulations.solvers.highs import WIDE, SparseModel
+from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.contract.method import (
+    Budget,
+    OnProgress,
+    Option,
+    Recorder,
+    Result,
+    Support,
+    Termination,
+    read_options,
+)
+
+__all__ = ["METHOD", "CiftFlow", "flow_model"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+def flow_model(graph: FlowGraph, arcs: Ints, scale: float) -> SparseModel:
+    """Return the MILP over some arcs of the graph, its objective times `scale`."""
+    # Variables.
+    n = len(arcs)
+    tail, head = graph.arcs.tail[arcs], graph.arcs.head[arcs]
+    # Constraints: flow in every state that an arc touches, then deadlines.
+    states, ends = np.unique(np.concatenate([tail, head]), return_inverse=True)
+    row = [ends[:n], ends[n:]]
+    value = [np.ones(n), -np.ones(n)]
+    supply = (states == graph.root).astype(np.float64) - (states == graph.goal)
+    lower, upper = [supply], [supply]
+    height = len(states)
+    for seconds, limit in graph.limits:
+        row.append(np.full(n, height))
+        value.append(seconds[arcs] / (limit if limit > 0 else 1.0))
+        lower.append(np.array([-np.inf]))
+        upper.append(np.array([WIDE if limit > 0 else 0.0]))
+        height += 1
+    return SparseModel(
+        # Objective.
+        cost=graph.arcs.energy_j[arcs] * scale,
+        lower=np.zeros(n),
+        upper=np.ones(n),
+        integer=np.ones(n, dtype=np.bool_),
+        row_lower=np.concatenate(lower),
+        row_upper=np.concatenate(upper),
+        row=np.concatenate(row),
+        column=np.tile(np.arange(n), len(row)),
+        value=np.concatenate(value),
+    )
+
+
+def _in_time(graph: FlowGraph, arcs: Ints) -> Ints:
+    """Return the arcs that lie on a path within each deadline, taken one at a time."""
+    for seconds, limit in graph.limits:
+        if limit > 0:
+            arcs = within(graph, arcs, seconds[arcs] / limit)
+        else:
+            arcs = within(graph, arcs, np.where(seconds[arcs] > 0, np.inf, 0.0))
+    return arcs
+
+
+class CiftFlow:
+    """The flow MILP on the time-energy graph, solved by HiGHS; listed speeds."""
+
+    name = "highs-flow"
+    options: tuple[Option, ...] = (
+        Option("reduction", True, "drop arcs that shortest paths rule out"),
+    )
+
+    def supports(self, instance: CiftInstance) -> Support:
+        """Take instances whose speeds are listed."""
+        if instance.has_continuous_speeds:
+            return Support("highs-flow needs listed speeds; highs-oa takes continuous ones")
+        return Support()
+
+    def solve(
+        self,
+        instance: CiftInstance,
+        budget: Budget,
+        seed: int,
+        options: Mapping[str, object],
+        warm_start: CiftPlan | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Result:
+        """Solve to ``budget.relative_gap``; see `Method.solve`."""
+        chosen = read_options(self.name, self.options, options)
+        best = Incumbent(instance, budget, Recorder(on_progress))
+        if warm_start is not None:
+            best.start(warm_start)
+        if best.remaining_s == 0:
+            return best.result(Termination.TIME)
+        instance = best.instance
+        graph = build_graph(instance)
+        arcs, cutoff = np.arange(len(graph.arcs)), math.inf
+        built = best.recorder.elapsed_s
+        best.statistics |= {"arcs": len(arcs), "states": graph.states, "build_s": built}
+        if chosen["reduction"]:
+            arcs = _in_time(graph, arcs)
+            best.statistics["arcs_in_time"] = len(arcs)
+            arcs, cutoff, _ = climb(graph, arcs, best, budget.relative_gap / 2)
+        else:
+            least = graph.sweeps(arcs).from_root(graph.arcs.energy_j)[graph.goal]
+            best.raise_bound(float(least) * (1 - 1e-12))
+        best.statistics |= {
+            "root_bound": best.bound * best.units.joule,
+            "reduce_s": best.recorder.elapsed_s - built,
+        }
+        if not len(arcs):
+            return best.result(Termination.SOLVED, exhausted=cutoff)
+        if best.closed:
+            return best.result(Termination.SOLVED)
+        return _branch_and_bound(best, graph, arcs, cutoff, seed)
+
+
+def _walk(graph: FlowGraph, arcs: Ints, flow: Floats) -> Ints:
+    """Return the path that a unit flow over `arcs` takes, as positions in the graph's arcs."""
+    leaving = {int(graph.arcs.tail[arc]): int(arc) for arc in arcs[flow > 0.5]}
+    path, state = [], graph.root
+    while state != graph.goal:
+        path.append(leaving[state])
+        state = int(graph.arcs.head[path[-1]])
+    return np.array(path)
+
+
+def _branch_and_bound(
+    best: Incumbent, graph: FlowGraph, arcs: Ints, cutoff: float, seed: int
+) -> Result:
+    """Solve the MILP over `arcs` and those of the best plan."""
+    began, built = best.recorder.elapsed_s, best.statistics["build_s"]
+    known = graph.path(best.plan) if best.plan is not None else None
+    if known is not None:
+        arcs = np.union1d(arcs, known)
+    costs = graph.arcs.energy_j[arcs]
+    scale = objective_scale(best, float(np.median(costs[costs > 0])) if costs.any() else 0.0)
+
+    def read(flow: Floats) -> tuple[CiftPlan, Ints]:
+        path = _walk(graph, arcs, flow)
+        return graph.plan(path), np.searchsorted(arcs, path)
+
+    model = flow_model(graph, arcs, scale)
+    assert isinstance(built, float)
+    best.statistics["build_s"] = built + best.recorder.elapsed_s - began
+    return prove(
+        best,
+        model,
+        scale=scale,
+        read=read,
+        support=3 * len(best.instance.nodes),
+        seed=seed,
+        start=lambda: None if known is None else np.isin(arcs, known).astype(np.float64),
+        cutoff=cutoff,
+    )
+
+
+METHOD = CiftFlow()

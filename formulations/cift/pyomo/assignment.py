@@ -1,0 +1,256 @@
+r"""CIFT as an assignment of blocks to nodes, in Pyomo.
+
+Variables
+---------
+- ``y[g]`` in {0, 1}: configuration g is chosen;
+- ``x[g, b, n]`` in {0, 1}: block b of g runs on node n, b = 1..L;
+- ``h[g, b, n, m]`` in {0, 1}: what b blocks leave behind crosses the link (n, m), b = 0..L-1;
+- ``z[p, n, f]`` in {0, 1}: in phase p (``serve``, ``tune``) node n computes at its level f;
+- ``v[p, g, n, f]`` in [0, 1]: the share of g's FLOP that n does at level f in phase p.
+
+Constraints
+-----------
+With W_g the FLOP of g's chain, w_gb block b's share of it, and ``x[g, 0, n]`` = y[g] at the source
+of g, 0 elsewhere::
+
+    sum_g y[g] = 1
+    sum_n x[g, b, n] = y[g]                                                  each g, b
+    x[g, b, n] + sum_m h[g, b, m, n] = x[g, b+1, n] + sum_m h[g, b, n, m]    each g, b < L, n
+    sum_b held_gb x[g, b, n] <= M_n y[g]                                     each g, n
+    sum_f v[p, g, n, f] = sum_b w_gb x[g, b, n]                              each p, g, n
+    sum_g v[p, g, n, f] <= z[p, n, f],   sum_f z[p, n, f] <= 1               each p, n (f)
+    sum (W_g / f) v[serve] + sum (a_b / B + d) h                    <= tau_inf
+    sum (3 S_g W_g / f) v[tune] + sum 2 S_g (a_b / B + d / batch) h <= tau_ft
+
+Links are acyclic, so what leaves a node never returns and its blocks are consecutive. Hops that
+alone miss a deadline have no variable.
+
+Objective
+---------
+With e(f) = kappa f^2 + rho / f::
+
+    min sum R W_g e(f) v[serve] + sum 3 S_g W_g e(f) v[tune] + sum (R + 2 S_g) e a_b h
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import pyomo.environ as pyo
+
+from splitopt.formulations.cift.pyomo.data import (
+    Chain,
+    chains,
+    levels,
+    limit,
+    need_configurations,
+    need_listed_speeds,
+)
+from splitopt.formulations.solvers.pyomo import chosen, stated
+from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.cift.plan import CiftPlan, Stop
+from splitopt.instances.core.exact import rational
+
+__all__ = ["level_of", "model", "placed", "plan_of"]
+
+
+def model(instance: CiftInstance) -> Any:
+    """Return the model as a ``pyomo.environ.ConcreteModel``.
+
+    Raises
+    ------
+    InputError
+        For continuous speeds, or without configurations.
+    """
+    need_configurations(instance)
+    need_listed_speeds(instance, "assignment")
+    every = {g.index: g for g in chains(instance)}
+    speeds = [levels(node) for node in instance.nodes]
+    tau = {
+        "serve": limit(instance.inference_deadline_s),
+        "tune": limit(instance.fine_tuning_deadline_s),
+    }
+    room = [rational(node.memory_bytes) for node in instance.nodes]
+    total = {g: chain.work(0, chain.blocks) for g, chain in every.items()}
+    # How often the whole chain is charged for, and the passes that count in its time.
+    charged = {
+        (p, g): c.serving if p == "serve" else c.computing for p in tau for g, c in every.items()
+    }
+    timed = {(p, g): 1.0 if p == "serve" else c.computing for p in tau for g, c in every.items()}
+
+    # Hops with their joules and the seconds of either phase.
+    hops: dict[tuple[int, ...], tuple[float, dict[str, float]]] = {}
+    for g, c in every.items():
+        for n, k, serving_s, tuning_s, joules in c.hops:
+            for b, a in enumerate(c.bits):
+                seconds = {"serve": serving_s[b], "tune": c.sending * tuning_s[b]}
+                if all(seconds[p] <= tau[p] for p in tau):
+                    hops[g, b, n, k] = ((c.serving + c.sending) * joules * a, seconds)
+
+    m = pyo.ConcreteModel(name="cift-assignment")
+    # Sets.
+    m.G = pyo.Set(initialize=list(every))
+    m.P = pyo.Set(initialize=list(tau))
+    m.X = pyo.Set(
+        dimen=3,
+        initialize=[
+            (g, b, n)
+            for g, c in every.items()
+            for b in range(1, c.blocks + 1)
+            for n in c.nodes
+            if c.fits(instance, n, b - 1, b)
+        ],
+    )
+    m.H = pyo.Set(dimen=4, initialize=list(hops))
+    m.Z = pyo.Set(
+        dimen=3,
+        initialize=[(p, n, f) for p in m.P for n in range(len(instance.nodes)) for f in speeds[n]],
+    )
+    m.V = pyo.Set(
+        dimen=4,
+        initialize=[
+            (p, g, n, f)
+            for g, c in every.items()
+            for p in m.P
+            if p == "serve" or c.passes
+            for n in c.nodes
+            for f in speeds[n]
+            # Without any time only a chain without FLOP can be done.
+            if tau[p] > 0 or total[g] == 0
+        ],
+    )
+    # Variables.
+    m.y = pyo.Var(m.G, domain=pyo.Binary)
+    m.x = pyo.Var(m.X, domain=pyo.Binary)
+    m.h = pyo.Var(m.H, domain=pyo.Binary)
+    m.z = pyo.Var(m.Z, domain=pyo.Binary)
+    m.v = pyo.Var(m.V, bounds=(0, 1))
+
+    into, out, at = defaultdict(list), defaultdict(list), defaultdict(list)
+    for g, b, n, k in m.H:
+        out[g, b, n].append(m.h[g, b, n, k])
+        into[g, b, k].append(m.h[g, b, n, k])
+    for p, g, n, f in m.V:
+        at[p, n, f].append(m.v[p, g, n, f])
+
+    def x(g: int, b: int, n: int) -> Any:
+        if b == 0:
+            return m.y[g] if n == every[g].source else 0
+        return m.x[g, b, n] if (g, b, n) in m.X else 0
+
+    # Constraints.
+    m.one = pyo.Constraint(expr=pyo.quicksum(m.y.values()) == 1)
+    GB = [(g, b) for g, c in every.items() for b in range(1, c.blocks + 1)]
+    GN = [(g, n) for g, c in every.items() for n in c.nodes]
+
+    def hosted(m: Any, g: int, b: int) -> Any:
+        return pyo.quicksum(x(g, b, n) for n in every[g].nodes) == m.y[g]
+
+    m.hosted = pyo.Constraint(GB, rule=hosted)
+
+    def path(m: Any, g: int, b: int, n: int) -> Any:
+        before = x(g, b, n) + pyo.quicksum(into[g, b, n])
+        after = x(g, b + 1, n) + pyo.quicksum(out[g, b, n])
+        relation = before == after
+        return pyo.Constraint.Feasible if relation is True else relation
+
+    m.path = pyo.Constraint([(g, b - 1, n) for g, b in GB for n in every[g].nodes], rule=path)
+
+    def memory(m: Any, g: int, n: int) -> Any:
+        terms = [(b, held) for b, held in enumerate(every[g].held, 1) if (g, b, n) in m.X]
+        if sum((held for _, held in terms), Fraction(0)) <= room[n]:
+            return pyo.Constraint.Feasible
+        return pyo.quicksum(float(held / room[n]) * m.x[g, b, n] for b, held in terms) <= m.y[g]
+
+    m.memory = pyo.Constraint(GN, rule=memory)
+
+    def done(m: Any, p: str, g: int, n: int) -> Any:
+        work = pyo.quicksum(
+            w / total[g] * x(g, b, n) for b, w in enumerate(every[g].flops, 1) if w > 0
+        )
+        relation = pyo.quicksum(m.v[p, g, n, f] for f in speeds[n] if (p, g, n, f) in m.V) == work
+        return pyo.Constraint.Feasible if relation is True else relation
+
+    m.done = pyo.Constraint(
+        [(p, g, n) for g, n in GN for p in m.P if p == "serve" or every[g].passes], rule=done
+    )
+
+    def at_level(m: Any, p: str, n: int, f: int) -> Any:
+        return pyo.quicksum(at[p, n, f]) <= m.z[p, n, f]
+
+    m.at_level = pyo.Constraint(m.Z, rule=at_level)
+
+    def one_level(m: Any, p: str, n: int) -> Any:
+        return pyo.quicksum(m.z[p, n, f] for f in speeds[n]) <= 1
+
+    m.one_level = pyo.Constraint(m.P, range(len(instance.nodes)), rule=one_level)
+
+    for p in m.P:
+        if 0 < tau[p] < float("inf"):
+            relation = (
+                pyo.quicksum(
+                    timed[p, g] * total[g] / speeds[n][f][0] / tau[p] * m.v[p, g, n, f]
+                    for q, g, n, f in m.V
+                    if q == p
+                )
+                + pyo.quicksum(s[p] / tau[p] * m.h[k] for k, (_, s) in hops.items())
+                <= 1
+            )
+            m.add_component("latency" if p == "serve" else "time", stated(relation))
+    # Objective.
+    m.energy_j = pyo.Objective(
+        expr=pyo.quicksum(
+            charged[p, g] * total[g] * speeds[n][f][1] * m.v[p, g, n, f] for p, g, n, f in m.V
+        )
+        + pyo.quicksum(e * m.h[k] for k, (e, _) in hops.items())
+    )
+    return m
+
+
+def plan_of(m: Any, instance: CiftInstance) -> CiftPlan:
+    """Return the plan that the variables' values stand for."""
+    g = next(iter(chosen(m.y)))
+    chain = chains(instance)[g]
+    host = {b: n for c, b, n in chosen(m.x) if c == g}
+    hop = {(b, n): k for c, b, n, k in chosen(m.h) if c == g}
+    speed = level_of(m, instance)
+    return placed(instance, chain, host, hop, speed)
+
+
+def level_of(m: Any, instance: CiftInstance) -> Callable[[str, int], float]:
+    """Return the speed of a phase and node as ``m.z`` says; a host without FLOP may have none."""
+    level = {(p, n): f for p, n, f in chosen(m.z)}
+
+    def speed(phase: str, n: int) -> float:
+        listed: Any = instance.nodes[n].speeds_flop_per_s
+        found: float = listed[level.get((phase, n), len(listed) - 1)]
+        return found
+
+    return speed
+
+
+def placed(
+    instance: CiftInstance,
+    chain: Chain,
+    host: dict[int, int],
+    hop: dict[tuple[int, int], int],
+    speed: Callable[[str, int], float],
+) -> CiftPlan:
+    """Return the plan of blocks at hosts, joined by links, at speeds by phase and node."""
+    n, done, stops = chain.source, 0, []
+    while True:
+        first = done
+        while done < chain.blocks and host[done + 1] == n:
+            done += 1
+        name = instance.nodes[n].name
+        if done > first:
+            tuned = speed("tune", n) if chain.passes else None
+            stops.append(Stop(name, done - first, speed("serve", n), tuned))
+        else:
+            stops.append(Stop(name, 0))
+        if done == chain.blocks:
+            return CiftPlan.of(instance.configurations[chain.index], tuple(stops))
+        n = hop[done, n]

@@ -1,0 +1,99 @@
+"""Continuous speeds in the disjunctive model of CIFT: two rotated cones a phase and node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyomo.environ as pyo
+
+from splitopt.formulations.cift.pyomo.data import Chain
+from splitopt.instances.cift.model import CiftInstance, SpeedInterval
+
+__all__ = ["Cones"]
+
+Terms = list[tuple[float, Any]]
+
+
+class Cones:
+    """Shares w, times t and energies e of nodes with an interval of speeds, by configuration.
+
+    Everything is relative: w to the FLOP W_g of the chain, t to W_g / Fmax, e to
+    kappa Fmax^2 W_g, so that w^3 / t^2 <= e reads w^2 <= s t, s^2 <= e w.
+    """
+
+    def __init__(self, m: Any, instance: CiftInstance, every: Sequence[Chain]) -> None:
+        self.intervals = {
+            n: node.speeds_flop_per_s
+            for n, node in enumerate(instance.nodes)
+            if isinstance(node.speeds_flop_per_s, SpeedInterval)
+        }
+        self.instance = instance
+        self.m = m
+        keys = [
+            (g.index, p, n)
+            for g in every
+            for p in ("serve", "tune")
+            if p == "serve" or g.passes
+            for n in g.nodes
+            if n in self.intervals
+        ]
+        ratio = {n: v.high / v.low for n, v in self.intervals.items()}
+        m.C = pyo.Set(dimen=3, initialize=keys)
+        m.w = pyo.Var(m.C, bounds=(0, 1))
+        m.t = pyo.Var(m.C, bounds=lambda m, g, p, n: (0, ratio[n]))
+        m.s = pyo.Var(m.C, bounds=(0, 1))
+        m.e = pyo.Var(m.C, bounds=(0, 1))
+
+        def fastest(m: Any, g: int, p: str, n: int) -> Any:
+            return m.w[g, p, n] <= m.t[g, p, n]
+
+        def slowest(m: Any, g: int, p: str, n: int) -> Any:
+            return m.t[g, p, n] <= ratio[n] * m.w[g, p, n]
+
+        def lower_cone(m: Any, g: int, p: str, n: int) -> Any:
+            return m.w[g, p, n] ** 2 <= m.s[g, p, n] * m.t[g, p, n]
+
+        def upper_cone(m: Any, g: int, p: str, n: int) -> Any:
+            return m.s[g, p, n] ** 2 <= m.e[g, p, n] * m.w[g, p, n]
+
+        m.fastest = pyo.Constraint(m.C, rule=fastest)
+        m.slowest = pyo.Constraint(m.C, rule=slowest)
+        m.lower_cone = pyo.Constraint(m.C, rule=lower_cone)
+        m.upper_cone = pyo.Constraint(m.C, rule=upper_cone)
+
+    def terms(
+        self, g: Chain, total: float, phases: Sequence[str]
+    ) -> Iterator[tuple[str, Terms, Terms]]:
+        """Yield each phase with (joules of one pass, variable) and (seconds, variable)."""
+        for p in phases:
+            joules: Terms = []
+            seconds: Terms = []
+            for n in g.nodes:
+                if n not in self.intervals:
+                    continue
+                node, top = self.instance.nodes[n], self.intervals[n].high
+                e, t = self.m.e[g.index, p, n], self.m.t[g.index, p, n]
+                joules.append((total * node.kappa_j_s2_per_flop3 * top**2, e))
+                joules.append((total * node.busy_power_w / top, t))
+                seconds.append((total / top, t))
+            yield p, joules, seconds
+
+    def share(self, g: Chain, phase: str, node: int) -> Any:
+        """Return the variable of the share of the FLOP that a node does."""
+        return self.m.w[g.index, phase, node]
+
+    def localise(self, disjunct: Any, g: Chain) -> None:
+        """Tell the hull that these variables are the disjunct's own: it makes no copies."""
+        mine = [v[k] for k in self.m.C if k[0] == g.index for v in (self.m.w, self.m.t, self.m.e)]
+        if mine:
+            disjunct.LocalVars = pyo.Suffix(direction=pyo.Suffix.LOCAL)
+            disjunct.LocalVars[disjunct] = mine
+
+    def speed(self, m: Any, g: int, phase: str, node: int) -> float:
+        """Return the speed that the variables' values stand for, within its interval."""
+        interval = self.intervals[node]
+        w, t = m.w[g, phase, node].value or 0.0, m.t[g, phase, node].value or 0.0
+        if w <= 0 or t <= 0:
+            return interval.high
+        return min(max(interval.high * w / t, interval.low), interval.high)

@@ -1,0 +1,185 @@
+"""What the Pyomo models of CIFT read of an instance: one `Chain` a configuration.
+
+Computed from the instance alone, apart from the models given to solvers as arrays, so that an
+error in either shows when their optima are compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from splitopt.instances.cift.model import CiftInstance, Node, SpeedInterval
+from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.exact import rational
+from splitopt.instances.core.tolerances import TOLERANCES
+
+__all__ = ["Chain", "chains", "levels", "limit", "need_configurations", "need_listed_speeds"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Configuration g: its blocks b = 1..L (places 0..L-1), and where they can run.
+
+    Attributes
+    ----------
+    index
+        Position of g in the instance.
+    source
+        u_g, as a position.
+    flops
+        FLOP w_b of each block for one sample, compressed.
+    bits
+        a_b, the bits behind b = 0..L-1 blocks.
+    held
+        Bytes of each block in the memory of its host.
+    passes
+        S_g.
+    serving, computing, sending
+        How often a forward pass is charged for: R; 3 S_g over a block; 2 S_g over a link (3 and
+        2 being the training factors).
+    nodes
+        Nodes on a path from the source, the source first.
+    hops
+        Links between them as (tail, head, seconds behind b blocks, the same in fine-tuning for
+        one sample pass, J a bit).
+    """
+
+    index: int
+    source: int
+    flops: tuple[float, ...]
+    bits: tuple[float, ...]
+    held: tuple[Fraction, ...]
+    passes: int
+    serving: float
+    computing: float
+    sending: float
+    nodes: tuple[int, ...]
+    hops: tuple[tuple[int, int, tuple[float, ...], tuple[float, ...], float], ...]
+
+    @property
+    def blocks(self) -> int:
+        """L."""
+        return len(self.flops)
+
+    def work(self, start: int, stop: int) -> float:
+        """Return the FLOP of blocks start+1..stop."""
+        return sum(self.flops[start:stop])
+
+    def fits(self, instance: CiftInstance, node: int, start: int, stop: int) -> bool:
+        """Return whether blocks start+1..stop fit the memory of a node, exactly."""
+        room = rational(instance.nodes[node].memory_bytes)
+        return sum(self.held[start:stop], Fraction(0)) <= room
+
+
+def _reached(instance: CiftInstance, source: str) -> list[str]:
+    found = [source]
+    for name in found:
+        found += [k.head for k in instance.links_from[name] if k.head not in found]
+    return found
+
+
+def chains(instance: CiftInstance) -> list[Chain]:
+    """Return the configurations of an instance as chains, in its order."""
+    place = {node.name: position for position, node in enumerate(instance.nodes)}
+    models = {model.name: model for model in instance.models}
+    compressions = {level.name: level for level in instance.compressions}
+    training = instance.training
+    found = []
+    for index, g in enumerate(instance.configurations):
+        level, blocks = compressions[g.compression], models[g.model].blocks
+        S = instance.sample_passes(g)
+        grown = rational(training.memory_factor) if S > 0 else Fraction(1)
+        bits = [
+            models[g.model].input_bits,
+            *(level.activation_factor * block.activation_bits for block in blocks[:-1]),
+        ]
+        names = _reached(instance, g.source)
+        hops = []
+        for name in names:
+            for link in instance.links_from[name]:
+                wire = [a / link.rate_bit_per_s for a in bits]
+                hops.append(
+                    (
+                        place[name],
+                        place[link.head],
+                        tuple(s + link.delay_s for s in wire),
+                        tuple(s + link.delay_s / training.batch_size for s in wire),
+                        link.energy_j_per_bit,
+                    )
+                )
+        found.append(
+            Chain(
+                index,
+                place[g.source],
+                tuple(level.flops_factor * block.flops for block in blocks),
+                tuple(bits),
+                tuple(
+                    rational(b.param_bytes) * rational(level.param_factor) * grown for b in blocks
+                ),
+                S,
+                float(instance.requests),
+                training.compute_factor * S,
+                training.communication_factor * S,
+                tuple(place[name] for name in names),
+                tuple(hops),
+            )
+        )
+    return found
+
+
+def levels(node: Node) -> dict[int, tuple[float, float]]:
+    """Return speeds f by position, with kappa f^2 + rho / f, the joules of a FLOP.
+
+    A level goes when a faster one takes no more energy.
+    """
+    speeds = node.speeds_flop_per_s
+    assert not isinstance(speeds, SpeedInterval)
+    kept: dict[int, tuple[float, float]] = {}
+    least = float("inf")
+    for position in reversed(range(len(speeds))):
+        f = speeds[position]
+        joules = node.kappa_j_s2_per_flop3 * f * f + node.busy_power_w / f
+        if joules < least:
+            kept[position] = (f, joules)
+            least = joules
+    return dict(sorted(kept.items()))
+
+
+def limit(deadline_s: float | None) -> float:
+    """Return the most seconds the judge accepts, a trifle more for rounding; infinite for None."""
+    if deadline_s is None:
+        return float("inf")
+    return deadline_s * (1 + TOLERANCES.deadline) * (1 + 1e-12)
+
+
+def need_configurations(instance: CiftInstance) -> None:
+    """Refuse an instance that offers no configuration: it has no plan and no model.
+
+    Raises
+    ------
+    InputError
+        When there is none.
+    """
+    if not instance.configurations:
+        raise InputError(
+            "configurations", "[]", "at least one configuration", "there is no plan to model"
+        )
+
+
+def need_listed_speeds(instance: CiftInstance, formulation: str) -> None:
+    """Refuse an instance with continuous speeds.
+
+    Raises
+    ------
+    InputError
+        When a node's speeds form an interval.
+    """
+    for node in instance.nodes:
+        if isinstance(node.speeds_flop_per_s, SpeedInterval):
+            raise InputError(
+                f"speeds of node {node.name}",
+                "an interval",
+                f"listed speeds for the formulation {formulation}",
+                "use gdp-hull or gdp-bigm, which take intervals",
+            )

@@ -1,0 +1,325 @@
+r"""MEPRA in its quadratic form, the square replaced by tangents: a MILP for HiGHS.
+
+With the splits (and exits) fixed the best shares are proportional to
+:math:`r_i = \sqrt{w_T W_i / C}`, where W_i is the work device i leaves to the edge, and the cost
+is :math:`\sum_i a_i + (\sum_i r_i)^2` with a_i the cost of the device's own time, energy and
+sending (Cauchy-Schwarz: :math:`\sum_i r_i^2 / \alpha_i \ge (\sum_i r_i)^2` when the shares sum to
+one). So shares vanish from the model, and what is left is convex in one linear form.
+
+Variables
+---------
+``x_k`` in {0, 1} for each option k of each device but its first, d(i), which it takes when all
+its x are 0 (`splitopt.formulations.mepra.options`); ``R >= 0``, the sum of roots; ``v >= 0``, which
+stands for R^2; ``one = 1``, which carries the constants.
+
+Constraints
+-----------
+At most one other option a device, the sum of roots, and tangents to the parabola at some
+points rho::
+
+    sum_{k of i} x_k <= 1                  for each device i with two other options or more
+    sum_k (r_k - r_d(i)) x_k + (sum_i r_d(i)) one - R = 0
+    v >= 2 rho R - rho^2                   for each rho
+
+(With an x for the first options as well, and sums of x equal to one, HiGHS's presolve spends
+minutes on ten thousand devices to come to this form.)
+
+Objective
+---------
+``min sum_k (a_k - a_d(i)) x_k + (sum_i a_d(i)) one + v``.
+
+Before HiGHS starts (option `reduction`), options leave that the relaxation rules out: those
+whose penalty exceeds what separates its value from a known plan's cost
+(`splitopt.formulations.mepra.relaxation`).
+
+Rounds
+------
+A parabola lies above its tangents, so each MILP's bound is a bound on MEPRA. Its solution has
+the true cost sum a + R^2, off from the model's by R^2 - v. Where the gap is left, the tangent
+at that R is added, which makes the model exact there, and the MILP is solved again, from its
+last solution. There are finitely many R, so the rounds end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from splitopt.formulations.mepra.incumbent import Incumbent, best_responses
+from splitopt.formulations.mepra.options import OptionTable, option_table
+from splitopt.formulations.mepra.relaxation import Relaxation, relax
+from splitopt.formulations.solvers.highs import OBJECTIVE_SCALE, SparseModel, load, solve
+from splitopt.instances.contract.method import (
+    Budget,
+    OnProgress,
+    Option,
+    Recorder,
+    Result,
+    Support,
+    Termination,
+    read_options,
+)
+from splitopt.instances.mepra.model import MepraInstance
+from splitopt.instances.mepra.plan import MepraPlan
+
+__all__ = ["METHOD", "MepraTangent", "TangentModel"]
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+# Times the R of the relaxation: the tangent there makes the MILP's relaxation as good as the
+# convex problem's (the Lagrangian bound), its neighbours save rounds.
+_FIRST_TANGENTS = (0.3, 0.6, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.25, 1.6, 3.0)
+
+
+class TangentModel:
+    """Columns and rows of the MILP over some options, with costs times a scale.
+
+    Columns are the options `others`, then one, R and v.
+
+    Parameters
+    ----------
+    table
+        All options.
+    kept
+        Positions of those in the model, ascending, at least one a device.
+    scale
+        Factor on costs; roots are multiplied by its square root.
+    """
+
+    def __init__(self, table: OptionTable, kept: Integers, scale: float) -> None:
+        self.table = table
+        self.scale = scale
+        device = table.device[kept]
+        is_first = np.ones(len(kept), dtype=bool)
+        is_first[1:] = device[1:] != device[:-1]
+        self.first = kept[is_first]
+        self.others = kept[~is_first]
+        self.owner = device[~is_first]
+
+    def milp(self, tangents: Floats) -> SparseModel:
+        """Return the MILP with tangents at points in units of the scaled R."""
+        table, owner, others = self.table, self.owner, self.others
+        m = len(others)
+        own, root = table.own_cost * self.scale, table.root * np.sqrt(self.scale)
+        # Variables.
+        one, total, square = m, m + 1, m + 2
+        upper = np.concatenate([np.ones(m + 1), [np.inf, np.inf]])
+        lower = np.concatenate([np.zeros(m), [1.0, 0.0, 0.0]])
+        # Constraints: one option a device where there is a choice, the sum of roots, tangents.
+        crowded, row_of = np.unique(owner, return_inverse=True)
+        several = np.bincount(row_of, minlength=len(crowded)) > 1
+        number = np.cumsum(several) - 1
+        in_row = np.flatnonzero(several[row_of])
+        ones = int(several.sum())
+        tangent_rows = ones + 1 + np.arange(len(tangents))
+        row = np.concatenate([number[row_of[in_row]], np.full(m + 2, ones)])
+        row = np.concatenate([row, tangent_rows, tangent_rows])
+        column = np.concatenate([in_row, np.arange(m), [one, total]])
+        column = np.concatenate([column, np.repeat([square, total], len(tangents))])
+        value = np.concatenate(
+            [
+                np.ones(len(in_row)),
+                root[others] - root[self.first][owner],
+                [root[self.first].sum(), -1.0],
+                np.ones(len(tangents)),
+                -2 * tangents,
+            ]
+        )
+        return SparseModel(
+            # Objective.
+            cost=np.concatenate(
+                [own[others] - own[self.first][owner], [own[self.first].sum(), 0.0, 1.0]]
+            ),
+            lower=lower,
+            upper=upper,
+            integer=np.arange(m + 3) < m,
+            row_lower=np.concatenate([np.full(ones, -np.inf), [0.0], -(tangents**2)]),
+            row_upper=np.concatenate([np.ones(ones), [0.0], np.full(len(tangents), np.inf)]),
+            row=row.astype(np.int64),
+            column=column.astype(np.int64),
+            value=value,
+        )
+
+    def tangent(self, rho: float) -> tuple[float, Integers, Floats]:
+        """Return the row v - 2 rho R >= -rho^2: its left end, columns and values."""
+        m = len(self.others)
+        return -rho * rho, np.array([m + 1, m + 2], dtype=np.int64), np.array([-2 * rho, 1.0])
+
+    def picked(self, values: Floats) -> Integers | None:
+        """Return the options a solution picks, one a device; None if it picks two."""
+        taken = np.flatnonzero(values[: len(self.others)] > 0.5)
+        owner = self.owner[taken]
+        if len(np.unique(owner)) < len(owner):
+            return None
+        choice = self.first.copy()
+        choice[owner] = self.others[taken]
+        return choice
+
+    def columns(self, choice: Integers) -> Floats | None:
+        """Return the solution of one option a device; None if one is not in the model."""
+        at = np.searchsorted(self.others, choice)
+        at[at == len(self.others)] = 0
+        other = self.others[at] == choice if len(self.others) else np.zeros(len(choice), bool)
+        if not bool((other | (self.first == choice)).all()):
+            return None
+        values = np.zeros(len(self.others) + 3)
+        values[at[other]] = 1.0
+        values[-3] = 1.0
+        values[-2] = self.table.root[choice].sum() * np.sqrt(self.scale)
+        values[-1] = values[-2] ** 2
+        return values
+
+
+def _worth_having(table: OptionTable, objective: float) -> Integers:
+    """Return the options that some plan no dearer than `objective` may use.
+
+    A plan with option k costs at least the least own costs of all devices, plus what k's own
+    cost exceeds its device's least, plus r_k^2.
+    """
+    least = np.minimum.reduceat(table.own_cost, table.start[:-1])
+    excess = table.own_cost - np.repeat(least, np.diff(table.start))
+    at_least = float(least.sum()) + excess + table.root**2
+    return np.flatnonzero(at_least <= objective * (1 + 1e-9)).astype(np.int64)
+
+
+def _not_ruled_out(table: OptionTable, relaxed: Relaxation, objective: float) -> Integers:
+    """Return the options whose penalty leaves room for a plan no dearer than `objective`."""
+    room = objective * (1 + 1e-12) - relaxed.value + relaxed.error
+    return np.flatnonzero(relaxed.penalty(table) <= room).astype(np.int64)
+
+
+class MepraTangent:
+    """Tangents to the square of the sum of roots, MILPs solved by HiGHS."""
+
+    name = "highs-tangent"
+    options: tuple[Option, ...] = (
+        Option("reduction", True, "drop options that the relaxation rules out"),
+        Option("max_rounds", 1000, "MILPs solved at most", minimum=1),
+    )
+
+    def supports(self, instance: MepraInstance) -> Support:
+        """Take every instance."""
+        return Support()
+
+    def solve(
+        self,
+        instance: MepraInstance,
+        budget: Budget,
+        seed: int,
+        options: Mapping[str, object],
+        warm_start: MepraPlan | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Result:
+        """Solve to ``budget.relative_gap``; see `Method.solve`."""
+        chosen = read_options(self.name, self.options, options)
+        best = Incumbent(instance, budget, Recorder(on_progress))
+        if warm_start is not None:
+            best.offer(warm_start)
+        if best.remaining_s == 0:
+            return best.result(Termination.TIME)
+        table = option_table(instance)
+        relaxed = relax(table)
+        choice = None if best.plan is None else table.choice_of(best.plan)
+        if choice is None:
+            choice = relaxed.default
+        choice = best_responses(table, choice, rounds=100)
+        best.offer_choice(table, choice)
+        if best.objective == 0:
+            return best.result()
+        if chosen["reduction"]:
+            certain = (relaxed.value - relaxed.error) * (1 - table.relative_error)
+            best.raise_bound(certain * (1 - 1e-15))
+            if best.closed:
+                return best.result()
+            kept = _not_ruled_out(table, relaxed, best.objective)
+        else:
+            kept = _worth_having(table, best.objective)
+        run = _Run(best, TangentModel(table, kept, _scale(best)), seed)
+        return run.rounds(choice, relaxed.multiplier, int(chosen["max_rounds"]))
+
+
+def _scale(best: Incumbent) -> float:
+    """Return the factor on costs that suits HiGHS's tolerances."""
+    return OBJECTIVE_SCALE * max(1.0, best.instance.devices / 100) / best.objective
+
+
+class _Run:
+    """One run: a model and the best plan and bound so far."""
+
+    def __init__(self, best: Incumbent, form: TangentModel, seed: int) -> None:
+        self.best = best
+        self.form = form
+        self.seed = seed
+        # Options left out make no plan cheaper than the one known by then, nor is more proven.
+        self.ceiling = best.objective
+
+    def raise_bound(self, bound: float | None) -> None:
+        """Take a bound of HiGHS."""
+        if bound is not None:
+            shrink = 1 - self.form.table.relative_error - 1e-12
+            self.best.raise_bound(min(bound / self.form.scale, self.ceiling) * shrink)
+
+    def take(self, values: Floats) -> None:
+        """Offer the plan of a solution."""
+        picked = self.form.picked(values)
+        if picked is not None:
+            self.best.offer_choice(self.form.table, picked)
+
+    def rounds(self, choice: Integers, relaxed: float, most: int) -> Result:
+        """Solve MILPs, a tangent more each, until the gap is closed or the time is up.
+
+        Parameters
+        ----------
+        choice
+            The options of the first solution.
+        relaxed
+            The sum of roots at the relaxation's optimum.
+        most
+            How many MILPs to solve at most.
+        """
+        best, form = self.best, self.form
+        root, unit = form.table.root, np.sqrt(form.scale)
+        points = np.append(relaxed * np.array(_FIRST_TANGENTS), root[choice].sum())
+        tangents = np.unique(points * unit)
+        model = form.milp(tangents)
+        highs = load(model, threads=best.budget.threads, seed=self.seed)
+        best.statistics |= model.size | {"build_s": best.recorder.elapsed_s, "nodes": 0}
+        nodes = 0
+        seen = set(tangents.tolist())
+        for number in range(1, most + 1):
+            outcome = solve(
+                highs,
+                time_limit_s=best.remaining_s,
+                relative_gap=best.budget.relative_gap / 2,
+                support=int(model.integer.sum()) + 3,
+                integer=bool(model.integer.any()),
+                start=form.columns(choice),
+                on_solution=self.take,
+                on_bound=self.raise_bound,
+            )
+            nodes += outcome.nodes
+            best.statistics |= {"rounds": number, "nodes": nodes, "tangents": len(seen)}
+            self.raise_bound(outcome.bound)
+            picked = None if outcome.values is None else form.picked(outcome.values)
+            if picked is not None:
+                best.offer_choice(form.table, picked)
+            if best.closed:
+                return best.result()
+            if outcome.ended != "solved" or picked is None:
+                ended = Termination.TIME if outcome.ended == "time" else Termination.CRASHED
+                return best.result(ended)
+            rho = float(root[picked].sum() * unit)
+            if rho in seen:
+                # The model is exact at its own solution: what is left is the solver's tolerance.
+                return best.result()
+            seen.add(rho)
+            choice = picked
+            left, columns, values = form.tangent(rho)
+            highs.addRow(left, np.inf, len(columns), columns.astype(np.int32), values)
+        return best.result(Termination.LIMIT)
+
+
+METHOD = MepraTangent()

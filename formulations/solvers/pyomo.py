@@ -1,0 +1,100 @@
+"""Between Pyomo and HiGHS: a linear model as arrays, its values back, files written whole."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyomo.environ as pyo
+
+from splitopt.formulations.solvers.highs import SparseModel
+from splitopt.instances.core.documents import write_bytes
+
+__all__ = ["chosen", "compiled", "raise_values", "stated", "write_model"]
+
+Floats = npt.NDArray[np.float64]
+WRITERS = ("lp", "mps", "nl")
+
+
+def stated(relation: Any) -> Any:
+    """Return a constraint; a relation without variables, such as 0 <= 1, is left out.
+
+    Raises
+    ------
+    ValueError
+        For a relation without variables that does not hold.
+    """
+    if relation is False:
+        raise ValueError("the relation 0 = 1 has no variable to make it true")
+    return pyo.Constraint(expr=pyo.Constraint.Feasible if relation is True else relation)
+
+
+def chosen(variable: Any) -> list[Any]:
+    """Return the indices at which a binary variable is one; unset values count as zero."""
+    return [key for key, data in variable.items() if (data.value or 0.0) > 0.5]
+
+
+def compiled(model: Any) -> tuple[SparseModel, list[Any]]:
+    """Return a linear model as arrays, and the Pyomo variable of each column.
+
+    Pyomo's own interfaces hand a model to HiGHS variable by variable; `LinearStandardFormCompiler`
+    makes one sparse matrix of it, which HiGHS takes at once.
+    """
+    from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
+
+    form = LinearStandardFormCompiler().write(model, mixed_form=True)
+    matrix = form.A.tocoo()
+    kinds = np.array([row.bound_type for row in form.rows], dtype=np.int64)
+    rhs = np.asarray(form.rhs, dtype=np.float64)
+    lower = np.array([-np.inf if v.lb is None else v.lb for v in form.columns], dtype=np.float64)
+    upper = np.array([np.inf if v.ub is None else v.ub for v in form.columns], dtype=np.float64)
+    sparse = SparseModel(
+        cost=np.asarray(form.c.todense(), dtype=np.float64).reshape(-1, len(form.columns))[0],
+        lower=lower,
+        upper=upper,
+        integer=np.array([not v.is_continuous() for v in form.columns], dtype=np.bool_),
+        # bound_type: -1 for a lower bound, 0 for an equation, 1 for an upper bound.
+        row_lower=np.where(kinds == 1, -np.inf, rhs),
+        row_upper=np.where(kinds == -1, np.inf, rhs),
+        row=matrix.row.astype(np.int64),
+        column=matrix.col.astype(np.int64),
+        value=matrix.data.astype(np.float64),
+    )
+    return sparse, list(form.columns)
+
+
+def raise_values(model: Any, columns: list[Any], values: Floats) -> None:
+    """Give every variable of the model its value; those in no row or cost become zero."""
+    for data in model.component_data_objects(pyo.Var, descend_into=True):
+        data.set_value(None, skip_validation=True)
+    for data, value in zip(columns, values.tolist(), strict=True):
+        data.set_value(value, skip_validation=True)
+
+
+def write_model(model: Any, path: Path, kind: str) -> dict[str, int]:
+    """Write a model to `path` in one step, in a format of `WRITERS`; return its size.
+
+    LP and MPS files carry the names of the model (``hop(0_2_1_3)``), NL files none.
+    """
+    if kind not in WRITERS:
+        raise ValueError(f"{kind} is none of {WRITERS}")
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / f"model.{kind}"
+        labels = {} if kind == "nl" else {"symbolic_solver_labels": True}
+        model.write(str(draft), io_options=labels)
+        data = draft.read_bytes()
+        if kind == "lp":
+            # Readers disagree on blanks around ^ 2 (SCIP takes none): a product is read by all.
+            data = re.sub(rb"^([+-]\S+) (\S+) \^ 2$", rb"\1 \2 * \2", data, flags=re.MULTILINE)
+        write_bytes(path, data)
+    rows = model.component_data_objects(pyo.Constraint, active=True, descend_into=True)
+    variables = list(model.component_data_objects(pyo.Var, descend_into=True))
+    return {
+        "rows": sum(1 for _ in rows),
+        "columns": len(variables),
+        "integers": sum(not v.is_continuous() for v in variables),
+    }

@@ -1,0 +1,142 @@
+"""The neighbourhoods of ``local-search`` for CIFT.
+
+From a state (configuration, path, cuts) one move leads to a neighbour:
+
+``shift``
+    1, 2, 4, ... blocks go over one cut, towards either side; blocks cut again and again travel on.
+    All blocks of a node may go: it becomes a relay, and an empty node on the path a host.
+``insert``
+    A node is put between two neighbours of the path, as a relay or with 1, 2, 4, ... blocks of
+    either neighbour.
+``replace``
+    A node other than the source gives its place and its blocks to another one.
+``remove``
+    A node between two others goes where a link joins these; its blocks go to either.
+``extend``, ``cut back``
+    A node is added at the end and takes 1, 2, 4, ... or all blocks of the last one; the last node
+    goes and leaves its blocks to the one before.
+``configure``
+    Another configuration. Cuts go where the shares of the work are nearest to those before. With
+    another source, the new one takes the old one's place, which needs a link to the next node.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+from collections.abc import Iterator
+
+from splitopt.heuristics.baselines.cift.states import State, States
+
+__all__ = ["neighbours"]
+
+
+def _steps(most: int) -> Iterator[int]:
+    """Yield 1, 2, 4, ... below `most`, and `most`."""
+    size = 1
+    while size < most:
+        yield size
+        size *= 2
+    if most > 0:
+        yield most
+
+
+def _shifts(state: State) -> Iterator[State]:
+    case, nodes, ends = state
+    for k in range(len(nodes) - 1):
+        low = ends[k - 1] if k else 0
+        for size in _steps(ends[k] - low):
+            yield State(case, nodes, (*ends[:k], ends[k] - size, *ends[k + 1 :]))
+        # The last node keeps a block; to leave it none is to cut it off.
+        room = ends[k + 1] - ends[k] - (k + 2 == len(nodes))
+        for size in _steps(room):
+            yield State(case, nodes, (*ends[:k], ends[k] + size, *ends[k + 1 :]))
+
+
+def _insertions(states: States, state: State) -> Iterator[State]:
+    case, nodes, ends = state
+    for k, (tail, head) in enumerate(itertools.pairwise(nodes)):
+        low = ends[k - 1] if k else 0
+        for new in states.heads[tail]:
+            if (new, head) not in states.links:
+                continue
+            path = (*nodes[: k + 1], new, *nodes[k + 1 :])
+            yield State(case, path, (*ends[: k + 1], ends[k], *ends[k + 1 :]))
+            for size in _steps(ends[k] - low):
+                yield State(case, path, (*ends[:k], ends[k] - size, *ends[k:]))
+            for size in _steps(ends[k + 1] - ends[k] - (k + 2 == len(nodes))):
+                yield State(case, path, (*ends[: k + 1], ends[k] + size, *ends[k + 1 :]))
+
+
+def _replacements(states: States, state: State) -> Iterator[State]:
+    case, nodes, ends = state
+    for k in range(1, len(nodes)):
+        for new in states.heads[nodes[k - 1]]:
+            if new == nodes[k]:
+                continue
+            if k + 1 < len(nodes) and (new, nodes[k + 1]) not in states.links:
+                continue
+            yield State(case, (*nodes[:k], new, *nodes[k + 1 :]), ends)
+
+
+def _removals(states: States, state: State) -> Iterator[State]:
+    case, nodes, ends = state
+    for k in range(1, len(nodes) - 1):
+        if (nodes[k - 1], nodes[k + 1]) not in states.links:
+            continue
+        path = (*nodes[:k], *nodes[k + 1 :])
+        yield State(case, path, (*ends[:k], *ends[k + 1 :]))  # its blocks to the next
+        if ends[k] > ends[k - 1]:
+            yield State(case, path, (*ends[: k - 1], *ends[k:]))  # or to the one before
+
+
+def _end_moves(states: States, state: State) -> Iterator[State]:
+    case, nodes, ends = state
+    low = ends[-2] if len(ends) > 1 else 0
+    for new in states.heads[nodes[-1]]:
+        for size in _steps(ends[-1] - low):
+            yield State(case, (*nodes, new), (*ends[:-1], ends[-1] - size, ends[-1]))
+    if len(nodes) > 1:
+        yield State(case, nodes[:-1], (*ends[:-2], ends[-1]))
+
+
+def recut(states: States, state: State, case: int) -> tuple[int, ...]:
+    """Return the cuts of another configuration whose shares of the work are nearest."""
+    before, after = states.chains[state.case], states.chains[case]
+    if before.configuration.model == after.configuration.model:
+        return state.ends
+    ends = []
+    for end in state.ends[:-1]:
+        total = before.work_flop[-1]
+        share = before.work_flop[end] / total if total > 0 else end / before.length
+        wanted = share * after.work_flop[-1]
+        near = bisect.bisect_left(after.work_flop, wanted)
+        if near > 0 and wanted - after.work_flop[near - 1] < after.work_flop[near] - wanted:
+            near -= 1
+        ends.append(min(near, after.length - 1))
+    return (*ends, after.length)
+
+
+def _configurations(states: States, state: State) -> Iterator[State]:
+    source = state.nodes[0]
+    for case, other in enumerate(states.sources):
+        if case == state.case:
+            continue
+        ends = recut(states, state, case)
+        if other == source:
+            yield State(case, state.nodes, ends)
+        elif len(state.nodes) == 1 or (other, state.nodes[1]) in states.links:
+            yield State(case, (other, *state.nodes[1:]), ends)
+
+
+def neighbours(states: States, state: State) -> list[State]:
+    """Return the neighbours of a state, each once, in a fixed order."""
+    found = itertools.chain(
+        _shifts(state),
+        _insertions(states, state),
+        _replacements(states, state),
+        _removals(states, state),
+        _end_moves(states, state),
+        _configurations(states, state),
+    )
+    return [other for other in dict.fromkeys(found) if other != state]

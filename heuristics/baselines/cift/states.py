@@ -1,0 +1,155 @@
+"""States that the searches of CIFT walk over: a configuration, a path, and where it is cut.
+
+A state is worth what its placement costs at the best speeds, which are found exactly
+(`splitopt.heuristics.baselines.cift.speeds`); so speeds are no part of the search. Its key is the
+pair (excess, energy): excess is by how much memory and deadlines are exceeded even at top speeds,
+each as a share of what is allowed, summed over hosts and deadlines; 0 where the placement is
+feasible. A sum and not the worst, so that mending one of two full hosts counts as progress. Keys
+are compared in lexicographic order, so that any feasible state beats any other.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from splitopt.heuristics.baselines.cift.data import Chain, Hop, cheapest_flop_j, excess
+from splitopt.heuristics.baselines.cift.routes import Route
+from splitopt.heuristics.baselines.cift.search import Placement, Segment, settle
+from splitopt.heuristics.baselines.cift.speeds import Host, fastest_schedule
+from splitopt.instances.cift.model import CiftInstance, Link
+
+__all__ = ["Key", "State", "States", "random_state"]
+
+Key = tuple[float, float]
+_MOST_KEPT = 200_000
+
+
+class State(NamedTuple):
+    """A configuration by its number, a path of nodes by theirs, and blocks done behind each node.
+
+    ``ends`` ascends weakly to L; node k hosts blocks ends[k - 1] + 1..ends[k], a relay none. The
+    last node hosts at least one.
+    """
+
+    case: int
+    nodes: tuple[int, ...]
+    ends: tuple[int, ...]
+
+
+class States:
+    """An instance as graph and chains, and the keys of states met so far."""
+
+    def __init__(self, instance: CiftInstance) -> None:
+        self.instance = instance
+        self.chains = [Chain.of(instance, g) for g in instance.configurations]
+        self.sources = [instance.node_index[g.source] for g in instance.configurations]
+        index = instance.node_index
+        self.links: dict[tuple[int, int], Link] = {
+            (index[link.tail], index[link.head]): link for link in instance.links
+        }
+        self.heads: list[list[int]] = [[] for _ in instance.nodes]
+        self.tails: list[list[int]] = [[] for _ in instance.nodes]
+        for tail, head in self.links:
+            self.heads[tail].append(head)
+            self.tails[head].append(tail)
+        self.evaluations = 0
+        self._cheapest = [cheapest_flop_j(node) for node in instance.nodes]
+        self._keys: dict[State, Key] = {}
+        self._hops: dict[tuple[int, int, int, int], Hop] = {}
+
+    def _hop(self, case: int, tail: int, head: int, done: int) -> Hop:
+        key = (case, tail, head, done)
+        found = self._hops.get(key)
+        if found is None:
+            chain = self.chains[case]
+            found = chain.hop(self.links[tail, head], chain.bits[done])
+            self._hops[key] = found
+        return found
+
+    def placement(self, state: State) -> Placement:
+        """Return the placement of a state."""
+        case, nodes, ends = state
+        energy = latency = time = 0.0
+        segments = []
+        done = 0
+        for k, node in enumerate(nodes):
+            if k > 0:
+                hop = self._hop(case, nodes[k - 1], node, done)
+                energy += hop.energy_j
+                latency += hop.latency_s
+                time += hop.time_s
+            if ends[k] > done:
+                segments.append(Segment(k, done, ends[k]))
+                done = ends[k]
+        names = tuple(self.instance.nodes[n].name for n in nodes)
+        return Placement(self.chains[case], Route(energy, latency, time, names), tuple(segments))
+
+    def _floor(self, placement: Placement, state: State) -> float:
+        """Return a lower bound on the energy: each segment at its node's least joules a FLOP."""
+        chain = placement.chain
+        flops = sum(
+            self._cheapest[state.nodes[at]] * chain.work(first, last)
+            for at, first, last in placement.segments
+        )
+        return placement.route.energy_j + (chain.requests + chain.compute_passes) * flops
+
+    def _infeasible(self, placement: Placement) -> Key:
+        """Return the sum of all relative excesses at top speeds, and the energy there."""
+        chain, route, segments = placement
+        nodes = [self.instance.nodes[self.instance.node_index[route.nodes[s[0]]]] for s in segments]
+        hosts = [
+            Host(node, chain.work(first, last))
+            for node, (_, first, last) in zip(nodes, segments, strict=True)
+        ]
+        total = sum(
+            chain.memory_excess(node, first, last)
+            for node, (_, first, last) in zip(nodes, segments, strict=True)
+        )
+        serving = fastest_schedule(hosts, chain.requests, 1.0)
+        total += excess(route.latency_s + serving.time_s, self.instance.inference_deadline_s)
+        energy = route.energy_j + serving.energy_j
+        if chain.trained:
+            tuning = fastest_schedule(hosts, chain.compute_passes, chain.compute_passes)
+            total += excess(route.time_s + tuning.time_s, self.instance.fine_tuning_deadline_s)
+            energy += tuning.energy_j
+        return total, energy
+
+    def key(self, state: State, than: Key = (math.inf, math.inf)) -> Key:
+        """Return the key of a state, or any that is not below `than` where its own is not."""
+        found = self._keys.get(state)
+        if found is not None:
+            return found
+        placement = self.placement(state)
+        if than[0] == 0.0 and self._floor(placement, state) >= than[1]:
+            return than
+        self.evaluations += 1
+        settled = settle(self.instance, placement)
+        if settled is not None:
+            found = (0.0, settled.energy_j)
+        else:
+            over, energy = self._infeasible(placement)
+            # Rounding may see a plan at the very edge of a deadline from both sides.
+            found = (max(over, 5e-324), energy)
+        if len(self._keys) >= _MOST_KEPT:
+            self._keys.clear()
+        self._keys[state] = found
+        return found
+
+
+def random_state(states: States, rng: np.random.Generator, case: int | None = None) -> State:
+    """Return a random walk of a random configuration with random cuts."""
+    if case is None:
+        case = int(rng.integers(len(states.chains)))
+    nodes = [states.sources[case]]
+    while True:
+        leaving = states.heads[nodes[-1]]
+        step = int(rng.integers(len(leaving) + 1))
+        if step == len(leaving):
+            break
+        nodes.append(leaving[step])
+    length = states.chains[case].length
+    cuts = sorted(rng.integers(length, size=len(nodes) - 1).tolist())
+    return State(case, tuple(nodes), (*cuts, length))

@@ -1,0 +1,84 @@
+"""Everything on one node: ``device-only``, ``edge-only`` and ``cloud-only`` for CIFT.
+
+The raw input goes from the source to one node of the tier, over relays where there is no direct
+link; that node hosts all blocks. Configuration, node, route and both speeds are the cheapest that
+keep the deadlines, by going through all of them. For ``device-only`` the node may be the source
+itself, which ships nothing. What it cannot represent: any cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from splitopt.heuristics.baselines.cift.data import Chain
+from splitopt.heuristics.baselines.cift.routes import Network, Route
+from splitopt.heuristics.baselines.cift.search import Placement, Segment, exhaust
+from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.contract.method import (
+    Budget,
+    OnProgress,
+    Option,
+    Recorder,
+    Result,
+    Support,
+    read_options,
+)
+
+__all__ = ["CLOUD_ONLY", "DEVICE_ONLY", "EDGE_ONLY", "OneTier"]
+
+
+class OneTier:
+    """All blocks on one node of a tier."""
+
+    options: tuple[Option, ...] = ()
+
+    def __init__(self, name: str, tier: str) -> None:
+        self.name = name
+        self.tier = tier
+
+    def supports(self, instance: CiftInstance) -> Support:
+        """Take every instance that has a node of the tier."""
+        if any(node.tier == self.tier for node in instance.nodes):
+            return Support()
+        return Support(f"the instance has no node of tier {self.tier}")
+
+    def solve(
+        self,
+        instance: CiftInstance,
+        budget: Budget,
+        seed: int,
+        options: Mapping[str, object],
+        warm_start: CiftPlan | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Result:
+        """Return the cheapest plan of this kind, or the least violating one."""
+        read_options(self.name, self.options, options)
+        return exhaust(instance, self._placements, budget, Recorder(on_progress))
+
+    def _placements(
+        self,
+        instance: CiftInstance,
+        network: Network,
+        chain: Chain,
+        energy_limit_j: Callable[[], float],
+        stop: Callable[[], bool],
+        *,
+        strict: bool,
+    ) -> Iterator[Placement]:
+        source = chain.configuration.source
+        start = Route(0.0, 0.0, 0.0, (source,))
+        ways = {source: [start]} | dict(
+            network.routes(chain, start, chain.bits[0], energy_limit_j(), strict=strict, stop=stop)
+        )
+        for name, routes in ways.items():
+            if instance.nodes[instance.node_index[name]].tier != self.tier:
+                continue
+            for route in routes:
+                segment = Segment(len(route.nodes) - 1, 0, chain.length)
+                yield Placement(chain, route, (segment,))
+
+
+DEVICE_ONLY = OneTier("device-only", "end")
+EDGE_ONLY = OneTier("edge-only", "edge")
+CLOUD_ONLY = OneTier("cloud-only", "cloud")

@@ -1,0 +1,139 @@
+"""``ppo`` for CIFT: a trained policy builds a plan decision by decision; NumPy alone.
+
+The process, its masks and its completion bounds are `cift_process`. With ``samples`` = 0 the
+likeliest decisions are taken; else so many plans are drawn besides, and the best is kept: the
+cheapest that keeps the deadlines, else the one that exceeds them least. With ``repair`` a plan that
+misses a deadline is repaired (`cift_repair`); the statistics say what the policy alone achieved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from splitopt.heuristics.learner.cift.play import (
+    VARIANTS,
+    CiftPolicyFile,
+    committed,
+    decide,
+    merit,
+    read_policy,
+)
+from splitopt.heuristics.learner.cift.process import CiftProcess
+from splitopt.heuristics.learner.cift.repair import repair
+from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.contract.method import (
+    Budget,
+    Guarantee,
+    OnProgress,
+    Option,
+    Recorder,
+    Result,
+    Statistic,
+    Support,
+    Termination,
+    read_options,
+)
+from splitopt.instances.contract.outcome import conclude, nothing_found
+
+__all__ = ["METHOD", "LearnedPlans"]
+
+
+class LearnedPlans:
+    """A trained policy as a method."""
+
+    name = "ppo"
+    options = (
+        Option(
+            "variant",
+            "priced",
+            "which committed policy: it sees completions at all prices, or only the cheapest and "
+            "the fastest",
+            choices=VARIANTS,
+        ),
+        Option("samples", 0, "plans to draw beside the likeliest", minimum=0, maximum=10**6),
+        Option("repair", True, "whether a plan that misses a deadline is repaired"),
+        Option("policy", "", "file of a policy to use instead, as splitopt train writes it"),
+    )
+
+    def supports(self, instance: CiftInstance) -> Support:
+        """Take every instance; of an interval of speeds a fine grid is used."""
+        return Support()
+
+    def solve(
+        self,
+        instance: CiftInstance,
+        budget: Budget,
+        seed: int,
+        options: Mapping[str, object],
+        warm_start: CiftPlan | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Result:
+        """Return the plan the policy decides on; without a feasible one, the least violating."""
+        given = read_options(self.name, self.options, options)
+        recorder = Recorder(on_progress)
+        path = str(given["policy"])
+        policy = read_policy(Path(path)) if path else committed(str(given["variant"]))
+        if recorder.remaining_s(budget) == 0.0:
+            return nothing_found(recorder, termination=Termination.TIME)
+        process = CiftProcess(instance)
+        if not process.can_start:
+            return nothing_found(recorder, statistics=_statistics(policy))
+        state = decide(process, policy)
+        greedy = merit(process, state)
+        if greedy[0] == 0:
+            recorder.note(greedy[1])
+        samples, drawn = int(given["samples"]), 0
+        rng = np.random.default_rng(seed)
+        while drawn < samples and recorder.remaining_s(budget) != 0.0:
+            drawn += 1
+            other = decide(process, policy, rng)
+            if merit(process, other) < merit(process, state):
+                state = other
+                if process.excess(state) == 0:
+                    recorder.note(state.label[0])
+        means = "off"
+        if given["repair"]:
+            state, means = repair(process, state)
+        found: dict[str, Statistic] = {
+            "samples": drawn,
+            "greedy_energy_j": greedy[1],
+            "greedy_feasible": greedy[0] == 0,
+            "repair": means,
+        }
+        return conclude(
+            instance,
+            process.plan(state),
+            recorder,
+            budget,
+            termination=Termination.SOLVED if drawn == samples else Termination.TIME,
+            guarantee=_guarantee(policy),
+            statistics=_statistics(policy) | found,
+        )
+
+
+def _guarantee(policy: CiftPolicyFile) -> Guarantee:
+    return Guarantee(
+        "none",
+        None,
+        f"learned policy {policy.digest[:12]} ({policy.variant}, training seed "
+        f"{policy.document.get('seed')}); promises nothing",
+    )
+
+
+def _statistics(policy: CiftPolicyFile) -> dict[str, Statistic]:
+    about = policy.document
+    found: dict[str, Statistic] = {
+        "policy_sha256": policy.digest,
+        "policy_variant": policy.variant,
+    }
+    for name in ("seed", "updates", "processor_s"):
+        value = about.get(name)
+        found[f"training_{name}"] = value if isinstance(value, int | float) else None
+    return found
+
+
+METHOD = LearnedPlans()

@@ -1,0 +1,352 @@
+"""The judge of CIFT: what a plan costs, and which constraints it breaks.
+
+One piece of code computes both, over doubles for `evaluate` and over rationals for verdicts.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Generic, TypeVar
+
+from splitopt.instances.cift.model import CiftInstance, Configuration, Link
+from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.exact import rational
+from splitopt.instances.core.tolerances import TOLERANCES
+from splitopt.instances.core.violations import Violation
+
+__all__ = ["CiftEvaluation", "StageCost", "check_cift", "evaluate_cift", "exact_energy_j"]
+
+Number = TypeVar("Number", float, Fraction)
+
+
+@dataclass(frozen=True, slots=True)
+class StageCost:
+    """What one hop or one host adds, for all requests and all of fine-tuning.
+
+    Attributes
+    ----------
+    kind
+        ``hop`` or ``host``.
+    where
+        ``a -> b`` or the node's name.
+    blocks
+        Blocks hosted; 0 for a hop.
+    inference_latency_s, fine_tuning_time_s
+        Seconds a request, seconds in all.
+    inference_energy_j, fine_tuning_energy_j
+        Joules for all R requests, joules for all of fine-tuning.
+    """
+
+    kind: str
+    where: str
+    blocks: int
+    inference_latency_s: float
+    fine_tuning_time_s: float
+    inference_energy_j: float
+    fine_tuning_energy_j: float
+
+
+@dataclass(frozen=True, slots=True)
+class CiftEvaluation:
+    """What a plan costs: T_inf a request, T_ft in all, and energy.
+
+    Attributes
+    ----------
+    objective
+        E in J, the sum of both energies.
+    stages
+        The same figures by hop and host, along the path.
+    """
+
+    objective: float
+    inference_latency_s: float
+    fine_tuning_time_s: float
+    inference_energy_j: float
+    fine_tuning_energy_j: float
+    stages: tuple[StageCost, ...]
+
+    @property
+    def energy_j(self) -> float:
+        """E in J."""
+        return self.objective
+
+
+def _structure(
+    instance: CiftInstance, plan: CiftPlan
+) -> tuple[Configuration | None, list[Link], list[Violation]]:
+    """Return the configuration, the links of the path, and what is broken about them."""
+    broken: list[Violation] = []
+
+    def breaks(constraint: str, where: str, statement: str) -> None:
+        broken.append(Violation(constraint, where, None, None, statement))
+
+    chosen = plan.configuration(instance)
+    if chosen is None:
+        breaks(
+            "configuration",
+            f"{plan.model}, {plan.compression}, {plan.source}, {plan.fraction:g}",
+            "the instance offers no such configuration",
+        )
+    links: list[Link] = []
+    if plan.stops[0].node != plan.source:
+        breaks("path", plan.stops[0].node, f"the path starts at its source {plan.source}")
+    for here, there in itertools.pairwise(plan.stops):
+        for link in instance.links_from.get(here.node, ()):
+            if link.head == there.node:
+                links.append(link)
+                break
+        else:
+            breaks("path", f"{here.node} -> {there.node}", "there is no such link")
+    for stop in plan.stops:
+        if stop.node not in instance.node_index:
+            breaks("path", stop.node, "there is no such node")
+    if len({stop.node for stop in plan.stops}) < len(plan.stops):
+        breaks("path", "stops", "a node stands on a path at most once")
+    if plan.stops[-1].blocks == 0:
+        breaks("path", plan.stops[-1].node, "the path ends at the last block's host")
+    if plan.model in instance.model_index:
+        due = len(instance.models[instance.model_index[plan.model]].blocks)
+        placed = sum(stop.blocks for stop in plan.stops)
+        if placed != due:
+            breaks("blocks", plan.model, f"{placed} blocks are placed of {due}")
+    if chosen is not None:
+        trained = instance.sample_passes(chosen) > 0
+        for stop in plan.stops:
+            has = (
+                stop.inference_speed_flop_per_s is not None,
+                stop.fine_tuning_speed_flop_per_s is not None,
+            )
+            due_speeds = (stop.blocks > 0, stop.blocks > 0 and trained)
+            if has != due_speeds:
+                breaks(
+                    "speed",
+                    stop.node,
+                    "a host has an inference speed and, if there is fine-tuning, a second one; "
+                    "a relay has none",
+                )
+    return chosen, links, broken
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage(Generic[Number]):
+    kind: str
+    where: str
+    blocks: int
+    latency: Number
+    time: Number
+    inference_energy: Number
+    fine_tuning_energy: Number
+
+
+def _stages(
+    instance: CiftInstance,
+    plan: CiftPlan,
+    chosen: Configuration,
+    links: list[Link],
+    lift: Callable[[float], Number],
+) -> list[_Stage[Number]]:
+    """Return the cost of each hop and host along the path, in the numbers `lift` makes.
+
+    With R requests, S sample passes, training factors 3 (compute) and 2 (communication)::
+
+        host of w FLOP:  T_inf  w / f_inf                 T_ft  3 S w / f_ft
+                         E_inf  R w (kappa f_inf^2 + rho / f_inf)
+                         E_ft   3 S w (kappa f_ft^2 + rho / f_ft)
+        hop of a bits:   T_inf  a / B + d                 T_ft  2 S (a / B + d / batch)
+                         E_inf  R e a                     E_ft  2 S e a
+    """
+    zero = lift(0.0)
+    training = instance.training
+    model = instance.models[instance.model_index[chosen.model]]
+    level = instance.compressions[instance.compression_index[chosen.compression]]
+    requests = lift(instance.requests)
+    passes = lift(instance.sample_passes(chosen))
+    compute = lift(training.compute_factor) * passes
+    communication = lift(training.communication_factor) * passes
+    stages: list[_Stage[Number]] = []
+    done = 0
+    for position, stop in enumerate(plan.stops):
+        if position > 0:
+            link = links[position - 1]
+            bits = lift(model.input_bits)
+            if done > 0:
+                factor = lift(level.activation_factor)
+                bits = lift(model.blocks[done - 1].activation_bits) * factor
+            wire = bits / lift(link.rate_bit_per_s)
+            delay = lift(link.delay_s)
+            energy = lift(link.energy_j_per_bit) * bits
+            stages.append(
+                _Stage(
+                    "hop",
+                    f"{link.tail} -> {link.head}",
+                    0,
+                    wire + delay,
+                    communication * (wire + delay / lift(training.batch_size)),
+                    requests * energy,
+                    communication * energy,
+                )
+            )
+        if stop.blocks == 0:
+            continue
+        node = instance.nodes[instance.node_index[stop.node]]
+        work = zero
+        for block in model.blocks[done : done + stop.blocks]:
+            work += lift(block.flops)
+        work *= lift(level.flops_factor)
+        done += stop.blocks
+        kappa, rho = lift(node.kappa_j_s2_per_flop3), lift(node.busy_power_w)
+        figures = []
+        for speed in (stop.inference_speed_flop_per_s, stop.fine_tuning_speed_flop_per_s):
+            if speed is None:
+                figures.append((zero, zero))
+                continue
+            f = lift(speed)
+            figures.append((work / f, kappa * work * f * f + rho * work / f))
+        (latency, inference), (time, tuning) = figures
+        stages.append(
+            _Stage(
+                "host",
+                stop.node,
+                stop.blocks,
+                latency,
+                compute * time,
+                requests * inference,
+                compute * tuning,
+            )
+        )
+    return stages
+
+
+def _sums(
+    stages: list[_Stage[Number]], lift: Callable[[float], Number]
+) -> tuple[Number, Number, Number, Number]:
+    latency, time, inference, tuning = lift(0.0), lift(0.0), lift(0.0), lift(0.0)
+    for stage in stages:
+        latency += stage.latency
+        time += stage.time
+        inference += stage.inference_energy
+        tuning += stage.fine_tuning_energy
+    return latency, time, inference, tuning
+
+
+def _require(instance: CiftInstance, plan: CiftPlan) -> tuple[Configuration, list[Link]]:
+    chosen, links, broken = _structure(instance, plan)
+    if broken or chosen is None:
+        first = broken[0]
+        raise InputError(
+            f"plan.{first.constraint}", first.where, first.statement, "correct the plan"
+        )
+    return chosen, links
+
+
+def evaluate_cift(instance: CiftInstance, plan: CiftPlan) -> CiftEvaluation:
+    """Return what `plan` costs, in floating point.
+
+    Memory and deadlines are `check`'s business: a plan that breaks them still has a cost.
+
+    Raises
+    ------
+    InputError
+        When the plan does not fit the instance: unknown configuration, no such link, blocks
+        missing, speeds missing.
+    """
+    chosen, links = _require(instance, plan)
+    stages = _stages(instance, plan, chosen, links, float)
+    latency, time, inference, tuning = _sums(stages, float)
+    return CiftEvaluation(
+        inference + tuning,
+        latency,
+        time,
+        inference,
+        tuning,
+        tuple(
+            StageCost(
+                s.kind,
+                s.where,
+                s.blocks,
+                s.latency,
+                s.time,
+                s.inference_energy,
+                s.fine_tuning_energy,
+            )
+            for s in stages
+        ),
+    )
+
+
+def exact_energy_j(instance: CiftInstance, plan: CiftPlan) -> Fraction:
+    """Return the energy of `plan` as the rational it is.
+
+    Raises
+    ------
+    InputError
+        As `evaluate_cift`.
+    """
+    chosen, links = _require(instance, plan)
+    _, _, inference, tuning = _sums(_stages(instance, plan, chosen, links, rational), rational)
+    return inference + tuning
+
+
+def check_cift(instance: CiftInstance, plan: CiftPlan) -> list[Violation]:
+    """Return the constraints `plan` breaks, decided over rationals; empty when feasible.
+
+    Constraints: ``configuration``, ``path``, ``blocks``, ``speed``, ``memory``,
+    ``inference-deadline``, ``fine-tuning-deadline``. Deadlines hold to the relative tolerance
+    of the suite.
+    """
+    chosen, links, broken = _structure(instance, plan)
+    if broken or chosen is None:
+        return broken
+    model = instance.models[instance.model_index[chosen.model]]
+    level = instance.compressions[instance.compression_index[chosen.compression]]
+    trained = instance.sample_passes(chosen) > 0
+    done = 0
+    for stop in plan.stops:
+        if stop.blocks == 0:
+            continue
+        node = instance.nodes[instance.node_index[stop.node]]
+        for speed in (stop.inference_speed_flop_per_s, stop.fine_tuning_speed_flop_per_s):
+            if speed is not None and not node.admits(speed):
+                broken.append(
+                    Violation(
+                        "speed", stop.node, speed, None, f"{speed:g} FLOP/s is not admissible"
+                    )
+                )
+        held = sum(
+            (rational(block.param_bytes) for block in model.blocks[done : done + stop.blocks]),
+            Fraction(0),
+        ) * rational(level.param_factor)
+        if trained:
+            held *= rational(instance.training.memory_factor)
+        done += stop.blocks
+        if held > rational(node.memory_bytes):
+            broken.append(
+                Violation(
+                    "memory",
+                    stop.node,
+                    float(held),
+                    node.memory_bytes,
+                    f"the segment needs {float(held):.6g} bytes of {node.memory_bytes:.6g}",
+                )
+            )
+    latency, time, _, _ = _sums(_stages(instance, plan, chosen, links, rational), rational)
+    tolerance = 1 + rational(TOLERANCES.deadline)
+    for constraint, value, limit in (
+        ("inference-deadline", latency, instance.inference_deadline_s),
+        ("fine-tuning-deadline", time, instance.fine_tuning_deadline_s),
+    ):
+        if limit is not None and value > rational(limit) * tolerance:
+            broken.append(
+                Violation(
+                    constraint,
+                    "plan",
+                    float(value),
+                    limit,
+                    f"{float(value):.9g} s exceed the deadline of {limit:.9g} s",
+                )
+            )
+    return broken

@@ -1,0 +1,690 @@
+"""CIFT instances: collaborative inference and fine-tuning over end, edge and cloud nodes."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, TypeVar
+
+from splitopt.instances.core import fields
+from splitopt.instances.core.documents import content_hash
+from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.exact import rational
+from splitopt.instances.networks.curves import LearningCurve
+from splitopt.instances.networks.profiles import Profile, read_version
+
+__all__ = [
+    "CiftInstance",
+    "Compression",
+    "Configuration",
+    "Link",
+    "Node",
+    "SpeedInterval",
+    "Speeds",
+    "Training",
+]
+
+FORMAT = "splitopt-cift"
+VERSION = 1
+TIERS = ("end", "edge", "cloud")
+Tier = Literal["end", "edge", "cloud"]
+Scalar = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedInterval:
+    """Speeds low <= f <= high in FLOP/s, low > 0."""
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        low = fields.number("min", self.low, above=0)
+        high = fields.number("max", self.high, above=0)
+        if low > high:
+            raise InputError("max", high, f"a number >= min = {low:g}", "swap min and max")
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
+
+    def admits(self, speed: float) -> bool:
+        """Return whether a host may run at `speed`."""
+        return self.low <= speed <= self.high
+
+
+# A finite list of levels, ascending, or an interval.
+Speeds = tuple[float, ...] | SpeedInterval
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node n.
+
+    Attributes
+    ----------
+    tier
+        ``end``, ``edge`` or ``cloud``.
+    speeds_flop_per_s
+        Admissible speeds: ascending levels, or an interval.
+    kappa_j_s2_per_flop3
+        w FLOP at speed f take ``kappa * w * f**2`` J.
+    busy_power_w
+        rho; adds ``rho * w / f`` J.
+    memory_bytes
+        M_n.
+    samples
+        D_n, the local data set of an end node.
+    """
+
+    name: str
+    tier: Tier
+    speeds_flop_per_s: Speeds
+    kappa_j_s2_per_flop3: float
+    busy_power_w: float
+    memory_bytes: float
+    samples: int = 0
+
+    def __post_init__(self) -> None:
+        fields.name("name", self.name)
+        fields.one_of("tier", self.tier, TIERS)
+        for column in ("kappa_j_s2_per_flop3", "busy_power_w", "memory_bytes"):
+            value = fields.number(column, getattr(self, column), minimum=0)
+            object.__setattr__(self, column, value)
+        object.__setattr__(self, "samples", fields.integer("samples", self.samples, minimum=0))
+        if isinstance(self.speeds_flop_per_s, SpeedInterval):
+            return
+        levels = tuple(
+            fields.number(f"speeds_flop_per_s[{i}]", value, above=0)
+            for i, value in enumerate(
+                fields.sequence("speeds_flop_per_s", self.speeds_flop_per_s, minimum=1)
+            )
+        )
+        for index, (slow, fast) in enumerate(itertools.pairwise(levels)):
+            if slow >= fast:
+                raise InputError(
+                    f"speeds_flop_per_s[{index + 1}]",
+                    fast,
+                    f"levels in ascending order, so above {slow:g}",
+                    "sort the levels and drop doubles",
+                )
+        object.__setattr__(self, "speeds_flop_per_s", levels)
+
+    def admits(self, speed: float) -> bool:
+        """Return whether a host may run at `speed`."""
+        if isinstance(self.speeds_flop_per_s, SpeedInterval):
+            return self.speeds_flop_per_s.admits(speed)
+        return speed in self.speeds_flop_per_s
+
+    @staticmethod
+    def from_document(document: object) -> Node:
+        """Return the node in a JSON object."""
+        found = dict(
+            fields.mapping(
+                "",
+                document,
+                (
+                    "name",
+                    "tier",
+                    "speeds_flop_per_s",
+                    "kappa_j_s2_per_flop3",
+                    "busy_power_w",
+                    "memory_bytes",
+                ),
+                ("samples",),
+            )
+        )
+        speeds = found["speeds_flop_per_s"]
+        if isinstance(speeds, dict):
+            ends = fields.mapping("speeds_flop_per_s", speeds, ("min", "max"))
+            try:
+                found["speeds_flop_per_s"] = SpeedInterval(ends["min"], ends["max"])  # type: ignore[arg-type]
+            except InputError as error:
+                raise error.within("speeds_flop_per_s") from None
+        return Node(**found)  # type: ignore[arg-type]
+
+    def to_document(self) -> dict[str, object]:
+        """Return the node as a JSON object."""
+        speeds = self.speeds_flop_per_s
+        return {
+            "name": self.name,
+            "tier": self.tier,
+            "speeds_flop_per_s": {"min": speeds.low, "max": speeds.high}
+            if isinstance(speeds, SpeedInterval)
+            else list(speeds),
+            "kappa_j_s2_per_flop3": self.kappa_j_s2_per_flop3,
+            "busy_power_w": self.busy_power_w,
+            "memory_bytes": self.memory_bytes,
+            "samples": self.samples,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A directed link; gradients go back over it at the same figures.
+
+    Attributes
+    ----------
+    tail, head
+        Names of the nodes it leads from and to.
+    rate_bit_per_s, delay_s, energy_j_per_bit
+        B, d and e (both ends together).
+    """
+
+    tail: str
+    head: str
+    rate_bit_per_s: float
+    delay_s: float
+    energy_j_per_bit: float
+
+    def __post_init__(self) -> None:
+        fields.name("tail", self.tail)
+        fields.name("head", self.head)
+        rate = fields.number("rate_bit_per_s", self.rate_bit_per_s, above=0)
+        object.__setattr__(self, "rate_bit_per_s", rate)
+        for column in ("delay_s", "energy_j_per_bit"):
+            value = fields.number(column, getattr(self, column), minimum=0)
+            object.__setattr__(self, column, value)
+
+    @staticmethod
+    def from_document(document: object) -> Link:
+        """Return the link in a JSON object."""
+        columns = [column.name for column in dataclasses.fields(Link)]
+        return Link(**dict(fields.mapping("", document, columns)))  # type: ignore[arg-type]
+
+    def to_document(self) -> dict[str, object]:
+        """Return the link as a JSON object."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Compression:
+    """A compression level: what it leaves of FLOPs, parameters and activations (0 < x <= 1)."""
+
+    name: str
+    flops_factor: float
+    param_factor: float
+    activation_factor: float
+
+    def __post_init__(self) -> None:
+        fields.name("name", self.name)
+        for column in ("flops_factor", "param_factor", "activation_factor"):
+            value = fields.number(column, getattr(self, column), above=0, maximum=1)
+            object.__setattr__(self, column, value)
+
+    @staticmethod
+    def from_document(document: object) -> Compression:
+        """Return the level in a JSON object."""
+        columns = [column.name for column in dataclasses.fields(Compression)]
+        return Compression(**dict(fields.mapping("", document, columns)))  # type: ignore[arg-type]
+
+    def to_document(self) -> dict[str, object]:
+        """Return the level as a JSON object."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """Factors by which training costs more than a forward pass.
+
+    Attributes
+    ----------
+    compute_factor
+        Forward and backward FLOPs over forward FLOPs.
+    communication_factor
+        Activations there and gradients back, at b = 0 too.
+    batch_size
+        Samples that share one link delay.
+    memory_factor
+        Parameter memory in training over parameter memory in serving.
+    """
+
+    compute_factor: float = 3.0
+    communication_factor: float = 2.0
+    batch_size: int = 32
+    memory_factor: float = 3.0
+
+    def __post_init__(self) -> None:
+        for column in ("compute_factor", "communication_factor", "memory_factor"):
+            value = fields.number(column, getattr(self, column), above=0)
+            object.__setattr__(self, column, value)
+        batch_size = fields.integer("batch_size", self.batch_size, minimum=1)
+        object.__setattr__(self, "batch_size", batch_size)
+
+    @staticmethod
+    def from_document(document: object) -> Training:
+        """Return the factors in a JSON object."""
+        columns = [column.name for column in dataclasses.fields(Training)]
+        return Training(**dict(fields.mapping("", document, columns)))  # type: ignore[arg-type]
+
+    def to_document(self) -> dict[str, object]:
+        """Return the factors as a JSON object."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A configuration g = (m, c, u, q) with its number of epochs K_g.
+
+    Attributes
+    ----------
+    model, compression, source
+        Names of the profile, the compression level and the end node that holds the data.
+    fraction
+        q, the share of the local data used, 0 < q <= 1.
+    epochs
+        K_g >= 0, as it follows from the learning curve.
+    """
+
+    model: str
+    compression: str
+    source: str
+    fraction: float
+    epochs: int
+
+    def __post_init__(self) -> None:
+        for column in ("model", "compression", "source"):
+            fields.name(column, getattr(self, column))
+        fraction = fields.number("fraction", self.fraction, above=0, maximum=1)
+        object.__setattr__(self, "fraction", fraction)
+        object.__setattr__(self, "epochs", fields.integer("epochs", self.epochs, minimum=0))
+
+    @staticmethod
+    def from_document(document: object) -> Configuration:
+        """Return the configuration in a JSON object."""
+        columns = [column.name for column in dataclasses.fields(Configuration)]
+        return Configuration(**dict(fields.mapping("", document, columns)))  # type: ignore[arg-type]
+
+    def to_document(self) -> dict[str, object]:
+        """Return the configuration as a JSON object."""
+        return dataclasses.asdict(self)
+
+
+Part = TypeVar("Part")
+_GROUPS = (
+    "nodes",
+    "links",
+    "models",
+    "compressions",
+    "configurations",
+    "curves",
+    "assumptions",
+)
+
+
+def _read_list(
+    found: Mapping[str, object], name: str, read: Callable[[object], Part]
+) -> tuple[Part, ...]:
+    parts = []
+    for index, entry in enumerate(fields.sequence(name, found[name])):
+        try:
+            parts.append(read(entry))
+        except InputError as error:
+            raise error.within(f"{name}[{index}]") from None
+    return tuple(parts)
+
+
+@dataclass(frozen=True)
+class CiftInstance:
+    """One instance of CIFT, checked when it is built and never changed.
+
+    Attributes
+    ----------
+    name
+        Name, safe in paths.
+    nodes, links
+        The network; links are acyclic, at most one an ordered pair.
+    models, compressions
+        Profiles and compression levels to choose from.
+    configurations
+        The (model, compression, source, fraction) to choose from; one whose target is out
+        of reach is absent. The order is the order of ties.
+    requests
+        R >= 0 inference requests.
+    error_target
+        1 - A, the error fine-tuning must reach; None when epochs are given, not derived.
+    curves
+        Learning curves the epochs follow from.
+    inference_deadline_s, fine_tuning_deadline_s
+        tau_inf a request and tau_ft in all; None where absent.
+    training
+        Training factors.
+    description, assumptions, origin
+        Annotations; they do not enter the content hash.
+    """
+
+    name: str
+    nodes: tuple[Node, ...]
+    links: tuple[Link, ...]
+    models: tuple[Profile, ...]
+    compressions: tuple[Compression, ...]
+    configurations: tuple[Configuration, ...]
+    requests: int
+    error_target: float | None = None
+    curves: tuple[LearningCurve, ...] = ()
+    inference_deadline_s: float | None = None
+    fine_tuning_deadline_s: float | None = None
+    training: Training = field(default_factory=Training)
+    description: str = ""
+    assumptions: tuple[str, ...] = ()
+    origin: Mapping[str, Scalar] = field(default_factory=dict)
+
+    problem = "cift"
+
+    def __post_init__(self) -> None:
+        fields.name("name", self.name)
+        fields.text("description", self.description)
+        for group in _GROUPS:
+            object.__setattr__(self, group, tuple(getattr(self, group)))
+        for index, line in enumerate(self.assumptions):
+            fields.text(f"assumptions[{index}]", line)
+        object.__setattr__(self, "requests", fields.integer("requests", self.requests, minimum=0))
+        for column in ("inference_deadline_s", "fine_tuning_deadline_s"):
+            if getattr(self, column) is not None:
+                value = fields.number(
+                    column, getattr(self, column), minimum=0, remedy="null for no deadline"
+                )
+                object.__setattr__(self, column, value)
+        if self.error_target is not None:
+            value = fields.number("error_target", self.error_target, minimum=0, maximum=1)
+            object.__setattr__(self, "error_target", value)
+        for group in ("nodes", "models", "compressions"):
+            fields.names_differ(group, [part.name for part in getattr(self, group)])
+        if not self.nodes:
+            raise InputError("nodes", [], "at least one node", "add the nodes")
+        object.__setattr__(self, "models", tuple(model.bare() for model in self.models))
+        self._check_links()
+        self._check_curves()
+        self._check_configurations()
+
+    def _check_links(self) -> None:
+        known = set(self.node_index)
+        pairs: set[tuple[str, str]] = set()
+        for index, link in enumerate(self.links):
+            for end in ("tail", "head"):
+                if getattr(link, end) not in known:
+                    raise InputError(
+                        f"links[{index}].{end}",
+                        getattr(link, end),
+                        "the name of a node",
+                        "add the node or correct the name",
+                    )
+            if (link.tail, link.head) in pairs:
+                raise InputError(
+                    f"links[{index}]",
+                    f"{link.tail} -> {link.head}",
+                    "at most one link an ordered pair",
+                    "remove one of the two",
+                )
+            pairs.add((link.tail, link.head))
+        self._check_acyclic()
+
+    def _check_acyclic(self) -> None:
+        waiting = {node.name: 0 for node in self.nodes}
+        for link in self.links:
+            waiting[link.head] += 1
+        ready = [name for name, count in waiting.items() if count == 0]
+        order = []
+        while ready:
+            name = ready.pop()
+            order.append(name)
+            for link in self.links_from[name]:
+                waiting[link.head] -= 1
+                if waiting[link.head] == 0:
+                    ready.append(link.head)
+        if len(order) == len(self.nodes):
+            return
+        # Each node that is left has a link from another one: going back runs into the cycle.
+        back = {
+            link.head: (index, link)
+            for index, link in enumerate(self.links)
+            if waiting[link.tail] > 0 and waiting[link.head] > 0
+        }
+        node = next(iter(back))
+        met: set[str] = set()
+        while node not in met:
+            met.add(node)
+            node = back[node][1].tail
+        index, link = back[node]
+        raise InputError(
+            f"links[{index}]",
+            f"{link.tail} -> {link.head}",
+            "links without a cycle",
+            "remove a link of the cycle",
+        )
+
+    def _check_curves(self) -> None:
+        seen: set[tuple[str, str]] = set()
+        for index, curve in enumerate(self.curves):
+            where = f"curves[{index}]"
+            self._check_known(f"{where}.model", curve.model, self.model_index)
+            self._check_known(f"{where}.compression", curve.compression, self.compression_index)
+            if (curve.model, curve.compression) in seen:
+                raise InputError(
+                    where,
+                    f"{curve.model}, {curve.compression}",
+                    "one curve a model and compression",
+                    "remove one of the two",
+                )
+            seen.add((curve.model, curve.compression))
+
+    def _check_known(self, where: str, name: str, known: Mapping[str, int]) -> None:
+        if name not in known:
+            raise InputError(
+                where, name, "one of " + ", ".join(known), "correct the name or add what it names"
+            )
+
+    def _check_configurations(self) -> None:
+        curves = {(curve.model, curve.compression): curve for curve in self.curves}
+        seen: set[tuple[str, str, str, float]] = set()
+        for index, g in enumerate(self.configurations):
+            where = f"configurations[{index}]"
+            self._check_known(f"{where}.model", g.model, self.model_index)
+            self._check_known(f"{where}.compression", g.compression, self.compression_index)
+            self._check_known(f"{where}.source", g.source, self.node_index)
+            node = self.nodes[self.node_index[g.source]]
+            if node.tier != "end":
+                raise InputError(
+                    f"{where}.source", g.source, "an end node", "choose a node of tier end"
+                )
+            key = (g.model, g.compression, g.source, g.fraction)
+            if key in seen:
+                raise InputError(
+                    where, ", ".join(map(str, key)), "each configuration once", "remove one"
+                )
+            seen.add(key)
+            samples = self.samples_per_epoch(g)
+            if self.error_target is None:
+                if g.epochs > 0 and samples < 1:
+                    raise InputError(
+                        f"{where}.epochs", g.epochs, "0 for a source without data", "give it data"
+                    )
+                continue
+            curve = curves.get((g.model, g.compression))
+            if curve is None:
+                raise InputError(
+                    f"{where}",
+                    f"{g.model}, {g.compression}",
+                    "pairs with a learning curve",
+                    "add the curve, or set error_target to null",
+                )
+            if samples < 1:
+                raise InputError(
+                    f"{where}.source", g.source, "a node with samples >= 1", "give it data"
+                )
+            if not curve.follows(g.epochs, samples, self.error_target):
+                due = curve.epochs(samples, self.error_target)
+                raise InputError(
+                    f"{where}.epochs",
+                    g.epochs,
+                    "nothing, since the target is out of reach"
+                    if due is None
+                    else f"{due}, as it follows from the curve",
+                    "remove the configuration" if due is None else f"write {due}",
+                )
+
+    # -- derived ---------------------------------------------------------------------------
+
+    @cached_property
+    def node_index(self) -> Mapping[str, int]:
+        """Node name to position."""
+        return {node.name: index for index, node in enumerate(self.nodes)}
+
+    @cached_property
+    def model_index(self) -> Mapping[str, int]:
+        """Model name to position."""
+        return {model.name: index for index, model in enumerate(self.models)}
+
+    @cached_property
+    def compression_index(self) -> Mapping[str, int]:
+        """Compression name to position."""
+        return {level.name: index for index, level in enumerate(self.compressions)}
+
+    @cached_property
+    def links_from(self) -> Mapping[str, tuple[Link, ...]]:
+        """Node name to the links that leave it, in file order."""
+        leaving: dict[str, list[Link]] = {node.name: [] for node in self.nodes}
+        for link in self.links:
+            leaving[link.tail].append(link)
+        return {name: tuple(links) for name, links in leaving.items()}
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 of what determines the optimum; name and annotations are left out."""
+        document = self.to_document()
+        for annotation in ("name", "description", "assumptions", "origin"):
+            del document[annotation]
+        return content_hash(document)
+
+    @property
+    def has_continuous_speeds(self) -> bool:
+        """Whether any node's speeds form an interval."""
+        return any(isinstance(node.speeds_flop_per_s, SpeedInterval) for node in self.nodes)
+
+    @property
+    def deadlines(self) -> int:
+        """How many deadlines there are: 0, 1 or 2."""
+        return (self.inference_deadline_s is not None) + (self.fine_tuning_deadline_s is not None)
+
+    def samples_per_epoch(self, configuration: Configuration) -> int:
+        """Return N_g = ceil(q * D_u), exactly."""
+        node = self.nodes[self.node_index[configuration.source]]
+        return math.ceil(rational(configuration.fraction) * node.samples)
+
+    def sample_passes(self, configuration: Configuration) -> int:
+        """Return S_g = K_g * N_g."""
+        return configuration.epochs * self.samples_per_epoch(configuration)
+
+    def replace(self, **changes: object) -> CiftInstance:
+        """Return a copy with some fields changed, checked like any other instance."""
+        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+
+    # -- documents -------------------------------------------------------------------------
+
+    @staticmethod
+    def from_document(document: object) -> CiftInstance:
+        """Return the instance in a JSON object.
+
+        Raises
+        ------
+        InputError
+            Naming the field, the value, what is allowed and the remedy.
+        """
+        found = fields.mapping(
+            "",
+            document,
+            (
+                "format",
+                "version",
+                "name",
+                "requests",
+                "nodes",
+                "links",
+                "models",
+                "compressions",
+                "configurations",
+            ),
+            (
+                "description",
+                "assumptions",
+                "origin",
+                "error_target",
+                "inference_deadline_s",
+                "fine_tuning_deadline_s",
+                "training",
+                "curves",
+            ),
+        )
+        read_version(found, FORMAT, VERSION)
+        try:
+            training = Training.from_document(found["training"]) if "training" in found else None
+        except InputError as error:
+            raise error.within("training") from None
+        return CiftInstance(
+            name=fields.name("name", found["name"]),
+            nodes=_read_list(found, "nodes", Node.from_document),
+            links=_read_list(found, "links", Link.from_document),
+            models=_read_list(found, "models", Profile.from_document),
+            compressions=_read_list(found, "compressions", Compression.from_document),
+            configurations=_read_list(found, "configurations", Configuration.from_document),
+            requests=found["requests"],  # type: ignore[arg-type]
+            error_target=found.get("error_target"),  # type: ignore[arg-type]
+            curves=_read_list(found, "curves", LearningCurve.from_document)
+            if "curves" in found
+            else (),
+            inference_deadline_s=found.get("inference_deadline_s"),  # type: ignore[arg-type]
+            fine_tuning_deadline_s=found.get("fine_tuning_deadline_s"),  # type: ignore[arg-type]
+            training=training or Training(),
+            description=fields.text("description", found.get("description", "")),
+            assumptions=read_lines(found, "assumptions"),
+            origin=read_origin(found),
+        )
+
+    def to_document(self) -> dict[str, object]:
+        """Return the instance as a JSON object."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "name": self.name,
+            "description": self.description,
+            "assumptions": list(self.assumptions),
+            "origin": dict(self.origin),
+            "requests": self.requests,
+            "error_target": self.error_target,
+            "inference_deadline_s": self.inference_deadline_s,
+            "fine_tuning_deadline_s": self.fine_tuning_deadline_s,
+            "training": self.training.to_document(),
+            "nodes": [node.to_document() for node in self.nodes],
+            "links": [link.to_document() for link in self.links],
+            "models": [model.chain_document() for model in self.models],
+            "compressions": [level.to_document() for level in self.compressions],
+            "curves": [curve.to_document() for curve in self.curves],
+            "configurations": [g.to_document() for g in self.configurations],
+        }
+
+
+def read_lines(found: Mapping[str, object], name: str) -> tuple[str, ...]:
+    """Return an optional list of texts."""
+    lines = fields.sequence(name, found.get(name, ()))
+    return tuple(fields.text(f"{name}[{i}]", line) for i, line in enumerate(lines))
+
+
+def read_origin(found: Mapping[str, object]) -> dict[str, Scalar]:
+    """Return the optional object that says how an instance was made."""
+    given = found.get("origin", {})
+    if not isinstance(given, dict):
+        raise InputError("origin", given, "an object", "write {...} with named fields")
+    origin: dict[str, Scalar] = {}
+    for key, value in given.items():
+        fields.name(f"origin.{key}", key)
+        if isinstance(value, str):
+            origin[key] = fields.text(f"origin.{key}", value)
+        elif value is None or isinstance(value, bool):
+            origin[key] = value
+        elif isinstance(value, int):
+            origin[key] = fields.integer(f"origin.{key}", value)
+        else:
+            origin[key] = fields.number(f"origin.{key}", value)
+    return origin

@@ -1,0 +1,175 @@
+"""Plans of CIFT: decisions only; what they cost is for `evaluate` to say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from splitopt.instances.cift.model import CiftInstance, Configuration
+from splitopt.instances.core import fields
+from splitopt.instances.core.errors import InputError
+from splitopt.instances.networks.profiles import read_version
+
+__all__ = ["CiftPlan", "Stop"]
+
+FORMAT = "splitopt-cift-plan"
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """One node on a plan's path.
+
+    Attributes
+    ----------
+    node
+        Its name.
+    blocks
+        How many consecutive blocks it hosts; 0 for a relay, and for a source that ships
+        the raw input.
+    inference_speed_flop_per_s
+        f_inf of a host, None otherwise.
+    fine_tuning_speed_flop_per_s
+        f_ft of a host, None for a relay and where the configuration needs no fine-tuning.
+    """
+
+    node: str
+    blocks: int
+    inference_speed_flop_per_s: float | None = None
+    fine_tuning_speed_flop_per_s: float | None = None
+
+    def __post_init__(self) -> None:
+        fields.name("node", self.node)
+        object.__setattr__(self, "blocks", fields.integer("blocks", self.blocks, minimum=0))
+        for column in ("inference_speed_flop_per_s", "fine_tuning_speed_flop_per_s"):
+            if getattr(self, column) is not None:
+                value = fields.number(column, getattr(self, column), above=0)
+                object.__setattr__(self, column, value)
+
+    @staticmethod
+    def from_document(document: object) -> Stop:
+        """Return the stop in a JSON object."""
+        found = fields.mapping(
+            "",
+            document,
+            ("node", "blocks"),
+            ("inference_speed_flop_per_s", "fine_tuning_speed_flop_per_s"),
+        )
+        return Stop(**dict(found))  # type: ignore[arg-type]
+
+    def to_document(self) -> dict[str, object]:
+        """Return the stop as a JSON object."""
+        return {
+            "node": self.node,
+            "blocks": self.blocks,
+            "inference_speed_flop_per_s": self.inference_speed_flop_per_s,
+            "fine_tuning_speed_flop_per_s": self.fine_tuning_speed_flop_per_s,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CiftPlan:
+    """A configuration and a path of stops that hosts its blocks in order.
+
+    Attributes
+    ----------
+    model, compression, source, fraction
+        The configuration chosen.
+    stops
+        The path from the source to the host of the last block; the blocks of the stops add
+        up to the length of the chain.
+    """
+
+    model: str
+    compression: str
+    source: str
+    fraction: float
+    stops: tuple[Stop, ...]
+
+    def __post_init__(self) -> None:
+        for column in ("model", "compression", "source"):
+            fields.name(column, getattr(self, column))
+        fraction = fields.number("fraction", self.fraction, above=0, maximum=1)
+        object.__setattr__(self, "fraction", fraction)
+        if not self.stops:
+            raise InputError("stops", [], "at least the source", "add the stops of the path")
+
+    @staticmethod
+    def of(configuration: Configuration, stops: tuple[Stop, ...]) -> CiftPlan:
+        """Return the plan that serves `configuration` along `stops`."""
+        g = configuration
+        return CiftPlan(g.model, g.compression, g.source, g.fraction, stops)
+
+    @property
+    def hosts(self) -> tuple[Stop, ...]:
+        """The stops that host blocks."""
+        return tuple(stop for stop in self.stops if stop.blocks > 0)
+
+    def configuration(self, instance: CiftInstance) -> Configuration | None:
+        """Return the instance's configuration the plan chose, None when it has none such."""
+        for g in instance.configurations:
+            if (g.model, g.compression, g.source, g.fraction) == (
+                self.model,
+                self.compression,
+                self.source,
+                self.fraction,
+            ):
+                return g
+        return None
+
+    def order(self, instance: CiftInstance) -> tuple[object, ...]:
+        """Return the key of the lexicographic order that breaks ties between plans.
+
+        Configurations in file order; then stop by stop: node in file order, blocks, speeds
+        (an absent speed first).
+        """
+        chosen = self.configuration(instance)
+        position = -1 if chosen is None else instance.configurations.index(chosen)
+        return (
+            position,
+            tuple(
+                (
+                    instance.node_index.get(stop.node, -1),
+                    stop.blocks,
+                    stop.inference_speed_flop_per_s or 0.0,
+                    stop.fine_tuning_speed_flop_per_s or 0.0,
+                )
+                for stop in self.stops
+            ),
+        )
+
+    @staticmethod
+    def from_document(document: object) -> CiftPlan:
+        """Return the plan in a JSON object."""
+        found = dict(
+            fields.mapping(
+                "",
+                document,
+                ("format", "version", "model", "compression", "source", "fraction", "stops"),
+            )
+        )
+        read_version(found, FORMAT, VERSION)
+        stops = []
+        for index, entry in enumerate(fields.sequence("stops", found["stops"], minimum=1)):
+            try:
+                stops.append(Stop.from_document(entry))
+            except InputError as error:
+                raise error.within(f"stops[{index}]") from None
+        return CiftPlan(
+            found["model"],  # type: ignore[arg-type]
+            found["compression"],  # type: ignore[arg-type]
+            found["source"],  # type: ignore[arg-type]
+            found["fraction"],  # type: ignore[arg-type]
+            tuple(stops),
+        )
+
+    def to_document(self) -> dict[str, object]:
+        """Return the plan as a JSON object."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "model": self.model,
+            "compression": self.compression,
+            "source": self.source,
+            "fraction": self.fraction,
+            "stops": [stop.to_document() for stop in self.stops],
+        }

@@ -1,0 +1,440 @@
+"""What a method is given and what it gives back: fixed for every method of the suite."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, runtime_checkable
+
+from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.tolerances import TOLERANCES
+
+if TYPE_CHECKING:
+    from splitopt.instances.cift.model import CiftInstance
+    from splitopt.instances.cift.plan import CiftPlan
+    from splitopt.instances.mepra.model import MepraInstance
+    from splitopt.instances.mepra.plan import MepraPlan
+
+    Instance = CiftInstance | MepraInstance
+    Plan = CiftPlan | MepraPlan
+
+__all__ = [
+    "Budget",
+    "Guarantee",
+    "Method",
+    "OnProgress",
+    "Option",
+    "OptionValue",
+    "Progress",
+    "Recorder",
+    "Result",
+    "SolutionStatus",
+    "Support",
+    "Termination",
+    "read_options",
+]
+
+OptionValue = bool | int | float | str
+Statistic = bool | int | float | str | None
+
+
+class Termination(StrEnum):
+    """Why a run ended; says nothing about what it found."""
+
+    SOLVED = "solved"  # the method did all it set out to do
+    TIME = "time"
+    MEMORY = "memory"
+    LIMIT = "limit"  # another limit of the method's own: labels, nodes, iterations
+    KILLED = "killed"
+    CRASHED = "crashed"
+    UNSUPPORTED = "unsupported"
+
+
+class SolutionStatus(StrEnum):
+    """What a run claims to have; says nothing about why it ended."""
+
+    OPTIMAL = "optimal"  # a plan and a bound within the tolerance asked for
+    FEASIBLE = "feasible"
+    RELAXED = "relaxed"  # a plan that exceeds deadlines, by no more than its guarantee admits
+    INFEASIBLE = "infeasible"  # proven
+    NONE = "none"  # no feasible plan and no proof that there is none
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Resources a run may use.
+
+    Attributes
+    ----------
+    time_limit_s
+        Wall-clock seconds; None for no limit.
+    threads
+        Threads a solver may start.
+    memory_limit_bytes
+        Bytes the run may hold; None for no limit.
+    relative_gap
+        Relative gap at which an exact method may stop.
+    """
+
+    time_limit_s: float | None = None
+    threads: int = 1
+    memory_limit_bytes: int | None = None
+    relative_gap: float = TOLERANCES.optimality
+
+    def __post_init__(self) -> None:
+        limit = self.time_limit_s
+        if limit is not None and not (math.isfinite(limit) and limit >= 0):
+            raise InputError("time_limit_s", limit, "a number >= 0", "give seconds, such as 10")
+        if self.threads < 1:
+            raise InputError("threads", self.threads, "an integer >= 1", "give 1")
+        if self.memory_limit_bytes is not None and self.memory_limit_bytes <= 0:
+            raise InputError(
+                "memory_limit_bytes", self.memory_limit_bytes, "an integer > 0", "leave it out"
+            )
+        if not 0 <= self.relative_gap < 1:
+            raise InputError("relative_gap", self.relative_gap, "0 <= gap < 1", "give 1e-6")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One point of a run's trajectory: what was known after `time_s` seconds.
+
+    Where the objective is a new one, `plan` is what has it, if the method hands it on; the
+    trajectory that is kept has none.
+    """
+
+    time_s: float
+    objective: float | None
+    bound: float | None
+    plan: Plan | None = field(default=None, compare=False, repr=False)
+
+
+OnProgress = Callable[[Progress], None]
+
+
+class Recorder:
+    """Collect the trajectory of a run and pass each point on.
+
+    Only improvements are kept: a lower objective or a higher bound.
+    """
+
+    def __init__(self, on_progress: OnProgress | None = None) -> None:
+        self._start = time.perf_counter()
+        self._on_progress = on_progress
+        self._points: list[Progress] = []
+        self.objective: float | None = None
+        self.bound: float | None = None
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the recorder was made."""
+        return time.perf_counter() - self._start
+
+    @property
+    def points(self) -> tuple[Progress, ...]:
+        """The trajectory so far."""
+        return tuple(self._points)
+
+    def remaining_s(self, budget: Budget) -> float | None:
+        """Return the seconds left of the budget, at least 0; None without a limit."""
+        if budget.time_limit_s is None:
+            return None
+        return max(0.0, budget.time_limit_s - self.elapsed_s)
+
+    def retract_bound(self, known: float | None) -> None:
+        """Take back every bound above `known` (None: every bound) that was recorded."""
+
+        def held(bound: float | None) -> float | None:
+            return None if bound is None or known is None else min(bound, known)
+
+        self._points = [Progress(p.time_s, p.objective, held(p.bound)) for p in self._points]
+        self.bound = held(self.bound)
+
+    def note(
+        self,
+        objective: float | None = None,
+        bound: float | None = None,
+        plan: Plan | None = None,
+    ) -> None:
+        """Record an incumbent's objective, a bound, or both, if they improve.
+
+        `plan` is the feasible plan that has `objective`: a run that is stopped keeps it.
+        """
+        better, new = False, None
+        if (
+            objective is not None
+            and math.isfinite(objective)
+            and (self.objective is None or objective < self.objective)
+        ):
+            self.objective, better, new = objective, True, plan
+        if (
+            bound is not None
+            and math.isfinite(bound)
+            and (self.bound is None or bound > self.bound)
+        ):
+            self.bound, better = bound, True
+        if better:
+            point = Progress(self.elapsed_s, self.objective, self.bound)
+            self._points.append(point)
+            if self._on_progress is not None:
+                self._on_progress(replace(point, plan=new))
+
+
+@dataclass(frozen=True, slots=True)
+class Guarantee:
+    """What holds for the plan by theory, as data.
+
+    ``objective <= factor * OPT`` where OPT is the optimum of the instance with each
+    deadline divided by its entry of `reference_deadlines` (1 when absent), and the plan
+    keeps each deadline times its entry of `relaxed_deadlines` (1 when absent).
+
+    Attributes
+    ----------
+    kind
+        ``exact`` (factor 1 up to the gap asked for), ``approximation``, or ``none``.
+    factor
+        The ratio proved; None for kind ``none``.
+    relaxed_deadlines
+        Deadline name (``inference``, ``fine-tuning``) to the factor by which the plan may
+        exceed it.
+    reference_deadlines
+        Deadline name to the factor by which the reference optimum's deadline is tightened.
+    statement
+        One line for people.
+    """
+
+    kind: Literal["exact", "approximation", "none"]
+    factor: float | None
+    statement: str
+    relaxed_deadlines: Mapping[str, float] = field(default_factory=dict)
+    reference_deadlines: Mapping[str, float] = field(default_factory=dict)
+
+    def to_document(self) -> dict[str, object]:
+        """Return the guarantee as plain data."""
+        return {
+            "kind": self.kind,
+            "factor": self.factor,
+            "statement": self.statement,
+            "relaxed_deadlines": dict(self.relaxed_deadlines),
+            "reference_deadlines": dict(self.reference_deadlines),
+        }
+
+
+EXACT = Guarantee("exact", 1.0, "optimal to the gap asked for")
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """Whether a method takes an instance, and the reason where it does not."""
+
+    reason: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.reason is None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run gives back; unknown figures are None, never 0 or infinite.
+
+    Attributes
+    ----------
+    termination, status
+        Why the run ended and what it claims to have.
+    plan
+        The plan, or None. With status ``relaxed`` it exceeds deadlines by no more than the
+        guarantee admits; with ``none`` it is a last attempt that breaks a constraint. `check`
+        says which.
+    objective
+        The plan's objective as `evaluate` computes it.
+    bound
+        A valid lower bound on the optimum.
+    guarantee
+        What theory promises of the plan.
+    trajectory
+        Incumbents and bounds with their times.
+    statistics
+        Counts and times of the method's own.
+    runtime_s
+        Wall-clock seconds of the call.
+    """
+
+    termination: Termination
+    status: SolutionStatus
+    plan: Plan | None
+    objective: float | None
+    bound: float | None
+    guarantee: Guarantee | None
+    trajectory: tuple[Progress, ...]
+    statistics: Mapping[str, Statistic]
+    runtime_s: float
+
+    def __post_init__(self) -> None:
+        if (self.plan is None) != (self.objective is None):
+            raise ValueError("a plan and its objective go together")
+        with_plan = (SolutionStatus.OPTIMAL, SolutionStatus.FEASIBLE, SolutionStatus.RELAXED)
+        if self.status in with_plan and self.plan is None:
+            raise ValueError(f"status {self.status} needs a plan")
+        if self.status is SolutionStatus.INFEASIBLE and self.plan is not None:
+            raise ValueError("an infeasible instance has no plan")
+        if self.status is SolutionStatus.OPTIMAL and self.bound is None:
+            raise ValueError("status optimal needs a bound")
+        for figure in (self.objective, self.bound):
+            if figure is not None and not math.isfinite(figure):
+                raise ValueError("an unknown figure is None, not infinite or NaN")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option of a method.
+
+    Attributes
+    ----------
+    name, default, description
+        As the user sees them; the default's type is the option's type.
+    minimum, maximum
+        Closed range of a number; None for no limit.
+    choices
+        Values a text may take; empty for any.
+    """
+
+    name: str
+    default: OptionValue
+    description: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+
+    def allowed(self) -> str:
+        """Return in words what the option may hold."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        if isinstance(self.default, bool):
+            return "true or false"
+        if isinstance(self.default, str):
+            return "a text"
+        kind = "an integer" if isinstance(self.default, int) else "a number"
+        if self.minimum is not None:
+            kind += f" >= {self.minimum:g}"
+        if self.maximum is not None:
+            kind += f" <= {self.maximum:g}" if self.minimum is None else f" and <= {self.maximum:g}"
+        return kind
+
+    def read(self, value: object) -> OptionValue:
+        """Return `value` as this option's type; a text is converted.
+
+        Raises
+        ------
+        InputError
+            When it does not fit.
+        """
+        wrong = InputError(
+            f"option {self.name}", value, self.allowed(), f"leave it out for {self.default!r}"
+        )
+        if isinstance(self.default, bool):
+            if isinstance(value, bool):
+                return value
+            if value in ("true", "false"):
+                return value == "true"
+            raise wrong
+        if isinstance(self.default, str):
+            if not isinstance(value, str) or (self.choices and value not in self.choices):
+                raise wrong
+            return value
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise wrong
+        number: int | float
+        try:
+            number = int(value) if isinstance(self.default, int) else float(value)
+        except (ValueError, OverflowError):
+            raise wrong from None
+        if isinstance(value, float) and number != value:
+            raise wrong
+        if isinstance(number, float) and not math.isfinite(number):
+            raise wrong
+        if self.minimum is not None and number < self.minimum:
+            raise wrong
+        if self.maximum is not None and number > self.maximum:
+            raise wrong
+        return number
+
+
+def read_options(
+    method: str, known: tuple[Option, ...], given: Mapping[str, object]
+) -> dict[str, OptionValue]:
+    """Return every option of a method: those given, checked, and the defaults.
+
+    Raises
+    ------
+    InputError
+        For an option the method does not have, or a value that does not fit.
+    """
+    names = [option.name for option in known]
+    for name in given:
+        if name not in names:
+            raise InputError(
+                f"option {name}",
+                given[name],
+                "options of " + method + ": " + (", ".join(names) or "none"),
+                "leave it out or correct its name",
+            )
+    return {o.name: o.read(given[o.name]) if o.name in given else o.default for o in known}
+
+
+InstanceT_contra = TypeVar("InstanceT_contra", contravariant=True)
+PlanT_contra = TypeVar("PlanT_contra", contravariant=True)
+
+
+@runtime_checkable
+class Method(Protocol[InstanceT_contra, PlanT_contra]):
+    """A method for one of the two problems.
+
+    A method with the same name for both problems is two objects; the registry tells them
+    apart by the instance's problem.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name, stable from the day it is published."""
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """Options with their defaults."""
+
+    def supports(self, instance: InstanceT_contra) -> Support:
+        """Say whether the method takes this instance, with the reason where it does not."""
+
+    def solve(
+        self,
+        instance: InstanceT_contra,
+        budget: Budget,
+        seed: int,
+        options: Mapping[str, object],
+        warm_start: PlanT_contra | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Result:
+        """Solve `instance` within `budget`.
+
+        Parameters
+        ----------
+        instance
+            What to solve; `supports` must hold for it.
+        budget
+            Limits on time, threads and memory, and the gap to reach.
+        seed
+            Seed of whatever is random; the same seed gives the same run.
+        options
+            Options by name; unknown ones raise.
+        warm_start
+            A plan to start from, where the method can use one.
+        on_progress
+            Called with each improvement.
+
+        Raises
+        ------
+        InputError
+            For an unknown option or a value out of range.
+        """

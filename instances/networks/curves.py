@@ -1,0 +1,119 @@
+"""Learning curves: the expected error after k epochs, and the epochs a target needs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from splitopt.instances.core import fields
+from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.tolerances import TOLERANCES
+
+__all__ = ["LearningCurve"]
+
+
+@dataclass(frozen=True, slots=True)
+class LearningCurve:
+    """Expected error of one model at one compression level.
+
+    After k epochs on N samples an epoch the expected error is::
+
+        floor + data_scale * N ** -data_exponent + rate_scale / (k * N + rate_offset)
+
+    The last term is theory's O(1/k) for SGD under strong convexity (or the PL condition)
+    with decaying steps; the parameters are fitted to measured curves.
+
+    Attributes
+    ----------
+    model, compression
+        Names of what the curve belongs to.
+    floor, data_scale, data_exponent, rate_scale
+        At least 0.
+    rate_offset
+        b in samples, above 0.
+    """
+
+    model: str
+    compression: str
+    floor: float
+    data_scale: float
+    data_exponent: float
+    rate_scale: float
+    rate_offset: float
+
+    def __post_init__(self) -> None:
+        fields.name("model", self.model)
+        fields.name("compression", self.compression)
+        for column in ("floor", "data_scale", "data_exponent", "rate_scale"):
+            value = fields.number(column, getattr(self, column), minimum=0)
+            object.__setattr__(self, column, value)
+        object.__setattr__(
+            self, "rate_offset", fields.number("rate_offset", self.rate_offset, above=0)
+        )
+
+    def _data_term(self, samples: int) -> float:
+        return self.data_scale * math.pow(samples, -self.data_exponent)
+
+    def error(self, epochs: float, samples: int) -> float:
+        """Return the expected error after `epochs` epochs on `samples` samples each."""
+        return (
+            self.floor
+            + self._data_term(samples)
+            + self.rate_scale / (epochs * samples + self.rate_offset)
+        )
+
+    def epochs_real(self, samples: int, target: float) -> float | None:
+        """Return the real k >= 0 at which the error meets `target`, None when out of reach."""
+        if samples < 1:
+            raise InputError("samples", samples, "an integer >= 1", "give the source node data")
+        slack = target - self.floor - self._data_term(samples)
+        if self.rate_scale == 0:
+            return 0.0 if slack >= 0 else None
+        if slack <= 0:
+            return None
+        return max(0.0, (self.rate_scale / slack - self.rate_offset) / samples)
+
+    def epochs(self, samples: int, target: float) -> int | None:
+        """Return the least integer k >= 0 that meets `target`, None when out of reach.
+
+        The tolerance of the suite is taken off before the ceiling.
+        """
+        real = self.epochs_real(samples, target)
+        if real is None or real > 2**40:
+            return None
+        return max(0, math.ceil(real - TOLERANCES.epochs))
+
+    def follows(self, epochs: int, samples: int, target: float) -> bool:
+        """Return whether `epochs` is what the rule gives.
+
+        Powers differ by a unit in the last place between machines, so at the edge of the
+        tolerance both neighbours are taken.
+        """
+        real = self.epochs_real(samples, target)
+        if real is None:
+            return False
+        slack = TOLERANCES.epochs * max(1.0, real)
+        return (
+            epochs >= 0 and epochs - 1 - slack < real - TOLERANCES.epochs <= epochs + slack
+        ) or (epochs == 0 and real <= 2 * slack)
+
+    def to_document(self) -> dict[str, object]:
+        """Return the curve as a JSON object."""
+        return {column: getattr(self, column) for column in _COLUMNS}
+
+    @staticmethod
+    def from_document(document: object) -> LearningCurve:
+        """Return the curve in a JSON object."""
+        found = fields.mapping("", document, _COLUMNS)
+        return LearningCurve(**dict(found))  # type: ignore[arg-type]
+
+
+_COLUMNS = (
+    "model",
+    "compression",
+    "floor",
+    "data_scale",
+    "data_exponent",
+    "rate_scale",
+    "rate_offset",
+)

@@ -1,0 +1,335 @@
+"""Profiles: a DNN as a chain of blocks, each a place where the network can be cut."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+
+from splitopt.instances.core import fields
+from splitopt.instances.core.documents import parse_json
+from splitopt.instances.core.errors import InputError
+
+__all__ = [
+    "Block",
+    "Layer",
+    "MultiExitProfile",
+    "Profile",
+    "load_profile",
+    "profile_names",
+]
+
+FORMAT = "splitopt-profile"
+VERSION = 1
+
+
+def _figure(field: str, value: object) -> int | float:
+    """Return a figure >= 0, as an int where it is whole."""
+    result = fields.number(field, value, minimum=0)
+    return int(result) if result.is_integer() and result < 2**53 else result
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block b of a chain.
+
+    Attributes
+    ----------
+    name
+        Unique within the chain.
+    flops
+        phi_b, forward FLOPs a sample, two a multiply-add.
+    param_bytes
+        par_b, bytes of parameters.
+    activation_bits
+        a_b, bits of the block's output for one sample.
+    exit_flops
+        FLOPs a sample of an early-exit classifier attached behind this block.
+    """
+
+    name: str
+    flops: float
+    param_bytes: float
+    activation_bits: float
+    exit_flops: float = 0
+
+    def __post_init__(self) -> None:
+        fields.name("name", self.name)
+        for column in ("flops", "param_bytes", "activation_bits", "exit_flops"):
+            object.__setattr__(self, column, _figure(column, getattr(self, column)))
+
+    @staticmethod
+    def from_document(document: object) -> Block:
+        """Return the block in a JSON object."""
+        found = fields.mapping(
+            "", document, ("name", "flops", "param_bytes", "activation_bits"), ("exit_flops",)
+        )
+        return Block(**dict(found))  # type: ignore[arg-type]
+
+    def to_document(self) -> dict[str, object]:
+        """Return the block as a JSON object."""
+        document: dict[str, object] = {
+            "name": self.name,
+            "flops": self.flops,
+            "param_bytes": self.param_bytes,
+            "activation_bits": self.activation_bits,
+        }
+        if self.exit_flops:
+            document["exit_flops"] = self.exit_flops
+        return document
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A chain of blocks b = 1..L.
+
+    Attributes
+    ----------
+    name
+        Such as ``vgg16-imagenet``.
+    input_bits
+        a_0, bits of one input sample as it is shipped; never scaled by compression.
+    blocks
+        The chain.
+    head_blocks
+        How many blocks at the end are the classifier head.
+    classes, title, source, notes
+        What the network tells apart and where the figures come from.
+    """
+
+    name: str
+    input_bits: float
+    blocks: tuple[Block, ...]
+    head_blocks: int = 0
+    classes: int = 0
+    title: str = ""
+    source: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        fields.name("name", self.name)
+        object.__setattr__(self, "input_bits", _figure("input_bits", self.input_bits))
+        if not self.blocks:
+            raise InputError("blocks", [], "at least one block", "add the blocks of the network")
+        fields.names_differ("blocks", [block.name for block in self.blocks])
+        fields.integer("head_blocks", self.head_blocks, minimum=0, maximum=len(self.blocks) - 1)
+        fields.integer("classes", self.classes, minimum=0)
+        fields.text("title", self.title)
+        fields.text("source", self.source)
+
+    @property
+    def flops(self) -> float:
+        """Forward FLOPs a sample of the whole chain."""
+        return sum(block.flops for block in self.blocks)
+
+    @property
+    def param_bytes(self) -> float:
+        """Parameter bytes of the whole chain."""
+        return sum(block.param_bytes for block in self.blocks)
+
+    @staticmethod
+    def from_document(document: object) -> Profile:
+        """Return the profile in a JSON object.
+
+        Raises
+        ------
+        InputError
+            Naming the field that is wrong.
+        """
+        found = fields.mapping(
+            "",
+            document,
+            ("name", "input_bits", "blocks"),
+            ("format", "version", "head_blocks", "classes", "title", "source", "notes"),
+        )
+        read_version(found, FORMAT, VERSION)
+        blocks = []
+        for index, entry in enumerate(fields.sequence("blocks", found["blocks"], minimum=1)):
+            try:
+                blocks.append(Block.from_document(entry))
+            except InputError as error:
+                raise error.within(f"blocks[{index}]") from None
+        notes = fields.sequence("notes", found.get("notes", ()))
+        return Profile(
+            name=fields.name("name", found["name"]),
+            input_bits=fields.number("input_bits", found["input_bits"], minimum=0),
+            blocks=tuple(blocks),
+            head_blocks=fields.integer("head_blocks", found.get("head_blocks", 0), minimum=0),
+            classes=fields.integer("classes", found.get("classes", 0), minimum=0),
+            title=fields.text("title", found.get("title", "")),
+            source=fields.text("source", found.get("source", "")),
+            notes=tuple(fields.text(f"notes[{i}]", note) for i, note in enumerate(notes)),
+        )
+
+    def to_document(self) -> dict[str, object]:
+        """Return the profile as a JSON object."""
+        document: dict[str, object] = {"format": FORMAT, "version": VERSION, "name": self.name}
+        document |= {
+            "title": self.title,
+            "source": self.source,
+            "notes": list(self.notes),
+            "classes": self.classes,
+            "head_blocks": self.head_blocks,
+        }
+        return document | self.chain_document()
+
+    def chain_document(self) -> dict[str, object]:
+        """Return as a JSON object what an optimum can depend on: name, input and blocks."""
+        return {
+            "name": self.name,
+            "input_bits": self.input_bits,
+            "blocks": [block.to_document() for block in self.blocks],
+        }
+
+    def bare(self) -> Profile:
+        """Return the chain alone, without exits and annotations, as CIFT instances hold it."""
+        return Profile(
+            self.name,
+            self.input_bits,
+            tuple(
+                Block(block.name, block.flops, block.param_bytes, block.activation_bits)
+                for block in self.blocks
+            ),
+        )
+
+    def multi_exit(self) -> MultiExitProfile:
+        """Return the network as logical layers, each with an exit branch behind it.
+
+        The head is the branch of the last layer (always charged when reached); each earlier
+        layer's branch is the block's early-exit classifier.
+        """
+        body = self.blocks[: len(self.blocks) - self.head_blocks]
+        head_flops = sum(block.flops for block in self.blocks[len(body) :])
+        layers = tuple(
+            Layer(
+                block.name,
+                block.flops,
+                head_flops if self.head_blocks and block is body[-1] else block.exit_flops,
+                block.activation_bits,
+            )
+            for block in body
+        )
+        return MultiExitProfile(self.name, self.input_bits, layers)
+
+
+def read_version(found: Mapping[str, object], format_name: str, version: int) -> None:
+    """Raise unless the optional fields ``format`` and ``version`` are those expected."""
+    fields.one_of("format", found.get("format", format_name), (format_name,))
+    given = found.get("version", version)
+    if isinstance(given, bool) or given != version:
+        raise InputError(
+            "version", given, str(version), "convert the file or use the splitopt that wrote it"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One logical layer j of a multi-exit DNN.
+
+    Attributes
+    ----------
+    flops
+        F_j, FLOPs of the layer.
+    branch_flops
+        G_j, FLOPs of the exit branch behind it.
+    activation_bits
+        a_j, bits of the layer's output.
+    """
+
+    name: str
+    flops: float
+    branch_flops: float
+    activation_bits: float
+
+    def __post_init__(self) -> None:
+        fields.name("name", self.name)
+        for column in ("flops", "branch_flops", "activation_bits"):
+            object.__setattr__(self, column, _figure(column, getattr(self, column)))
+
+
+# A device's exit set is stored as the bits of one 64-bit integer.
+MOST_LAYERS = 62
+
+
+@dataclass(frozen=True, slots=True)
+class MultiExitProfile:
+    """A chain of logical layers j = 1..L, an exit behind each.
+
+    Attributes
+    ----------
+    input_bits
+        a_0, bits of one raw input.
+    """
+
+    name: str
+    input_bits: float
+    layers: tuple[Layer, ...]
+
+    def __post_init__(self) -> None:
+        fields.name("name", self.name)
+        object.__setattr__(self, "input_bits", _figure("input_bits", self.input_bits))
+        if not 1 <= len(self.layers) <= MOST_LAYERS:
+            raise InputError(
+                "layers", len(self.layers), f"1 to {MOST_LAYERS} layers", "merge layers"
+            )
+        fields.names_differ("layers", [layer.name for layer in self.layers])
+
+    @staticmethod
+    def from_document(document: object) -> MultiExitProfile:
+        """Return the profile in a JSON object."""
+        found = fields.mapping("", document, ("name", "input_bits", "layers"))
+        layers = []
+        for index, entry in enumerate(fields.sequence("layers", found["layers"], minimum=1)):
+            try:
+                row = fields.mapping(
+                    "", entry, ("name", "flops", "branch_flops", "activation_bits")
+                )
+                layers.append(Layer(**dict(row)))  # type: ignore[arg-type]
+            except InputError as error:
+                raise error.within(f"layers[{index}]") from None
+        return MultiExitProfile(
+            fields.name("name", found["name"]),
+            fields.number("input_bits", found["input_bits"], minimum=0),
+            tuple(layers),
+        )
+
+    def to_document(self) -> dict[str, object]:
+        """Return the profile as a JSON object."""
+        return {
+            "name": self.name,
+            "input_bits": self.input_bits,
+            "layers": [
+                {
+                    "name": layer.name,
+                    "flops": layer.flops,
+                    "branch_flops": layer.branch_flops,
+                    "activation_bits": layer.activation_bits,
+                }
+                for layer in self.layers
+            ],
+        }
+
+
+def profile_names() -> tuple[str, ...]:
+    """Return the names of the committed profiles, sorted."""
+    folder = resources.files("splitopt.instances") / "data" / "profiles"
+    return tuple(
+        sorted(p.name.removesuffix(".json") for p in folder.iterdir() if p.name.endswith(".json"))
+    )
+
+
+@functools.cache
+def load_profile(name: str) -> Profile:
+    """Return a committed profile by name.
+
+    Raises
+    ------
+    InputError
+        When there is none of that name.
+    """
+    known = profile_names()
+    if name not in known:
+        raise InputError("profile", name, "one of " + ", ".join(known), "choose one of them")
+    path = resources.files("splitopt.instances") / "data" / "profiles" / f"{name}.json"
+    return Profile.from_document(parse_json(path.read_bytes(), f"{name}.json"))
