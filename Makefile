@@ -36,7 +36,7 @@ bench: setup
 
 # Every exact method on standard-v1, resumed where it stopped; hours. docs/campaign.md says what.
 campaign: setup
-	$(BIN)/python -m splitopt.bench.studies.campaign.study --out results/campaign
+	$(BIN)/python -m splitopt.bench.studies campaign --out results/campaign
 
 # Times of this code against those saved before; BENCHMARK="-k labels" for a part of it.
 benchmark: setup

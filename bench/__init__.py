@@ -1,1 +1,1 @@
-"""Registry of methods, runner, metrics, reports and the command line."""
+"""Everything around the methods: their table, runs, verdicts, comparisons, reports, commands."""

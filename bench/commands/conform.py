@@ -94,7 +94,7 @@ def conform(
 
 
 def _chosen(methods: tuple[str, ...], problem: str | None, plugins: tuple[str, ...]) -> list[Entry]:
-    from splitopt.bench.methods.entry_points import all_entries
+    from splitopt.bench.methods.plugins import all_entries
     from splitopt.bench.methods.registry import METHODS
     from splitopt.instances.core.errors import InputError
 

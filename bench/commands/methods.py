@@ -38,7 +38,7 @@ def methods(
     as_json: bool,
 ) -> None:
     """List the methods, or show the options of one METHOD."""
-    from splitopt.bench.methods.entry_points import all_entries
+    from splitopt.bench.methods.plugins import all_entries
 
     known, broken = all_entries(plugins)
     for line in broken:

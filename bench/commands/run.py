@@ -142,7 +142,7 @@ def run(
     if dry_run:
         _tell_plan(runner.plan(chosen, named, out, **settings), out, as_json)
         return
-    from splitopt.bench.commands.run_progress import progress
+    from splitopt.bench.runs.progress import progress
 
     with progress() as on_event:
         summary = runner.run_set(

@@ -59,7 +59,7 @@ def select_methods(names: Sequence[str], plugins: Sequence[str] = ()) -> tuple[s
 
     A user's own methods count among them: those at `plugins` and those that packages install.
     """
-    from splitopt.bench.methods.entry_points import all_entries
+    from splitopt.bench.methods.plugins import all_entries
 
     entries, broken = all_entries(plugins)
     for line in broken:

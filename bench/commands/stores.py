@@ -49,7 +49,7 @@ def compare(
     if not 0.0 < level < 1.0:
         raise InputError("--level", level, "0 < level < 1", "give 0.95")
     from splitopt.bench.compare.stores import compare as compare_stores
-    from splitopt.bench.compare.text import comparison_text
+    from splitopt.bench.report.comparison import comparison_text
 
     found = compare_stores(before, after, level=level, across=across)
     if as_json:

@@ -1,1 +1,1 @@
-"""Compare."""
+"""Runs of methods beside each other: what tables count, metrics, pairs, integrals."""

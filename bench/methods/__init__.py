@@ -1,1 +1,1 @@
-"""Methods."""
+"""The table of methods, plugins, models as files, and what every method has to keep."""

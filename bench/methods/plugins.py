@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from splitopt.bench.isolation.client import Zygote, ZygoteLostError
-from splitopt.bench.isolation.streams import Outcome, Watch
 from splitopt.bench.methods.entry_points import installed
 from splitopt.bench.methods.registry import METHODS, Entry, Kind, Problem
-from splitopt.bench.runs.record import classify
 from splitopt.instances.contract.method import OptionValue
 from splitopt.instances.core import fields
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["Catalogue"]
+if TYPE_CHECKING:
+    from splitopt.bench.isolation.client import Zygote
+    from splitopt.bench.isolation.streams import Outcome
+
+__all__ = ["Catalogue", "all_entries"]
 
 _PROBLEMS: tuple[Problem, ...] = ("cift", "mepra")
 _KINDS = ("exact", "approximation", "heuristic", "learner")
@@ -96,7 +97,33 @@ class Catalogue:
         raise InputError("method", entry.name, f"a method in {entry.target}", "check the registry")
 
 
+def all_entries(plugins: Sequence[str] = ()) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
+    """Return every method there is, and a line on each installed one that cannot be had.
+
+    Without plugins and installed methods that is the registry, and no process is started.
+
+    Raises
+    ------
+    InputError
+        When a plugin cannot be loaded or takes a name that is taken.
+    """
+    if not plugins and not installed():
+        return METHODS, ()
+    from splitopt.bench.isolation.client import Zygote
+
+    zygote = Zygote()
+    try:
+        catalogue = Catalogue.build(plugins, zygote)
+    finally:
+        zygote.close()
+    return catalogue.entries, catalogue.broken
+
+
 def _probe(zygote: Zygote, request: Mapping[str, Any]) -> dict[str, Any]:
+    from splitopt.bench.isolation.client import ZygoteLostError
+    from splitopt.bench.isolation.endings import classify
+    from splitopt.bench.isolation.streams import Watch
+
     target = request["target"]
     try:
         outcome: Outcome = zygote.run({"op": "probe", **request}, Watch())

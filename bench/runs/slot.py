@@ -7,8 +7,8 @@ from typing import Any
 
 from splitopt.bench.isolation.client import Zygote, ZygoteLostError
 from splitopt.bench.isolation.preload import solver_family
-from splitopt.bench.isolation.requests import request_of
 from splitopt.bench.isolation.streams import Outcome, Watch
+from splitopt.bench.runs.requests import request_of
 from splitopt.bench.store.rows import PlannedRun
 
 __all__ = ["Slot", "solver_families"]

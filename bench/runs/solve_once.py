@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from splitopt.bench.isolation.client import Zygote, ZygoteLostError
-from splitopt.bench.isolation.requests import builtin_targets, request_of
 from splitopt.bench.isolation.streams import Watch
 from splitopt.bench.methods.plugins import Catalogue
 from splitopt.bench.methods.registry import METHODS, find
 from splitopt.bench.runs.record import Circumstances, make_row
+from splitopt.bench.runs.requests import builtin_targets, request_of
 from splitopt.bench.store.rows import Limits, PlannedRun, default_grace_s
 from splitopt.bench.store.sources import load_instance, resolve
 from splitopt.bench.verdicts.known import known_of

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from splitopt.bench.isolation.cores import assigned_cores
-from splitopt.bench.isolation.requests import builtin_targets
 from splitopt.bench.isolation.streams import Watch
 from splitopt.bench.runs.plan import RunPlan
 from splitopt.bench.runs.queue import RunQueue
 from splitopt.bench.runs.record import Circumstances, make_row
+from splitopt.bench.runs.requests import builtin_targets
 from splitopt.bench.runs.slot import Slot, solver_families
 from splitopt.bench.store.environment import describe
 from splitopt.bench.store.rows import PlannedRun

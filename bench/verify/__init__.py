@@ -1,1 +1,1 @@
-"""Verify."""
+"""JQODI's guarantee put to the test on instances, adversaries and growing graphs."""

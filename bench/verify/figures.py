@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import median
 
-from splitopt.bench.commands.output import Cell
 from splitopt.bench.verify.verification import Verdict
+from splitopt.instances.contract.method import Statistic
 
 __all__ = ["exponent", "exponents", "summary", "write_charts"]
 
@@ -41,13 +41,13 @@ def _groups(verdicts: Sequence[Verdict]) -> dict[tuple[str, str, float], list[Ve
     return groups
 
 
-def summary(verdicts: Sequence[Verdict]) -> list[dict[str, Cell]]:
+def summary(verdicts: Sequence[Verdict]) -> list[dict[str, Statistic]]:
     """Return one row for each problem, form and epsilon.
 
     Ratios of runs that ended in order on feasible instances; an allowed ratio is 1 + epsilon, to
     be exceeded only in forms whose guarantee refers to tightened deadlines.
     """
-    rows: list[dict[str, Cell]] = []
+    rows: list[dict[str, Statistic]] = []
     for (problem, form, epsilon), group in _groups(verdicts).items():
         ended = [v for v in group if v.termination == "solved"]
         ratios = [v.ratio for v in ended if v.ratio is not None]
@@ -85,14 +85,14 @@ def exponent(points: Sequence[tuple[float, float]]) -> float | None:
     return sum((x - mean_x) * (y - mean_y) for x, y in logs) / spread
 
 
-def exponents(verdicts: Sequence[Verdict]) -> list[dict[str, Cell]]:
+def exponents(verdicts: Sequence[Verdict]) -> list[dict[str, Statistic]]:
     """Return fitted exponents of labels and time in 1 / epsilon and in size, by problem and form.
 
     In 1 / epsilon: the median over instances of each one's own fit, over instances that make
     labels at all. In size: one fit over the instances at the smallest epsilon. With each goes the
     number of instances it comes from.
     """
-    rows: list[dict[str, Cell]] = []
+    rows: list[dict[str, Statistic]] = []
     for problem, form in dict.fromkeys((v.problem, v.form) for v in verdicts):
         group = [
             v for v in verdicts if (v.problem, v.form, v.termination) == (problem, form, "solved")

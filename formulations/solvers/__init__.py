@@ -1,1 +1,1 @@
-"""Solvers."""
+"""What the formulations share of HiGHS and of Pyomo."""

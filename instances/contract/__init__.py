@@ -1,1 +1,1 @@
-"""Contract."""
+"""What a method is given and gives back."""

@@ -1,1 +1,1 @@
-"""Core."""
+"""What knows no problem: documents, fields, errors, exact arithmetic, tolerances."""

@@ -2,7 +2,7 @@
 
 Run ``python -m splitopt.instances.library.standard``. What depends on solvers (optima, hosts at the
 optimum, what a MILP proves in 10 s) is read from the committed table that
-``python -m splitopt.bench.studies.candidates.study`` wrote; nothing is solved here, and the same
+``python -m splitopt.bench.studies candidates`` wrote; nothing is solved here, and the same
 table gives the same choice.
 
 Candidates are sorted into cells by what their optimum is like and whether a MILP proved it. From

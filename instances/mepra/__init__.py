@@ -1,1 +1,1 @@
-"""Mepra."""
+"""MEPRA: instances, plans, and the judge of plans."""

@@ -1,1 +1,1 @@
-"""Networks."""
+"""Profiles of networks and their learning curves."""

@@ -9,7 +9,7 @@ import pytest
 from splitopt.bench.compare.data import load
 from splitopt.bench.compare.frames import export, frame
 from splitopt.bench.compare.stores import compare
-from splitopt.bench.compare.text import comparison_text
+from splitopt.bench.report.comparison import comparison_text
 from splitopt.bench.store.merge import merge
 from splitopt.bench.store.rows import Row
 from splitopt.bench.store.store import BestKnown, Store

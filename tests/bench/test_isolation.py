@@ -14,13 +14,13 @@ import pytest
 from splitopt.bench.isolation import wire
 from splitopt.bench.isolation.client import Zygote
 from splitopt.bench.isolation.cores import assigned_cores
+from splitopt.bench.isolation.endings import classify
 from splitopt.bench.isolation.preload import needed_modules, preload, solver_family
 from splitopt.bench.isolation.process_tree import tree_memory_bytes
-from splitopt.bench.isolation.requests import builtin_targets, request_of
 from splitopt.bench.isolation.streams import Capture, Watch
 from splitopt.bench.methods.plugins import Catalogue
 from splitopt.bench.methods.registry import METHODS
-from splitopt.bench.runs.record import classify
+from splitopt.bench.runs.requests import builtin_targets, request_of
 from splitopt.bench.store.rows import Limits, PlannedRun
 from splitopt.instances.contract.method import Termination
 from splitopt.instances.core.errors import InputError

@@ -14,7 +14,6 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from splitopt.bench.isolation.requests import builtin_targets
 from splitopt.bench.isolation.streams import Outcome
 from splitopt.bench.runs.cluster import task
 from splitopt.bench.runs.cluster.connect import connected
@@ -24,6 +23,7 @@ from splitopt.bench.runs.cluster.workers import Workers
 from splitopt.bench.runs.plan import RunPlan
 from splitopt.bench.runs.queue import RunQueue
 from splitopt.bench.runs.record import Circumstances, make_row
+from splitopt.bench.runs.requests import builtin_targets
 from splitopt.bench.store.environment import describe
 from splitopt.bench.store.rows import PlannedRun, Row
 from splitopt.bench.store.sources import is_file, load_instance

@@ -1,6 +1,6 @@
 """How far every baseline is from the proven optimum.
 
-``python -m splitopt.bench.studies.baselines.study [SET ...] [--problem P] [--methods M,...] [--out
+``python -m splitopt.bench.studies baselines [SET ...] [--problem P] [--methods M,...] [--out
 FILE]`` solves each instance of the sets (`tiny` and `quick` unless told otherwise) with every
 heuristic of the registry at its defaults, in this process, and prints the tables of
 docs/baselines.md. The optimum comes from exact methods
@@ -176,7 +176,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_bytes(options.out, text.encode())
     sys.stdout.write(text)
     return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -1,1 +1,1 @@
-"""Campaign."""
+"""Every exact method on `standard-v1`: docs/campaign.md."""

@@ -19,7 +19,7 @@ from splitopt.instances import library
 from splitopt.instances.library.best_known import LABEL_ENGINE, KnownInstance, registry
 
 if TYPE_CHECKING:
-    from splitopt.bench.studies.campaign.study import Pass
+    from splitopt.bench.studies.campaign.passes import Pass
 
 __all__ = ["SHIFT_S", "kind_of", "write_page"]
 

@@ -1,6 +1,6 @@
 """The campaign: every exact method on `standard-v1`, in passes, and what came of it.
 
-Run ``python -m splitopt.bench.studies.campaign.study --out DIR``: each pass is a set of runs in a
+Run ``python -m splitopt.bench.studies campaign --out DIR``: each pass is a set of runs in a
 folder of its own, ``DIR/NAME``, resumed where it stopped when the command is given again; the last
 passes take only what fewer than two solvers have settled by then. ``--only NAME,...`` does some
 passes, ``--dry-run`` says what there is to do. ``--page`` writes the tables of docs/campaign.md
@@ -15,51 +15,17 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from splitopt.bench.store.store import FILE_NAME, Store
+from splitopt.bench.studies.campaign.passes import PASSES, Pass
 from splitopt.instances import library
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["PASSES", "Pass", "main", "unsettled"]
+__all__ = ["main", "unsettled"]
 
 SET = "standard-v1"
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "campaign.md"
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """One set of runs.
-
-    Attributes
-    ----------
-    name
-        Name of its folder.
-    methods
-        Run on every instance of the set that they take.
-    time_limit_s
-        Seconds by the clock a run.
-    unsettled
-        Whether only instances are taken that fewer than two solvers have settled before.
-    """
-
-    name: str
-    methods: tuple[str, ...]
-    time_limit_s: float
-    unsettled: bool = False
-
-
-PASSES = (
-    Pass(
-        "fast",
-        ("highs-flow", "highs-oa", "highs-tangent", "lagrangian", "jqodi-exact", "cpsat"),
-        10.0,
-    ),
-    Pass("slow", ("highs-assignment", "scip-minlp", "highs-perspective", "gdp-hull"), 10.0),
-    Pass("fronts", ("fronts",), 60.0),
-    Pass("long", ("highs-flow", "highs-oa", "scip-minlp", "cpsat"), 60.0, unsettled=True),
-)
 
 
 def unsettled(folders: Sequence[Path], names: Sequence[str]) -> tuple[str, ...]:
@@ -90,8 +56,8 @@ def unsettled(folders: Sequence[Path], names: Sequence[str]) -> tuple[str, ...]:
 
 def _run(out: Path, chosen: Sequence[Pass], jobs: int, dry: bool) -> bool:
     """Do passes in order; return whether nothing contradicts anything."""
-    from splitopt.bench.commands.run_progress import progress
     from splitopt.bench.runs import runner
+    from splitopt.bench.runs.progress import progress
 
     fine = True
     names = library.names(SET)
@@ -139,7 +105,7 @@ def _run(out: Path, chosen: Sequence[Pass], jobs: int, dry: bool) -> bool:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m splitopt.bench.studies.campaign.study", description=__doc__
+        prog="python -m splitopt.bench.studies campaign", description=__doc__
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the passes' folders")
     parser.add_argument("--only", default="", help="passes with commas; all unless given")
@@ -167,7 +133,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; the same command goes on\n")
         return 130
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,1 +1,1 @@
-"""Candidates."""
+"""The candidates for `standard-v1`: what its selection reads."""

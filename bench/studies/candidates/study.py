@@ -1,6 +1,6 @@
 """Measure the candidates for `standard-v1`: optimum, hosts or splits at it, what a MILP proves.
 
-Run ``python -m splitopt.bench.studies.candidates.study --out DIR`` (about an hour on one core).
+Run ``python -m splitopt.bench.studies candidates --out DIR`` (about an hour on one core).
 Each candidate is appended to ``DIR/candidates.jsonl`` when done, so a run that was broken off goes
 on where it stopped. ``--table`` writes the committed table from which
 `splitopt.instances.library.standard` selects; that module imports no solver, so what depends on
@@ -163,7 +163,3 @@ def main(arguments: list[str] | None = None) -> None:
                 str(path), f"without {missing[0]}", "a row for each candidate", "run the rest first"
             )
         write_json(TABLE, [done[recipe.name] for recipe in recipes])
-
-
-if __name__ == "__main__":
-    main()

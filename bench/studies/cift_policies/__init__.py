@@ -1,1 +1,1 @@
-"""Cift policies."""
+"""Policies trained on CIFT: docs/learner.md."""

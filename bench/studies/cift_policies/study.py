@@ -1,6 +1,6 @@
 """Measures trained CIFT policies against optima: one figure a seed, and their spread.
 
-Run ``python -m splitopt.bench.studies.cift_policies.study RECORD.json SET,SET POLICY.npz ...``.
+Run ``python -m splitopt.bench.studies cift-policies RECORD.json SET,SET POLICY.npz ...``.
 Each file is a policy of its own training seed; sets already in the record are kept unless named.
 Everything is measured for greedy decisions before repair, the method's first answer; then with
 repair, and for the best of 8 plans drawn besides. Beside the policies stands the rule that learned
@@ -12,6 +12,7 @@ candidates; else a MILP in HiGHS with ten seconds.
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import sys
 import time
@@ -171,10 +172,15 @@ def measure_set(
     return found
 
 
-def main(arguments: Sequence[str]) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure the policies in files and write the record."""
-    out, sets, files = Path(arguments[0]), arguments[1].split(","), map(Path, arguments[2:])
-    policies = [read_policy(path) for path in files]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("record", type=Path, help="JSON file; sets in it are kept unless named")
+    parser.add_argument("sets", help="names with commas")
+    parser.add_argument("policy", type=Path, nargs="+", help="files of policies")
+    given = parser.parse_args(arguments)
+    out, sets = given.record, given.sets.split(",")
+    policies = [read_policy(path) for path in given.policy]
     record: dict[str, Any] = {"format": "splitopt-cift-policies", "version": 1, "sets": {}}
     if out.is_file():
         record["sets"] = cast(Any, parse_json(out.read_bytes(), out.name))["sets"]
@@ -185,7 +191,3 @@ def main(arguments: Sequence[str]) -> None:
         record["sets"][name] = measure_set(*cases_of(name), policies)
         sys.stderr.write(f"{name}: {record['sets'][name]['rule_priced']['instances']} instances\n")
         write_json(out, record)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -1,11 +1,12 @@
 """Picture of what `standard-v1` covers: chosen and unchosen candidates over their features.
 
-Run ``python -m splitopt.bench.studies.coverage.study``; it writes ``docs/figures/standard-v1.svg``
+Run ``python -m splitopt.bench.studies coverage``; it writes ``docs/figures/standard-v1.svg``
 from the committed table of candidates.
 """
 
 from __future__ import annotations
 
+import argparse
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -132,11 +133,10 @@ def _draw(rows: Sequence[Row], picked: Sequence[Row]) -> bytes:
     return stream.getvalue()
 
 
-def main(path: Path = FIGURE) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Draw the picture."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=FIGURE, help="SVG file to write")
+    given = parser.parse_args(arguments)
     rows = read_table()
-    write_bytes(path, _draw(rows, chosen(rows)))
-
-
-if __name__ == "__main__":
-    main()
+    write_bytes(given.out, _draw(rows, chosen(rows)))

@@ -1,1 +1,1 @@
-"""Epochs."""
+"""How well numbers of epochs are predicted: docs/epochs.md."""

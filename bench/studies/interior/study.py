@@ -1,6 +1,6 @@
 """Optimal splits of the sources' instances: how many cut inside the network.
 
-Run ``python -m splitopt.bench.studies.interior.study`` (a few minutes). For each variant it solves
+Run ``python -m splitopt.bench.studies interior`` (a few minutes). For each variant it solves
 all 120 instances to proven optimality and prints, for people and for docs/instances.md, the share
 of splits that lie inside the network and the share of instances with at least one such split; for
 the article's own instances also the optima at six bandwidths.
@@ -8,7 +8,9 @@ the article's own instances also the optima at six bandwidths.
 
 from __future__ import annotations
 
+import argparse
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,8 +52,9 @@ def _shares(variant: str, table: str) -> str:
     return f"{np.mean(inside):.2f} | {np.mean(instances):.2f}"
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print both tables."""
+    argparse.ArgumentParser(description=__doc__).parse_args(arguments)
     out = sys.stdout
     out.write("| variant | image: splits inside | image: instances | video: splits | instances |\n")
     out.write("|---|---|---|---|---|\n")
@@ -65,7 +68,3 @@ def main() -> None:
             name = f"mepra-{table}-{bandwidth}mbps"
             cost, splits = optimum(sources.load(name))
             out.write(f"| {name} | {cost:.6f} | {', '.join(map(str, splits))} |\n")
-
-
-if __name__ == "__main__":
-    main()

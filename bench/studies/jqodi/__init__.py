@@ -1,1 +1,1 @@
-"""Jqodi."""
+"""JQODI's guarantee, speed and kernel: docs/jqodi.md."""

@@ -1,6 +1,6 @@
 """Put what was measured of JQODI into docs/jqodi.md: tables between marks, charts as figures.
 
-Run ``python -m splitopt.bench.studies.jqodi.page`` with what the measuring commands wrote:
+Run ``python -m splitopt.bench.studies jqodi`` with what the measuring commands wrote:
 ``--verify`` and ``--stress`` take folders of ``splitopt verify --out``, ``--speed`` the file of
 ``splitopt.bench.studies.jqodi.speed``, ``--kernel`` that of
 ``splitopt.bench.studies.kernels.study``. Parts that are not given stay as they are.
@@ -227,7 +227,3 @@ def _fill(given: argparse.Namespace) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     write_bytes(target, source.read_bytes())
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,6 @@
 """Measure how much faster JQODI at epsilon 0.01 is than the exact methods.
 
-Run ``python -m splitopt.bench.studies.jqodi.speed STORE... --out FILE``. The stores hold runs of
+Run ``python -m splitopt.bench.studies jqodi-speed STORE... --out FILE``. The stores hold runs of
 exact methods (`splitopt run`); for each instance the fastest of them that shares nothing with the
 label kernel counts, in processor seconds; where none proved its optimum, the largest time one was
 given counts, a lower bound. JQODI runs here, warm, the best of three in processor seconds.
@@ -131,7 +131,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     write_json(given.out, {"least_s": LEAST_S, "epsilon": EPSILON, **figures}, indent=1)
     sys.stdout.write(f"{sum(map(len, figures.values()))} instances measured: {given.out}\n")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,6 @@
 """Measure the label kernel against cspy and HiGHS on the same graphs.
 
-Run ``python -m splitopt.bench.studies.kernels.study --out FILE`` in an environment that has cspy
+Run ``python -m splitopt.bench.studies kernels --out FILE`` in an environment that has cspy
 and networkx beside the suite (they are no dependency of it; without them HiGHS alone is the rival).
 Graphs are layered or random, of 10^3 to 10^6 arcs, with one or two resources whose limits bind;
 resource 0 runs against cost.
@@ -320,7 +320,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = compare(given.families.split(","), arcs_between, given.seeds, given.out)
     sys.stdout.write(f"{len(rows)} graphs measured: {given.out}\n")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

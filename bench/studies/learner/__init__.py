@@ -1,1 +1,1 @@
-"""Learner."""
+"""PPO on MEPRA, its seeds and gaps: docs/learner.md."""

@@ -1,6 +1,6 @@
 """How far PPO is from the optimum on MEPRA: seeds, sets, gaps, and what it is held against.
 
-Run ``python -m splitopt.bench.studies.learner.study --policies DIR`` (about two minutes of one core
+Run ``python -m splitopt.bench.studies learner --policies DIR`` (about two minutes of one core
 a seed and variant to train, some more to solve). Policies that DIR lacks are trained into it. Every
 gap is value / proven optimum - 1, the value the judge's. Prints tables, and with ``--write`` keeps
 the figures (heuristics/learner/data), the policies of the seeds that did best on `validation`, and
@@ -330,7 +330,3 @@ def main(arguments: list[str] | None = None) -> None:
     sys.stdout.write(tables(results))
     if options.write:
         _write(results, policies)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,1 +1,1 @@
-"""Sensitivity."""
+"""Times by seed, threads and gap: docs/strength.md."""

@@ -1,6 +1,6 @@
 """How much times depend on the solver's seed, its threads, and the gap asked for.
 
-Run ``python -m splitopt.bench.studies.sensitivity.study --out DIR``: a stated subset of
+Run ``python -m splitopt.bench.studies sensitivity --out DIR``: a stated subset of
 `standard-v1`, seeds 0 to 4 at one thread and 1e-6; seed 0 with two threads; seed 0 at gaps of 1e-4
 and 1e-8. Resumed where it stopped. ``--page`` writes the table of docs/strength.md from the folder
 and runs nothing.
@@ -65,7 +65,7 @@ def run(out: Path) -> bool:
             seeds=tuple(seeds),
             threads=threads,
             relative_gap=gap,
-            command=["python", "-m", "splitopt.bench.studies.sensitivity.study"],
+            command=["python", "-m", "splitopt.bench.studies", "sensitivity"],
         )
         for one in summary.contradictions:
             sys.stderr.write(f"contradiction: {one.instance_name}: {one.statement}\n")
@@ -149,7 +149,7 @@ def table(rows: Sequence[Row]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m splitopt.bench.studies.sensitivity.study", description=__doc__
+        prog="python -m splitopt.bench.studies sensitivity", description=__doc__
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--page", action="store_true", help="write the page's table, run nothing")
@@ -163,7 +163,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"error: {error}\n")
         return 2
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,1 +1,1 @@
-"""Strength."""
+"""Root bounds, sizes and times of formulations: docs/strength.md."""

@@ -1,6 +1,6 @@
 """Measure how strong and how large each formulation is: the table of docs/strength.md.
 
-Run ``python -m splitopt.bench.studies.strength.study`` (some minutes). For each instance of a
+Run ``python -m splitopt.bench.studies strength`` (some minutes). For each instance of a
 stated subset, each formulation and each solver that takes it: rows, columns, nonzeros; seconds to
 build and to load; the root bound; nodes; processor seconds to a proof. `root` is, over the optimum,
 
@@ -405,7 +405,7 @@ def _read(path: Path) -> list[Strength]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m splitopt.bench.studies.strength.study", description=__doc__
+        prog="python -m splitopt.bench.studies strength", description=__doc__
     )
     parser.add_argument("--instances", default=",".join(INSTANCES), help="names with commas")
     parser.add_argument("--time-limit", type=float, default=60.0, help="seconds a solve")
@@ -433,7 +433,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"error: {error}\n")
         return 2
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

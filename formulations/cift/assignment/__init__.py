@@ -1,1 +1,1 @@
-"""Assignment."""
+"""CIFT as an assignment of blocks to nodes; `method` states the mathematics."""

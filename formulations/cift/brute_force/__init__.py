@@ -1,1 +1,1 @@
-"""Brute force."""
+"""CIFT by enumeration; `enumeration` states the mathematics."""

@@ -1,1 +1,1 @@
-"""Cpsat."""
+"""CIFT in integers for CP-SAT; `method` states the mathematics."""

@@ -1,1 +1,1 @@
-"""Outer."""
+"""CIFT with continuous speeds by outer approximation; `method` states the mathematics."""

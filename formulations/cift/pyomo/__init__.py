@@ -1,1 +1,1 @@
-"""Pyomo."""
+"""CIFT in Pyomo, as textbooks have it; `models` lists the formulations."""

@@ -1,1 +1,1 @@
-"""Pyomo."""
+"""MEPRA in Pyomo, as textbooks have it; `models` lists the formulations."""

@@ -1,1 +1,1 @@
-"""Cift."""
+"""Baselines for CIFT."""

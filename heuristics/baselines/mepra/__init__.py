@@ -1,1 +1,1 @@
-"""Mepra."""
+"""Baselines for MEPRA."""

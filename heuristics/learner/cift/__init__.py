@@ -1,1 +1,1 @@
-"""Cift."""
+"""CIFT as a Markov decision process, and its policies."""

@@ -1,1 +1,1 @@
-"""Gym."""
+"""Both problems as gymnasium environments."""

@@ -1,1 +1,1 @@
-"""Mepra."""
+"""MEPRA as a game of devices, and its policies."""
