@@ -55,6 +55,7 @@ docs: lessons
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	PYTHONPATH=.typing $(BIN)/lint-imports --no-cache --no-logo
 
 types: setup
 	$(BIN)/mypy

@@ -30,10 +30,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from splitopt.instances.cift.judge import check_cift, evaluate_cift
 from splitopt.instances.cift.model import CiftInstance, Configuration, Node, SpeedInterval
 from splitopt.instances.cift.plan import CiftPlan, Stop
 from splitopt.instances.core.tolerances import TOLERANCES
-from splitopt.instances.judge import check, evaluate
 
 __all__ = ["EDGE", "SPREAD", "Witness", "doubt_bound", "doubt_infeasible", "witness"]
 
@@ -66,9 +66,9 @@ class Witness:
 
     def add(self, instance: CiftInstance, plan: CiftPlan) -> None:
         """Let the judge look at a plan."""
-        broken = check(instance, plan)
+        broken = check_cift(instance, plan)
         if not broken:
-            objective = evaluate(instance, plan).objective
+            objective = evaluate_cift(instance, plan).objective
             if objective < self.objective_j:
                 self.plan, self.objective_j = plan, objective
             return

@@ -32,7 +32,6 @@ FORMAT = "splitopt-cift"
 VERSION = 1
 TIERS = ("end", "edge", "cloud")
 Tier = Literal["end", "edge", "cloud"]
-Scalar = str | int | float | bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,7 +368,7 @@ class CiftInstance:
     training: Training = field(default_factory=Training)
     description: str = ""
     assumptions: tuple[str, ...] = ()
-    origin: Mapping[str, Scalar] = field(default_factory=dict)
+    origin: Mapping[str, fields.Scalar] = field(default_factory=dict)
 
     problem = "cift"
 
@@ -638,8 +637,8 @@ class CiftInstance:
             fine_tuning_deadline_s=found.get("fine_tuning_deadline_s"),  # type: ignore[arg-type]
             training=training or Training(),
             description=fields.text("description", found.get("description", "")),
-            assumptions=read_lines(found, "assumptions"),
-            origin=read_origin(found),
+            assumptions=fields.read_lines(found, "assumptions"),
+            origin=fields.read_origin(found),
         )
 
     def to_document(self) -> dict[str, object]:
@@ -663,28 +662,3 @@ class CiftInstance:
             "curves": [curve.to_document() for curve in self.curves],
             "configurations": [g.to_document() for g in self.configurations],
         }
-
-
-def read_lines(found: Mapping[str, object], name: str) -> tuple[str, ...]:
-    """Return an optional list of texts."""
-    lines = fields.sequence(name, found.get(name, ()))
-    return tuple(fields.text(f"{name}[{i}]", line) for i, line in enumerate(lines))
-
-
-def read_origin(found: Mapping[str, object]) -> dict[str, Scalar]:
-    """Return the optional object that says how an instance was made."""
-    given = found.get("origin", {})
-    if not isinstance(given, dict):
-        raise InputError("origin", given, "an object", "write {...} with named fields")
-    origin: dict[str, Scalar] = {}
-    for key, value in given.items():
-        fields.name(f"origin.{key}", key)
-        if isinstance(value, str):
-            origin[key] = fields.text(f"origin.{key}", value)
-        elif value is None or isinstance(value, bool):
-            origin[key] = value
-        elif isinstance(value, int):
-            origin[key] = fields.integer(f"origin.{key}", value)
-        else:
-            origin[key] = fields.number(f"origin.{key}", value)
-    return origin

@@ -9,7 +9,21 @@ from collections.abc import Collection, Mapping, Sequence
 from splitopt.instances.core.documents import survives
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["integer", "mapping", "name", "names_differ", "number", "one_of", "sequence", "text"]
+__all__ = [
+    "Scalar",
+    "integer",
+    "mapping",
+    "name",
+    "names_differ",
+    "number",
+    "one_of",
+    "read_lines",
+    "read_origin",
+    "sequence",
+    "text",
+]
+
+Scalar = str | int | float | bool | None
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,119}")
 # No product or quotient of a handful of such numbers leaves the range of doubles.
@@ -159,3 +173,28 @@ def names_differ(field: str, names: Sequence[str]) -> None:
                 f"{field}[{index}].name", entry, "a name used once", "rename one of the two"
             )
         seen.add(entry)
+
+
+def read_lines(found: Mapping[str, object], name: str) -> tuple[str, ...]:
+    """Return an optional list of texts."""
+    lines = sequence(name, found.get(name, ()))
+    return tuple(text(f"{name}[{i}]", line) for i, line in enumerate(lines))
+
+
+def read_origin(found: Mapping[str, object]) -> dict[str, Scalar]:
+    """Return the optional object that says how an instance was made."""
+    given = found.get("origin", {})
+    if not isinstance(given, dict):
+        raise InputError("origin", given, "an object", "write {...} with named fields")
+    origin: dict[str, Scalar] = {}
+    for key, value in given.items():
+        name(f"origin.{key}", key)
+        if isinstance(value, str):
+            origin[key] = text(f"origin.{key}", value)
+        elif value is None or isinstance(value, bool):
+            origin[key] = value
+        elif isinstance(value, int):
+            origin[key] = integer(f"origin.{key}", value)
+        else:
+            origin[key] = number(f"origin.{key}", value)
+    return origin

@@ -14,7 +14,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from splitopt.instances.cift.model import Scalar, read_lines, read_origin
 from splitopt.instances.core import fields
 from splitopt.instances.core.documents import content_hash, survives
 from splitopt.instances.core.errors import InputError
@@ -316,7 +315,7 @@ class MepraInstance:
     exit_set: Integers | None = None
     description: str = ""
     assumptions: tuple[str, ...] = ()
-    origin: Mapping[str, Scalar] = field(default_factory=dict)
+    origin: Mapping[str, fields.Scalar] = field(default_factory=dict)
 
     problem = "mepra"
 
@@ -482,8 +481,8 @@ class MepraInstance:
             exit_row=columns["exit_row"],  # type: ignore[arg-type]
             exit_set=read_exit_sets(columns, "devices.") if fixed else None,
             description=fields.text("description", found.get("description", "")),
-            assumptions=read_lines(found, "assumptions"),
-            origin=read_origin(found),
+            assumptions=fields.read_lines(found, "assumptions"),
+            origin=fields.read_origin(found),
         )
 
     def to_document(self) -> dict[str, object]:
