@@ -6,12 +6,13 @@ OUT ?= results/bench
 BENCHMARKS ?= results/benchmarks
 BENCHMARK ?=
 
-.PHONY: bench benchmark campaign test lessons docs lint types unit setup clean help
+.PHONY: bench benchmark campaign test lessons docs lint types unit random setup clean help
 
 help:
 	@echo "make bench   set up, solve the benchmark set with every method, write the report"
 	@echo "make benchmark   time building, loading, solving, kernels, start-up; compare with the last"
 	@echo "make test    set up, then style, types and tests"
+	@echo "make random  the tests once more, property tests with examples drawn anew"
 	@echo "make lessons run the lessons and write their pages; make docs builds the site"
 	@echo "make campaign  run every exact method on standard-v1 (hours; resumes)"
 	@echo "make clean   remove the environment and results"
@@ -62,6 +63,10 @@ types: setup
 
 unit: setup
 	$(BIN)/python -m pytest -n 2
+
+# Property tests with examples drawn anew; what fails is printed with how to do it again.
+random: setup
+	SPLITOPT_RANDOM_TESTS=1 $(BIN)/python -m pytest -n 2 tests
 
 test: lint types unit
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, runtime_checkable
 
 from splitopt.instances.core.errors import InputError
-from splitopt.instances.core.tolerances import TOLERANCES
+from splitopt.instances.core.tolerances import TOLERANCES, gap
 
 if TYPE_CHECKING:
     from splitopt.instances.cift.model import CiftInstance
@@ -285,6 +285,21 @@ class Result:
         for figure in (self.objective, self.bound):
             if figure is not None and not math.isfinite(figure):
                 raise ValueError("an unknown figure is None, not infinite or NaN")
+
+    def __str__(self) -> str:
+        """Return a summary in lines: status, objective, bound, gap, guarantee, time."""
+        relaxed = self.status is SolutionStatus.RELAXED
+        # A relaxed plan solves another problem than its bound is of.
+        distance = None if relaxed else gap(self.objective, self.bound)
+        figures = {
+            "status": f"{self.status} (termination: {self.termination})",
+            "objective": "-" if self.objective is None else f"{self.objective:.10g}",
+            "bound": "-" if self.bound is None else f"{self.bound:.10g}",
+            "gap": "-" if distance is None else f"{100 * distance:.3g} %",
+            "guarantee": "-" if self.guarantee is None else self.guarantee.statement,
+            "time": f"{self.runtime_s:.3f} s",
+        }
+        return "\n".join(f"{name:<12} {value}" for name, value in figures.items())
 
 
 @dataclass(frozen=True, slots=True)
