@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         Budget,
         Guarantee,
         Instance,
+        Method,
         Option,
         Plan,
         Progress,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
         SolutionStatus,
         Support,
         Termination,
+        read_options,
     )
     from splitopt.instances.contract.outcome import conclude
     from splitopt.instances.core.errors import InputError
@@ -56,8 +58,14 @@ if TYPE_CHECKING:
     from splitopt.instances.judge import certify, check, evaluate, read_plan
     from splitopt.instances.library import names, sets
     from splitopt.instances.mepra.model import ExitFractions, MepraInstance
-    from splitopt.instances.mepra.plan import MepraPlan
-    from splitopt.instances.networks.profiles import Block, Layer, MultiExitProfile, Profile
+    from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
+    from splitopt.instances.networks.profiles import (
+        Block,
+        Layer,
+        MultiExitProfile,
+        Profile,
+        load_profile,
+    )
 
 __all__ = [
     "Block",
@@ -97,13 +105,20 @@ __all__ = [
     "frame",
     "generate",
     "load",
+    "load_profile",
     "load_set",
+    "method",
     "methods",
+    "model",
     "names",
+    "plan_of",
+    "read_options",
     "read_plan",
     "register",
     "run",
+    "save",
     "sets",
+    "shares_from_weights",
     "solve",
 ]
 
@@ -121,7 +136,7 @@ _HOMES = {
         "instances.cift.plan": ("CiftPlan", "Stop"),
         "instances.contract.method": (
             "Budget", "Guarantee", "Option", "Progress", "Recorder", "Result", "SolutionStatus",
-            "Support", "Termination",
+            "Support", "Termination", "read_options",
         ),
         "instances.contract.outcome": ("conclude",),
         "instances.core.errors": ("InputError",),
@@ -129,8 +144,10 @@ _HOMES = {
         "instances.judge": ("certify", "check", "evaluate", "read_plan"),
         "instances.library": ("names", "sets"),
         "instances.mepra.model": ("ExitFractions", "MepraInstance"),
-        "instances.mepra.plan": ("MepraPlan",),
-        "instances.networks.profiles": ("Block", "Layer", "MultiExitProfile", "Profile"),
+        "instances.mepra.plan": ("MepraPlan", "shares_from_weights"),
+        "instances.networks.profiles": (
+            "Block", "Layer", "MultiExitProfile", "Profile", "load_profile",
+        ),
     }.items()
     for name in found
 }  # fmt: skip
@@ -169,6 +186,48 @@ def load_set(name: str) -> tuple[Instance, ...]:
     from splitopt.instances import library
 
     return tuple(library.load(member) for member in library.names(name))
+
+
+def save(path: str | Path, what: Instance | Plan) -> None:
+    """Write an instance or a plan to a JSON file, in one step."""
+    from pathlib import Path
+
+    from splitopt.instances.core.documents import write_json
+
+    write_json(Path(path), what.to_document())
+
+
+def method(name: str, problem: str) -> Method[Any, Any]:
+    """Return a method of the suite as an object, to call its `solve` in this process.
+
+    Nothing watches it there: it may overrun its limit, and nobody judges what it says.
+    """
+    from splitopt.bench.methods.registry import load as load_method
+
+    return load_method(name, problem)
+
+
+def model(instance: Instance, formulation: str) -> Any:
+    """Return a formulation of an instance as a Pyomo model, for any solver that Pyomo knows.
+
+    For CIFT ``flow``, ``assignment``, ``gdp-bigm``, ``gdp-hull``; for MEPRA ``natural``,
+    ``conic``, ``tangent``, of which the last is a relaxation.
+
+    Raises
+    ------
+    InputError
+        Where the formulation does not take the instance.
+    """
+    from splitopt.bench.methods.exporting import build
+
+    return build(instance, formulation)
+
+
+def plan_of(model: Any, instance: Instance, formulation: str) -> Plan:
+    """Return the plan that the values of a `model`'s variables stand for."""
+    from splitopt.bench.methods.exporting import read_back
+
+    return read_back(model, instance, formulation)
 
 
 def methods(problem: str | None = None) -> tuple[Entry, ...]:

@@ -9,7 +9,7 @@ from splitopt.bench.site.commands_page import commands_page
 from splitopt.bench.site.formats_page import formats_page
 from splitopt.instances.core.documents import write_bytes
 
-OUT = Path(__file__).parents[2] / "docs" / "generated"
+OUT = Path(__file__).resolve().parents[2] / "docs" / "generated"
 
 
 def main(arguments: list[str] | None = None) -> None:

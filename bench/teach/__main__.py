@@ -14,7 +14,7 @@ from splitopt.bench.teach.notebooks import lessons, title_of
 from splitopt.bench.teach.pages import write_page
 from splitopt.instances.core.errors import InputError
 
-OUT = Path(__file__).parents[2] / "docs" / "generated" / "lessons"
+OUT = Path(__file__).resolve().parents[2] / "docs" / "generated" / "lessons"
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -14,7 +14,7 @@ from splitopt.instances.core.errors import InputError
 
 __all__ = ["FOLDER", "Cell", "lessons", "run", "title_of"]
 
-FOLDER = Path(__file__).parents[2] / "docs" / "lessons"
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "lessons"
 
 
 @dataclass(frozen=True, slots=True)

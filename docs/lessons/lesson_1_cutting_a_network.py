@@ -48,9 +48,9 @@ def _(mo):
 
 @app.cell
 def _(pd):
-    from splitopt.instances.networks.profiles import load_profile
+    import splitopt
 
-    profile = load_profile("resnet18-imagenet")
+    profile = splitopt.load_profile("resnet18-imagenet")
     blocks = pd.DataFrame(
         {
             "block": [block.name for block in profile.blocks],
@@ -267,7 +267,7 @@ def _(mo):
        file by hand that keeps the deadline (`splitopt check` says what a plan breaks), then improve it.
        `splitopt grade 1-feasible plan.json` and `splitopt grade 1-optimal plan.json` judge it.
     2. At which uplink rate does the cheapest cut change for the first time? Is it ever inside the
-       network? Compare with VGG-16 (`load_profile("vgg16-imagenet")`).
+       network? Compare with VGG-16 (`splitopt.load_profile("vgg16-imagenet")`).
     3. Find a deadline for which the dual bound is not tight, and name the plan that no price finds.
     """)
     return

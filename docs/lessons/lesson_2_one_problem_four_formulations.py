@@ -93,16 +93,15 @@ def _(mo):
 
 @app.cell
 def _():
-    from splitopt.instances import library
+    import splitopt
 
-    instance = library.load("cift-tiny-menu")
+    instance = splitopt.load("cift-tiny-menu")
     assert len(instance.configurations) == 16
-    return (instance,)
+    return instance, splitopt
 
 
 @app.cell
-def _(highspy, instance):
-    from splitopt.formulations.cift.pyomo import models as pyomo_cift
+def _(highspy, instance, splitopt):
     from splitopt.formulations.solvers.pyomo import compiled
 
     def solve(model, relaxed):
@@ -121,7 +120,7 @@ def _(highspy, instance):
     NAMES = ("gdp-bigm", "gdp-hull", "assignment", "flow")
     measured = {}
     for _name in NAMES:
-        _pyomo = pyomo_cift.model(instance, _name)
+        _pyomo = splitopt.model(instance, _name)
         _sparse, _ = compiled(_pyomo)
         # Pyomo's objective may carry a factor that the arrays keep, so both are in joules.
         measured[_name] = {
@@ -133,11 +132,8 @@ def _(highspy, instance):
 
 
 @app.cell
-def _(NAMES, instance, measured, pd):
-    from splitopt.bench.methods.registry import load as load_method
-    from splitopt.instances.contract.method import Budget
-
-    enumerated = load_method("brute-force", "cift").solve(instance, Budget(), 0, {})
+def _(NAMES, instance, measured, pd, splitopt):
+    enumerated = splitopt.method("brute-force", "cift").solve(instance, splitopt.Budget(), 0, {})
     table = pd.DataFrame(measured).T
     table["relaxed / optimum"] = table["relaxed, J"] / enumerated.objective
     # One optimum, whatever the formulation ...

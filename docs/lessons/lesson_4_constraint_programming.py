@@ -45,9 +45,9 @@ def _(mo):
 
 @app.cell
 def _(np):
-    from splitopt.instances.networks.profiles import load_profile
+    import splitopt
 
-    profile = load_profile("mobilenetv2-imagenet")
+    profile = splitopt.load_profile("mobilenetv2-imagenet")
     flops = np.array([block.flops for block in profile.blocks], dtype=float)
     bits = np.array([profile.input_bits, *(b.activation_bits / 4 for b in profile.blocks[:-1])])
     SPEED = np.array([8e9, 1e11, 3e12])  # FLOP/s

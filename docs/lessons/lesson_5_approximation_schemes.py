@@ -225,16 +225,16 @@ def _(mo):
 
 @app.cell
 def _(pd):
-    from splitopt.bench.methods.registry import load
-    from splitopt.instances import library
-    from splitopt.instances.contract.method import Budget
+    import splitopt
 
     # One deadline: the case in which the factor 1 + epsilon holds against the optimum itself.
-    _instance = library.load("cift-quick-tiers").replace(inference_deadline_s=None)
-    reference = load("highs-flow", "cift").solve(_instance, Budget(), 0, {})
+    _instance = splitopt.load("cift-quick-tiers").replace(inference_deadline_s=None)
+    reference = splitopt.method("highs-flow", "cift").solve(_instance, splitopt.Budget(), 0, {})
     _rows = []
     for _epsilon in (1.0, 0.1, 0.01):
-        _result = load("jqodi", "cift").solve(_instance, Budget(), 0, {"epsilon": _epsilon})
+        _result = splitopt.method("jqodi", "cift").solve(
+            _instance, splitopt.Budget(), 0, {"epsilon": _epsilon}
+        )
         assert _result.bound <= reference.objective * (1 + 1e-6)
         assert _result.objective <= (1 + _epsilon) * reference.objective * (1 + 1e-6)
         _rows.append(

@@ -244,9 +244,7 @@ def _(mo):
 
 @app.cell
 def _(np, pd):
-    from splitopt.bench.methods.registry import load
-    from splitopt.instances import library
-    from splitopt.instances.contract.method import Budget
+    import splitopt
 
     rows = []
     for name in (
@@ -255,9 +253,11 @@ def _(np, pd):
         "mepra-tiny-lattice",
         "mepra-quick-fleet",
     ):
-        instance = library.load(name)
-        tangent = load("highs-tangent", "mepra").solve(instance, Budget(), 0, {})
-        priced = load("lagrangian", "mepra").solve(instance, Budget(), 0, {})
+        instance = splitopt.load(name)
+        tangent = splitopt.method("highs-tangent", "mepra").solve(
+            instance, splitopt.Budget(), 0, {}
+        )
+        priced = splitopt.method("lagrangian", "mepra").solve(instance, splitopt.Budget(), 0, {})
         # Two methods without a line in common.
         assert np.isclose(tangent.objective, priced.objective, rtol=2e-6)
         root_bound = priced.statistics["root_bound"]

@@ -43,14 +43,12 @@ def _(mo):
 
 @app.cell
 def _(np):
-    from splitopt.bench.methods.registry import load
+    import splitopt
     from splitopt.formulations.mepra.options import option_table
-    from splitopt.instances import library
-    from splitopt.instances.contract.method import Budget
 
     def tables(name):
         """Return own costs and roots as padded arrays (devices, options), and the optimum."""
-        instance = library.load(name)
+        instance = splitopt.load(name)
         table = option_table(instance)
         counts = np.diff(table.start)
         own = np.full((len(counts), counts.max()), np.inf)
@@ -58,13 +56,13 @@ def _(np):
         for device, (begin, count) in enumerate(zip(table.start, counts, strict=False)):
             own[device, :count] = table.own_cost[begin : begin + count]
             root[device, :count] = table.root[begin : begin + count]
-        proof = load("highs-tangent", "mepra").solve(instance, Budget(), 0, {})
+        proof = splitopt.method("highs-tangent", "mepra").solve(instance, splitopt.Budget(), 0, {})
         assert proof.status == "optimal"
         return own, root, proof.objective
 
     own, root, optimum = tables("mepra-video-resnet50-10mbps")
     assert own.shape[0] == 7
-    return Budget, library, load, optimum, own, root, tables
+    return optimum, own, root, splitopt, tables
 
 
 @app.cell
@@ -181,13 +179,13 @@ def _(mo):
 
 
 @app.cell
-def _(Budget, learned, library, load, optimum, pd):
-    _instance = library.load("mepra-video-resnet50-10mbps")
+def _(learned, optimum, pd, splitopt):
+    _instance = splitopt.load("mepra-video-resnet50-10mbps")
     _rows = [("policy of this page, best seed", float(learned["greedy cost"].min()), None)]
     for _name in ("even-shares", "lagrangian", "highs-tangent"):
-        _method = load(_name, "mepra")
-        _method.solve(_instance, Budget(), 0, {})  # once to warm up
-        _result = _method.solve(_instance, Budget(), 0, {})
+        _method = splitopt.method(_name, "mepra")
+        _method.solve(_instance, splitopt.Budget(), 0, {})  # once to warm up
+        _result = _method.solve(_instance, splitopt.Budget(), 0, {})
         _rows.append((_name, _result.objective, 1e3 * _result.runtime_s))
     rivals = pd.DataFrame(_rows, columns=["method", "cost", "ms"])
     rivals["gap, %"] = 100 * (rivals["cost"] / optimum - 1)
