@@ -18,7 +18,7 @@ from splitopt.bench.studies.claims.page_parts import percent, table
 from splitopt.bench.studies.claims.statements import CLAIMS
 from splitopt.bench.studies.claims.thresholds import THRESHOLDS
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 VERDICTS = {"holds", "holds in part", "does not hold", "not tested"}
 
 

@@ -21,7 +21,7 @@ from splitopt.bench.runs.runner import run_set
 from splitopt.instances.core.documents import write_json
 from splitopt.instances.core.errors import InputError
 
-PLUGINS = Path(__file__).parent / "plugins"
+PLUGINS = Path(__file__).parents[1] / "plugins"
 sys.path.append(str(PLUGINS))
 import browser as chromium  # noqa: E402
 

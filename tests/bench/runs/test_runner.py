@@ -15,7 +15,7 @@ from splitopt.instances.core.documents import write_json
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import read_instance
 
-PLUGINS = Path(__file__).parent / "plugins"
+PLUGINS = Path(__file__).parents[1] / "plugins"
 MEMORY_LIMIT_BYTES = 300 << 20
 TIME_LIMIT_S = 0.4
 GRACE_S = 0.4

@@ -16,7 +16,7 @@ from splitopt.instances.cift.plan import CiftPlan, Stop
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import certify, check, evaluate, read_instance, read_plan
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[2] / "data"
 SMALL = read_instance(DATA / "small-cift.json")
 PLAN = read_plan(DATA / "small-cift-plan.json")
 

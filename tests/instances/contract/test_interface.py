@@ -26,7 +26,7 @@ from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.tolerances import gap, not_above, values_agree
 from splitopt.instances.judge import evaluate, read_instance, read_plan
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[2] / "data"
 SMALL = read_instance(DATA / "small-mepra.json")
 PLAN = read_plan(DATA / "small-mepra-plan.json")
 

@@ -16,7 +16,7 @@ import pytest
 from splitopt.bench.runs.runner import run_set
 from splitopt.bench.store.store import Store
 
-SCRIPT = Path(__file__).parent / "plugins" / "runner_script.py"
+SCRIPT = Path(__file__).parents[1] / "plugins" / "runner_script.py"
 PATIENCE_S = 60.0
 
 

@@ -21,7 +21,7 @@ from splitopt.instances.cift.plan import CiftPlan, Stop
 from splitopt.instances.contract.method import Budget, Recorder, Result, SolutionStatus, Termination
 from splitopt.instances.judge import check, evaluate, read_instance
 
-CASES = sorted((Path(__file__).parents[1] / "data" / "truth").glob("*.json"))
+CASES = sorted((Path(__file__).parents[2] / "data" / "truth").glob("*.json"))
 METHODS = (
     "highs-flow",
     "highs-assignment",

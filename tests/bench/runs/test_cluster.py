@@ -23,7 +23,7 @@ from splitopt.instances.core.errors import InputError
 
 pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
 
-PLUGINS = Path(__file__).parent / "plugins"
+PLUGINS = Path(__file__).parents[1] / "plugins"
 SCRIPT = PLUGINS / "runner_script.py"
 PATIENCE_S = 90.0
 

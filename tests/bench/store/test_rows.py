@@ -11,7 +11,7 @@ from splitopt.bench.store.schema import COLUMNS, HEAVY
 from splitopt.instances.contract.method import SolutionStatus, Termination
 from splitopt.instances.core.errors import InputError
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "rows.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "rows.md"
 
 
 def test_every_field_is_documented_and_no_other():

@@ -20,7 +20,7 @@ from splitopt.instances.mepra.model import ExitFractions, MepraInstance, exit_se
 from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
 from splitopt.instances.networks.profiles import Layer, MultiExitProfile
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[2] / "data"
 SMALL = read_instance(DATA / "small-mepra.json")
 PLAN = read_plan(DATA / "small-mepra-plan.json")
 FREE = SMALL.replace(exit_set=None)

@@ -29,7 +29,7 @@ from splitopt.instances.core.documents import read_json
 from splitopt.instances.judge import check, evaluate
 from splitopt.instances.networks.profiles import Block, Profile
 
-CASES = Path(__file__).parents[1] / "data" / "truth"
+CASES = Path(__file__).parents[2] / "data" / "truth"
 KNOWN = {  # by enumeration
     "min-jqodi-guarantee": 0.006742151987960897,
     "jqodi-mixed": 86.87393999778212,

@@ -29,7 +29,7 @@ from splitopt.instances.judge import (
 from splitopt.instances.mepra.model import ExitFractions, column
 from splitopt.instances.mepra.plan import MepraPlan
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[2] / "data"
 EXPECTED = json.loads((DATA / "malformed" / "expected.json").read_text())
 
 

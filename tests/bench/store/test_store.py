@@ -202,7 +202,7 @@ def test_an_older_store_is_migrated_step_by_step_and_keeps_its_rows(tmp_path, mo
         assert steps == [1, 2]
 
 
-OLD_STORES = Path(__file__).parents[1] / "data" / "stores"
+OLD_STORES = Path(__file__).parents[2] / "data" / "stores"
 
 
 def restore(version, folder):

@@ -19,7 +19,7 @@ from splitopt.instances.library.crafted_cift import CRAFTED_CIFT
 from splitopt.instances.library.crafted_mepra import CRAFTED_MEPRA
 from splitopt.instances.networks.profiles import load_profile, profile_names
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[2] / "data"
 EXPECTED = json.loads((DATA / "malformed" / "expected.json").read_text())
 KINDS = ("cift", "mepra", "cift-plan", "mepra-plan", "profile")
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from splitopt.bench.cli import COMMANDS, cli
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "commands.md"
 
 

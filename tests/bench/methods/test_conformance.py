@@ -38,7 +38,7 @@ from splitopt.bench.methods.registry import METHODS, Entry, load
 from splitopt.instances.contract.method import SolutionStatus
 from splitopt.instances.judge import evaluate, read_instance
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[2] / "data"
 # Lagrangian bounds leave a gap here, so that what comes behind them has work to do.
 for path in sorted(DATA.glob("open-*.json")):
     CASES["cift"][path.stem] = functools.partial(read_instance, path)
@@ -265,7 +265,7 @@ def test_rogue_plugins_fail_each_for_its_own_reason(few_cases, rogues, monkeypat
 
 
 def test_the_method_of_the_page_conforms(few_cases, tmp_path, monkeypatch):
-    page = (Path(__file__).parents[2] / "docs" / "running.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "running.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     (tmp_path / "my_method.py").write_text(code)
     monkeypatch.chdir(tmp_path)

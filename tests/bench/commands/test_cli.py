@@ -14,7 +14,7 @@ from splitopt.bench.store.store import Store
 from splitopt.instances.judge import read_instance
 from splitopt.instances.library import names, sets
 
-CSV = Path(__file__).parents[1] / "data" / "csv"
+CSV = Path(__file__).parents[2] / "data" / "csv"
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from splitopt.bench.cli import COMMANDS, cli
 from splitopt.bench.site.commands_page import commands_page
 from splitopt.bench.site.formats_page import formats_page, schemas
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
 PAGES = sorted(
     path
