@@ -2,8 +2,7 @@
 
 Imports take up to a second; a run forked from a process that has them pays nothing, and the
 first run of a method is not slower than the second. What a method needs is read from its
-source; nothing is imported to find out. Native solvers never meet in one process: two of them
-may carry different versions of the same library.
+source; nothing is imported to find out.
 """
 
 from __future__ import annotations
@@ -16,14 +15,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["needed_modules", "preload", "solver_family"]
+__all__ = ["needed_modules", "preload"]
 
 # `instances` imports no solver, and comes along by itself.
 _OURS = ("splitopt.formulations", "splitopt.heuristics")
-_SOLVERS = ("highspy", "ortools", "pyscipopt")
 # Packages that start no thread when imported, so that forking afterwards is safe. JAX and
 # PyTorch do start some: a run imports those itself.
-_SAFE = (*_SOLVERS, "numba", "numpy", "pyomo", "scipy")
+_SAFE = ("highspy", "numba", "numpy", "ortools", "pyomo", "pyscipopt", "scipy")
 
 
 @functools.cache
@@ -70,12 +68,6 @@ def needed_modules(target: str) -> tuple[str, ...]:
         seen[name] = None
         waiting += imports
     return tuple(sorted(seen))
-
-
-def solver_family(target: str) -> tuple[str, ...]:
-    """Return the native solvers that a method uses: those of one family may share a process."""
-    tops = {name.partition(".")[0] for name in needed_modules(target)}
-    return tuple(solver for solver in _SOLVERS if solver in tops)
 
 
 def _load(name: str) -> None:

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from splitopt.instances.contract.method import Method
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["METHODS", "Entry", "entries_for", "find", "load"]
+__all__ = [
+    "METHODS",
+    "Entry",
+    "engine_of",
+    "entries_for",
+    "entry_at",
+    "find",
+    "load",
+    "references",
+]
 
 Problem = Literal["cift", "mepra"]
+Speeds = Literal["any", "listed"]
 Kind = Literal["exact", "approximation", "heuristic", "learner"]
 
 
@@ -30,6 +41,16 @@ class Entry:
         ``module:object`` of the method; imported on first use.
     summary
         One line for people.
+    engine
+        What proves its optima: two methods confirm each other where engines differ. The models
+        share no code that builds rows in any case.
+    solver
+        The native library that it calls; two of them never share a process.
+    speeds
+        Which instances of CIFT it takes: ``listed`` speeds only, or ``any``.
+    reference
+        Its place among the methods that are asked for optima, the likely fastest first. None
+        of them shares anything with the label kernel.
     """
 
     name: str
@@ -37,332 +58,167 @@ class Entry:
     kind: Kind
     target: str
     summary: str
+    engine: str | None = None
+    solver: str | None = None
+    speeds: Speeds = "any"
+    reference: int | None = None
 
 
-METHODS: tuple[Entry, ...] = (
-    Entry(
-        "brute-force",
-        "cift",
-        "exact",
-        "splitopt.formulations.cift.brute_force.enumeration:METHOD",
-        "enumerate every plan; continuous speeds by one multiplier a phase",
+# fmt: off
+# name, what proves its optima, native library, speeds, place among the references;
+# module; what it does
+_EXACT: Mapping[Problem, tuple[tuple[str, str, str | None, Speeds, int | None, str, str], ...]] = {
+    "cift": (
+        ("brute-force", "enumeration", None, "any", 5,
+         "formulations.cift.brute_force.enumeration:METHOD",
+         "enumerate every plan; continuous speeds by one multiplier a phase"),
+        ("highs-flow", "HiGHS", "highspy", "listed", 1,
+         "formulations.cift.flow.method:METHOD",
+         "a unit flow on the time-energy graph, a MILP in HiGHS; listed speeds"),
+        ("jqodi-exact", "labels", None, "listed", None,
+         "heuristics.jqodi.cift.method:EXACT_PROGRAM",
+         "the time-energy program without trimming; listed speeds"),
+        ("highs-assignment", "HiGHS", "highspy", "listed", 3,
+         "formulations.cift.assignment.method:METHOD",
+         "blocks assigned to nodes, a small MILP in HiGHS; listed speeds"),
+        ("highs-oa", "HiGHS", "highspy", "any", 2,
+         "formulations.cift.outer.method:METHOD",
+         "outer approximation by MILPs in HiGHS; listed and continuous speeds"),
+        ("scip-minlp", "SCIP", "pyscipopt", "any", None,
+         "formulations.cift.scip:METHOD",
+         "the natural nonlinear model in SCIP; listed and continuous speeds"),
+        ("cpsat", "CP-SAT", "ortools", "listed", 4,
+         "formulations.cift.cpsat.method:METHOD",
+         "blocks, hops and levels as booleans in CP-SAT, scaling error stated; listed speeds"),
+        ("pyomo-flow", "HiGHS", "highspy", "listed", None,
+         "formulations.cift.pyomo.models:PYOMO_FLOW",
+         "the flow MILP as a Pyomo model, solved by HiGHS; listed speeds"),
+        ("gdp-bigm", "HiGHS", "highspy", "listed", None,
+         "formulations.cift.pyomo.models:GDP_BIGM",
+         "one disjunct a configuration, relaxed by big-M, MILP in HiGHS; listed speeds"),
+        ("fronts", "fronts", None, "listed", None,
+         "formulations.cift.fronts.method:METHOD",
+         "Pareto fronts of energy and times, backwards over the network; listed speeds"),
+        ("gdp-hull", "HiGHS", "highspy", "listed", None,
+         "formulations.cift.pyomo.models:GDP_HULL",
+         "one disjunct a configuration, by its hull, MILP in HiGHS; listed speeds"),
     ),
-    Entry(
-        "brute-force",
-        "mepra",
-        "exact",
-        "splitopt.formulations.mepra.brute_force:METHOD",
-        "enumerate every combination of splits and exit sets",
+    "mepra": (
+        ("brute-force", "enumeration", None, "any", 3,
+         "formulations.mepra.brute_force:METHOD",
+         "enumerate every combination of splits and exit sets"),
+        ("highs-tangent", "HiGHS", "highspy", "any", 2,
+         "formulations.mepra.tangent:METHOD",
+         "tangents to the square of the sum of roots, MILPs in HiGHS"),
+        ("cpsat", "CP-SAT", "ortools", "any", None,
+         "formulations.mepra.cpsat:METHOD",
+         "integers with one product in CP-SAT, scaling error stated"),
+        ("lagrangian", "Lagrangian", None, "any", 1,
+         "formulations.mepra.lagrangian:METHOD",
+         "certified Lagrangian bound, repair, branch and bound over devices"),
+        ("scip-minlp", "SCIP", "pyscipopt", "any", None,
+         "formulations.mepra.scip:METHOD",
+         "the natural model with shares in SCIP, a global solver"),
+        ("highs-perspective", "HiGHS", "highspy", "any", None,
+         "formulations.mepra.perspective:METHOD",
+         "the conic form with shares, cones cut by planes, MILPs in HiGHS"),
+        ("jqodi-exact", "labels", None, "any", None,
+         "heuristics.jqodi.mepra.method:EXACT_PROGRAM",
+         "the program over devices without trimming"),
     ),
-    Entry(
-        "highs-tangent",
-        "mepra",
-        "exact",
-        "splitopt.formulations.mepra.tangent:METHOD",
-        "tangents to the square of the sum of roots, MILPs in HiGHS",
+}
+# name, kind, module; line
+_OTHERS: Mapping[Problem, tuple[tuple[str, Kind, str, str], ...]] = {
+    "cift": (
+        ("jqodi", "approximation", "heuristics.jqodi.cift.method:APPROXIMATE",
+         "the time-energy program within a factor 1 + epsilon, with bounds"),
+        ("device-only", "heuristic", "heuristics.baselines.cift.tiers:DEVICE_ONLY",
+         "all blocks on one end node, with the best speeds"),
+        ("edge-only", "heuristic", "heuristics.baselines.cift.tiers:EDGE_ONLY",
+         "the raw input shipped, all blocks on one edge node"),
+        ("cloud-only", "heuristic", "heuristics.baselines.cift.tiers:CLOUD_ONLY",
+         "the raw input shipped, all blocks on one cloud node"),
+        ("single-cut", "heuristic", "heuristics.baselines.cift.single_cut:METHOD",
+         "the best plan with at most two hosts"),
+        ("neurosurgeon", "heuristic", "heuristics.baselines.cift.neurosurgeon:METHOD",
+         "one cut behind the source, for energy (or latency), blind to deadlines"),
+        ("neurosurgeon-latency", "heuristic", "heuristics.baselines.cift.neurosurgeon:LATENCY",
+         "one cut behind the source, for latency, blind to deadlines"),
+        ("compression-blind", "heuristic", "heuristics.baselines.cift.blind:COMPRESSION_BLIND",
+         "the best partition without compression (what RightTrain can express)"),
+        ("partition-blind", "heuristic", "heuristics.baselines.cift.blind:PARTITION_BLIND",
+         "the best compression and node without partition (what PACT can express)"),
+        ("fin", "heuristic", "heuristics.baselines.cift.fin:METHOD",
+         "cheapest path with latency rounded up to gamma levels"),
+        ("local-search", "heuristic", "heuristics.baselines.cift.local_search:METHOD",
+         "descents over paths, cuts and configurations, kicked and restarted"),
+        ("pymoo-ga", "heuristic", "heuristics.baselines.cift.pymoo:METHOD",
+         "pymoo's genetic algorithm on vectors decoded to placements"),
+        ("random", "heuristic", "heuristics.baselines.cift.random:METHOD",
+         "the best of many random plans"),
+        ("ppo", "learner", "heuristics.learner.cift.method:METHOD",
+         "a trained policy decides configuration, segments, speeds and links in turn"),
     ),
-    Entry(
-        "cpsat",
-        "mepra",
-        "exact",
-        "splitopt.formulations.mepra.cpsat:METHOD",
-        "integers with one product in CP-SAT, scaling error stated",
+    "mepra": (
+        ("jqodi", "approximation", "heuristics.jqodi.mepra.method:APPROXIMATE",
+         "the program over devices within a factor 1 + epsilon, with bounds"),
+        ("device-only", "heuristic", "heuristics.baselines.mepra.even:DEVICE_ONLY",
+         "everything on the devices"),
+        ("edge-only", "heuristic", "heuristics.baselines.mepra.even:EDGE_ONLY",
+         "everything at the edge, even shares"),
+        ("even-shares", "heuristic", "heuristics.baselines.mepra.even:EVEN_SHARES",
+         "each device's best split at the share 1/n"),
+        ("neurosurgeon", "heuristic", "heuristics.baselines.mepra.neurosurgeon:METHOD",
+         "each device cuts as if the edge were its own; fixed exits"),
+        ("spinn-ear", "heuristic", "heuristics.baselines.mepra.article:SPINN_EAR",
+         "an exit each 15 % of the FLOPs, best splits at 1/n"),
+        ("aco-ear", "heuristic", "heuristics.baselines.mepra.article:ACO_EAR",
+         "exits by an ant colony, best splits at 1/n"),
+        ("aco-device-only-ear", "heuristic",
+         "heuristics.baselines.mepra.article:ACO_DEVICE_ONLY_EAR",
+         "exits by an ant colony, everything on the devices"),
+        ("aco-edge-only-ear", "heuristic", "heuristics.baselines.mepra.article:ACO_EDGE_ONLY_EAR",
+         "exits by an ant colony, everything at the edge, even shares"),
+        ("fp-ar", "heuristic", "heuristics.baselines.mepra.article:FP_AR",
+         "every split at layer 6, the best of 1000 allocations"),
+        ("local-search", "heuristic", "heuristics.baselines.mepra.local_search:METHOD",
+         "descents over the devices' choices, square-root shares, kicked and restarted"),
+        ("pymoo-ga", "heuristic", "heuristics.baselines.mepra.pymoo:METHOD",
+         "pymoo's genetic algorithm on the devices' choices, square-root shares"),
+        ("random", "heuristic", "heuristics.baselines.mepra.random:METHOD",
+         "the best of many random splits, square-root shares"),
+        ("ppo", "learner", "heuristics.learner.mepra.method:METHOD",
+         "a policy trained by reinforcement on generated instances, run with NumPy alone"),
     ),
-    Entry(
-        "lagrangian",
-        "mepra",
-        "exact",
-        "splitopt.formulations.mepra.lagrangian:METHOD",
-        "certified Lagrangian bound, repair, branch and bound over devices",
-    ),
-    Entry(
-        "scip-minlp",
-        "mepra",
-        "exact",
-        "splitopt.formulations.mepra.scip:METHOD",
-        "the natural model with shares in SCIP, a global solver",
-    ),
-    Entry(
-        "highs-perspective",
-        "mepra",
-        "exact",
-        "splitopt.formulations.mepra.perspective:METHOD",
-        "the conic form with shares, cones cut by planes, MILPs in HiGHS",
-    ),
-    Entry(
-        "ppo",
-        "mepra",
-        "learner",
-        "splitopt.heuristics.learner.mepra.method:METHOD",
-        "a policy trained by reinforcement on generated instances, run with NumPy alone",
-    ),
-    Entry(
-        "highs-flow",
-        "cift",
-        "exact",
-        "splitopt.formulations.cift.flow.method:METHOD",
-        "a unit flow on the time-energy graph, a MILP in HiGHS; listed speeds",
-    ),
-    Entry(
-        "jqodi",
-        "cift",
-        "approximation",
-        "splitopt.heuristics.jqodi.cift.method:APPROXIMATE",
-        "the time-energy program within a factor 1 + epsilon, with bounds",
-    ),
-    Entry(
-        "jqodi-exact",
-        "cift",
-        "exact",
-        "splitopt.heuristics.jqodi.cift.method:EXACT_PROGRAM",
-        "the time-energy program without trimming; listed speeds",
-    ),
-    Entry(
-        "device-only",
-        "cift",
-        "heuristic",
-        "splitopt.heuristics.baselines.cift.tiers:DEVICE_ONLY",
-        "all blocks on one end node, with the best speeds",
-    ),
-    Entry(
-        "edge-only",
-        "cift",
-        "heuristic",
-        "splitopt.heuristics.baselines.cift.tiers:EDGE_ONLY",
-        "the raw input shipped, all blocks on one edge node",
-    ),
-    Entry(
-        "cloud-only",
-        "cift",
-        "heuristic",
-        "splitopt.heuristics.baselines.cift.tiers:CLOUD_ONLY",
-        "the raw input shipped, all blocks on one cloud node",
-    ),
-    Entry(
-        "single-cut",
-        "cift",
-        "heuristic",
-        "splitopt.heuristics.baselines.cift.single_cut:METHOD",
-        "the best plan with at most two hosts",
-    ),
-    Entry(
-        "neurosurgeon",
-        "cift",
-        "heuristic",
-        "splitopt.heuristics.baselines.cift.neurosurgeon:METHOD",
-        "one cut behind the source, for energy (or latency), blind to deadlines",
-    ),
-    Entry(
-        "neurosurgeon-latency",
-        "cift",
-        "heuristic",
-        "splitopt.heuristics.baselines.cift.neurosurgeon:LATENCY",
-        "one cut behind the source, for latency, blind to deadlines",
-    ),
-    Entry(
-        "compression-blind",
-        "cift",
-        "heuristic",
-        "splitopt.heuristics.baselines.cift.blind:COMPRESSION_BLIND",
-        "the best partition without compression (what RightTrain can express)",
-    ),
-    Entry(
-        "partition-blind",
-        "cift",
-        "heuristic",
-        "splitopt.heuristics.baselines.cift.blind:PARTITION_BLIND",
-        "the best compression and node without partition (what PACT can express)",
-    ),
-    Entry(
-        "fin",
-        "cift",
-        "heuristic",
-        "splitopt.heuristics.baselines.cift.fin:METHOD",
-        "cheapest path with latency rounded up to gamma levels",
-    ),
-    Entry(
-        "local-search",
-        "cift",
-        "heuristic",
-        "splitopt.heuristics.baselines.cift.local_search:METHOD",
-        "descents over paths, cuts and configurations, kicked and restarted",
-    ),
-    Entry(
-        "pymoo-ga",
-        "cift",
-        "heuristic",
-        "splitopt.heuristics.baselines.cift.pymoo:METHOD",
-        "pymoo's genetic algorithm on vectors decoded to placements",
-    ),
-    Entry(
-        "ppo",
-        "cift",
-        "learner",
-        "splitopt.heuristics.learner.cift.method:METHOD",
-        "a trained policy decides configuration, segments, speeds and links in turn",
-    ),
-    Entry(
-        "random",
-        "cift",
-        "heuristic",
-        "splitopt.heuristics.baselines.cift.random:METHOD",
-        "the best of many random plans",
-    ),
-    Entry(
-        "jqodi",
-        "mepra",
-        "approximation",
-        "splitopt.heuristics.jqodi.mepra.method:APPROXIMATE",
-        "the program over devices within a factor 1 + epsilon, with bounds",
-    ),
-    Entry(
-        "jqodi-exact",
-        "mepra",
-        "exact",
-        "splitopt.heuristics.jqodi.mepra.method:EXACT_PROGRAM",
-        "the program over devices without trimming",
-    ),
-    Entry(
-        "device-only",
-        "mepra",
-        "heuristic",
-        "splitopt.heuristics.baselines.mepra.even:DEVICE_ONLY",
-        "everything on the devices",
-    ),
-    Entry(
-        "edge-only",
-        "mepra",
-        "heuristic",
-        "splitopt.heuristics.baselines.mepra.even:EDGE_ONLY",
-        "everything at the edge, even shares",
-    ),
-    Entry(
-        "even-shares",
-        "mepra",
-        "heuristic",
-        "splitopt.heuristics.baselines.mepra.even:EVEN_SHARES",
-        "each device's best split at the share 1/n",
-    ),
-    Entry(
-        "neurosurgeon",
-        "mepra",
-        "heuristic",
-        "splitopt.heuristics.baselines.mepra.neurosurgeon:METHOD",
-        "each device cuts as if the edge were its own; fixed exits",
-    ),
-    Entry(
-        "spinn-ear",
-        "mepra",
-        "heuristic",
-        "splitopt.heuristics.baselines.mepra.article:SPINN_EAR",
-        "an exit each 15 % of the FLOPs, best splits at 1/n",
-    ),
-    Entry(
-        "aco-ear",
-        "mepra",
-        "heuristic",
-        "splitopt.heuristics.baselines.mepra.article:ACO_EAR",
-        "exits by an ant colony, best splits at 1/n",
-    ),
-    Entry(
-        "aco-device-only-ear",
-        "mepra",
-        "heuristic",
-        "splitopt.heuristics.baselines.mepra.article:ACO_DEVICE_ONLY_EAR",
-        "exits by an ant colony, everything on the devices",
-    ),
-    Entry(
-        "aco-edge-only-ear",
-        "mepra",
-        "heuristic",
-        "splitopt.heuristics.baselines.mepra.article:ACO_EDGE_ONLY_EAR",
-        "exits by an ant colony, everything at the edge, even shares",
-    ),
-    Entry(
-        "fp-ar",
-        "mepra",
-        "heuristic",
-        "splitopt.heuristics.baselines.mepra.article:FP_AR",
-        "every split at layer 6, the best of 1000 allocations",
-    ),
-    Entry(
-        "local-search",
-        "mepra",
-        "heuristic",
-        "splitopt.heuristics.baselines.mepra.local_search:METHOD",
-        "descents over the devices' choices, square-root shares, kicked and restarted",
-    ),
-    Entry(
-        "pymoo-ga",
-        "mepra",
-        "heuristic",
-        "splitopt.heuristics.baselines.mepra.pymoo:METHOD",
-        "pymoo's genetic algorithm on the devices' choices, square-root shares",
-    ),
-    Entry(
-        "random",
-        "mepra",
-        "heuristic",
-        "splitopt.heuristics.baselines.mepra.random:METHOD",
-        "the best of many random splits, square-root shares",
-    ),
-    Entry(
-        "highs-assignment",
-        "cift",
-        "exact",
-        "splitopt.formulations.cift.assignment.method:METHOD",
-        "blocks assigned to nodes, a small MILP in HiGHS; listed speeds",
-    ),
-    Entry(
-        "highs-oa",
-        "cift",
-        "exact",
-        "splitopt.formulations.cift.outer.method:METHOD",
-        "outer approximation by MILPs in HiGHS; listed and continuous speeds",
-    ),
-    Entry(
-        "scip-minlp",
-        "cift",
-        "exact",
-        "splitopt.formulations.cift.scip:METHOD",
-        "the natural nonlinear model in SCIP; listed and continuous speeds",
-    ),
-    Entry(
-        "cpsat",
-        "cift",
-        "exact",
-        "splitopt.formulations.cift.cpsat.method:METHOD",
-        "blocks, hops and levels as booleans in CP-SAT, scaling error stated; listed speeds",
-    ),
-    Entry(
-        "pyomo-flow",
-        "cift",
-        "exact",
-        "splitopt.formulations.cift.pyomo.models:PYOMO_FLOW",
-        "the flow MILP as a Pyomo model, solved by HiGHS; listed speeds",
-    ),
-    Entry(
-        "gdp-bigm",
-        "cift",
-        "exact",
-        "splitopt.formulations.cift.pyomo.models:GDP_BIGM",
-        "one disjunct a configuration, relaxed by big-M, MILP in HiGHS; listed speeds",
-    ),
-    Entry(
-        "fronts",
-        "cift",
-        "exact",
-        "splitopt.formulations.cift.fronts.method:METHOD",
-        "Pareto fronts of energy and times, backwards over the network; listed speeds",
-    ),
-    Entry(
-        "gdp-hull",
-        "cift",
-        "exact",
-        "splitopt.formulations.cift.pyomo.models:GDP_HULL",
-        "one disjunct a configuration, by its hull, MILP in HiGHS; listed speeds",
-    ),
-)
+}
+# fmt: on
+
+
+def _entries(problem: Problem) -> Iterator[Entry]:
+    for name, engine, solver, speeds, reference, target, summary in _EXACT[problem]:
+        known = (engine, solver, speeds, reference)
+        yield Entry(name, problem, "exact", f"splitopt.{target}", summary, *known)
+    for name, kind, target, summary in _OTHERS[problem]:
+        yield Entry(name, problem, kind, f"splitopt.{target}", summary)
+
+
+METHODS: tuple[Entry, ...] = (*_entries("cift"), *_entries("mepra"))
+
+
+def references(problem: str) -> tuple[str, ...]:
+    """Return the exact methods that share nothing with the label kernel, fastest first."""
+    ranked = sorted((e.reference, e.name) for e in entries_for(problem) if e.reference is not None)
+    return tuple(name for _, name in ranked)
+
+
+def entry_at(target: str) -> Entry | None:
+    """Return the entry of our own whose method stands at ``module:object``."""
+    return next((entry for entry in METHODS if entry.target == target), None)
+
+
+def engine_of(method: str) -> str | None:
+    """Return what proves the optima of a method; None for what proves none, or is not ours."""
+    return next((e.engine for e in METHODS if e.name == method and e.engine is not None), None)
 
 
 def entries_for(problem: str) -> tuple[Entry, ...]:

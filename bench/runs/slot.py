@@ -6,20 +6,21 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from splitopt.bench.isolation.client import Zygote, ZygoteLostError
-from splitopt.bench.isolation.preload import solver_family
 from splitopt.bench.isolation.streams import Outcome, Watch
+from splitopt.bench.methods.registry import entry_at
 from splitopt.bench.runs.requests import request_of
 from splitopt.bench.store.rows import PlannedRun
 
 __all__ = ["Slot", "solver_families"]
 
 
-def solver_families(targets: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Return the native solvers that each of our own methods needs.
+def solver_families(targets: Iterable[str]) -> dict[str, str | None]:
+    """Return the native library that each of our own methods calls, by target.
 
     A user's code is not among them: it is imported in the process of its run.
     """
-    return {target: solver_family(target) for target in targets}
+    entries = {target: entry_at(target) for target in targets}
+    return {target: entry.solver for target, entry in entries.items() if entry is not None}
 
 
 class Slot:
@@ -28,13 +29,13 @@ class Slot:
     Parameters
     ----------
     families
-        Target of a method to the native solvers it needs, as `solver_families` gives it.
+        Target of a method to the native library it calls, as `solver_families` gives it.
     """
 
-    def __init__(self, families: Mapping[str, tuple[str, ...]]) -> None:
+    def __init__(self, families: Mapping[str, str | None]) -> None:
         self._families = families
         # One parent of runs for each family of solvers and number of threads, started when needed.
-        self._zygotes: dict[tuple[int, tuple[str, ...]], Zygote] = {}
+        self._zygotes: dict[tuple[int, str | None], Zygote] = {}
 
     def close(self) -> None:
         """End the processes that runs are forked from."""
@@ -49,7 +50,7 @@ class Slot:
         instance_document: Mapping[str, Any] | None = None,
     ) -> Outcome:
         """Do a run; once more when the zygote, and not the run, was lost."""
-        family = self._families.get(run.target, ())
+        family = self._families.get(run.target)
         key = (run.limits.threads, family)
         request = request_of(run, cores=cores, instance_document=instance_document)
         lost = ""

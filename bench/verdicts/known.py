@@ -7,49 +7,22 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from splitopt.bench.store.store import BestKnown
-from splitopt.instances.library.best_known import LABEL_ENGINE, Registry, registry
+from splitopt.instances.library.best_known import Registry, registry
 
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance
 
 __all__ = [
-    "ENGINES",
     "MOST_DEVICES",
     "as_known",
-    "engine_of",
     "known_of",
     "merged",
     "registered",
     "with_registry",
 ]
 
-# What solves for each exact method. Two methods confirm each other independently where these
-# differ: the models share no code that builds rows in any case.
-ENGINES: Mapping[str, str] = {
-    "brute-force": "enumeration",
-    "highs-flow": "HiGHS",
-    "highs-assignment": "HiGHS",
-    "highs-oa": "HiGHS",
-    "pyomo-flow": "HiGHS",
-    "gdp-bigm": "HiGHS",
-    "gdp-hull": "HiGHS",
-    "highs-tangent": "HiGHS",
-    "highs-perspective": "HiGHS",
-    "cpsat": "CP-SAT",
-    "scip-minlp": "SCIP",
-    "lagrangian": "Lagrangian",
-    "fronts": "fronts",
-    "jqodi-exact": LABEL_ENGINE,
-}
-
-
 # Plans of larger fleets are not stored.
 MOST_DEVICES = 100_000
-
-
-def engine_of(method: str) -> str | None:
-    """Return what solves for an exact method; None for what is none, or not the suite's."""
-    return ENGINES.get(method)
 
 
 def as_known(found: Registry) -> dict[str, BestKnown]:

@@ -25,10 +25,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from splitopt.bench.methods.registry import engine_of
 from splitopt.bench.store.rows import Row
 from splitopt.bench.store.store import Store
 from splitopt.bench.verdicts.crosscheck import Contradiction, cross_check, is_feasible
-from splitopt.bench.verdicts.known import MOST_DEVICES, as_known, engine_of
+from splitopt.bench.verdicts.known import MOST_DEVICES, as_known
 from splitopt.instances import library
 from splitopt.instances.core.documents import write_json
 from splitopt.instances.core.errors import InputError

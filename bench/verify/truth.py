@@ -9,23 +9,16 @@ interval is known: its best plan is above the optimum and its best bound below.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from splitopt.bench.methods.registry import load
+from splitopt.bench.methods.registry import load, references
 from splitopt.instances.contract.method import Budget, SolutionStatus
 
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["REFERENCES", "Truth", "solved_truth", "truth_of"]
-
-#: Exact methods that share nothing with the label kernel, the likely fastest first.
-REFERENCES: Mapping[str, tuple[str, ...]] = {
-    "cift": ("highs-flow", "highs-oa", "highs-assignment", "cpsat", "brute-force"),
-    "mepra": ("lagrangian", "highs-tangent", "brute-force"),
-}
+__all__ = ["Truth", "solved_truth", "truth_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +75,7 @@ def solved_truth(instance: Instance, time_limit_s: float) -> Truth:
     """Return what the reference methods prove of an instance, each within the time limit."""
     began = time.perf_counter()
     value, bound = None, None
-    for name in REFERENCES[instance.problem]:
+    for name in references(instance.problem):
         method = load(name, instance.problem)
         if not method.supports(instance):
             continue

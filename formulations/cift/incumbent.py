@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 
+from splitopt.formulations.solvers import OBJECTIVE_SCALE
 from splitopt.instances.cift.claims import doubt_bound, doubt_infeasible, witness
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
@@ -67,6 +68,19 @@ class Incumbent:
             return False
         distance = gap(self.objective, self.proposed)
         return distance is not None and distance <= self.budget.relative_gap
+
+    def objective_scale(self, guess_j: float) -> float:
+        """Return a factor that brings the optimum to about `OBJECTIVE_SCALE`.
+
+        Parameters
+        ----------
+        guess_j
+            Used where neither a plan nor a positive bound is known.
+        """
+        for energy in (self.objective, self.bound, guess_j):
+            if 0 < energy < math.inf:
+                return OBJECTIVE_SCALE / energy
+        return 1.0
 
     def start(self, plan: CiftPlan) -> bool:
         """Take a plan of the instance as given, as `offer` does."""

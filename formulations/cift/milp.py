@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.formulations.solvers.highs import (
-    OBJECTIVE_SCALE,
     ROW_TOLERANCE,
     ModelRefusedError,
     Outcome,
@@ -24,7 +23,7 @@ from splitopt.instances.cift.claims import SPREAD
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import Result, Termination
 
-__all__ = ["Row", "objective_scale", "prove"]
+__all__ = ["Row", "prove"]
 
 _COARSE = 10.0  # factor between scales from which solving again is worth it
 _SMALL = 5000  # entries up to which a model is solved twice: a second opinion is cheap there
@@ -43,20 +42,6 @@ class Row:
     upper: float
     columns: npt.NDArray[np.int32]
     values: Floats
-
-
-def objective_scale(best: Incumbent, guess_j: float) -> float:
-    """Return a factor that brings the optimum to about `OBJECTIVE_SCALE`.
-
-    Parameters
-    ----------
-    guess_j
-        Used where neither a plan nor a positive bound is known.
-    """
-    for energy in (best.objective, best.bound, guess_j):
-        if 0 < energy < math.inf:
-            return OBJECTIVE_SCALE / energy
-    return 1.0
 
 
 def prove(
@@ -195,7 +180,7 @@ def prove(
         if outcome.ended == "failed":
             return best.claim(Termination.CRASHED)
         if not rejected:
-            better = objective_scale(best, 1.0)
+            better = best.objective_scale(1.0)
             rows = [] if best.closed else refine()
             for row in rows:
                 highs.addRow(row.lower, row.upper, len(row.columns), row.columns, row.values)

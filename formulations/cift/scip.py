@@ -42,7 +42,6 @@ from fractions import Fraction
 from typing import Any
 
 from splitopt.formulations.cift.incumbent import Incumbent
-from splitopt.formulations.cift.milp import objective_scale
 from splitopt.formulations.cift.outer.speeds import Engine, fit, joules_per_flop
 from splitopt.instances.cift.model import CiftInstance, Configuration, SpeedInterval
 from splitopt.instances.cift.plan import CiftPlan, Stop
@@ -337,7 +336,7 @@ class CiftScip:
         try:
             model = _build(
                 instance,
-                objective_scale(best, max(_chains(instance))),
+                best.objective_scale(max(_chains(instance))),
                 lambda: best.remaining_s == 0,
             )
         except TimeoutError:

@@ -50,7 +50,8 @@ import numpy.typing as npt
 from splitopt.formulations.mepra.incumbent import Incumbent, best_responses
 from splitopt.formulations.mepra.options import OptionTable, option_table
 from splitopt.formulations.mepra.relaxation import Relaxation, relax
-from splitopt.formulations.solvers.highs import OBJECTIVE_SCALE, SparseModel, load, solve
+from splitopt.formulations.solvers import OBJECTIVE_SCALE
+from splitopt.formulations.solvers.highs import SparseModel, load, solve
 from splitopt.instances.contract.method import (
     Budget,
     OnProgress,

@@ -29,7 +29,6 @@ import numpy.typing as npt
 
 __all__ = [
     "COST_TOLERANCE",
-    "OBJECTIVE_SCALE",
     "ROW_TOLERANCE",
     "UNSEEN",
     "WIDE",
@@ -49,7 +48,6 @@ Bools = npt.NDArray[np.bool_]
 ROW_TOLERANCE = 1e-9
 COST_TOLERANCE = 1e-7
 WIDE = 1 + 10 * ROW_TOLERANCE
-OBJECTIVE_SCALE = 1e3
 UNSEEN = ROW_TOLERANCE / 10
 
 Ended = Literal["solved", "infeasible", "time", "failed"]

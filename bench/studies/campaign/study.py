@@ -33,8 +33,8 @@ def unsettled(folders: Sequence[Path], names: Sequence[str]) -> tuple[str, ...]:
 
     Label programs do not count: see `splitopt.bench.verdicts.known`.
     """
+    from splitopt.bench.methods.registry import engine_of
     from splitopt.bench.verdicts.crosscheck import cross_check
-    from splitopt.bench.verdicts.known import engine_of
     from splitopt.instances.library.best_known import LABEL_ENGINE
 
     rows = []

@@ -20,10 +20,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from splitopt.bench.methods.registry import load
+from splitopt.bench.methods.registry import engine_of, load
 from splitopt.bench.store.rows import Row
 from splitopt.bench.store.sources import load_instance
-from splitopt.bench.verdicts.known import engine_of
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.contract.method import Budget
 from splitopt.instances.core.documents import write_json

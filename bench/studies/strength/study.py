@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from splitopt.bench.methods.registry import find
 from splitopt.bench.methods.registry import load as load_method
 from splitopt.bench.store.sources import load_instance
 from splitopt.bench.studies.pages import markdown_table, replace_part
@@ -68,7 +69,6 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     "cift": ("highs-assignment", "highs-flow", "highs-oa", "cpsat", "scip-minlp"),
     "mepra": ("highs-tangent", "highs-perspective", "lagrangian", "cpsat", "scip-minlp"),
 }
-_SOLVER_OF = {"cpsat": "CP-SAT", "scip-minlp": "SCIP", "lagrangian": "own"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +252,7 @@ _warm: set[tuple[str, str]] = set()
 
 def _method_row(instance: Instance, name: str, limit_s: float) -> Strength | None:
     """Return the measurement of a method of the suite, None where it takes no such instance."""
-    method = load_method(name, instance.problem)
+    method, entry = load_method(name, instance.problem), find(name, instance.problem)
     if not method.supports(instance):
         return None
     optimum = _optimum(instance)
@@ -270,7 +270,7 @@ def _method_row(instance: Instance, name: str, limit_s: float) -> Strength | Non
         instance=instance.name,
         problem=instance.problem,
         formulation=name,
-        solver=_SOLVER_OF.get(name, "HiGHS"),
+        solver=str(entry.engine) if entry.solver else "own",
         rows=_count(said.get("rows", said.get("constraints"))),
         columns=_count(said.get("columns", said.get("booleans", said.get("options")))),
         nonzeros=_count(said.get("nonzeros")),

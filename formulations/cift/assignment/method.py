@@ -38,7 +38,7 @@ import numpy.typing as npt
 
 from splitopt.formulations.cift.assignment.model import AssignmentModel, build_model
 from splitopt.formulations.cift.incumbent import Incumbent
-from splitopt.formulations.cift.milp import objective_scale, prove
+from splitopt.formulations.cift.milp import prove
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
@@ -96,7 +96,7 @@ class CiftAssignment:
 
 
 def _solve(best: Incumbent, assignment: AssignmentModel, seed: int) -> Result:
-    scale = objective_scale(best, assignment.least_energy_j)
+    scale = best.objective_scale(assignment.least_energy_j)
 
     def read(values: Floats) -> tuple[CiftPlan, Ints]:
         plan = assignment.plan(values)

@@ -45,7 +45,7 @@ import numpy.typing as npt
 from splitopt.formulations.cift.flow.arcs import build_graph
 from splitopt.formulations.cift.flow.graph import FlowGraph
 from splitopt.formulations.cift.incumbent import Incumbent
-from splitopt.formulations.cift.milp import objective_scale, prove
+from splitopt.formulations.cift.milp import prove
 from splitopt.formulations.cift.pricing import climb, within
 from splitopt.formulations.solvers.highs import WIDE, SparseModel
 from splitopt.instances.cift.model import CiftInstance
@@ -181,7 +181,7 @@ def _branch_and_bound(
     if known is not None:
         arcs = np.union1d(arcs, known)
     costs = graph.arcs.energy_j[arcs]
-    scale = objective_scale(best, float(np.median(costs[costs > 0])) if costs.any() else 0.0)
+    scale = best.objective_scale(float(np.median(costs[costs > 0])) if costs.any() else 0.0)
 
     def read(flow: Floats) -> tuple[CiftPlan, Ints]:
         path = _walk(graph, arcs, flow)

@@ -48,7 +48,7 @@ import numpy as np
 import numpy.typing as npt
 
 from splitopt.formulations.cift.incumbent import Incumbent
-from splitopt.formulations.cift.milp import Row, objective_scale, prove
+from splitopt.formulations.cift.milp import Row, prove
 from splitopt.formulations.cift.outer.graph import SERVE, TUNE, Placements, build_placements
 from splitopt.formulations.cift.outer.model import OuterModel
 from splitopt.formulations.cift.pricing import climb, within
@@ -169,7 +169,7 @@ def _rounds(
     seed: int,
 ) -> Result:
     """Solve MILPs, each with the tangents that the placements found ask for."""
-    scale = objective_scale(best, 1.0)
+    scale = best.objective_scale(1.0)
     model = OuterModel(graph, arcs, scale)
     fresh: list[Row] = []
 

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from splitopt.formulations.cift.incumbent import Incumbent
-from splitopt.formulations.cift.milp import objective_scale, prove
+from splitopt.formulations.cift.milp import prove
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
@@ -157,7 +157,7 @@ def _solve(best: Incumbent, formulation: str, seed: int) -> Result:
     arrays, columns = compiled(m)
     best.statistics["compile_s"] = best.recorder.elapsed_s
     costs = arrays.cost[arrays.cost > 0]
-    scale = objective_scale(best, float(np.median(costs)) if len(costs) else 0.0)
+    scale = best.objective_scale(float(np.median(costs)) if len(costs) else 0.0)
 
     def read(values: Floats) -> tuple[CiftPlan, Ints]:
         raise_values(m, columns, values)

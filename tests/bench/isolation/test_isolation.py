@@ -15,12 +15,13 @@ from splitopt.bench.isolation import wire
 from splitopt.bench.isolation.client import Zygote
 from splitopt.bench.isolation.cores import assigned_cores
 from splitopt.bench.isolation.endings import classify
-from splitopt.bench.isolation.preload import needed_modules, preload, solver_family
+from splitopt.bench.isolation.preload import needed_modules, preload
 from splitopt.bench.isolation.process_tree import tree_memory_bytes
 from splitopt.bench.isolation.streams import Capture, Watch
 from splitopt.bench.methods.plugins import Catalogue
 from splitopt.bench.methods.registry import METHODS
 from splitopt.bench.runs.requests import builtin_targets, request_of
+from splitopt.bench.runs.slot import solver_families
 from splitopt.bench.store.rows import Limits, PlannedRun
 from splitopt.instances.contract.method import Termination
 from splitopt.instances.core.errors import InputError
@@ -164,24 +165,25 @@ def test_preloading_imports_what_a_method_imports_late():
 
 def test_what_a_method_needs_is_found_without_importing_a_solver():
     code = (
-        "import sys; from splitopt.bench.isolation.preload import solver_family;"
-        "print(solver_family('splitopt.formulations.mepra.cpsat:METHOD'));"
+        "import sys; from splitopt.bench.isolation.preload import needed_modules;"
+        "print('ortools.sat.python' in needed_modules('splitopt.formulations.mepra.cpsat:METHOD'));"
         "print(sorted({'ortools', 'highspy', 'scipy'} & set(sys.modules)))"
     )
     said = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
-    assert said == "('ortools',)\n[]\n"
+    assert said == "True\n[]\n"
 
 
 def test_native_solvers_of_different_methods_never_share_a_process():
-    families = {solver_family(entry.target) for entry in METHODS}
-    assert {("highspy",), ("ortools",), ()} <= families
-    for family in families:
-        # OR-Tools carries a HiGHS of its own, of another version.
-        assert not {"highspy", "ortools"} <= set(family)
+    """What the table says of the library that a method calls is what its modules import."""
+    native = {"highspy", "ortools", "pyscipopt"}
     for entry in METHODS:
+        needed = {name.partition(".")[0] for name in needed_modules(entry.target)}
+        assert needed & native == ({entry.solver} if entry.solver else set()), entry.name
         assert entry.target.partition(":")[0] in needed_modules(entry.target)
+    families = solver_families(entry.target for entry in METHODS)
+    assert set(families.values()) == {*native, None}
 
 
 def test_only_our_own_modules_are_preloaded(instance_file):

@@ -10,7 +10,7 @@ from splitopt.bench.cli import cli
 from splitopt.bench.methods.registry import METHODS
 from splitopt.bench.store.rows import Row
 from splitopt.bench.store.store import BestKnown, Store
-from splitopt.bench.verdicts.known import ENGINES, registered, with_registry
+from splitopt.bench.verdicts.known import registered, with_registry
 from splitopt.bench.verdicts.library_check import check_library
 from splitopt.bench.verdicts.update_best_known import main, members, update
 from splitopt.instances import library
@@ -100,7 +100,7 @@ def updated(*folders, base=EMPTY, plans=None, name=NAME):
 
 
 def test_every_exact_method_has_an_engine():
-    assert {entry.name for entry in METHODS if entry.kind == "exact"} == set(ENGINES)
+    assert all((entry.engine is not None) == (entry.kind == "exact") for entry in METHODS)
 
 
 def test_two_solvers_close_an_instance(store):
