@@ -10,23 +10,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from splitopt.instances.cift.judge import CiftEvaluation, check_cift, evaluate_cift, exact_energy_j
-from splitopt.instances.cift.model import CiftInstance
-from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.core.documents import read_json
 from splitopt.instances.core.errors import InputError
-from splitopt.instances.core.violations import Violation
-from splitopt.instances.mepra.judge import (
-    MepraEvaluation,
-    check_mepra,
-    cost_interval,
-    evaluate_mepra,
-)
-from splitopt.instances.mepra.model import MepraInstance
-from splitopt.instances.mepra.plan import MepraPlan
+from splitopt.instances.problems import PROBLEMS, problem_for
 
 if TYPE_CHECKING:
+    from splitopt.instances.cift.judge import CiftEvaluation
     from splitopt.instances.contract.method import Instance, Plan
+    from splitopt.instances.core.violations import Violation
+    from splitopt.instances.mepra.judge import MepraEvaluation
 
 __all__ = [
     "Verdict",
@@ -40,8 +32,8 @@ __all__ = [
     "require_match",
 ]
 
-_INSTANCES = {"splitopt-cift": CiftInstance, "splitopt-mepra": MepraInstance}
-_PLANS = {"splitopt-cift-plan": CiftPlan, "splitopt-mepra-plan": MepraPlan}
+_INSTANCES = {f"splitopt-{problem.name}": problem.instance for problem in PROBLEMS.values()}
+_PLANS = {f"splitopt-{problem.name}-plan": problem.plan for problem in PROBLEMS.values()}
 
 
 def _format(document: object, known: list[str]) -> str:
@@ -58,14 +50,12 @@ def _format(document: object, known: list[str]) -> str:
 
 def instance_from_document(document: object) -> Instance:
     """Return the instance of either problem in a JSON object."""
-    kind: type[CiftInstance] | type[MepraInstance] = _INSTANCES[_format(document, list(_INSTANCES))]
-    return kind.from_document(document)
+    return _INSTANCES[_format(document, list(_INSTANCES))].from_document(document)
 
 
 def plan_from_document(document: object) -> Plan:
     """Return the plan of either problem in a JSON object."""
-    kind: type[CiftPlan] | type[MepraPlan] = _PLANS[_format(document, list(_PLANS))]
-    return kind.from_document(document)
+    return _PLANS[_format(document, list(_PLANS))].from_document(document)
 
 
 def read_instance(path: Path) -> Instance:
@@ -83,16 +73,6 @@ def read_plan(path: Path) -> Plan:
     return plan_from_document(document)
 
 
-def _mismatch(instance: Instance, plan: Plan) -> InputError:
-    given = "CIFT" if isinstance(plan, CiftPlan) else "MEPRA"
-    return InputError(
-        "plan",
-        f"a plan for {given}",
-        f"a plan for {instance.problem.upper()}, the problem of {instance.name}",
-        "give the instance that the plan was made for",
-    )
-
-
 def require_match(instance: Instance, plan: Plan) -> None:
     """Raise unless `plan` is one for the problem of `instance`.
 
@@ -101,8 +81,7 @@ def require_match(instance: Instance, plan: Plan) -> None:
     InputError
         When it is a plan for the other problem.
     """
-    if isinstance(instance, CiftInstance) != isinstance(plan, CiftPlan):
-        raise _mismatch(instance, plan)
+    problem_for(instance, plan)
 
 
 def evaluate(instance: Instance, plan: Plan) -> CiftEvaluation | MepraEvaluation:
@@ -113,20 +92,12 @@ def evaluate(instance: Instance, plan: Plan) -> CiftEvaluation | MepraEvaluation
     InputError
         When the plan does not fit the instance.
     """
-    if isinstance(instance, CiftInstance) and isinstance(plan, CiftPlan):
-        return evaluate_cift(instance, plan)
-    if isinstance(instance, MepraInstance) and isinstance(plan, MepraPlan):
-        return evaluate_mepra(instance, plan)
-    raise _mismatch(instance, plan)
+    return problem_for(instance, plan).evaluate(instance, plan)
 
 
 def check(instance: Instance, plan: Plan) -> list[Violation]:
     """Return the constraints `plan` breaks, decided in exact arithmetic; empty if feasible."""
-    if isinstance(instance, CiftInstance) and isinstance(plan, CiftPlan):
-        return check_cift(instance, plan)
-    if isinstance(instance, MepraInstance) and isinstance(plan, MepraPlan):
-        return check_mepra(instance, plan)
-    raise _mismatch(instance, plan)
+    return problem_for(instance, plan).check(instance, plan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +125,10 @@ class Verdict:
 
 def certify(instance: Instance, plan: Plan) -> Verdict:
     """Return the exact verdict on `plan`: violations, and the objective as rationals."""
-    violations = tuple(check(instance, plan))
+    problem = problem_for(instance, plan)
+    violations = tuple(problem.check(instance, plan))
     try:
-        if isinstance(instance, CiftInstance) and isinstance(plan, CiftPlan):
-            value = exact_energy_j(instance, plan)
-            return Verdict(violations, value, value)
-        if isinstance(instance, MepraInstance) and isinstance(plan, MepraPlan):
-            low, high = cost_interval(instance, plan)
-            return Verdict(violations, low, high)
+        low, high = problem.exact(instance, plan)
     except InputError:
         return Verdict(violations, None, None)
-    raise _mismatch(instance, plan)
+    return Verdict(violations, low, high)

@@ -88,6 +88,7 @@ def _check_plan(instance: str, plan: Path, as_json: bool) -> bool:
     """Judge a plan, print the verdict, return whether it is feasible."""
     from splitopt.instances.core.errors import InputError
     from splitopt.instances.judge import certify, evaluate, read_plan
+    from splitopt.instances.problems import problem_of
 
     problem_instance = open_instance(instance)
     decisions = read_plan(plan)
@@ -110,7 +111,7 @@ def _check_plan(instance: str, plan: Path, as_json: bool) -> bool:
             }
         )
     elif verdict.feasible:
-        unit = " J" if problem_instance.problem == "cift" else ""
+        unit = problem_of(problem_instance).unit
         click.echo(f"feasible; objective {objective:.10g}{unit}")
     else:
         click.echo(

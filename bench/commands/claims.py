@@ -122,7 +122,7 @@ def claims(
     names: tuple[str, ...] = ()
     if "cift" in parts:
         # Sets hold both problems; a file or a generated name may be of either.
-        names = tuple(n for n in select_instances(references) if not n.startswith("mepra-"))
+        names = tuple(n for n in select_instances(references) if _is_cift(n))
         if not names:
             raise InputError(
                 "--set", ", ".join(references), "a set or instances of CIFT", "such as quick"
@@ -140,6 +140,14 @@ def claims(
         _tell(document)
     for path in written:
         note(f"written: {path}")
+
+
+def _is_cift(name: str) -> bool:
+    """Return whether an instance is one of CIFT: by the library's index, or by its file."""
+    from splitopt.bench.store.sources import load_instance
+    from splitopt.instances.library.index import find
+
+    return (find(name) or load_instance(name)).problem == "cift"
 
 
 def _parts(only: tuple[str, ...], problem: str | None) -> tuple[str, ...]:

@@ -192,18 +192,11 @@ def _check_method(
 
 def _read_start(path: Path, instance: Instance) -> Plan:
     """Return the plan to start from, of the instance's problem."""
-    from splitopt.instances.cift.plan import CiftPlan
-    from splitopt.instances.core.errors import InputError
     from splitopt.instances.judge import read_plan
+    from splitopt.instances.problems import problem_for
 
     plan = read_plan(path)
-    if isinstance(plan, CiftPlan) != (instance.problem == "cift"):
-        raise InputError(
-            "--warm-start",
-            str(path),
-            f"a plan of {instance.problem}",
-            "give a plan of this instance",
-        )
+    problem_for(instance, plan)
     return plan
 
 
@@ -228,8 +221,9 @@ def _document(
 def _tell(instance: Instance, method: str, result: Result, violations: list[Violation]) -> None:
     """Print a result for people."""
     from splitopt.instances.core.tolerances import gap
+    from splitopt.instances.problems import problem_of
 
-    unit = " J" if instance.problem == "cift" else ""
+    unit = problem_of(instance).unit
     relaxed = result.status == "relaxed"
     # A relaxed plan solves another problem than its bound is of.
     distance = None if relaxed else gap(result.objective, result.bound)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import io
 import itertools
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from splitopt.instances.cift.judge import evaluate_cift
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
-from splitopt.instances.core.errors import InputError
 from splitopt.instances.mepra.judge import evaluate_mepra
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan
+from splitopt.instances.problems import problem_for
 
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance, Plan
@@ -219,18 +219,16 @@ def draw(instance: Instance, plan: Plan | None) -> bytes:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
+    if plan is not None:
+        problem_for(instance, plan)
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": instance.name, "font.size": 8}):
         if isinstance(instance, CiftInstance):
-            if plan is not None and not isinstance(plan, CiftPlan):
-                raise InputError("plan", "of MEPRA", "a plan of CIFT", "give the other plan")
             figure = Figure(figsize=(9.5, 3.2 if plan is None else 7.2), layout="constrained")
-            _cift(figure, instance, plan)
+            _cift(figure, instance, cast("CiftPlan | None", plan))
         else:
-            if plan is not None and not isinstance(plan, MepraPlan):
-                raise InputError("plan", "of CIFT", "a plan of MEPRA", "give the other plan")
             rows = min(instance.devices, _MOST_DEVICES)
             figure = Figure(figsize=(9.5, 1.4 + 0.24 * rows), layout="constrained")
-            _mepra(figure, instance, plan)
+            _mepra(figure, instance, cast("MepraPlan | None", plan))
         # Names come from files: no formula is read into them.
         figure.suptitle(instance.name.replace("$", r"\$"), x=0.01, ha="left", fontsize=11)
         stream = io.BytesIO()

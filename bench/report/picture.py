@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from splitopt.bench.report.html import Markup, tag
 from splitopt.instances.cift.judge import evaluate_cift
@@ -13,6 +13,7 @@ from splitopt.instances.core.errors import InputError
 from splitopt.instances.mepra.judge import evaluate_mepra
 from splitopt.instances.mepra.model import MepraInstance, exit_set_of
 from splitopt.instances.mepra.plan import MepraPlan
+from splitopt.instances.problems import problem_for
 
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance, Plan
@@ -225,13 +226,12 @@ def _mepra(instance: MepraInstance, plan: MepraPlan) -> Markup:
     return tag("div", parts, class_="picture")
 
 
+_PICTURES: Mapping[str, Callable[[Any, Any], Markup]] = {"cift": _cift, "mepra": _mepra}
+
+
 def picture(instance: Instance, plan: Plan) -> Markup | None:
     """Return the picture of a plan; None where the plan does not fit the instance."""
     try:
-        if isinstance(instance, CiftInstance) and isinstance(plan, CiftPlan):
-            return _cift(instance, plan)
-        if isinstance(instance, MepraInstance) and isinstance(plan, MepraPlan):
-            return _mepra(instance, plan)
+        return _PICTURES[problem_for(instance, plan).name](instance, plan)
     except InputError:
         return None
-    return None

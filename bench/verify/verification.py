@@ -114,15 +114,11 @@ def forms_of(instance: Instance, *, labels: bool) -> tuple[Form, ...]:
     forms = [Form("default", {})]
     if labels:
         forms.append(Form("labels", {"reduction": False}))
-    if _deadlines(instance) == 2:
+    if instance.deadlines == 2:
         forms.append(Form("relaxed", {"deadlines": "relaxed"}))
         if labels:
             forms.append(Form("relaxed labels", {"deadlines": "relaxed", "reduction": False}))
     return tuple(forms)
-
-
-def _deadlines(instance: Instance) -> int:
-    return instance.deadlines if isinstance(instance, CiftInstance) else 0
 
 
 def _size(instance: Instance) -> int:
@@ -270,7 +266,7 @@ def _reference(
     """
     guarantee = found.guarantee
     factors = {} if guarantee is None else guarantee.reference_deadlines
-    if found.plan is None and _deadlines(instance) == 2:
+    if found.plan is None and instance.deadlines == 2:
         # Nothing found: in order only where nothing keeps the tightened deadlines either.
         factors = {"inference": 1.0 + epsilon}
     if truth.optimum is None or not factors:
@@ -312,7 +308,7 @@ def _judge(
         instance=instance.name,
         problem=instance.problem,
         size=_size(instance),
-        deadlines=_deadlines(instance),
+        deadlines=instance.deadlines,
         form=form.name,
         epsilon=epsilon,
         status=str(found.status),

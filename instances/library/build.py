@@ -13,39 +13,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from splitopt.instances import sources
-from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.core.documents import parse_json, write_bytes
 from splitopt.instances.generators import generate
 from splitopt.instances.judge import instance_from_document
 from splitopt.instances.library.crafted_cift import CRAFTED_CIFT
 from splitopt.instances.library.crafted_mepra import CRAFTED_MEPRA
 from splitopt.instances.library.recipes import LARGE, QUICK, QUICK_SOURCES, TINY
+from splitopt.instances.problems import problem_of
 
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["main", "size_of"]
+__all__ = ["main"]
 
 FOLDER = Path(__file__).parent.parent / "data" / "library"
 STANDARD = "standard-v1"
-
-
-def size_of(instance: Instance) -> dict[str, int | str]:
-    """Return the counts that lists show of an instance."""
-    if isinstance(instance, CiftInstance):
-        return {
-            "nodes": len(instance.nodes),
-            "links": len(instance.links),
-            "configurations": len(instance.configurations),
-            "blocks": max((len(m.blocks) for m in instance.models), default=0),
-            "deadlines": instance.deadlines,
-            "speeds": "continuous" if instance.has_continuous_speeds else "listed",
-        }
-    return {
-        "devices": instance.devices,
-        "layers": int(instance.layers.max()),
-        "exits": instance.exits,
-    }
 
 
 def _row(
@@ -55,7 +37,7 @@ def _row(
         "name": instance.name,
         "problem": instance.problem,
         "sets": sets,
-        "size": size_of(instance),
+        "size": problem_of(instance).size(instance),
         "description": instance.description,
         "made": made,
         "content_hash": instance.content_hash if digest else "",

@@ -318,6 +318,7 @@ class MepraInstance:
     origin: Mapping[str, fields.Scalar] = field(default_factory=dict)
 
     problem = "mepra"
+    deadlines = 0
 
     def __post_init__(self) -> None:
         fields.name("name", self.name)

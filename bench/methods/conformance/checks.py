@@ -114,7 +114,7 @@ def result_is_true(subject: Subject, name: str) -> None:
             )
     # Without a plan there is nothing a guarantee could be about: two deadlines may hide it.
     if subject.kind == "approximation" and result.plan is None and optimum.plan is not None:
-        require(getattr(instance, "deadlines", 0) == 2, "no plan where there is one")
+        require(instance.deadlines == 2, "no plan where there is one")
 
 
 def no_time(subject: Subject, name: str) -> None:

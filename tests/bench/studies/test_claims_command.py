@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from splitopt.bench.cli import cli
+from splitopt.bench.commands.claims import _is_cift
 from splitopt.bench.studies.claims import cift, study
 from splitopt.bench.studies.claims.assumptions import AXES
 from splitopt.bench.studies.claims.cift import Compared, Tested, judge_cift
@@ -214,3 +215,17 @@ def test_the_committed_page_is_of_these_claims_thresholds_and_axes():
     for name in ("image", "video", "grid"):
         assert f"figures/claims-{name}.svg" in text
         assert (ROOT / "docs" / "figures" / f"claims-{name}.svg").is_file()
+
+
+def test_the_problem_of_a_file_is_what_it_says_and_not_its_name(tmp_path):
+    data = ROOT / "tests" / "data"
+    for kind, name in (("cift", "mepra-like"), ("mepra", "cift-like")):
+        path = tmp_path / f"{name}.json"
+        path.write_bytes((data / f"small-{kind}.json").read_bytes())
+        assert _is_cift(str(path)) == (kind == "cift")
+    assert _is_cift("cift-tiny-both")
+    assert _is_cift("cift-tiers-s7")
+    assert not _is_cift("mepra-image-10mbps")
+    done = splitopt("--problem", "cift", "--set", str(tmp_path / "cift-like.json"))
+    assert done.exit_code == 2
+    assert "instances of CIFT" in done.output
