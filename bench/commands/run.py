@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -123,36 +123,40 @@ def run(
     """Run methods on a SET of the library, on instances, or on both, and record every run."""
     chosen = select_instances(instances)
     named = select_methods(methods, plugins)
-    settings: dict[str, Any] = {
-        "time_limit_s": time_limit,
-        "grace_s": grace,
-        "cpu_limit_s": cpu_limit,
-        "seeds": read_numbers("--seeds", seeds),
-        "repetitions": repetitions,
-        "jobs": jobs,
-        "threads": threads,
-        "memory_limit_bytes": read_bytes_limit("--memory-limit", memory_limit),
-        "relative_gap": gap,
-        "options": read_method_options(assignments, named),
-        "plugins": plugins,
-        "cluster": _cluster(ctx, cluster, cluster_options),
-    }
+    workers = _cluster(ctx, cluster, cluster_options)
     from splitopt.bench.runs import runner
+    from splitopt.bench.store.rows import Limits
 
+    spec = runner.RunSpec(
+        instances=chosen,
+        methods=named,
+        limits=Limits.of(
+            time_limit,
+            grace_s=grace,
+            cpu_limit_s=cpu_limit,
+            memory_limit_bytes=read_bytes_limit("--memory-limit", memory_limit),
+            threads=threads,
+            relative_gap=gap,
+        ),
+        seeds=read_numbers("--seeds", seeds),
+        repetitions=repetitions,
+        options=read_method_options(assignments, named),
+        plugins=plugins,
+    )
     if dry_run:
-        _tell_plan(runner.plan(chosen, named, out, **settings), out, as_json)
+        _tell_plan(runner.plan(spec, out, jobs=jobs, cluster=workers), out, as_json)
         return
     from splitopt.bench.runs.progress import progress
 
     with progress() as on_event:
         summary = runner.run_set(
-            chosen,
-            named,
+            spec,
             out,
+            jobs=jobs,
+            cluster=workers,
             on_event=on_event,
             retry=_terminations(retry),
             command=["splitopt", *sys.argv[1:]],
-            **settings,
         )
     if as_json:
         echo_json(_document(summary))

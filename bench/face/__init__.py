@@ -343,18 +343,21 @@ def run(
     """
     from pathlib import Path
 
-    from splitopt.bench.runs.runner import run_set
+    from splitopt.bench.runs.runner import RunSpec, run_set
+    from splitopt.bench.store.rows import Limits
 
-    return run_set(
-        instances,
-        methods,
-        Path(out),
-        time_limit_s=time_limit_s,
-        seeds=seeds,
-        jobs=jobs,
-        options=options,
+    limits = Limits.of(
+        time_limit_s,
         threads=threads,
         memory_limit_bytes=memory_limit_bytes,
         relative_gap=relative_gap,
+    )
+    spec = RunSpec(
+        instances=instances,
+        methods=methods,
+        limits=limits,
+        seeds=seeds,
+        options=options or {},
         plugins=tuple(_registered),
     )
+    return run_set(spec, Path(out), jobs=jobs)

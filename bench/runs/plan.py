@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from splitopt.bench.methods.plugins import Catalogue
-from splitopt.bench.store.rows import Limits, PlannedRun
+from splitopt.bench.runs.spec import RunSpec
+from splitopt.bench.store.rows import PlannedRun
 from splitopt.bench.store.sources import load_instance, resolve
 from splitopt.bench.store.store import FILE_NAME, Store
 from splitopt.instances.core.documents import canonical
@@ -80,13 +81,8 @@ def _whole(name: str, values: Sequence[int]) -> tuple[int, ...]:
 
 def plan_runs(
     catalogue: Catalogue,
-    instances: Sequence[str],
-    methods: Sequence[str],
+    spec: RunSpec,
     *,
-    limits: Limits,
-    seeds: Sequence[int],
-    repetitions: int,
-    options: Mapping[str, Mapping[str, object]],
     jobs: int,
     out: Path | None = None,
     store: Store | None = None,
@@ -100,17 +96,17 @@ def plan_runs(
     InputError
         When an instance, a method or an option is not what it should be.
     """
-    seeds = _whole("seeds", seeds)
-    for name in ("jobs", "repetitions"):
-        if {"jobs": jobs, "repetitions": repetitions}[name] < 1:
-            raise InputError(name, 0, "an integer >= 1", "give 1")
-    for kind, chosen in (("instances", instances), ("methods", methods)):
+    seeds = _whole("seeds", spec.seeds)
+    for name, count in (("jobs", jobs), ("repetitions", spec.repetitions)):
+        if count < 1:
+            raise InputError(name, count, "an integer >= 1", "give 1")
+    for kind, chosen in (("instances", spec.instances), ("methods", spec.methods)):
         if not chosen:
             raise InputError(kind, "none", "at least one", "name some")
-    for method in (*methods, *options):
+    for method in (*spec.methods, *spec.options):
         catalogue.require(method)
-    for method in options:
-        if method not in methods:
+    for method in spec.options:
+        if method not in spec.methods:
             raise InputError(
                 f"options of {method}", method, "methods that are run", "add it to the methods"
             )
@@ -118,7 +114,7 @@ def plan_runs(
     runs: list[PlannedRun] = []
     skipped: list[Skipped] = []
     seen: dict[str, str] = {}
-    for given in dict.fromkeys(map(resolve, instances)):
+    for given in dict.fromkeys(map(resolve, spec.instances)):
         instance = load_instance(given)
         if instance.content_hash in seen:
             skipped.append(
@@ -128,7 +124,7 @@ def plan_runs(
         seen[instance.content_hash] = instance.name
         if store is not None and not store.has_instance(instance.content_hash):
             put_instance(store, instance, given)
-        for method in dict.fromkeys(methods):
+        for method in dict.fromkeys(spec.methods):
             entry = catalogue.find(method, instance.problem)
             if entry is None:
                 skipped.append(
@@ -137,7 +133,7 @@ def plan_runs(
                 continue
             key = (method, instance.problem)
             if key not in resolved:
-                resolved[key] = dict(catalogue.options(entry, options.get(method, {})))
+                resolved[key] = dict(catalogue.options(entry, spec.options.get(method, {})))
             runs += [
                 PlannedRun(
                     given,
@@ -149,10 +145,10 @@ def plan_runs(
                     resolved[key],
                     seed,
                     repetition,
-                    limits,
+                    spec.limits,
                 )
                 for seed in seeds
-                for repetition in range(repetitions)
+                for repetition in range(spec.repetitions)
             ]
     plan = RunPlan(runs, jobs)
     plan.skipped = skipped

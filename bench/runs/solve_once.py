@@ -14,7 +14,7 @@ from splitopt.bench.methods.plugins import Catalogue
 from splitopt.bench.methods.registry import METHODS, find
 from splitopt.bench.runs.record import Circumstances, make_row
 from splitopt.bench.runs.requests import builtin_targets, request_of
-from splitopt.bench.store.rows import Limits, PlannedRun, default_grace_s
+from splitopt.bench.store.rows import Limits, PlannedRun
 from splitopt.bench.store.sources import load_instance, resolve
 from splitopt.bench.verdicts.known import known_of
 from splitopt.instances.contract.method import (
@@ -97,14 +97,12 @@ def solve_once(
         entry = entry or find(method, solved.problem)
         far = 3e8  # no limit: beyond any wait
         limit = far if time_limit_s is None else time_limit_s
-        grace = default_grace_s(limit) if time_limit_s is not None else 0.0
-        limits = Limits(
+        limits = Limits.of(
             limit,
-            grace if grace_s is None else grace_s,
-            None,
-            memory_limit_bytes,
-            threads,
-            **({} if relative_gap is None else {"relative_gap": relative_gap}),
+            grace_s=0.0 if time_limit_s is None and grace_s is None else grace_s,
+            memory_limit_bytes=memory_limit_bytes,
+            threads=threads,
+            relative_gap=relative_gap,
         )
         run = PlannedRun(
             name,

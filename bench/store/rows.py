@@ -74,6 +74,26 @@ class Limits:
         if self.threads < 1:
             raise InputError("threads", self.threads, "an integer >= 1", "give 1")
 
+    @staticmethod
+    def of(
+        time_limit_s: float,
+        *,
+        grace_s: float | None = None,
+        cpu_limit_s: float | None = None,
+        memory_limit_bytes: int | None = None,
+        threads: int = 1,
+        relative_gap: float | None = None,
+    ) -> Limits:
+        """Return limits, where None means what is usual: 2 s and a tenth of the limit of grace."""
+        return Limits(
+            time_limit_s,
+            default_grace_s(time_limit_s) if grace_s is None else grace_s,
+            cpu_limit_s,
+            memory_limit_bytes,
+            threads,
+            TOLERANCES.optimality if relative_gap is None else float(relative_gap),
+        )
+
     @property
     def kill_after_s(self) -> float:
         """Seconds after its start at which a run is killed."""

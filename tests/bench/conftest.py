@@ -1,6 +1,7 @@
 """Small instances as files, and the rogue methods as a plugin."""
 
 import itertools
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from splitopt.instances.mepra.model import ExitFractions, MepraInstance
 from splitopt.instances.networks.profiles import Layer, MultiExitProfile
 
 PLUGINS = Path(__file__).parent / "plugins"
+sys.path.append(str(Path(__file__).parent / "helpers"))
 
 
 def mepra(name="two-devices", speed=1e9, devices=2):

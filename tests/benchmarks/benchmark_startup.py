@@ -41,10 +41,19 @@ def run_many(out: Path, files: list[str]) -> float:
     """Record twenty runs of a method that takes no time: what is left is the runner's."""
     import shutil
 
-    from splitopt.bench.runs.runner import run_set
+    from splitopt.bench.runs.runner import RunSpec, run_set
+    from splitopt.bench.store.rows import Limits
     from splitopt.bench.store.store import Store
 
-    run_set(files, ["even-shares"], out, time_limit_s=10.0, seeds=tuple(range(RUNS)))
+    run_set(
+        RunSpec(
+            instances=files,
+            methods=["even-shares"],
+            limits=Limits.of(10.0),
+            seeds=tuple(range(RUNS)),
+        ),
+        out,
+    )
     with Store(out) as store:
         rows = store.rows()
     shutil.rmtree(out.parent)

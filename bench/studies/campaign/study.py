@@ -17,6 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from splitopt.bench.store.rows import Limits
 from splitopt.bench.store.store import FILE_NAME, Store
 from splitopt.bench.studies.campaign.passes import PASSES, Pass
 from splitopt.instances import library
@@ -68,8 +69,11 @@ def _run(out: Path, chosen: Sequence[Pass], jobs: int, dry: bool) -> bool:
             sys.stdout.write(f"{one.name}: nothing to do\n")
             continue
         folder = out / one.name
+        spec = runner.RunSpec(
+            instances=taken, methods=one.methods, limits=Limits.of(one.time_limit_s)
+        )
         if dry:
-            plan = runner.plan(taken, one.methods, folder, time_limit_s=one.time_limit_s, jobs=jobs)
+            plan = runner.plan(spec, folder, jobs=jobs)
             sys.stdout.write(
                 f"{one.name}: {len(taken)} instances, {len(plan)} runs, {len(plan.left)} left, "
                 f"at worst {plan.worst_case_s / 60:.0f} min\n"
@@ -77,19 +81,11 @@ def _run(out: Path, chosen: Sequence[Pass], jobs: int, dry: bool) -> bool:
             continue
         with progress() as on_event:
             summary = runner.run_set(
-                taken,
-                one.methods,
+                spec,
                 folder,
-                time_limit_s=one.time_limit_s,
                 jobs=jobs,
                 on_event=on_event,
-                command=[
-                    "python",
-                    "-m",
-                    "splitopt.bench.studies.campaign.study",
-                    "--only",
-                    one.name,
-                ],
+                command=["python", "-m", "splitopt.bench.studies", "campaign", "--only", one.name],
             )
         for contradiction in summary.contradictions:
             sys.stderr.write(

@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from splitopt.bench.store.rows import Row
+from splitopt.bench.store.rows import Limits, Row
 from splitopt.bench.store.store import Store
 from splitopt.bench.studies.pages import markdown_table, replace_part
 from splitopt.instances.core.errors import InputError
@@ -58,13 +58,13 @@ def run(out: Path) -> bool:
     variants += [((0,), THREADS, BASE_GAP), *(((0,), 1, gap) for gap in GAPS)]
     for seeds, threads, gap in variants:
         summary = runner.run_set(
-            INSTANCES,
-            METHODS,
+            runner.RunSpec(
+                instances=INSTANCES,
+                methods=METHODS,
+                limits=Limits.of(LIMIT_S, threads=threads, relative_gap=gap),
+                seeds=tuple(seeds),
+            ),
             out,
-            time_limit_s=LIMIT_S,
-            seeds=tuple(seeds),
-            threads=threads,
-            relative_gap=gap,
             command=["python", "-m", "splitopt.bench.studies", "sensitivity"],
         )
         for one in summary.contradictions:

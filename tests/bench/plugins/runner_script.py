@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 from splitopt.bench.runs.cluster.spec import read_cluster
-from splitopt.bench.runs.runner import run_set
 from splitopt.bench.store.store import StoreError
+
+sys.path.append(str(Path(__file__).parents[1] / "helpers"))
+from running import run_set
 
 
 def main():

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from running import run_set
 
 from splitopt.bench.compare.metrics import performance_profile
 from splitopt.bench.report import text_tables, write_report
@@ -17,7 +18,6 @@ from splitopt.bench.report.html import tag, text
 from splitopt.bench.report.numbers import gap_text, time_text
 from splitopt.bench.report.svg import Chart, Scale
 from splitopt.bench.report.text import table
-from splitopt.bench.runs.runner import run_set
 from splitopt.instances.core.documents import write_json
 from splitopt.instances.core.errors import InputError
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from running import plan, run_set
 
 from splitopt.bench.report import text_tables
 from splitopt.bench.runs.cluster.spec import read_cluster
-from splitopt.bench.runs.runner import plan, run_set
 from splitopt.bench.store.store import Store
 from splitopt.instances.core.errors import InputError
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from running import plan, run_set
 
 from splitopt.bench.compare.summary import is_right, is_solved, run_gap
 from splitopt.bench.report import text_tables, write_report
-from splitopt.bench.runs.runner import plan, run_set
+from splitopt.bench.runs.plan import put_instance
 from splitopt.bench.store.store import BestKnown, Store
 from splitopt.bench.verdicts.references import Reference
 from splitopt.instances.core.documents import write_json
@@ -215,15 +216,11 @@ def test_a_lie_about_the_optimum_is_refuted_by_a_better_plan(tmp_path, rogues, i
 
 def test_a_lie_about_the_optimum_is_refuted_by_what_is_known(tmp_path, rogues, instance_file):
     path = instance_file(speed=1e8)
-    name = read_instance(Path(path)).name
-    summary = run_set(
-        [path],
-        ["liar"],
-        tmp_path / "out",
-        time_limit_s=5.0,
-        plugins=rogues,
-        best_known={name: BestKnown(objective=1e-3, source="paper")},
-    )
+    with Store(tmp_path / "out", create=True) as store:
+        put_instance(store, read_instance(Path(path)), path)
+        known = BestKnown(objective=1e-3, source="paper")
+        store.put_best_known(read_instance(Path(path)).content_hash, known)
+    summary = run_set([path], ["liar"], tmp_path / "out", time_limit_s=5.0, plugins=rogues)
     assert summary.verdicts == {"wrong": 1}
     assert [c.kind for c in summary.contradictions] == ["judged wrong"]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from running import run_set
 
-from splitopt.bench.runs.runner import run_set
 from splitopt.bench.store.store import Store
 
 SCRIPT = Path(__file__).parents[1] / "plugins" / "runner_script.py"
