@@ -41,19 +41,14 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from splitopt.formulations.cift.exact import AnySpeeds
 from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.formulations.cift.outer.speeds import Engine, fit, joules_per_flop
 from splitopt.instances.cift.model import CiftInstance, Configuration, SpeedInterval
 from splitopt.instances.cift.plan import CiftPlan, Stop
 from splitopt.instances.contract.method import (
-    Budget,
-    OnProgress,
-    Option,
-    Recorder,
     Result,
-    Support,
     Termination,
-    read_options,
 )
 from splitopt.instances.core.exact import rational
 from splitopt.instances.core.tolerances import TOLERANCES
@@ -303,35 +298,14 @@ def _read(model: _Model, on: Any) -> tuple[CiftPlan, list[Variable]]:
     return CiftPlan.of(g, stops), used
 
 
-class CiftScip:
+class CiftScip(AnySpeeds):
     """The natural nonlinear model, solved by SCIP; listed and continuous speeds."""
 
     name = "scip-minlp"
-    options: tuple[Option, ...] = ()
 
-    def supports(self, instance: CiftInstance) -> Support:
-        """Take every instance."""
-        return Support()
-
-    def solve(
-        self,
-        instance: CiftInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: CiftPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
-        """Solve to ``budget.relative_gap``; see `Method.solve`."""
-        read_options(self.name, self.options, options)
-        best = Incumbent(instance, budget, Recorder(on_progress))
-        if warm_start is not None:
-            best.start(warm_start)
-        if best.remaining_s == 0:
-            return best.result(Termination.TIME)
+    def search(self, best: Incumbent, chosen: Mapping[str, Any], seed: int) -> Result:
+        """Search until the gap asked for is proven, or a limit."""
         instance = best.instance
-        if not instance.configurations:
-            return best.result(Termination.SOLVED, exhausted=math.inf)
         best.raise_bound(min(_chains(instance)) * (1 - _MARGIN))
         try:
             model = _build(

@@ -43,6 +43,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from splitopt.formulations.mepra.exact import ExactMepra
 from splitopt.formulations.mepra.incumbent import Incumbent
 from splitopt.formulations.mepra.layerwise import (
     WalkedOption,
@@ -52,17 +53,11 @@ from splitopt.formulations.mepra.layerwise import (
     walked_options,
 )
 from splitopt.instances.contract.method import (
-    Budget,
-    OnProgress,
-    Option,
-    Recorder,
     Result,
     Support,
     Termination,
-    read_options,
 )
 from splitopt.instances.mepra.model import MepraInstance
-from splitopt.instances.mepra.plan import MepraPlan
 
 __all__ = ["METHOD", "MepraCpsat"]
 
@@ -153,11 +148,10 @@ def _scaled(
     )
 
 
-class MepraCpsat:
+class MepraCpsat(ExactMepra):
     """Integers with one product, solved by CP-SAT."""
 
     name = "cpsat"
-    options: tuple[Option, ...] = ()
 
     def supports(self, instance: MepraInstance) -> Support:
         """Take instances whose figures 60 bits can hold to a useful precision."""
@@ -168,28 +162,17 @@ class MepraCpsat:
             )
         return Support()
 
-    def solve(
-        self,
-        instance: MepraInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: MepraPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
-        """Solve to ``budget.relative_gap``; see `Method.solve`."""
-        read_options(self.name, self.options, options)
-        best = Incumbent(instance, budget, Recorder(on_progress))
-        if warm_start is not None:
-            best.offer(warm_start)
-        if best.remaining_s == 0:
-            return best.result(Termination.TIME)
+    def prove(self, best: Incumbent, chosen: Mapping[str, Any], seed: int) -> Result:
+        """Search until the gap asked for is proven, or a limit."""
+        instance = best.instance
         table = walked_options(instance)
         hint = descent(instance, table)
         best.offer(plan_of(instance, hint))
         if best.objective == 0:
             return best.result()
-        return _search(best, _scaled(instance, table, best.objective, budget.relative_gap), seed)
+        return _search(
+            best, _scaled(instance, table, best.objective, best.budget.relative_gap), seed
+        )
 
 
 def _model(scaled: _Scaled) -> tuple[Any, list[list[Any]]]:

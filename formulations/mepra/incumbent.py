@@ -46,6 +46,10 @@ class Incumbent:
         """Take a plan if it is feasible and better; return whether it was taken."""
         return not check(self.instance, plan) and self._take(plan)
 
+    def start(self, plan: MepraPlan) -> bool:
+        """Take a plan to start from, as `offer` does."""
+        return self.offer(plan)
+
     def _take(self, plan: MepraPlan) -> bool:
         objective = evaluate(self.instance, plan).objective
         if objective >= self.objective:

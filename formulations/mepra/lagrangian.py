@@ -33,26 +33,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from splitopt.formulations.mepra.branching import Core, search
+from splitopt.formulations.mepra.exact import ExactMepra
 from splitopt.formulations.mepra.incumbent import Incumbent
 from splitopt.formulations.mepra.options import OptionTable, option_table
 from splitopt.formulations.mepra.relaxation import relax
 from splitopt.instances.contract.method import (
-    Budget,
-    OnProgress,
     Option,
-    Recorder,
     Result,
-    Support,
     Termination,
-    read_options,
 )
-from splitopt.instances.mepra.model import MepraInstance
-from splitopt.instances.mepra.plan import MepraPlan
 
 __all__ = ["METHOD", "MepraLagrangian"]
 
@@ -60,7 +55,7 @@ Integers = npt.NDArray[np.int64]
 _U = 2.0**-53
 
 
-class MepraLagrangian:
+class MepraLagrangian(ExactMepra):
     """Lagrangian bound, repair, and branch and bound; certified."""
 
     name = "lagrangian"
@@ -69,26 +64,9 @@ class MepraLagrangian:
         Option("most_nodes", 1 << 20, "nodes worked on together", minimum=1),
     )
 
-    def supports(self, instance: MepraInstance) -> Support:
-        """Take every instance."""
-        return Support()
-
-    def solve(
-        self,
-        instance: MepraInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: MepraPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
-        """Solve to ``budget.relative_gap``; see `Method.solve`."""
-        chosen = read_options(self.name, self.options, options)
-        best = Incumbent(instance, budget, Recorder(on_progress))
-        if warm_start is not None:
-            best.offer(warm_start)
-        if best.remaining_s == 0:
-            return best.result(Termination.TIME)
+    def prove(self, best: Incumbent, chosen: Mapping[str, Any], seed: int) -> Result:
+        """Search until the gap asked for is proven, or a limit."""
+        instance = best.instance
         table = option_table(instance)
         best.statistics["options"] = len(table.own_cost)
         if best.remaining_s == 0:

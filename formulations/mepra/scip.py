@@ -46,6 +46,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from splitopt.formulations.mepra.exact import ExactMepra
 from splitopt.formulations.mepra.incumbent import Incumbent
 from splitopt.formulations.mepra.layerwise import (
     WalkedOption,
@@ -55,17 +56,12 @@ from splitopt.formulations.mepra.layerwise import (
     walked_options,
 )
 from splitopt.instances.contract.method import (
-    Budget,
-    OnProgress,
     Option,
-    Recorder,
     Result,
     Support,
     Termination,
-    read_options,
 )
 from splitopt.instances.mepra.model import MepraInstance
-from splitopt.instances.mepra.plan import MepraPlan
 
 __all__ = ["METHOD", "MepraScip"]
 
@@ -74,7 +70,7 @@ _FEASIBILITY = 1e-9
 _MOST_DEVICES = 5000
 
 
-class MepraScip:
+class MepraScip(ExactMepra):
     """The natural model with shares, solved by SCIP as a global solver."""
 
     name = "scip-minlp"
@@ -93,22 +89,9 @@ class MepraScip:
             return Support(f"scip-minlp takes at most {_MOST_DEVICES} devices")
         return Support()
 
-    def solve(
-        self,
-        instance: MepraInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: MepraPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
-        """Solve to ``budget.relative_gap``; see `Method.solve`."""
-        chosen = read_options(self.name, self.options, options)
-        best = Incumbent(instance, budget, Recorder(on_progress))
-        if warm_start is not None:
-            best.offer(warm_start)
-        if best.remaining_s == 0:
-            return best.result(Termination.TIME)
+    def prove(self, best: Incumbent, chosen: Mapping[str, Any], seed: int) -> Result:
+        """Search until the gap asked for is proven, or a limit."""
+        instance = best.instance
         table = walked_options(instance)
         start = descent(instance, table)
         best.offer(plan_of(instance, start))

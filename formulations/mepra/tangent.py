@@ -43,27 +43,22 @@ last solution. There are finitely many R, so the rounds end.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from splitopt.formulations.mepra.exact import ExactMepra
 from splitopt.formulations.mepra.incumbent import Incumbent, best_responses
 from splitopt.formulations.mepra.options import OptionTable, option_table
 from splitopt.formulations.mepra.relaxation import Relaxation, relax
 from splitopt.formulations.solvers import OBJECTIVE_SCALE
 from splitopt.formulations.solvers.highs import SparseModel, load, solve
 from splitopt.instances.contract.method import (
-    Budget,
-    OnProgress,
     Option,
-    Recorder,
     Result,
-    Support,
     Termination,
-    read_options,
 )
-from splitopt.instances.mepra.model import MepraInstance
-from splitopt.instances.mepra.plan import MepraPlan
 
 __all__ = ["METHOD", "MepraTangent", "TangentModel"]
 
@@ -192,7 +187,7 @@ def _not_ruled_out(table: OptionTable, relaxed: Relaxation, objective: float) ->
     return np.flatnonzero(relaxed.penalty(table) <= room).astype(np.int64)
 
 
-class MepraTangent:
+class MepraTangent(ExactMepra):
     """Tangents to the square of the sum of roots, MILPs solved by HiGHS."""
 
     name = "highs-tangent"
@@ -201,26 +196,9 @@ class MepraTangent:
         Option("max_rounds", 1000, "MILPs solved at most", minimum=1),
     )
 
-    def supports(self, instance: MepraInstance) -> Support:
-        """Take every instance."""
-        return Support()
-
-    def solve(
-        self,
-        instance: MepraInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: MepraPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
-        """Solve to ``budget.relative_gap``; see `Method.solve`."""
-        chosen = read_options(self.name, self.options, options)
-        best = Incumbent(instance, budget, Recorder(on_progress))
-        if warm_start is not None:
-            best.offer(warm_start)
-        if best.remaining_s == 0:
-            return best.result(Termination.TIME)
+    def prove(self, best: Incumbent, chosen: Mapping[str, Any], seed: int) -> Result:
+        """Search until the gap asked for is proven, or a limit."""
+        instance = best.instance
         table = option_table(instance)
         relaxed = relax(table)
         choice = None if best.plan is None else table.choice_of(best.plan)

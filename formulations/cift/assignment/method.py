@@ -32,24 +32,18 @@ serve half a block: the bound is weaker than the flow model's, and the model far
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from splitopt.formulations.cift.assignment.model import AssignmentModel, build_model
+from splitopt.formulations.cift.exact import ListedSpeeds
 from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.formulations.cift.milp import prove
-from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
-    Budget,
-    OnProgress,
-    Option,
-    Recorder,
     Result,
-    Support,
-    Termination,
-    read_options,
 )
 
 __all__ = ["METHOD", "CiftAssignment"]
@@ -58,37 +52,14 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-class CiftAssignment:
+class CiftAssignment(ListedSpeeds):
     """The assignment MILP, solved by HiGHS; listed speeds."""
 
     name = "highs-assignment"
-    options: tuple[Option, ...] = ()
 
-    def supports(self, instance: CiftInstance) -> Support:
-        """Take instances whose speeds are listed."""
-        if instance.has_continuous_speeds:
-            return Support("highs-assignment needs listed speeds; highs-oa takes continuous ones")
-        return Support()
-
-    def solve(
-        self,
-        instance: CiftInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: CiftPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
-        """Solve to ``budget.relative_gap``; see `Method.solve`."""
-        read_options(self.name, self.options, options)
-        best = Incumbent(instance, budget, Recorder(on_progress))
-        if warm_start is not None:
-            best.start(warm_start)
-        if best.remaining_s == 0:
-            return best.result(Termination.TIME)
+    def search(self, best: Incumbent, chosen: Mapping[str, Any], seed: int) -> Result:
+        """Search until the gap asked for is proven, or a limit."""
         instance = best.instance
-        if not instance.configurations:
-            return best.result(Termination.SOLVED, exhausted=np.inf)
         assignment = build_model(instance)
         best.raise_bound(assignment.floor_j * (1 - 1e-12))
         best.statistics["build_s"] = best.recorder.elapsed_s

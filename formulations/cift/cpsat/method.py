@@ -51,18 +51,12 @@ from splitopt.formulations.cift.cpsat.model import (
     read_plan,
     scales_for,
 )
+from splitopt.formulations.cift.exact import ListedSpeeds
 from splitopt.formulations.cift.incumbent import Incumbent
-from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
-    Budget,
-    OnProgress,
-    Option,
-    Recorder,
     Result,
-    Support,
     Termination,
-    read_options,
 )
 
 __all__ = ["METHOD", "CiftCpsat"]
@@ -70,34 +64,13 @@ __all__ = ["METHOD", "CiftCpsat"]
 _FINER = 5  # how often the scale is refined
 
 
-class CiftCpsat:
+class CiftCpsat(ListedSpeeds):
     """Blocks, hops and levels as booleans, solved by CP-SAT; listed speeds."""
 
     name = "cpsat"
-    options: tuple[Option, ...] = ()
 
-    def supports(self, instance: CiftInstance) -> Support:
-        """Take instances whose speeds are listed."""
-        if instance.has_continuous_speeds:
-            return Support("cpsat needs listed speeds; highs-oa takes continuous ones")
-        return Support()
-
-    def solve(
-        self,
-        instance: CiftInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: CiftPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
-        """Solve to ``budget.relative_gap``; see `Method.solve`."""
-        read_options(self.name, self.options, options)
-        best = Incumbent(instance, budget, Recorder(on_progress))
-        if warm_start is not None:
-            best.start(warm_start)
-        if best.remaining_s == 0:
-            return best.result(Termination.TIME)
+    def search(self, best: Incumbent, chosen: Mapping[str, Any], seed: int) -> Result:
+        """Search until the gap asked for is proven, or a limit."""
         instance = best.instance
         choices = offers(instance)
         if not choices:

@@ -38,27 +38,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from splitopt.formulations.cift.exact import ListedSpeeds
 from splitopt.formulations.cift.flow.arcs import build_graph
 from splitopt.formulations.cift.flow.graph import FlowGraph
 from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.formulations.cift.milp import prove
 from splitopt.formulations.cift.pricing import climb, within
 from splitopt.formulations.solvers.highs import WIDE, SparseModel
-from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
-    Budget,
-    OnProgress,
     Option,
-    Recorder,
     Result,
-    Support,
     Termination,
-    read_options,
 )
 
 __all__ = ["METHOD", "CiftFlow", "flow_model"]
@@ -109,7 +105,7 @@ def _in_time(graph: FlowGraph, arcs: Ints) -> Ints:
     return arcs
 
 
-class CiftFlow:
+class CiftFlow(ListedSpeeds):
     """The flow MILP on the time-energy graph, solved by HiGHS; listed speeds."""
 
     name = "highs-flow"
@@ -117,28 +113,8 @@ class CiftFlow:
         Option("reduction", True, "drop arcs that shortest paths rule out"),
     )
 
-    def supports(self, instance: CiftInstance) -> Support:
-        """Take instances whose speeds are listed."""
-        if instance.has_continuous_speeds:
-            return Support("highs-flow needs listed speeds; highs-oa takes continuous ones")
-        return Support()
-
-    def solve(
-        self,
-        instance: CiftInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: CiftPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
-        """Solve to ``budget.relative_gap``; see `Method.solve`."""
-        chosen = read_options(self.name, self.options, options)
-        best = Incumbent(instance, budget, Recorder(on_progress))
-        if warm_start is not None:
-            best.start(warm_start)
-        if best.remaining_s == 0:
-            return best.result(Termination.TIME)
+    def search(self, best: Incumbent, chosen: Mapping[str, Any], seed: int) -> Result:
+        """Search until the gap asked for is proven, or a limit."""
         instance = best.instance
         graph = build_graph(instance)
         arcs, cutoff = np.arange(len(graph.arcs)), math.inf
@@ -147,7 +123,7 @@ class CiftFlow:
         if chosen["reduction"]:
             arcs = _in_time(graph, arcs)
             best.statistics["arcs_in_time"] = len(arcs)
-            arcs, cutoff, _ = climb(graph, arcs, best, budget.relative_gap / 2)
+            arcs, cutoff, _ = climb(graph, arcs, best, best.budget.relative_gap / 2)
         else:
             least = graph.sweeps(arcs).from_root(graph.arcs.energy_j)[graph.goal]
             best.raise_bound(float(least) * (1 - 1e-12))

@@ -25,10 +25,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from splitopt.formulations.cift.exact import ListedSpeeds
 from splitopt.formulations.cift.fronts.chain import (
     LATE,
     Chain,
@@ -39,17 +41,10 @@ from splitopt.formulations.cift.fronts.chain import (
 )
 from splitopt.formulations.cift.fronts.filter import first_of_kind
 from splitopt.formulations.cift.incumbent import Incumbent
-from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan, Stop
 from splitopt.instances.contract.method import (
-    Budget,
-    OnProgress,
-    Option,
-    Recorder,
     Result,
-    Support,
     Termination,
-    read_options,
 )
 
 __all__ = ["METHOD", "CiftFronts"]
@@ -225,39 +220,17 @@ class _Pass:
             b, n = j, chain.hops[n][hop].head
 
 
-class CiftFronts:
+class CiftFronts(ListedSpeeds):
     """Pareto fronts of (E, T_inf, T_ft) built backwards; listed speeds."""
 
     name = "fronts"
-    options: tuple[Option, ...] = ()
 
     def prepare(self) -> None:
         """Compile the filter, so that the first run does not pay for it."""
         first_of_kind(np.zeros(1), np.zeros(1))
 
-    def supports(self, instance: CiftInstance) -> Support:
-        """Take instances whose speeds are listed."""
-        if instance.has_continuous_speeds:
-            return Support("fronts needs listed speeds; highs-oa takes continuous ones")
-        return Support()
-
-    def solve(
-        self,
-        instance: CiftInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: CiftPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
-        """Solve to ``budget.relative_gap``; see `Method.solve`."""
-        read_options(self.name, self.options, options)
-        best = Incumbent(instance, budget, Recorder(on_progress))
-        if warm_start is not None:
-            best.start(warm_start)
-        if best.remaining_s == 0:
-            return best.result(Termination.TIME)
-        instance = best.instance
+    def search(self, best: Incumbent, chosen: Mapping[str, Any], seed: int) -> Result:
+        """Search until the gap asked for is proven, or a limit."""
         try:
             return _solve(best)
         except _OutOfTimeError:

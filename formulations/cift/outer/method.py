@@ -43,26 +43,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from splitopt.formulations.cift.exact import AnySpeeds
 from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.formulations.cift.milp import Row, prove
 from splitopt.formulations.cift.outer.graph import SERVE, TUNE, Placements, build_placements
 from splitopt.formulations.cift.outer.model import OuterModel
 from splitopt.formulations.cift.pricing import climb, within
-from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
-    Budget,
-    OnProgress,
     Option,
-    Recorder,
     Result,
-    Support,
     Termination,
-    read_options,
 )
 
 __all__ = ["METHOD", "CiftOuter"]
@@ -71,7 +67,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-class CiftOuter:
+class CiftOuter(AnySpeeds):
     """Tangents and MILPs in HiGHS; listed and continuous speeds."""
 
     name = "highs-oa"
@@ -79,26 +75,8 @@ class CiftOuter:
         Option("grid", 0.25, "step of the geometric grid of first tangents", minimum=0.001),
     )
 
-    def supports(self, instance: CiftInstance) -> Support:
-        """Take every instance."""
-        return Support()
-
-    def solve(
-        self,
-        instance: CiftInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: CiftPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
-        """Solve to ``budget.relative_gap``; see `Method.solve`."""
-        chosen = read_options(self.name, self.options, options)
-        best = Incumbent(instance, budget, Recorder(on_progress))
-        if warm_start is not None:
-            best.start(warm_start)
-        if best.remaining_s == 0:
-            return best.result(Termination.TIME)
+    def search(self, best: Incumbent, chosen: Mapping[str, Any], seed: int) -> Result:
+        """Search until the gap asked for is proven, or a limit."""
         instance = best.instance
         graph = build_placements(instance)
         arcs = np.arange(len(graph.tail))
@@ -109,7 +87,7 @@ class CiftOuter:
             share = seconds / limit if limit > 0 else np.where(seconds > 0, np.inf, 0.0)
             arcs = within(graph, arcs, share)
         best.statistics["arcs_in_time"] = len(arcs)
-        arcs, cutoff, prices = climb(graph, arcs, best, budget.relative_gap / 2)
+        arcs, cutoff, prices = climb(graph, arcs, best, best.budget.relative_gap / 2)
         best.statistics |= {
             "root_bound": best.bound * best.units.joule,
             "reduce_s": best.recorder.elapsed_s - built,

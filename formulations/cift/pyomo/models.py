@@ -17,7 +17,6 @@ what becomes of solutions the judge rejects are those of `splitopt.formulations.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -25,19 +24,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from splitopt.formulations.cift.exact import ListedSpeeds
 from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.formulations.cift.milp import prove
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
-    Budget,
-    OnProgress,
-    Option,
-    Recorder,
     Result,
     Support,
     Termination,
-    read_options,
 )
 
 __all__ = ["FORMULATIONS", "GDP_BIGM", "GDP_HULL", "PYOMO_FLOW", "model", "plan_of"]
@@ -91,10 +86,11 @@ def plan_of(m: Any, instance: CiftInstance, formulation: str) -> CiftPlan:
     return readers.get(formulation, pyomo_cift_gdp.plan_of)(m, instance)
 
 
-class PyomoCift:
-    """A Pyomo model of CIFT solved by HiGHS; listed speeds."""
+class PyomoCift(ListedSpeeds):
+    """A Pyomo model of CIFT solved by HiGHS; listed speeds.
 
-    options: tuple[Option, ...] = ()
+    A start is kept as the best plan so far; it is not given to HiGHS.
+    """
 
     def __init__(self, name: str, formulation: str) -> None:
         self.name = name
@@ -102,8 +98,9 @@ class PyomoCift:
 
     def supports(self, instance: CiftInstance) -> Support:
         """Take listed speeds, and what Pyomo builds in some 20 s."""
-        if instance.has_continuous_speeds:
-            return Support(f"{self.name} needs listed speeds; highs-oa takes continuous ones")
+        listed = super().supports(instance)
+        if not listed:
+            return listed
         if self.formulation == "flow":
             from splitopt.formulations.cift.pyomo.flow import arcs
 
@@ -116,28 +113,9 @@ class PyomoCift:
             return Support(f"about {count} {what} for Pyomo to build, more than {most}")
         return Support()
 
-    def solve(
-        self,
-        instance: CiftInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: CiftPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
-        """Solve to ``budget.relative_gap``; see `Method.solve`.
-
-        A start is kept as the best plan so far; it is not given to HiGHS.
-        """
-        read_options(self.name, self.options, options)
-        best = Incumbent(instance, budget, Recorder(on_progress))
-        if warm_start is not None:
-            best.start(warm_start)
-        if best.remaining_s == 0:
-            return best.result(Termination.TIME)
+    def search(self, best: Incumbent, chosen: Mapping[str, Any], seed: int) -> Result:
+        """Search until the gap asked for is proven, or a limit."""
         instance = best.instance
-        if not instance.configurations:
-            return best.result(Termination.SOLVED, exhausted=math.inf)
         if self.formulation == "gdp-hull" and best.remaining_s is not None:
             from splitopt.formulations.cift.pyomo.gdp import size
 
