@@ -24,10 +24,11 @@ import numpy as np
 from splitopt.bench.methods.conformance.fuzz.draw import draw_cift
 from splitopt.bench.methods.conformance.fuzz.enumeration import fastest, truth_of
 from splitopt.bench.methods.registry import load
+from splitopt.bench.verdicts.optimum import solved_truth
 from splitopt.instances.cift.judge import evaluate_cift
 from splitopt.instances.cift.model import CiftInstance, SpeedInterval
 from splitopt.instances.cift.plan import CiftPlan
-from splitopt.instances.contract.method import Budget, SolutionStatus, Termination
+from splitopt.instances.contract.method import Budget, Termination
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.generators import generate
 
@@ -196,10 +197,10 @@ def _ratio(
 def _optimum(instance: CiftInstance) -> float | None:
     """Return the optimum, None where there is none or it is not known; tiny ones by enumeration."""
     if instance.name.startswith("fuzz-"):
-        truth = truth_of(instance)
-        return truth.high if truth.feasible else None
-    found = load("highs-flow", "cift").solve(instance, Budget(5.0), 0, {})
-    return found.objective if found.status is SolutionStatus.OPTIMAL else None
+        counted = truth_of(instance)
+        return counted.high if counted.feasible else None
+    truth = solved_truth(instance, 5.0)
+    return truth.optimum if truth.proven else None
 
 
 def search(

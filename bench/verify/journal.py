@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from splitopt.bench.verify.truth import Truth
+from splitopt.bench.verdicts.optimum import Truth
 
 __all__ = ["NAME", "Journal", "code_hash"]
 

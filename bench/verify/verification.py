@@ -7,7 +7,7 @@ form of the method is run and must satisfy, within the suite's tolerances::
 
 REF is OPT, or, where the run's guarantee says so, the optimum of the instance with tightened
 deadlines. Relaxed forms may go below OPT, since they may exceed a deadline. References come from
-exact methods that share nothing with the label kernel (`splitopt.bench.verify.truth`). Where
+exact methods that share nothing with the label kernel (`splitopt.bench.verdicts.optimum`). Where
 OPT is open, what is known of it takes its place: a bound must not lie above the best plan, a value
 not below the best bound nor above 1 + epsilon times the best plan.
 """
@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from splitopt.bench.methods.registry import load
-from splitopt.bench.verify.truth import Truth, solved_truth, truth_of
+from splitopt.bench.verdicts.optimum import Truth, solved_truth, truth_of
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.contract.method import Budget, Result, SolutionStatus, Termination
 from splitopt.instances.core.tolerances import TOLERANCES, not_above

@@ -4,7 +4,7 @@
 FILE]`` solves each instance of the sets (`tiny` and `quick` unless told otherwise) with every
 heuristic of the registry at its defaults, in this process, and prints the tables of
 docs/baselines.md. The optimum comes from exact methods
-(`splitopt.bench.verify.verification.truth_of`), for `standard-v1` from the committed table of its
+(`splitopt.bench.verdicts.optimum`), for `standard-v1` from the committed table of its
 candidates; instances without a plan, and those of which no optimum is proven, are left out. Times
 are processor time, which does not depend on what else the machine does.
 """
@@ -22,7 +22,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from splitopt.bench.methods.registry import entries_for, load
-from splitopt.bench.verify.verification import truth_of
+from splitopt.bench.verdicts.optimum import proven_optimum
 from splitopt.instances import library
 from splitopt.instances.contract.method import Budget, SolutionStatus
 from splitopt.instances.core.documents import write_bytes
@@ -105,7 +105,7 @@ def _optimum(name: str, instance: Instance) -> float | None:
     """Return the proven optimum, None for no plan or no proof."""
     if "-standard-" in name:
         return _proven().get(instance.content_hash)
-    return truth_of(instance, _LIMIT_S).optimum
+    return proven_optimum(instance, _LIMIT_S)
 
 
 def _gap(method: str, instance: str, value: float, optimum: float) -> float:

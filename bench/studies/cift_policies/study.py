@@ -6,14 +6,13 @@ Everything is measured for greedy decisions before repair, the method's first an
 repair, and for the best of 8 plans drawn besides. Beside the policies stands the rule that learned
 nothing: always the action with the best completion.
 
-Optima: the registry of best known values; for `standard-v1` where that has none, the table of its
-candidates; else a MILP in HiGHS with ten seconds.
+Optima are those of `splitopt.bench.verdicts.optimum`, ten seconds for each method asked; instances
+without one are left out.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +21,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from splitopt.bench.verdicts.optimum import proven_optimum
 from splitopt.heuristics.learner.cift.play import (
     CiftPolicyFile,
     best_completion,
@@ -34,18 +34,14 @@ from splitopt.heuristics.learner.cift.repair import repair
 from splitopt.instances import library
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.core.documents import parse_json, write_json
-from splitopt.instances.library import build
-from splitopt.instances.library.best_known import registry
 from splitopt.instances.library.splits import sample
 
-__all__ = ["SAMPLES", "SETS", "cases_of", "main", "measure", "measure_set", "optimum"]
+__all__ = ["SAMPLES", "SETS", "cases_of", "main", "measure", "measure_set"]
 
 Case = tuple[CiftProcess, float]
 SETS = ("tiny", "quick", "standard-v1", "test")
 _TESTED = 40
 SAMPLES = 8
-# A candidate's plan this close to its bound stands for the optimum.
-_CLOSE = 1e-4
 
 
 def _instances(name: str) -> Iterator[CiftInstance]:
@@ -57,28 +53,6 @@ def _instances(name: str) -> Iterator[CiftInstance]:
         instance = library.load(member)
         if instance.problem == "cift":
             yield cast(CiftInstance, instance)
-
-
-def _candidates() -> dict[str, dict[str, Any]]:
-    found = parse_json(gzip.decompress((build.FOLDER / "candidates.json.gz").read_bytes()), "table")
-    return {row["content_hash"]: row for row in cast(list[dict[str, Any]], found)}
-
-
-def optimum(instance: CiftInstance, table: dict[str, dict[str, Any]]) -> float | None:
-    """Return the proven optimum, None where there is no plan or no proof."""
-    entry = registry().entries.get(instance.content_hash)
-    if entry is not None and entry.objective is not None:
-        return entry.objective
-    row = table.get(instance.content_hash)
-    if row is not None:
-        near = row.get("reference_gap") is not None and row["reference_gap"] <= _CLOSE
-        return float(row["objective"]) if near else None
-    from splitopt.bench.methods.registry import load
-    from splitopt.instances.contract.method import Budget, SolutionStatus
-
-    name = "highs-oa" if instance.has_continuous_speeds else "highs-flow"
-    found = load(name, "cift").solve(instance, Budget(10.0), 0, {})
-    return found.objective if found.status is SolutionStatus.OPTIMAL else None
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:
@@ -133,14 +107,13 @@ def _sampled(policy: CiftPolicyFile) -> Callable[[CiftProcess, int], State]:
 
 def cases_of(name: str) -> tuple[list[Case], list[float]]:
     """Return the instances of a set that have a proven optimum above 0, and seconds for bounds."""
-    table = _candidates()
     cases: list[Case] = []
     built = []
     for instance in _instances(name):
         start = time.process_time()
         process = CiftProcess(instance)
         spent = time.process_time() - start
-        best = optimum(instance, table) if process.can_start else None
+        best = proven_optimum(instance, 10.0) if process.can_start else None
         if best is not None and best > 0:
             built.append(spent)
             cases.append((process, best))

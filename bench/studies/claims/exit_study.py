@@ -21,9 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from splitopt.bench.methods.registry import load
+from splitopt.bench.verdicts.optimum import require_optimum
 from splitopt.heuristics.baselines.mepra.data import all_exits, device_chunks
 from splitopt.instances import sources
-from splitopt.instances.contract.method import Budget, SolutionStatus
+from splitopt.instances.contract.method import Budget
 from splitopt.instances.generators import generate
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan
@@ -92,7 +93,7 @@ def _instances(generated: int) -> Iterator[tuple[str, MepraInstance]]:
 
 def _excesses(group: str, instance: MepraInstance, seed: int) -> list[Excess]:
     even = _solve("even-shares", instance, seed).objective
-    joint = _optimum(instance)
+    joint = require_optimum(instance)
     found = []
     for rule in RULES:
         exits = _exits(rule, instance, seed)
@@ -103,7 +104,7 @@ def _excesses(group: str, instance: MepraInstance, seed: int) -> list[Excess]:
                 instance.name,
                 rule,
                 _excess(_solve("even-shares", fixed, seed).objective, even),
-                _excess(_optimum(fixed), joint),
+                _excess(require_optimum(fixed), joint),
             )
         )
     return found
@@ -132,13 +133,6 @@ def _solve(method: str, instance: MepraInstance, seed: int) -> _Solved:
     assert isinstance(result.plan, MepraPlan)  # a baseline without a limit always has a plan
     assert result.objective is not None
     return _Solved(result.objective, result.plan.exit_set)
-
-
-def _optimum(instance: MepraInstance) -> float:
-    result = load("lagrangian", "mepra").solve(instance, Budget(TIME_LIMIT_S), 0, {})
-    if result.status is not SolutionStatus.OPTIMAL or result.objective is None:
-        raise RuntimeError(f"{instance.name}: nothing proved in {TIME_LIMIT_S:g} s")
-    return result.objective
 
 
 def _excess(value: float, exact: float) -> float:

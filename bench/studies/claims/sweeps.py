@@ -21,7 +21,8 @@ from splitopt.bench.studies.claims.assumptions import Assumptions
 from splitopt.bench.studies.claims.criteria import Sweep
 from splitopt.bench.studies.claims.scenes import instance_of
 from splitopt.bench.studies.claims.statements import ACO, DEVICE, EDGE, FIXED, OURS, SPINN
-from splitopt.instances.contract.method import Budget, Method, SolutionStatus
+from splitopt.bench.verdicts.optimum import solved_truth
+from splitopt.instances.contract.method import Budget, Method
 from splitopt.instances.judge import evaluate
 from splitopt.instances.mepra.judge import MepraEvaluation
 from splitopt.instances.mepra.model import MepraInstance
@@ -36,7 +37,6 @@ LEARNER, CLOSED_FORM = "ppo", "ppo, closed-form shares"
 #: Option `variant` of the learner by curve; the article's learner gives shares itself.
 _VARIANTS = {LEARNER: "own-shares", CLOSED_FORM: "closed-form"}
 #: Proves the optimum of a sweep's instances in milliseconds.
-PROVER = "lagrangian"
 MEASURES = ("latency_s", "energy_j", "cost")
 TIME_LIMIT_S = 60.0
 
@@ -161,10 +161,10 @@ def _judged(instance: MepraInstance, plan: MepraPlan) -> MepraEvaluation:
 
 
 def _optimum(instance: MepraInstance) -> MepraPlan:
-    result = load(PROVER, "mepra").solve(instance, Budget(time_limit_s=TIME_LIMIT_S), 0, {})
-    if result.status is not SolutionStatus.OPTIMAL or not isinstance(result.plan, MepraPlan):
-        raise RuntimeError(f"{instance.name}: {PROVER} proved nothing in {TIME_LIMIT_S:g} s")
-    return result.plan
+    truth = solved_truth(instance, TIME_LIMIT_S)
+    if not truth.proven or not isinstance(truth.plan, MepraPlan):
+        raise RuntimeError(f"{instance.name}: nothing proved in {TIME_LIMIT_S:g} s")
+    return truth.plan
 
 
 def _columns(found: Sequence[MepraEvaluation | None]) -> dict[str, Floats]:

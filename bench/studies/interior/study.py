@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from splitopt.bench.methods.registry import load
+from splitopt.bench.verdicts.optimum import solved_truth
 from splitopt.instances import sources
-from splitopt.instances.contract.method import Budget, SolutionStatus
 from splitopt.instances.mepra.plan import MepraPlan
 
 if TYPE_CHECKING:
@@ -25,17 +24,15 @@ if TYPE_CHECKING:
 
 __all__ = ["main", "optimum"]
 
-METHOD = "lagrangian"
 SHOWN_MBPS = (1, 5, 10, 20, 30, 60)
 
 
 def optimum(instance: MepraInstance) -> tuple[float, list[int]]:
     """Return the proven optimal cost of an instance and its splits."""
-    result = load(METHOD, "mepra").solve(instance, Budget(time_limit_s=60.0), 0, {})
-    if result.status is not SolutionStatus.OPTIMAL or not isinstance(result.plan, MepraPlan):
-        raise RuntimeError(f"{instance.name}: {METHOD} proved nothing within a minute")
-    assert result.objective is not None
-    return result.objective, result.plan.splits.tolist()
+    truth = solved_truth(instance, 60.0)
+    if not truth.proven or truth.optimum is None or not isinstance(truth.plan, MepraPlan):
+        raise RuntimeError(f"{instance.name}: nothing proved within a minute")
+    return truth.optimum, truth.plan.splits.tolist()
 
 
 def _shares(variant: str, table: str) -> str:

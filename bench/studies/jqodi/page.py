@@ -83,6 +83,7 @@ def verify_tables(document: Document) -> str:
 def stress_table(document: Document) -> str:
     """Return the worst ratios that were found by search."""
     heads = ["epsilon", "form", "worst ratio found", "allowed", "evaluations", "restarts"]
+    heads.append("evaluations by speeds")
     rows = [
         [
             _figure(one["epsilon"]),
@@ -91,6 +92,7 @@ def stress_table(document: Document) -> str:
             _figure(1.0 + one["epsilon"]),
             str(one["evaluations"]),
             str(one["restarts"]),
+            ", ".join(f"{count} {kind}" for kind, count in sorted(one["kinds"].items())),
         ]
         for one in document["adversary"]
     ]

@@ -22,10 +22,11 @@ from typing import Any, cast
 import numpy as np
 
 from splitopt.bench.methods.registry import load
+from splitopt.bench.verdicts.optimum import require_optimum
 from splitopt.heuristics.learner.mepra.method import make_game
 from splitopt.heuristics.learner.mepra.play import DATA, VARIANTS, MepraPolicyFile, read_policy
 from splitopt.instances import sources
-from splitopt.instances.contract.method import Budget, SolutionStatus
+from splitopt.instances.contract.method import Budget
 from splitopt.instances.core.documents import write_bytes, write_json
 from splitopt.instances.judge import evaluate
 from splitopt.instances.library.splits import sample
@@ -71,16 +72,6 @@ def _load(name: str) -> MepraInstance:
     return sources.load(name)
 
 
-def _optimum(instance: MepraInstance) -> float:
-    """Return the proven optimum."""
-    for method in ("lagrangian", "highs-tangent"):
-        result = load(method, "mepra").solve(instance, Budget(time_limit_s=60.0), 0, {})
-        if result.status is SolutionStatus.OPTIMAL:
-            assert result.objective is not None
-            return result.objective
-    raise RuntimeError(f"{instance.name}: no optimum proved within two minutes")
-
-
 def _value(instance: MepraInstance, method: str, options: dict[str, Any]) -> float:
     result = load(method, "mepra").solve(instance, Budget(), 0, options)
     assert result.objective is not None
@@ -115,7 +106,7 @@ def _references(instances: list[MepraInstance]) -> list[dict[str, Any]]:
     for instance in instances:
         rows.append(
             {
-                "optimum": _optimum(instance),
+                "optimum": require_optimum(instance),
                 "even-shares": _value(instance, "even-shares", {}),
                 "constants": _constants(instance),
             }

@@ -30,10 +30,10 @@ from splitopt.bench.methods.registry import find
 from splitopt.bench.methods.registry import load as load_method
 from splitopt.bench.store.sources import load_instance
 from splitopt.bench.studies.pages import markdown_table, replace_part
+from splitopt.bench.verdicts.optimum import require_optimum
 from splitopt.instances.contract.method import Budget
 from splitopt.instances.core.documents import read_json, write_json
 from splitopt.instances.core.errors import InputError
-from splitopt.instances.library.best_known import registry
 
 if TYPE_CHECKING:
     from splitopt.formulations.solvers.highs import SparseModel
@@ -100,18 +100,6 @@ class Strength:
     status: str
 
 
-def _optimum(instance: Instance) -> float:
-    entry = registry().entries.get(instance.content_hash)
-    if entry is None or entry.objective is None or not entry.closed:
-        raise InputError(
-            "instance",
-            instance.name,
-            "instances with an optimum in the best-known registry",
-            "run exact methods and update the registry",
-        )
-    return entry.objective
-
-
 def _ratio(bound: float | None, optimum: float) -> float | None:
     if bound is None or not math.isfinite(bound):
         return None
@@ -167,7 +155,7 @@ def _pyomo_rows(instance: Instance, name: str, limit_s: float) -> Iterator[Stren
     from splitopt.formulations.solvers.highs import load, solve
     from splitopt.formulations.solvers.pyomo import write_model
 
-    optimum = _optimum(instance)
+    optimum = require_optimum(instance)
     solvers = MODELS[instance.problem][name]
     clock = _Clock()
     model = build(instance, name)
@@ -255,7 +243,7 @@ def _method_row(instance: Instance, name: str, limit_s: float) -> Strength | Non
     method, entry = load_method(name, instance.problem), find(name, instance.problem)
     if not method.supports(instance):
         return None
-    optimum = _optimum(instance)
+    optimum = require_optimum(instance)
     if (name, instance.problem) not in _warm:
         # What is imported and compiled on first use is not the formulation's.
         method.solve(instance, Budget(limit_s), 0, {})

@@ -174,7 +174,7 @@ def test_the_flow_is_larger_and_stronger_than_the_assignment():
 
 
 def test_an_instance_without_a_known_optimum_is_refused():
-    with pytest.raises(InputError, match="best-known registry"):
+    with pytest.raises(InputError, match="one whose optimum is in the registry or proven"):
         measure(["cift-quick-infeasible"], 1.0)
     assert set(INSTANCES) <= set(library.names())
 

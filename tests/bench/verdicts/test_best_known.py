@@ -10,11 +10,14 @@ from splitopt.bench.cli import cli
 from splitopt.bench.methods.registry import METHODS
 from splitopt.bench.store.rows import Row
 from splitopt.bench.store.store import BestKnown, Store
+from splitopt.bench.verdicts import optimum
 from splitopt.bench.verdicts.known import registered, with_registry
 from splitopt.bench.verdicts.library_check import check_library
+from splitopt.bench.verdicts.optimum import proven_optimum, require_optimum
 from splitopt.bench.verdicts.update_best_known import main, members, update
 from splitopt.instances import library
 from splitopt.instances.core.documents import read_json
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import evaluate, plan_from_document
 from splitopt.instances.library.best_known import LABEL_ENGINE, Registry, plan_documents, registry
 
@@ -331,3 +334,19 @@ def test_export_solu(tmp_path):
         assert mark in ("=opt=", "=best=", "=inf=", "=unkn=")
         if mark == "=opt=":
             assert float(value[0]) == registry().entries[hash_of(name)].objective
+
+
+def test_an_optimum_comes_with_its_proof_or_not_at_all(monkeypatch):
+    """The registry first, then exact methods; what is open is no optimum, however good its plan."""
+    instance = library.load("cift-tiny-both")
+    value = proven_optimum(instance)
+    assert value == require_optimum(instance) == optimum.truth_of(instance, 1.0).optimum
+    open_truth = optimum.Truth(value, False, None, 0.0, 0.9 * value)
+    monkeypatch.setattr(optimum, "truth_of", lambda *_: open_truth)
+    assert proven_optimum(instance) is None
+    with pytest.raises(InputError, match="optimum is in the registry or proven in 60 s"):
+        require_optimum(instance)
+    fresh = instance.replace(name="fresh", requests=instance.requests + 1)
+    solved = optimum.solved_truth(fresh, 60.0)
+    assert solved.proven
+    assert evaluate(fresh, solved.plan).objective == solved.optimum

@@ -85,7 +85,7 @@ def test_what_the_registry_proves_is_not_solved_again(monkeypatch: pytest.Monkey
     def refuse(*_: object) -> None:
         raise AssertionError("solved again")
 
-    monkeypatch.setattr("splitopt.bench.verify.truth.solved_truth", refuse)
+    monkeypatch.setattr("splitopt.bench.verdicts.optimum.solved_truth", refuse)
     instance = open_instance("cift-quick-tiers")
     truth = truth_of(instance, 10.0)
     entry = registry().entries[instance.content_hash]

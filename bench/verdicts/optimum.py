@@ -1,4 +1,4 @@
-"""What is proven of an instance, for JQODI to be held against: never by the label program.
+"""The optimum of an instance with its proof, which is never the label program's.
 
 First the best-known registry, whose optima and bounds come from exact methods other than the label
 program; what it proves is not solved again. An instance it does not list goes to exact methods that
@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from splitopt.bench.methods.registry import load, references
 from splitopt.instances.contract.method import Budget, SolutionStatus
+from splitopt.instances.core.errors import InputError
 
 if TYPE_CHECKING:
-    from splitopt.instances.contract.method import Instance
+    from splitopt.instances.contract.method import Instance, Plan
 
-__all__ = ["Truth", "solved_truth", "truth_of"]
+__all__ = ["Truth", "proven_optimum", "require_optimum", "solved_truth", "truth_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Truth:
         What that took.
     bound
         A proven lower bound where the optimum is open; None where nothing is known.
+    plan
+        An optimal plan, where solving found one.
     """
 
     optimum: float | None
@@ -45,6 +48,7 @@ class Truth:
     method: str | None
     time_s: float
     bound: float | None = None
+    plan: Plan | None = None
 
     @property
     def known(self) -> bool:
@@ -82,7 +86,7 @@ def solved_truth(instance: Instance, time_limit_s: float) -> Truth:
         found = method.solve(instance, Budget(time_limit_s), 0, {})
         spent = time.perf_counter() - began
         if found.status is SolutionStatus.OPTIMAL:
-            return Truth(found.objective, True, name, spent)
+            return Truth(found.objective, True, name, spent, plan=found.plan)
         if found.status is SolutionStatus.INFEASIBLE:
             return Truth(None, True, name, spent)
         if found.status is SolutionStatus.FEASIBLE and found.objective is not None:
@@ -90,3 +94,28 @@ def solved_truth(instance: Instance, time_limit_s: float) -> Truth:
         if found.bound is not None:
             bound = found.bound if bound is None else max(bound, found.bound)
     return Truth(value, False, None, time.perf_counter() - began, bound)
+
+
+def proven_optimum(instance: Instance, time_limit_s: float = 60.0) -> float | None:
+    """Return the optimum; None where there is no plan, or no proof within the time limit."""
+    truth = truth_of(instance, time_limit_s)
+    return truth.optimum if truth.proven else None
+
+
+def require_optimum(instance: Instance, time_limit_s: float = 60.0) -> float:
+    """Return the optimum.
+
+    Raises
+    ------
+    InputError
+        Where there is no plan, or no proof within the time limit.
+    """
+    found = proven_optimum(instance, time_limit_s)
+    if found is None:
+        raise InputError(
+            "instance",
+            instance.name,
+            f"one whose optimum is in the registry or proven in {time_limit_s:g} s",
+            "give more time, or leave it out",
+        )
+    return found
