@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from splitopt.bench.methods.plugins import Catalogue
 from splitopt.bench.runs.spec import RunSpec
 from splitopt.bench.store.rows import PlannedRun
 from splitopt.bench.store.sources import load_instance, resolve
-from splitopt.bench.store.store import FILE_NAME, Store
+from splitopt.bench.store.store import Store
 from splitopt.instances.core.documents import canonical
 from splitopt.instances.core.errors import InputError
 
@@ -51,6 +50,10 @@ class RunPlan(list[PlannedRun]):
         self.done: set[str] = set()
         self.jobs = jobs
 
+    def look_up(self, store: Store) -> None:
+        """Note which of the runs a store holds."""
+        self.done = set(store.keys()) & {run.key for run in self}
+
     @property
     def left(self) -> list[PlannedRun]:
         """The runs still to do."""
@@ -84,8 +87,6 @@ def plan_runs(
     spec: RunSpec,
     *,
     jobs: int,
-    out: Path | None = None,
-    store: Store | None = None,
 ) -> RunPlan:
     """Return the runs of a selection: by instance, then method, seed and repetition.
 
@@ -122,8 +123,6 @@ def plan_runs(
             )
             continue
         seen[instance.content_hash] = instance.name
-        if store is not None and not store.has_instance(instance.content_hash):
-            put_instance(store, instance, given)
         for method in dict.fromkeys(spec.methods):
             entry = catalogue.find(method, instance.problem)
             if entry is None:
@@ -152,9 +151,4 @@ def plan_runs(
             ]
     plan = RunPlan(runs, jobs)
     plan.skipped = skipped
-    if store is not None:
-        plan.done = set(store.keys()) & {run.key for run in runs}
-    elif out is not None and (out / FILE_NAME).is_file():
-        with Store(out) as found:
-            plan.done = set(found.keys()) & {run.key for run in runs}
     return plan

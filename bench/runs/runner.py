@@ -5,23 +5,23 @@ The runner can be killed at any moment and started again; several runners can wo
 
 from __future__ import annotations
 
-import contextlib
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from splitopt.bench.isolation.client import Zygote
 from splitopt.bench.methods.plugins import Catalogue
-from splitopt.bench.runs.plan import RunPlan, Skipped, plan_runs
+from splitopt.bench.runs.plan import RunPlan, Skipped, plan_runs, put_instance
 from splitopt.bench.runs.queue import RunEvent, RunQueue
 from splitopt.bench.runs.record import now_text
 from splitopt.bench.runs.solve_once import solve_once
 from splitopt.bench.runs.spec import RunSpec
 from splitopt.bench.runs.work import Work
-from splitopt.bench.store.store import Store
+from splitopt.bench.store.sources import load_instance
+from splitopt.bench.store.store import FILE_NAME, Store
 from splitopt.bench.verdicts.crosscheck import Contradiction, cross_check
 
 if TYPE_CHECKING:
@@ -91,15 +91,6 @@ def _jobs(jobs: int, cluster: ClusterSpec | None) -> int:
     return jobs if cluster is None else cluster.expected_jobs
 
 
-@contextlib.contextmanager
-def _catalogue(plugins: Sequence[str]) -> Iterator[Catalogue]:
-    zygote = Zygote()
-    try:
-        yield Catalogue.build(plugins, zygote)
-    finally:
-        zygote.close()
-
-
 def plan(
     spec: RunSpec,
     out: Path | None = None,
@@ -112,8 +103,19 @@ def plan(
     The plan is a list of runs; it knows those already in the store at `out`, the pairs
     skipped, and the worst-case time.
     """
-    with _catalogue(spec.plugins) as catalogue:
-        return plan_runs(catalogue, spec, jobs=_jobs(jobs, cluster), out=out)
+    chosen = _plan(spec, _jobs(jobs, cluster))
+    if out is not None and (out / FILE_NAME).is_file():
+        with Store(out) as store:
+            chosen.look_up(store)
+    return chosen
+
+
+def _plan(spec: RunSpec, jobs: int) -> RunPlan:
+    zygote = Zygote()
+    try:
+        return plan_runs(Catalogue.build(spec.plugins, zygote), spec, jobs=jobs)
+    finally:
+        zygote.close()
 
 
 def run_set(
@@ -161,9 +163,12 @@ def run_set(
         When the cluster is lost; what was stored is kept.
     """
     begin = time.monotonic()
+    chosen = _plan(spec, _jobs(jobs, cluster))  # refuses what is wrong before anything is written
     with Store(out, create=True) as store:
-        with _catalogue(spec.plugins) as catalogue:
-            chosen = plan_runs(catalogue, spec, jobs=_jobs(jobs, cluster), store=store)
+        chosen.look_up(store)
+        for run in {run.instance_hash: run for run in chosen}.values():
+            if not store.has_instance(run.instance_hash):
+                put_instance(store, load_instance(run.instance), run.instance)
         stored = store.keys()
         again = [run.key for run in chosen if stored.get(run.key) in retry]
         store.forget(again)

@@ -73,6 +73,8 @@ class Limits:
             )
         if self.threads < 1:
             raise InputError("threads", self.threads, "an integer >= 1", "give 1")
+        if not 0 <= self.relative_gap < 1:
+            raise InputError("relative_gap", self.relative_gap, "0 <= gap < 1", "give 1e-6")
 
     @staticmethod
     def of(

@@ -367,3 +367,30 @@ def test_a_relaxed_plan_has_a_status_of_its_own_in_rows_tables_and_reports(tmp_p
     write_report(out)
     pages = "".join(path.read_text() for path in (out / "report").rglob("*.html"))
     assert ">relaxed<" in pages
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"relative_gap": 1.0},
+        {"relative_gap": -0.1},
+        {"relative_gap": math.nan},
+        {"relative_gap": math.inf},
+        {"time_limit_s": math.nan},
+        {"threads": 0},
+        {"jobs": 0},
+        {"repetitions": 0},
+        {"seeds": ()},
+        {"seeds": (-1,)},
+        {"options": {"single-cut": {"no-such": 1}}},
+        {"options": {"random": {"samples": 3}}},
+    ],
+    ids=str,
+)
+def test_what_is_wrong_is_refused_before_anything_is_written(wrong, tmp_path):
+    settings = {"time_limit_s": 5.0, **wrong}
+    with pytest.raises(InputError):
+        run_set(["cift-tiny-both"], ["single-cut"], tmp_path / "out", **settings)
+    with pytest.raises(InputError):
+        run_set(["cift-tiny-bth"], ["single-cut"], tmp_path / "out", time_limit_s=5.0)
+    assert not (tmp_path / "out").exists()
