@@ -56,5 +56,5 @@ def test_names_are_no_formulas():
 def test_a_plan_of_the_other_problem_is_refused():
     instance, _ = best("cift-tiny-both", "highs-flow")
     _, plan = best("mepra-image-10mbps", "highs-tangent")
-    with pytest.raises(InputError, match="a plan of CIFT"):
+    with pytest.raises(InputError, match="a plan for CIFT"):
         draw(instance, plan)
