@@ -32,7 +32,7 @@ def _cell(value: Any) -> Any:
     return json.dumps(value, separators=(",", ":"))
 
 
-def frame(out: Path, *, heavy: bool = False) -> pd.DataFrame:
+def frame(out: str | Path, *, heavy: bool = False) -> pd.DataFrame:
     """Return the rows of the store at `out` as a data frame, a column a field.
 
     Options, statistics and the like are JSON texts. Derived columns are added:
@@ -46,7 +46,7 @@ def frame(out: Path, *, heavy: bool = False) -> pd.DataFrame:
     """
     import pandas as pd
 
-    with Store(out) as store:
+    with Store(Path(out)) as store:
         rows = store.rows(heavy=heavy)
         known, environments = store.best_known(), store.environments()
     refuted = frozenset(c.refuted for c in cross_check(rows, known) if c.refuted is not None)

@@ -314,7 +314,7 @@ def solve(
 def run(
     instances: Sequence[str],
     methods: Sequence[str],
-    out: Path,
+    out: str | Path,
     *,
     time_limit_s: float,
     seeds: Sequence[int] = (0,),

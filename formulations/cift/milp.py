@@ -178,7 +178,8 @@ def prove(
         if outcome.ended == "time":
             return best.claim(Termination.TIME)
         if outcome.ended == "failed":
-            return best.claim(Termination.CRASHED)
+            best.refuse("HiGHS ended without an answer")
+            return best.claim(Termination.LIMIT)
         if not rejected:
             better = best.objective_scale(1.0)
             rows = [] if best.closed else refine()

@@ -382,7 +382,7 @@ def _run(best: Incumbent, model: _Model, seed: int) -> Result:
             scip.optimize()
         except Exception as error:  # PySCIPOpt raises no other class
             best.refuse(str(error))
-            return best.claim(Termination.CRASHED)
+            return best.claim(Termination.LIMIT)
         rounds += 1
         nodes += scip.getNTotalNodes()
         status = scip.getStatus()
@@ -401,7 +401,9 @@ def _run(best: Incumbent, model: _Model, seed: int) -> Result:
             best.propose_bound((bound - _MARGIN * max(1.0, abs(bound))) / model.scale)
         if status not in ("optimal", "gaplimit"):
             ended = {"timelimit": Termination.TIME, "memlimit": Termination.MEMORY}
-            return best.claim(ended.get(status, Termination.CRASHED))
+            if status not in ended:
+                best.refuse(f"SCIP ended with {status}")
+            return best.claim(ended.get(status, Termination.LIMIT))
         if best.closed or not rejected:
             return best.claim(Termination.SOLVED)
         scip.freeTransform()

@@ -48,7 +48,7 @@ def test_from_load_to_a_data_frame(tmp_path):
     assert "edge" in splitopt.explain(instance).findings[0].text
     done = splitopt.run(["cift-tiny-both"], ["single-cut"], tmp_path / "out", time_limit_s=60)
     assert (done.done_now, done.ok) == (1, True)
-    (row,) = splitopt.frame(tmp_path / "out").to_dict("records")
+    (row,) = splitopt.frame(str(tmp_path / "out")).to_dict("records")
     assert row["best_objective"] == pytest.approx(best.objective)
 
 
