@@ -26,3 +26,21 @@ def test_the_graph_that_is_checked_is_not_empty(monkeypatch):
 def test_the_hallway_is_empty():
     here = Path(__file__).parents[1] / "bench"
     assert {path.name for path in here.glob("*.py")} == {"__init__.py", "cli.py"}
+
+
+def test_a_wheel_has_every_file_that_the_code_reads(monkeypatch):
+    """Each folder of the four rooms with code or data is a package of the installed tree."""
+    root = Path(__file__).parents[1]
+    said = {}
+    monkeypatch.setattr("setuptools.setup", lambda **given: said.update(given))
+    monkeypatch.chdir(root)
+    exec(compile((root / "setup.py").read_text(), "setup.py", "exec"), {})
+    mapped = {
+        f"splitopt.{'.'.join(path.parent.relative_to(root).parts)}"
+        for room in ("instances", "formulations", "heuristics", "bench")
+        for path in (root / room).rglob("*")
+        if path.suffix in (".py", ".json", ".gz", ".npz", ".csv", ".js", ".css")
+    } - {"splitopt.bench.face"}
+    assert mapped <= set(said["packages"])
+    assert "splitopt.instances.data.library" in mapped
+    assert said["package_dir"]["splitopt"] == "bench/face"
