@@ -13,6 +13,7 @@ from typing import Any, Literal
 import gymnasium
 import numpy as np
 import numpy.typing as npt
+from gymnasium.utils.seeding import np_random
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
@@ -109,7 +110,10 @@ class MepraEnv(gymnasium.Env[Any, Any]):
         }
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Decide; ``info["splits"]`` and ``info["shares"]`` are what was made of the action."""
+        """Decide; ``info["splits"]`` and ``info["shares"]`` are what was made of the action.
+
+        Zeros stand behind the devices of the instance; `plan` has none.
+        """
         if self._over:
             raise InputError("step", "a finished episode", "an episode under way", "reset first")
         cost, splits, shares, replaced = self._bank.cost(self._case, self._bandwidth, action)
@@ -117,7 +121,13 @@ class MepraEnv(gymnasium.Env[Any, Any]):
         self._last = f"splits {splits.tolist()}, cost {cost:.6g} of even shares'"
         seen = self._bank.observe(self._case, self._bandwidth)
         self._plan = MepraPlan(splits, shares)
-        chosen = {"replaced": replaced, "splits": splits, "shares": shares}
+        # As long for each instance: gymnasium stacks what several environments say.
+        spare = (0, self._bank.devices - len(splits))
+        chosen = {
+            "replaced": replaced,
+            "splits": np.pad(splits, spare),
+            "shares": np.pad(shares, spare),
+        }
         return seen, -cost, True, False, self._info(seen) | chosen
 
     def render(self) -> str | None:
@@ -152,6 +162,7 @@ class MepraVectorEnv(VectorEnv[Observation, Any, npt.NDArray[Any]]):
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self._now: list[tuple[int, float]] = []
+        self._draws: list[np.random.Generator] = []
 
     def _observe(self) -> Observation:
         seen = [self._bank.observe(k, bandwidth) for k, bandwidth in self._now]
@@ -163,11 +174,31 @@ class MepraVectorEnv(VectorEnv[Observation, Any, npt.NDArray[Any]]):
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Show an instance each."""
-        first = seed[0] if isinstance(seed, list) and seed else seed
-        super().reset(seed=first if isinstance(first, int) else None)
-        chosen = (options or {}).get("instance")
-        self._now = [self._bank.draw(self.np_random, chosen) for _ in range(self.num_envs)]
+        """Show an instance each; ``options={"reset_mask": ...}`` says to which environments.
+
+        As in gymnasium's own vectors: a seed s stands for s, s + 1, ..., a list has one for each,
+        and each environment draws what a single one with its seed does.
+        """
+        options = options or {}
+        if seed is None or isinstance(seed, int):
+            seeds = [None if seed is None else seed + k for k in range(self.num_envs)]
+        else:
+            seeds = list(seed)
+        if len(seeds) != self.num_envs:
+            raise InputError("seed", f"{len(seeds)} seeds", f"{self.num_envs}", "give one for each")
+        mask = np.asarray(options.get("reset_mask", np.ones(self.num_envs, dtype=np.bool_)))
+        if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
+            allowed = f"{self.num_envs} booleans, one of them true"
+            raise InputError("options.reset_mask", str(mask), allowed, "correct it")
+        if not (self._now or mask.all()):
+            raise InputError("options.reset_mask", str(mask), "all at first", "leave it out")
+        if not self._draws:
+            self._draws = [np_random()[0] for _ in range(self.num_envs)]
+            self._now = [(0, 1.0)] * self.num_envs
+        for k in np.flatnonzero(mask).tolist():
+            if seeds[k] is not None:
+                self._draws[k] = np_random(seeds[k])[0]
+            self._now[k] = self._bank.draw(self._draws[k], options.get("instance"))
         seen = self._observe()
         return seen, self._info(seen)
 
@@ -185,7 +216,7 @@ class MepraVectorEnv(VectorEnv[Observation, Any, npt.NDArray[Any]]):
             action = {n: part[k] for n, part in actions.items()} if self._bank.own else actions[k]
             costs[k], chosen, given, replaced[k] = self._bank.cost(*now, action)
             splits[k, : len(chosen)], shares[k, : len(given)] = chosen, given
-        self._now = [self._bank.draw(self.np_random, None) for _ in range(self.num_envs)]
+        self._now = [self._bank.draw(draws, None) for draws in self._draws]
         seen = self._observe()
         everyone = np.ones(self.num_envs, dtype=np.bool_)
         info = self._info(seen) | {

@@ -153,12 +153,29 @@ class MepraBank:
             "mask": mask.astype(np.int8),
         }
 
+    def _whole(self, action: Any) -> Integers:
+        """Return the splits asked for, a whole number for each device."""
+        given = np.asarray(action)
+        if given.shape != (self.devices,) or given.dtype.kind not in "iuf":
+            raise InputError(
+                "action",
+                f"{given.dtype} of shape {given.shape}",
+                f"{self.devices} whole numbers",
+                "give one a device",
+            )
+        if given.dtype.kind == "f" and not bool((given == np.rint(given)).all()):
+            first = given[given != np.rint(given)][0]  # NaN is no number either
+            raise InputError("action", float(first), "whole numbers", "round it")
+        # What is beyond any split is beyond it as an integer too.
+        whole: Integers = np.clip(given, -1, 2**31).astype(np.int64)
+        return whole
+
     def cost(self, k: int, bandwidth: float, action: Any) -> tuple[float, Integers, Floats, bool]:
-        """Return cost over unit, splits, shares, and whether a split was held to the last."""
+        """Return cost over unit, splits, shares, and whether a split was moved into its range."""
         case = self.cases[k]
         base, root, _, unit = self.tables(k, bandwidth)
-        asked = np.asarray(action["splits"] if self.own else action, dtype=np.int64)
-        splits = np.minimum(asked, case.splits - 1)
+        asked = self._whole(action["splits"] if self.own else action)
+        splits = np.clip(asked, 0, case.splits - 1)
         rows = np.arange(self.devices)
         a, r, work = base[rows, splits], root[rows, splits], case.work[rows, splits]
         replaced = bool((splits != asked)[: case.devices].any())
@@ -171,6 +188,8 @@ class MepraBank:
                 replaced,
             )
         logs = np.asarray(action["log_shares"], dtype=np.float64)[: case.devices]
+        if np.isnan(logs).any():
+            raise InputError("action.log_shares", "NaN", "numbers from -1 to 1", "correct it")
         weights = np.exp(_LOG_SHARE * np.clip(logs, -1.0, 1.0))
         shares = shares_from_weights(np.where(work[: case.devices] > 0, weights, 0.0))
         edge = np.divide(

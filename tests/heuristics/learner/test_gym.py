@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from pathlib import Path
@@ -93,7 +94,8 @@ def test_the_cost_of_a_mepra_decision_is_the_judge_s(shares):
         _, reward, over, _, info = env.step(action)
         assert over
         plan, instance = env.plan, env.instance
-        assert np.array_equal(info["splits"], plan.splits)
+        assert np.array_equal(info["splits"][: len(plan.splits)], plan.splits)
+        assert not info["splits"][len(plan.splits) :].any()
         assert check(instance, plan) == []
         # The unit: each device alone at a share of 1 / n, from the judge.
         n = instance.devices
@@ -214,3 +216,63 @@ def test_every_plan_of_a_mepra_episode_is_accepted(shares, weights):
         env.reset(seed=episode)
         env.step(env.action_space.sample())
         assert check(env.instance, env.plan) == []
+
+
+def test_an_impossible_split_is_moved_into_its_range_and_earns_nothing():
+    """Split -1 read the padding of a table: a cost of 0, below any optimum."""
+    env = MepraEnv(["mepra-image-10mbps", "mepra-tiny-fleet"])
+    for k in range(2):
+        env.reset(seed=0, options={"instance": k})
+        none = np.zeros(env.action_space.shape, dtype=np.int64)
+        honest = env.step(none)[1]
+        for asked in (none - 1, none - 10**9, (none - 1).astype(float)):
+            env.reset(seed=0, options={"instance": k})
+            _, reward, _, _, info = env.step(asked)
+            assert (reward, info["replaced"]) == (honest, True)
+            assert check(env.instance, env.plan) == []
+        env.reset(seed=0, options={"instance": k})
+        _, far, _, _, info = env.step(none + 10**15)
+        assert info["replaced"]
+        assert far < 0
+
+
+@pytest.mark.parametrize("wrong", [math.nan, 0.5, math.inf, "text", [0, 1]])
+def test_what_is_no_split_is_refused_by_name(wrong):
+    env = MepraEnv(["mepra-image-10mbps"])
+    env.reset(seed=0)
+    action = wrong if isinstance(wrong, list) else [wrong] * 5
+    if wrong == math.inf:  # beyond the last split, like any large number
+        assert env.step(action)[4]["replaced"]
+        return
+    with pytest.raises(InputError, match="action"):
+        env.step(action)
+
+
+def test_vectors_follow_gymnasium_s_own_semantics():
+    """Seeds, lists of seeds and reset_mask, held against SyncVectorEnv and single environments."""
+    settings = {"instances": ("mepra-image-10mbps", "mepra-tiny-fleet", "mepra-tiny-vgg")}
+    own = gymnasium.make_vec(IDS[1], num_envs=3, **settings)
+    sync = gymnasium.vector.SyncVectorEnv(
+        [lambda: gymnasium.make(IDS[1], **settings) for _ in range(3)],
+        autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP,
+    )
+    for seed in (7, [1, 9, 9], [1, 2, 3]):
+        a, b = own.reset(seed=seed)[0], sync.reset(seed=seed)[0]
+        assert all(np.array_equal(a[name], b[name]) for name in a)
+        sync.action_space.seed(0)
+        for _ in range(5):
+            actions = sync.action_space.sample()
+            (a, r, *_), (b, q, *_) = own.step(actions), sync.step(actions)
+            assert np.array_equal(r, q)
+            assert all(np.array_equal(a[name], b[name]) for name in a)
+    with pytest.raises(InputError, match="one for each"):
+        own.reset(seed=[1])
+    before = list(own.unwrapped._now)
+    own.reset(seed=[5, 5, 5], options={"reset_mask": np.array([True, False, True])})
+    after = own.unwrapped._now
+    assert after[1] == before[1]
+    assert after[0] == after[2]
+    with pytest.raises(InputError, match="reset_mask"):
+        own.reset(options={"reset_mask": np.zeros(3, dtype=bool)})
+    own.close()
+    sync.close()
