@@ -71,4 +71,4 @@ random: setup
 test: lint types unit
 
 clean:
-	rm -rf $(VENV) results
+	rm -rf $(VENV) .typing results

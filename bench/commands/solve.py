@@ -192,11 +192,10 @@ def _check_method(
 
 def _read_start(path: Path, instance: Instance) -> Plan:
     """Return the plan to start from, of the instance's problem."""
-    from splitopt.instances.judge import read_plan
-    from splitopt.instances.problems import problem_for
+    from splitopt.instances.judge import read_plan, require_match
 
     plan = read_plan(path)
-    problem_for(instance, plan)
+    require_match(instance, plan)
     return plan
 
 
@@ -220,28 +219,21 @@ def _document(
 
 def _tell(instance: Instance, method: str, result: Result, violations: list[Violation]) -> None:
     """Print a result for people."""
-    from splitopt.instances.core.tolerances import gap
     from splitopt.instances.problems import problem_of
 
     unit = problem_of(instance).unit
     relaxed = result.status == "relaxed"
-    # A relaxed plan solves another problem than its bound is of.
-    distance = None if relaxed else gap(result.objective, result.bound)
     lines = {
         "instance": f"{instance.name} ({instance.problem})",
         "method": method,
-        "status": f"{result.status} (termination: {result.termination})",
-        "objective": _precise(result.objective, unit),
-        "bound": _precise(result.bound, unit) + (", with every deadline kept" if relaxed else ""),
-        "gap": "-" if distance is None else f"{100 * distance:.3g} %",
-        "guarantee": _guarantee(result),
-        "time": f"{result.runtime_s:.3f} s",
+        **result.summary(unit),
     }
     for name, value in lines.items():
         click.echo(f"{name:<12} {value}")
     if result.plan is None and result.trajectory:
-        told = _precise(result.trajectory[-1].objective, unit)
-        click.echo(f"{'incumbent':<12} {told}, as the method told; its plan was not sent")
+        told = result.trajectory[-1].objective
+        shown = "-" if told is None else f"{told:.10g}{unit}"
+        click.echo(f"{'incumbent':<12} {shown}, as the method told; its plan was not sent")
     for violation in violations:
         by = ""
         if relaxed and violation.value is not None and violation.limit:
@@ -266,14 +258,3 @@ def _verdict(result: Result) -> str:
         return "nothing is claimed"
     checked = result.statistics.get("checked_by")
     return f"not refuted by {checked}; run more methods to hold them against each other"
-
-
-def _guarantee(result: Result) -> str:
-    """Return in one line what was guaranteed beforehand and what the bound certified after."""
-    promised = "-" if result.guarantee is None else result.guarantee.statement
-    certified = result.statistics.get("certified")
-    return promised if certified is None else f"{promised}; certified: {certified}"
-
-
-def _precise(value: float | None, unit: str) -> str:
-    return "-" if value is None else f"{value:.10g}{unit}"

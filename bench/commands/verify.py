@@ -114,8 +114,9 @@ def verify(
     as_json: bool,
 ) -> None:
     """Check that JQODI keeps what it guarantees, on instances whose optimum is proven."""
+    from splitopt.bench.verdicts.optimum import truth_of
     from splitopt.bench.verify.journal import Journal
-    from splitopt.bench.verify.verification import truth_of, verify_instance
+    from splitopt.bench.verify.verification import verify_instance
     from splitopt.instances.core.errors import InputError
 
     wanted = _read_epsilons(epsilons)

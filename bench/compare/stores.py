@@ -12,7 +12,8 @@ import numpy as np
 from splitopt.bench.compare.data import ReportData, load
 from splitopt.bench.compare.metrics import Interval, gap_to_best, paired_difference, paired_ratio
 from splitopt.bench.compare.paired import CLOCK_S, time_statement
-from splitopt.bench.store.rows import Row, Verdict
+from splitopt.bench.compare.summary import is_right
+from splitopt.bench.store.rows import Row
 
 __all__ = ["Change", "Comparison", "MethodComparison", "compare"]
 
@@ -219,7 +220,7 @@ def _method(
     right: dict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
     both = timed = better = worse = 0
     for a, b in pairs:
-        rights = [first.verdict(a) == Verdict.RIGHT, second.verdict(b) == Verdict.RIGHT]
+        rights = [is_right(a, first.refuted), is_right(b, second.refuted)]
         right[a.instance_hash][0].append(float(rights[0]))
         right[a.instance_hash][1].append(float(rights[1]))
         both += all(rights)
@@ -237,8 +238,8 @@ def _method(
         len(pairs),
         both,
         timed,
-        verdicts["right"],
-        later["right"],
+        sum(is_right(a, first.refuted) for a, _ in pairs),
+        sum(is_right(b, second.refuted) for _, b in pairs),
         verdicts["wrong"],
         later["wrong"],
         paired_difference(*_sides(right), rng, level=level),

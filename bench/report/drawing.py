@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 from splitopt.instances.cift.judge import evaluate_cift
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.judge import require_match
 from splitopt.instances.mepra.judge import evaluate_mepra
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan
-from splitopt.instances.problems import problem_for
 
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance, Plan
@@ -220,7 +220,7 @@ def draw(instance: Instance, plan: Plan | None) -> bytes:
     from matplotlib.figure import Figure
 
     if plan is not None:
-        problem_for(instance, plan)
+        require_match(instance, plan)
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": instance.name, "font.size": 8}):
         if isinstance(instance, CiftInstance):
             figure = Figure(figsize=(9.5, 3.2 if plan is None else 7.2), layout="constrained")

@@ -39,9 +39,6 @@ __all__ = [
     "solve_once",
 ]
 
-# What is kept of each run's stdout, and of its stderr: head and tail.
-OUTPUT_LIMIT_BYTES = 64 << 10
-
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
@@ -191,11 +188,11 @@ def run_set(
         queue = RunQueue(store, chosen, on_event)
         work: Work | ClusterWork
         if cluster is None:
-            work = Work(queue, chosen, OUTPUT_LIMIT_BYTES)
+            work = Work(queue, chosen)
         else:
             from splitopt.bench.runs.cluster.work import ClusterWork
 
-            work = ClusterWork(queue, chosen, OUTPUT_LIMIT_BYTES, cluster, tuple(spec.plugins))
+            work = ClusterWork(queue, chosen, cluster, tuple(spec.plugins))
         work.go()
         hashes = {run.instance_hash for run in chosen}
         rows = [row for row in store.rows(heavy=False) if row.instance_hash in hashes]

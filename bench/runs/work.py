@@ -37,7 +37,6 @@ class Work:
 
     queue: RunQueue
     plan: RunPlan
-    output_limit_bytes: int
     interrupted: bool = False
 
     def __post_init__(self) -> None:
@@ -130,7 +129,6 @@ class Work:
         watch = Watch(
             kill_after_s=run.limits.kill_after_s,
             memory_limit_bytes=run.limits.memory_limit_bytes,
-            output_limit_bytes=self.output_limit_bytes,
             stop=self._stop,
             time_limit_s=run.limits.time_limit_s,
         )

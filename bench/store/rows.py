@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from splitopt.instances.contract.method import Budget
 from splitopt.instances.core.documents import content_hash
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.tolerances import TOLERANCES
@@ -71,10 +72,8 @@ class Limits:
             raise InputError(
                 "memory_limit_bytes", self.memory_limit_bytes, "at least 1 MiB", "give more"
             )
-        if self.threads < 1:
-            raise InputError("threads", self.threads, "an integer >= 1", "give 1")
-        if not 0 <= self.relative_gap < 1:
-            raise InputError("relative_gap", self.relative_gap, "0 <= gap < 1", "give 1e-6")
+        # Threads and gap by the rule of what the method is given.
+        Budget(threads=self.threads, relative_gap=self.relative_gap)
 
     @staticmethod
     def of(

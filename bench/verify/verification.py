@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from splitopt.bench.methods.registry import load
-from splitopt.bench.verdicts.optimum import Truth, solved_truth, truth_of
+from splitopt.bench.verdicts.optimum import Truth, solved_truth
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.contract.method import Budget, Result, SolutionStatus, Termination
 from splitopt.instances.core.tolerances import TOLERANCES, not_above
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from splitopt.bench.verify.journal import Journal
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["Form", "Truth", "Verdict", "forms_of", "truth_of", "verify_instance"]
+__all__ = ["Form", "Verdict", "forms_of", "verify_instance"]
 
 METHOD = "jqodi"
 _COLUMN = {"inference": "inference_deadline_s", "fine-tuning": "fine_tuning_deadline_s"}

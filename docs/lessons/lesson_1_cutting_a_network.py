@@ -169,7 +169,7 @@ def _(BIT_J, DELAY_S, POWER, SPEED, bits, flops, np):
 
 @app.cell
 def _(energy, layered_graph, np, rate):
-    from splitopt.heuristics.labels import constrained_shortest_path
+    from splitopt import constrained_shortest_path
 
     tail, head, joule, second, sink = layered_graph(rate.value * 1e6)
     path = constrained_shortest_path(tail, head, joule, second, 0, sink, np.array([np.inf]))

@@ -286,20 +286,34 @@ class Result:
             if figure is not None and not math.isfinite(figure):
                 raise ValueError("an unknown figure is None, not infinite or NaN")
 
-    def __str__(self) -> str:
-        """Return a summary in lines: status, objective, bound, gap, guarantee, time."""
+    def summary(self, unit: str = "") -> dict[str, str]:
+        """Return status, objective, bound, gap, guarantee and time in words, by name.
+
+        Parameters
+        ----------
+        unit
+            Behind objective and bound, such as `` J``.
+        """
         relaxed = self.status is SolutionStatus.RELAXED
         # A relaxed plan solves another problem than its bound is of.
         distance = None if relaxed else gap(self.objective, self.bound)
-        figures = {
+        promised = "-" if self.guarantee is None else self.guarantee.statement
+        certified = self.statistics.get("certified")
+
+        def figure(value: float | None) -> str:
+            return "-" if value is None else f"{value:.10g}{unit}"
+
+        return {
             "status": f"{self.status} (termination: {self.termination})",
-            "objective": "-" if self.objective is None else f"{self.objective:.10g}",
-            "bound": "-" if self.bound is None else f"{self.bound:.10g}",
+            "objective": figure(self.objective),
+            "bound": figure(self.bound) + (", with every deadline kept" if relaxed else ""),
             "gap": "-" if distance is None else f"{100 * distance:.3g} %",
-            "guarantee": "-" if self.guarantee is None else self.guarantee.statement,
+            "guarantee": promised if certified is None else f"{promised}; certified: {certified}",
             "time": f"{self.runtime_s:.3f} s",
         }
-        return "\n".join(f"{name:<12} {value}" for name, value in figures.items())
+
+    def __str__(self) -> str:
+        return "\n".join(f"{name:<12} {value}" for name, value in self.summary().items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,11 +85,20 @@ def survives(value: int) -> bool:
 def _whole(text: str) -> int:
     """Return the integer that `text` is; refuse one that would not survive as a double."""
     value = int(text)
-    if not survives(value):
+    if len(text) > _DIGITS_KEPT and not survives(value):
         raise InputError(
             "document", _shortened(text), "numbers that a double holds", f"write {float(value)!r}"
         )
     return value
+
+
+def _long_numbers(data: bytes) -> bool:
+    """Return whether there may be a number of many digits, or one hardly above zero.
+
+    Only files with one pay for looking at each.
+    """
+    alike = data.translate(_ALIKE)
+    return b"0" * (_DIGITS_KEPT + 1) in alike or b"0e-000" in alike
 
 
 def _shortened(text: str) -> str:
@@ -113,9 +122,7 @@ def parse_json(data: bytes, source: str) -> object:
             f"at most {MOST_CONTAINERS} lists and objects",
             "store devices by column",
         )
-    # Only files with numbers of many digits, or hardly above zero, pay for looking at each.
-    alike = data.translate(_ALIKE)
-    exact = b"0" * (_DIGITS_KEPT + 1) in alike or b"0e-000" in alike
+    exact = _long_numbers(data)
     try:
         return json.loads(
             data.decode("utf-8"),

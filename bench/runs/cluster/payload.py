@@ -38,7 +38,6 @@ class Task:
     document: Mapping[str, Any] | None
     known: BestKnown | None
     cluster: str
-    output_limit_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,6 @@ def write_task(task: Task) -> str:
             "document": None if task.document is None else dict(task.document),
             "known": None if task.known is None else dataclasses.asdict(task.known),
             "cluster": task.cluster,
-            "output_limit_bytes": task.output_limit_bytes,
         },
         allow_nan=False,
     )
@@ -81,7 +79,6 @@ def read_task(text: str) -> Task:
         found["document"],
         None if found["known"] is None else BestKnown(**found["known"]),
         found["cluster"],
-        found["output_limit_bytes"],
     )
 
 

@@ -81,7 +81,6 @@ def _do(task: Task, begin: float) -> Answer:
         watch = Watch(
             kill_after_s=run.limits.kill_after_s,
             memory_limit_bytes=run.limits.memory_limit_bytes,
-            output_limit_bytes=task.output_limit_bytes,
             stop=stop,
             time_limit_s=run.limits.time_limit_s,
         )

@@ -72,7 +72,6 @@ class ClusterWork:
 
     queue: RunQueue
     plan: RunPlan
-    output_limit_bytes: int
     spec: ClusterSpec
     plugins: tuple[str, ...] = ()
     interrupted: bool = False
@@ -178,7 +177,6 @@ class ClusterWork:
                 self._document(run),
                 self._known.get(run.instance_hash),
                 self.spec.kind,
-                self.output_limit_bytes,
             )
         )
         self.queue.tell("started", run=run)

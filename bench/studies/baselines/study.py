@@ -3,16 +3,14 @@
 ``python -m splitopt.bench.studies baselines [SET ...] [--problem P] [--methods M,...] [--out
 FILE]`` solves each instance of the sets (`tiny` and `quick` unless told otherwise) with every
 heuristic of the registry at its defaults, in this process, and prints the tables of
-docs/baselines.md. The optimum comes from exact methods
-(`splitopt.bench.verdicts.optimum`), for `standard-v1` from the committed table of its
-candidates; instances without a plan, and those of which no optimum is proven, are left out. Times
-are processor time, which does not depend on what else the machine does.
+docs/baselines.md. Optima are those of `splitopt.bench.verdicts.optimum`; instances without a plan,
+and those of which no optimum is proven, are left out. Times are processor time, which does not
+depend on what else the machine does.
 """
 
 from __future__ import annotations
 
 import argparse
-import functools
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -29,7 +27,7 @@ from splitopt.instances.core.documents import write_bytes
 from splitopt.instances.core.tolerances import TOLERANCES, not_above
 
 if TYPE_CHECKING:
-    from splitopt.instances.contract.method import Instance
+    pass
 
 __all__ = ["Gap", "main", "measure", "table"]
 
@@ -71,7 +69,7 @@ def measure(
         names = [n for s in sets for n in library.names(s) if n.startswith(problem)]
         for name in dict.fromkeys(names):
             instance = library.load(name)
-            optimum = _optimum(name, instance)
+            optimum = proven_optimum(instance, _LIMIT_S)
             if optimum is None:
                 continue
             for entry in entries:
@@ -87,25 +85,6 @@ def measure(
                     assert found.objective is not None
                     gap = _gap(entry.name, name, found.objective, optimum)
                 yield Gap(problem, entry.name, name, True, gap, spent)
-
-
-@functools.cache
-def _proven() -> dict[str, float | None]:
-    """Return by content hash what is proven of the candidates of `standard-v1`."""
-    from splitopt.instances.library.standard import read_table
-
-    return {
-        row["content_hash"]: row.get("objective")
-        for row in read_table()
-        if row["status"] in ("optimal", "infeasible")
-    }
-
-
-def _optimum(name: str, instance: Instance) -> float | None:
-    """Return the proven optimum, None for no plan or no proof."""
-    if "-standard-" in name:
-        return _proven().get(instance.content_hash)
-    return proven_optimum(instance, _LIMIT_S)
 
 
 def _gap(method: str, instance: str, value: float, optimum: float) -> float:

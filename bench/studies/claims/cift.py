@@ -23,9 +23,10 @@ from splitopt.bench.studies.claims.criteria import Counted
 from splitopt.bench.studies.claims.statements import CLAIMS, RIVALS
 from splitopt.bench.studies.claims.thresholds import EPSILON_EXPONENT, PROVED, SIZE_EXPONENT
 from splitopt.bench.studies.claims.verdicts import Finding, Verdict, beats, combine
+from splitopt.bench.verdicts.optimum import truth_of
 from splitopt.bench.verify.explosion import chain_of_choices
 from splitopt.bench.verify.figures import exponent
-from splitopt.bench.verify.verification import truth_of, verify_instance
+from splitopt.bench.verify.verification import verify_instance
 from splitopt.instances.cift.judge import CiftEvaluation
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan

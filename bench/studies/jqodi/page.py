@@ -2,8 +2,8 @@
 
 Run ``python -m splitopt.bench.studies jqodi`` with what the measuring commands wrote:
 ``--verify`` and ``--stress`` take folders of ``splitopt verify --out``, ``--speed`` the file of
-``splitopt.bench.studies.jqodi.speed``, ``--kernel`` that of
-``splitopt.bench.studies.kernels.study``. Parts that are not given stay as they are.
+the study ``jqodi-speed``, ``--kernel`` that of ``kernels``. Parts that are not given stay as they
+are.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def verify_tables(document: Document) -> str:
 def stress_table(document: Document) -> str:
     """Return the worst ratios that were found by search."""
     heads = ["epsilon", "form", "worst ratio found", "allowed", "evaluations", "restarts"]
-    heads.append("evaluations by speeds")
+    heads += ["evaluations by speeds"]
     rows = [
         [
             _figure(one["epsilon"]),

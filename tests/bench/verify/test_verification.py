@@ -10,9 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from splitopt.bench.cli import cli
+from splitopt.bench.verdicts.optimum import Truth, truth_of
 from splitopt.bench.verify.figures import exponent, exponents, summary, write_charts
 from splitopt.bench.verify.journal import Journal
-from splitopt.bench.verify.verification import Truth, forms_of, truth_of, verify_instance
+from splitopt.bench.verify.verification import forms_of, verify_instance
 from splitopt.instances.generators import generate
 
 CIFT = generate("cift-tiers", 1, blocks=4, levels=2, compressions=1)
@@ -130,7 +131,7 @@ def test_journal_takes_a_verification_up_again(
 
 def test_command_prints_a_violation_and_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = Truth(1e-3, True, "highs-flow", 0.0)
-    monkeypatch.setattr("splitopt.bench.verify.verification.truth_of", lambda *_: wrong)
+    monkeypatch.setattr("splitopt.bench.verdicts.optimum.truth_of", lambda *_: wrong)
     arguments = ["verify", "--set", "cift-crafted-relay", "--epsilon", "0.5", "--no-labels"]
     found = CliRunner().invoke(cli, arguments)
     assert found.exit_code == 1
