@@ -55,7 +55,10 @@ def explain(instance: str, time_limit: float, as_json: bool) -> None:
             "--time-limit (the first run after an installation also compiles)."
         )
     else:
-        what = "optimum" if found.status == "optimal" else "best found"
-        click.echo(f"{found.instance}: {what} {found.objective:.8g}, by {found.method}.")
+        what, bound = "optimum", ""
+        if found.status != "optimal":
+            what = "best found"
+            bound = f" (the optimum is at least {found.bound:.8g})" if found.bound else ""
+        click.echo(f"{found.instance}: {what} {found.objective:.8g}{bound}, by {found.method}.")
     for finding in found.findings:
         click.echo(f"- {finding.text}")

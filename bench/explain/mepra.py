@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from splitopt.bench.explain.findings import Finding, Solver, percent
+from splitopt.bench.explain.findings import Answer, Finding, Solver, percent
 from splitopt.instances.mepra.judge import evaluate_mepra
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan
@@ -14,6 +14,7 @@ from splitopt.instances.mepra.plan import MepraPlan
 __all__ = ["explain_plan"]
 
 _MORE = 1.1  # what more of a resource means
+_MOST_OPTIONS = 5_000_000  # of all devices, above which single changes are not gone through
 
 
 def _places(instance: MepraInstance, plan: MepraPlan) -> Iterator[Finding]:
@@ -31,7 +32,7 @@ def _places(instance: MepraInstance, plan: MepraPlan) -> Iterator[Finding]:
 
 
 def _congestion(
-    instance: MepraInstance, plan: MepraPlan, cost: float, solver: Solver
+    instance: MepraInstance, plan: MepraPlan, base: Answer, solver: Solver
 ) -> Iterator[Finding]:
     # With the best shares alpha_i = r_i / R, R^2 is the cost of computing at the edge and one more
     # unit of root costs 2 R: what each device's work makes all others wait.
@@ -58,79 +59,76 @@ def _congestion(
         ("bandwidth", "bandwidth_bit_per_s"),
         ("edge capacity", "edge_capacity_flop_per_s"),
     ):
-        value = solver.value(instance.replace(**{field: getattr(instance, field) * _MORE}))
-        if value is not None:
-            yield Finding(
-                "price",
-                f"10 % more {name} would lower the cost to {value:.6g} "
-                f"({percent(value - cost, cost)}).",
-                {"resource": name, "cost": value},
-            )
-
-
-def _even(instance: MepraInstance, cost: float) -> Iterator[Finding]:
-    from splitopt.bench.methods.registry import load
-    from splitopt.instances.contract.method import Budget
-
-    method = load("even-shares", "mepra")
-    if not method.supports(instance):
-        return
-    result = method.solve(instance, Budget(), 0, {})
-    if result.objective is not None:
+        more = solver.answer(instance.replace(**{field: getattr(instance, field) * _MORE}))
+        change = more.against(base, sign=-1)
+        if change == "no change":
+            text = f"10 % more {name} changes nothing."
+        elif more.closed and base.closed:
+            text = f"10 % more {name} lowers the cost to {more.high:.6g} ({change})."
+        else:
+            text = f"What 10 % more {name} brings: {change}."
         yield Finding(
-            "sharing",
-            f"With even shares and each device's own best split the cost is {result.objective:.6g} "
-            f"({percent(result.objective - cost, cost)}): that is what joint decisions bring.",
-            {"cost_even_shares": result.objective},
+            "price",
+            text,
+            {"resource": name, "cost": more.high, "cost_at_least": more.low},
         )
 
 
-def _next_best(
-    instance: MepraInstance, plan: MepraPlan, cost: float, solver: Solver
-) -> Iterator[Finding]:
-    """Name the single change of one device that costs least, shares worked out anew."""
+def _even(instance: MepraInstance, base: Answer, solver: Solver) -> Iterator[Finding]:
+    from splitopt.bench.methods.registry import load
+
+    if not load("even-shares", "mepra").supports(instance):
+        return
+    even = Answer.of(solver.solve(instance, "even-shares"))
+    if even.high is None or base.high is None:
+        return
+    text = f"With even shares and each device's own best split the cost is {even.high:.6g}"
+    if base.at_least(even.high):
+        text += ", no more than the optimum: joint decisions bring nothing here."
+    else:
+        more = percent(even.high - base.high, base.high)
+        text += f" ({more}): that is what joint decisions bring."
+    yield Finding("sharing", text, {"cost_even_shares": even.high})
+
+
+def _next_best(instance: MepraInstance, plan: MepraPlan, base: Answer) -> Iterator[Finding]:
+    """Name the other split of one device that costs least, exits and shares worked out anew."""
     from splitopt.formulations.mepra.options import option_table
 
-    table = option_table(instance)
-    if table.devices > 100_000:
+    widest = int(instance.layers.max()) + 1
+    options = widest if instance.exit_set is not None else widest * (widest + 1) // 2
+    if base.high is None or instance.devices * options > _MOST_OPTIONS:
         return
-    # Position of each device's chosen option on its hull; a plan may hold one that is not on it.
-    roots = np.zeros(table.devices)
-    own = np.zeros(table.devices)
-    picked = np.full(table.devices, -1)
-    for i in range(table.devices):
-        for k in range(int(table.start[i]), int(table.start[i + 1])):
-            if table.split[k] == plan.splits[i] and (
-                plan.exit_set is None or table.exit_set[k] == plan.exit_set[i]
-            ):
-                roots[i], own[i], picked[i] = table.root[k], table.own_cost[k], k
-    if (picked < 0).any():
+    table = option_table(instance, reduced=False)
+    choice = table.choice_of(plan)
+    if choice is None:
         return
-    total = float(roots.sum())
-    best: tuple[float, int, int] | None = None
-    for i in range(table.devices):
-        for k in range(int(table.start[i]), int(table.start[i + 1])):
-            if k != picked[i]:
-                changed = total - roots[i] + table.root[k]
-                extra = table.own_cost[k] - own[i] + changed**2 - total**2
-                if best is None or extra < best[0]:
-                    best = (float(extra), i, int(table.split[k]))
-    if best is not None:
-        yield Finding(
-            "next",
-            f"The cheapest change: device {best[1] + 1} splits behind layer {best[2]} instead of "
-            f"{int(plan.splits[best[1]])}, for {best[0]:+.4g} ({percent(best[0], cost)}).",
-            {"device": best[1] + 1, "split": best[2], "extra_cost": best[0]},
-        )
+    device = table.device
+    total = float(table.root[choice].sum())
+    changed = total - table.root[choice][device] + table.root
+    extra = table.own_cost - table.own_cost[choice][device] + changed**2 - total**2
+    extra[table.split == plan.splits[device]] = np.inf
+    at = int(np.argmin(extra))
+    moved = choice.copy()
+    moved[device[at]] = at
+    cost = evaluate_mepra(instance, table.plan(instance, moved)).objective
+    more, who, split = cost - base.high, int(device[at]), int(table.split[at])
+    share = f" ({percent(more, base.high)})" if base.high else ""
+    yield Finding(
+        "next",
+        f"The cheapest other split of one device: device {who + 1} behind layer {split} instead of "
+        f"{int(plan.splits[who])}, for {more:+.4g}{share}.",
+        {"device": who + 1, "split": split, "extra_cost": more},
+    )
 
 
 def explain_plan(
-    instance: MepraInstance, plan: MepraPlan, cost: float, solver: Solver
+    instance: MepraInstance, plan: MepraPlan, base: Answer, solver: Solver
 ) -> tuple[Finding, ...]:
     """Return findings on the best plan."""
     return (
         *_places(instance, plan),
-        *_congestion(instance, plan, cost, solver),
-        *_next_best(instance, plan, cost, solver),
-        *_even(instance, cost),
+        *_congestion(instance, plan, base, solver),
+        *_next_best(instance, plan, base),
+        *_even(instance, base, solver),
     )

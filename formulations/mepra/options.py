@@ -136,17 +136,21 @@ class _Points:
     valid: npt.NDArray[np.bool_]
 
 
-def option_table(instance: MepraInstance) -> OptionTable:
-    """Return the table of options of an instance; memory is that of the table and a chunk."""
+def option_table(instance: MepraInstance, *, reduced: bool = True) -> OptionTable:
+    """Return the table of options of an instance; memory is that of the table and a chunk.
+
+    Without `reduced` it keeps those that no optimum needs: every split, by edge work, and where
+    exits are free the best option of every pair (split, last exit on the device).
+    """
     n = instance.devices
     u, v = _rates(instance)
     counts = np.zeros(n, dtype=np.int64)
     parts: list[tuple[Integers, tuple[npt.NDArray[np.generic], ...]]] = []
     for network, devices in _chunks(instance):
-        points, kind = _points_of(instance, network, devices)
+        points, kind = _points_of(instance, network, devices, reduced=reduced)
         a = u[devices, None] * points.local[kind] + v[devices, None] * points.bits[kind]
         a[~points.valid[kind]] = np.inf
-        kept = _lower_left_hull(a, points.edge[kind])
+        kept = _lower_left_hull(a, points.edge[kind]) if reduced else points.valid[kind]
         counts[devices] = kept.sum(axis=1)
         row, position = np.nonzero(kept)
         at = (kind[row], position)
@@ -208,7 +212,7 @@ def _chunks(instance: MepraInstance) -> Iterator[tuple[int, Integers]]:
 
 
 def _points_of(
-    instance: MepraInstance, network: int, devices: Integers
+    instance: MepraInstance, network: int, devices: Integers, *, reduced: bool
 ) -> tuple[_Points, Integers]:
     """Return the options of the kinds among `devices`, and each device's kind."""
     layers = instance.profiles[network].layers
@@ -232,7 +236,7 @@ def _points_of(
         keys, kind = np.unique(row * len(sets) + choice, return_inverse=True)
         tails = _tails(instance, keys // len(sets), len(layers))
         points = _fixed_points(flops, branch, sent, tails, sets[keys % len(sets)])
-    return _sorted(_undominated(points)), kind.astype(np.int64)
+    return _sorted(_undominated(points) if reduced else points), kind.astype(np.int64)
 
 
 def _tails(instance: MepraInstance, rows: Integers, layers: int) -> Floats:
