@@ -30,6 +30,7 @@ Examples:
   splitopt export cift-tiny-both --formulation flow --format mps --out flow.mps
   splitopt export mepra-image-10mbps --formulation conic --format lp --out conic.lp
 \b
+The file says the unit of its objective: joules, or a power of two where the optimum is small.
 docs/formulations.md says what each is. Results are exported by `splitopt export-runs`.
 """
 )
@@ -47,9 +48,17 @@ docs/formulations.md says what each is. Results are exported by `splitopt export
     type=click.Choice(FORMATS),
     help="Taken from the name of the file where it is left out.",
 )
+@click.option(
+    "--unit",
+    type=float,
+    metavar="U",
+    help="Unit of the objective, J for CIFT; by default the optimum becomes 64 or more.",
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE")
 @json_option
-def export(instance: str, formulation: str, kind: str | None, out: Path, as_json: bool) -> None:
+def export(
+    instance: str, formulation: str, kind: str | None, unit: float | None, out: Path, as_json: bool
+) -> None:
     """Write INSTANCE as a mathematical program to a file that solvers read."""
     from splitopt.instances.core.errors import InputError
 
@@ -70,9 +79,15 @@ def export(instance: str, formulation: str, kind: str | None, out: Path, as_json
         )
     from splitopt.bench.methods.exporting import write
 
-    size = write(found, formulation, kind, out)
+    size = write(found, formulation, kind, out, unit)
     if as_json:
         echo_json({"instance": found.name, "formulation": formulation, "file": str(out), **size})
     else:
-        rows, columns, integers = (size[key] for key in ("rows", "columns", "integers"))
-        click.echo(f"{out}: {rows} rows, {columns} columns, {integers} of them integer")
+        click.echo(
+            "{}: {rows} rows, {columns} columns, {integers} of them integer".format(out, **size)
+        )
+        joules = " J" if found.problem == "cift" else ""
+        click.echo(
+            f"objective in units of {size['objective_unit']:.17g}{joules}; solvers also stop at "
+            "absolute gaps (HiGHS 1e-6): set them to 0 for a proof"
+        )

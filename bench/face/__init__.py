@@ -207,20 +207,27 @@ def method(name: str, problem: str) -> Method[Any, Any]:
     return load_method(name, problem)
 
 
-def model(instance: Instance, formulation: str) -> Any:
+def model(instance: Instance, formulation: str, unit: float | None = None) -> Any:
     """Return a formulation of an instance as a Pyomo model, for any solver that Pyomo knows.
 
     For CIFT ``flow``, ``assignment``, ``gdp-bigm``, ``gdp-hull``; for MEPRA ``natural``,
     ``conic``, ``tangent``, of which the last is a relaxation.
 
+    Parameters
+    ----------
+    unit
+        Of the objective, in J for CIFT. By default 1, or a power of two that brings the optimum
+        to 64 or more, since solvers stop at absolute gaps as well. ``model.objective_unit`` keeps
+        it: times that, the objective is the instance's.
+
     Raises
     ------
     InputError
-        Where the formulation does not take the instance.
+        Where the formulation does not take the instance, or the unit is no number above 0.
     """
     from splitopt.bench.methods.exporting import build
 
-    return build(instance, formulation)
+    return build(instance, formulation, unit)
 
 
 def plan_of(model: Any, instance: Instance, formulation: str) -> Plan:

@@ -1,36 +1,120 @@
-"""Write an instance in one of its Pyomo formulations."""
+"""An instance in one of its Pyomo formulations, its objective in a unit solvers can work in.
+
+Solvers stop at absolute gaps too (HiGHS at 1e-6), so that an optimum of 10 microjoules in a file
+of joules is "proved" many percent too high. The objective is therefore written in a unit in which
+the optimum is 64 or more: 1 if that will do, else a power of two (of four where costs have roots),
+which changes no digit of a figure.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import gzip
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.core import fields
+from splitopt.instances.core.errors import InputError
+from splitopt.instances.mepra.model import MepraInstance
 
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance, Plan
 
-__all__ = ["build", "read_back", "write"]
+__all__ = ["build", "objective_unit", "read_back", "unit_of_file", "write"]
+
+_Instance = TypeVar("_Instance", CiftInstance, MepraInstance)
+
+_LEAST, _MOST = 64.0, 2.0**30  # lower bounds on an optimum between which a unit of 1 will do
+_SAID = "objective in units of "
 
 
-def build(instance: Instance, formulation: str) -> Any:
+def objective_unit(instance: Instance) -> float:
+    """Return the unit, in J for CIFT, in which a lower bound on the optimum is 64 or more.
+
+    The bound leaves out deadlines and memories (CIFT) or the waiting for others (MEPRA). Where it
+    is 0, the unit is that of a typical plan (CIFT) or 1.
+    """
+    if isinstance(instance, CiftInstance):
+        from splitopt.formulations.cift.pyomo.data import least_energy_j
+        from splitopt.instances.cift.units import scaled
+
+        bound, base = least_energy_j(instance), 2.0
+        if bound == 0:
+            return scaled(instance)[1].joule
+    else:
+        import numpy as np
+
+        from splitopt.formulations.mepra.options import option_table
+
+        table = option_table(instance)
+        alone = table.own_cost + table.root**2
+        bound, base = float(np.minimum.reduceat(alone, table.start[:-1]).sum()), 4.0
+    if not 0 < bound < math.inf or _LEAST <= bound <= _MOST:
+        return 1.0
+    return float(base ** math.floor(math.log(bound / _LEAST, base)))
+
+
+def _in_unit(instance: _Instance, unit: float) -> _Instance:
+    """Return the instance with its energies (CIFT) or costs (MEPRA) in units of `unit`."""
+    if isinstance(instance, CiftInstance):
+        return instance.replace(
+            nodes=tuple(
+                dataclasses.replace(
+                    node,
+                    kappa_j_s2_per_flop3=node.kappa_j_s2_per_flop3 / unit,
+                    busy_power_w=node.busy_power_w / unit,
+                )
+                for node in instance.nodes
+            ),
+            links=tuple(
+                dataclasses.replace(link, energy_j_per_bit=link.energy_j_per_bit / unit)
+                for link in instance.links
+            ),
+        )
+    return instance.replace(
+        weight_time_per_s=instance.weight_time_per_s / unit,
+        weight_energy_per_j=instance.weight_energy_per_j / unit,
+    )
+
+
+def build(instance: Instance, formulation: str, unit: float | None = None) -> Any:
     """Return the Pyomo model of an instance in a formulation of its problem.
+
+    Parameters
+    ----------
+    unit
+        Of the objective, in J for CIFT; `objective_unit` where it is left out. The model keeps it
+        as ``model.objective_unit``: times that, its objective is the instance's.
 
     Raises
     ------
     InputError
-        Where the formulation does not take the instance.
+        Where the formulation does not take the instance, or the unit is no number above 0.
     """
     if isinstance(instance, CiftInstance):
         from splitopt.formulations.cift.pyomo import models as cift
 
         fields.one_of("formulation", formulation, cift.FORMULATIONS)
-        return cift.model(instance, formulation)
-    from splitopt.formulations.mepra.pyomo import models as mepra
+        unit = _unit(instance, unit)
+        model = cift.model(_in_unit(instance, unit), formulation)
+    else:
+        from splitopt.formulations.mepra.pyomo import models as mepra
 
-    fields.one_of("formulation", formulation, mepra.FORMULATIONS)
-    return mepra.model(instance, formulation)
+        fields.one_of("formulation", formulation, mepra.FORMULATIONS)
+        unit = _unit(instance, unit)
+        model = mepra.model(_in_unit(instance, unit), formulation)
+    model.objective_unit = unit
+    return model
+
+
+def _unit(instance: Instance, unit: float | None) -> float:
+    if unit is None:
+        return objective_unit(instance)
+    if not 0 < unit < math.inf:
+        raise InputError("unit", unit, "a number above 0", "give 1 for joules")
+    return unit
 
 
 def read_back(model: Any, instance: Instance, formulation: str) -> Plan:
@@ -44,8 +128,41 @@ def read_back(model: Any, instance: Instance, formulation: str) -> Plan:
     return mepra.plan_of(model, instance)
 
 
-def write(instance: Instance, formulation: str, kind: str, path: Path) -> dict[str, int]:
-    """Write an instance to `path` (mps, lp or nl) in one step; return the model's size."""
+def write(
+    instance: Instance, formulation: str, kind: str, path: Path, unit: float | None = None
+) -> dict[str, int | float]:
+    """Write an instance to `path` (mps, lp or nl) in one step; return size and objective's unit.
+
+    MPS and LP files say the unit in a comment at their top; NL files have no comments.
+    """
     from splitopt.formulations.solvers.pyomo import write_model
 
-    return write_model(build(instance, formulation), path, kind)
+    model = build(instance, formulation, unit)
+    said = f"{_SAID}{model.objective_unit!r}"
+    if isinstance(instance, CiftInstance):
+        said += " J"
+    size = write_model(model, path, kind, comment=said)
+    return {**size, "objective_unit": model.objective_unit}
+
+
+def unit_of_file(path: Path) -> float:
+    """Return the unit that a comment at the top of an MPS or LP file gives, 1 without one.
+
+    Raises
+    ------
+    InputError
+        When the comment gives no number above 0.
+    """
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+        head = stream.read(4096).decode("utf-8", "replace")
+    for line in head.splitlines():
+        if line[:1] not in ("*", "\\") or _SAID not in line:
+            continue
+        try:
+            unit = float(line.split(_SAID, 1)[1].split()[0])
+        except (ValueError, IndexError):
+            unit = math.nan
+        if not 0 < unit < math.inf:
+            raise InputError("objective", line.strip(), f"{_SAID}NUMBER", "export the model again")
+        return unit
+    return 1.0

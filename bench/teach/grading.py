@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from splitopt.bench.methods.exporting import unit_of_file
 from splitopt.bench.teach.exercises import Exercise
 from splitopt.instances.contract.method import Budget, SolutionStatus
 from splitopt.instances.core.errors import InputError
@@ -88,9 +89,10 @@ def _model(exercise: Exercise, answer: Path) -> Grade:
     engine.setOptionValue("time_limit", _SECONDS)
     engine.setOptionValue("threads", 1)
     engine.setOptionValue("mip_rel_gap", 1e-7)
+    engine.setOptionValue("mip_abs_gap", 0.0)
     if engine.readModel(str(answer)) == highspy.HighsStatus.kError:
         raise InputError("answer", answer.name, "a model that HiGHS can read", "write it as MPS")
-    optimum = _optimum(exercise)
+    optimum, unit = _optimum(exercise), unit_of_file(answer)
     model = engine.getLp()
     integer = [
         k for k, kind in enumerate(model.integrality_) if kind != highspy.HighsVarType.kContinuous
@@ -103,11 +105,11 @@ def _model(exercise: Exercise, answer: Path) -> Grade:
     if engine.getModelStatus() != highspy.HighsModelStatus.kOptimal:
         status = engine.modelStatusToString(engine.getModelStatus())
         return Grade(False, None, optimum, None, (f"HiGHS ends with: {status}",))
-    objective = float(engine.getInfo().objective_function_value)
+    objective = unit * float(engine.getInfo().objective_function_value)
     for column in integer:
         engine.changeColIntegrality(column, highspy.HighsVarType.kContinuous)
     engine.run()
-    relaxed = float(engine.getInfo().objective_function_value)
+    relaxed = unit * float(engine.getInfo().objective_function_value)
     root = relaxed / optimum
     right = abs(objective - optimum) <= _SAME * abs(optimum)
     remarks = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import tempfile
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyomo.environ as pyo
+from pyomo.common.log import LoggingIntercept
 
 from splitopt.formulations.solvers.highs import SparseModel
 from splitopt.instances.core.documents import write_bytes
@@ -18,6 +20,7 @@ __all__ = ["chosen", "compiled", "raise_values", "stated", "write_model"]
 
 Floats = npt.NDArray[np.float64]
 WRITERS = ("lp", "mps", "nl")
+_COMMENT = {"lp": "\\* {} *\\\n", "mps": "* {}\n"}
 
 
 def stated(relation: Any) -> Any:
@@ -75,21 +78,26 @@ def raise_values(model: Any, columns: list[Any], values: Floats) -> None:
         data.set_value(value, skip_validation=True)
 
 
-def write_model(model: Any, path: Path, kind: str) -> dict[str, int]:
+def write_model(model: Any, path: Path, kind: str, *, comment: str = "") -> dict[str, int]:
     """Write a model to `path` in one step, in a format of `WRITERS`; return its size.
 
-    LP and MPS files carry the names of the model (``hop(0_2_1_3)``), NL files none.
+    LP and MPS files carry the names of the model (``hop(0_2_1_3)``) and begin with `comment`, NL
+    files have neither.
     """
     if kind not in WRITERS:
         raise ValueError(f"{kind} is none of {WRITERS}")
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / f"model.{kind}"
         labels = {} if kind == "nl" else {"symbolic_solver_labels": True}
-        model.write(str(draft), io_options=labels)
+        # Pyomo's log goes to standard output, of a placeholder where the objective is constant.
+        with LoggingIntercept(module="pyomo", level=logging.WARNING):
+            model.write(str(draft), io_options=labels)
         data = draft.read_bytes()
         if kind == "lp":
             # Readers disagree on blanks around ^ 2 (SCIP takes none): a product is read by all.
             data = re.sub(rb"^([+-]\S+) (\S+) \^ 2$", rb"\1 \2 * \2", data, flags=re.MULTILINE)
+        if comment and kind in _COMMENT:
+            data = _COMMENT[kind].format(comment).encode() + data
         write_bytes(path, data)
     rows = model.component_data_objects(pyo.Constraint, active=True, descend_into=True)
     variables = list(model.component_data_objects(pyo.Var, descend_into=True))

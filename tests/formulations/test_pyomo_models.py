@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
+import math
 import re
 
 import numpy as np
 import pytest
 
+import splitopt
 from splitopt.bench.commands.export_model import FORMULATIONS
+from splitopt.bench.methods.exporting import unit_of_file, write
 from splitopt.bench.methods.registry import load
 from splitopt.formulations.cift.pyomo import models as pyomo_cift
+from splitopt.formulations.cift.pyomo.data import least_energy_j
 from splitopt.formulations.mepra.pyomo import models as pyomo_mepra
 from splitopt.formulations.solvers.highs import load as load_highs
 from splitopt.formulations.solvers.highs import solve as solve_highs
 from splitopt.formulations.solvers.pyomo import compiled, raise_values, write_model
+from splitopt.instances import library
 from splitopt.instances.cift.model import (
     CiftInstance,
     Compression,
@@ -25,6 +31,7 @@ from splitopt.instances.cift.model import (
     SpeedInterval,
 )
 from splitopt.instances.contract.method import Budget, SolutionStatus
+from splitopt.instances.core.documents import write_json
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.generators import generate
 from splitopt.instances.judge import check, evaluate
@@ -278,3 +285,115 @@ def test_export_writes_whole_files_or_none(tmp_path, monkeypatch):
         assert says in failed.stderr
         assert failed.stderr.count("\n") == 1
     assert [p.name for p in tmp_path.iterdir()] == ["flow.lp"]
+
+
+def small(name: str, target_j: float):
+    """Return a library instance with every energy times what brings its optimum to `target_j`."""
+    instance = tiny(name)
+    by = target_j / optimum(instance)
+    return instance.replace(
+        name=f"{name}-small",
+        nodes=tuple(
+            dataclasses.replace(
+                n,
+                kappa_j_s2_per_flop3=n.kappa_j_s2_per_flop3 * by,
+                busy_power_w=n.busy_power_w * by,
+            )
+            for n in instance.nodes
+        ),
+        links=tuple(
+            dataclasses.replace(k, energy_j_per_bit=k.energy_j_per_bit * by) for k in instance.links
+        ),
+    )
+
+
+@pytest.mark.parametrize("target_j", [1e-5, 1e12])
+@pytest.mark.parametrize("formulation", pyomo_cift.FORMULATIONS)
+def test_solvers_as_they_are_find_small_and_large_optima(tmp_path, formulation, target_j):
+    """HiGHS stops 1e-6 above the optimum, absolutely: a tenth of 10 microjoules in joules."""
+    import highspy
+
+    instance = small("cift-tiny-hosts", target_j)
+    path = tmp_path / "model.mps"
+    unit = write(instance, formulation, "mps", path)["objective_unit"]
+    assert unit_of_file(path) == unit
+    assert math.frexp(unit)[0] == 0.5  # a power of two: no digit changes
+    highs = highspy.Highs()
+    highs.setOptionValue("output_flag", False)
+    assert highs.readModel(str(path)) == highspy.HighsStatus.kOk
+    highs.run()
+    found = highs.getInfo().objective_function_value
+    assert found >= 64
+    # Its default relative gap.
+    assert found * unit == pytest.approx(optimum(instance), rel=1.01e-4)
+
+
+def test_the_recipe_of_the_howto_holds_for_small_energies():
+    import pyomo.environ as pyo
+
+    instance = small("cift-tiny-hosts", 1e-6)
+    model = splitopt.model(instance, "flow")
+    pyo.SolverFactory("appsi_highs").solve(model)
+    plan = splitopt.plan_of(model, instance, "flow")
+    assert not check(instance, plan)
+    judged = evaluate(instance, plan).objective
+    assert judged == pytest.approx(optimum(instance), rel=1.01e-4)
+    assert pyo.value(model.cost) * model.objective_unit == pytest.approx(judged, rel=1e-9)
+
+
+def test_mepra_in_its_unit_has_the_same_optimum(tmp_path):
+    instance = wards("fixed").replace(weight_time_per_s=1e-9, weight_energy_per_j=1e-10)
+    path = tmp_path / "conic.lp"
+    unit = write(instance, "conic", "lp", path)["objective_unit"]
+    assert unit_of_file(path) == unit
+    assert math.log(unit, 4).is_integer()  # roots of costs change no digit either
+    assert by_scip(path) * unit == pytest.approx(optimum(instance), rel=SCIP_TOLERANCE)
+
+
+def test_the_unit_asked_for_is_the_unit_written(tmp_path):
+    path = tmp_path / "model.mps"
+    instance = tiny("cift-tiny-both")
+    assert write(instance, "flow", "mps", path, 1.0)["objective_unit"] == 1.0
+    assert unit_of_file(path) == 1.0
+    assert by_highs(path) == pytest.approx(optimum(instance), rel=1e-6)
+    with pytest.raises(InputError, match="unit"):
+        write(instance, "flow", "mps", path, 0.0)
+    path.write_text("* objective in units of a few J\nNAME x\n")
+    with pytest.raises(InputError, match="export the model again"):
+        unit_of_file(path)
+    path.write_text("NAME x\n")
+    assert unit_of_file(path) == 1.0
+
+
+@pytest.mark.parametrize("recipe", [r for r in TINY if r.name.startswith("cift-")], ids=str)
+def test_the_unit_rests_on_a_lower_bound(recipe):
+    instance = tiny(recipe.name)
+    bound = least_energy_j(instance)
+    result = load("brute-force", "cift").solve(instance, Budget(), 0, {})
+    if result.objective is not None:
+        assert bound <= result.objective * (1 + 1e-12)
+    if instance.inference_deadline_s is None and instance.fine_tuning_deadline_s is None:
+        free = load("jqodi-exact", "cift")
+        roomy = instance.replace(
+            nodes=tuple(dataclasses.replace(n, memory_bytes=1e18) for n in instance.nodes)
+        )
+        if free.supports(roomy) and not instance.has_continuous_speeds:
+            # Nothing left out binds: no plan goes back to a node, since links are acyclic.
+            assert bound == pytest.approx(free.solve(roomy, Budget(), 0, {}).objective, rel=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["mps", "lp", "nl"])
+def test_a_constant_objective_writes_no_warning_into_json(tmp_path, kind, capfd):
+    from click.testing import CliRunner
+
+    from splitopt.bench.cli import cli
+
+    free = library.load("cift-crafted-zero-energy")
+    library_file = tmp_path / "free.json"
+    write_json(library_file, free.to_document())
+    done = CliRunner().invoke(
+        cli,
+        ["export", str(library_file), "-f", "flow", "--out", str(tmp_path / f"x.{kind}"), "--json"],
+    )
+    assert json.loads(done.stdout)["objective_unit"] > 0
+    assert capfd.readouterr().out == ""

@@ -158,7 +158,7 @@ def _pyomo_rows(instance: Instance, name: str, limit_s: float) -> Iterator[Stren
     optimum = require_optimum(instance)
     solvers = MODELS[instance.problem][name]
     clock = _Clock()
-    model = build(instance, name)
+    model = build(instance, name, 1.0)
     arrays = _linear(model) if "HiGHS" in solvers else None
     built = clock.split()
     relaxation = None

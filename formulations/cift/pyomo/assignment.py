@@ -201,7 +201,7 @@ def model(instance: CiftInstance) -> Any:
             )
             m.add_component("latency" if p == "serve" else "time", stated(relation))
     # Objective.
-    m.energy_j = pyo.Objective(
+    m.cost = pyo.Objective(
         expr=pyo.quicksum(
             charged[p, g] * total[g] * speeds[n][f][1] * m.v[p, g, n, f] for p, g, n, f in m.V
         )

@@ -6,15 +6,25 @@ error in either shows when their optima are compared.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
+from graphlib import TopologicalSorter
 
 from splitopt.instances.cift.model import CiftInstance, Node, SpeedInterval
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.exact import rational
 from splitopt.instances.core.tolerances import TOLERANCES
 
-__all__ = ["Chain", "chains", "levels", "limit", "need_configurations", "need_listed_speeds"]
+__all__ = [
+    "Chain",
+    "chains",
+    "least_energy_j",
+    "levels",
+    "limit",
+    "need_configurations",
+    "need_listed_speeds",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +154,43 @@ def levels(node: Node) -> dict[int, tuple[float, float]]:
             kept[position] = (f, joules)
             least = joules
     return dict(sorted(kept.items()))
+
+
+def _joules_a_flop(node: Node) -> float:
+    """Return the least kappa f^2 + rho / f over the speeds of a node."""
+    speeds = node.speeds_flop_per_s
+    if not isinstance(speeds, SpeedInterval):
+        return min(joules for _, joules in levels(node).values())
+    kappa, rho = node.kappa_j_s2_per_flop3, node.busy_power_w
+    critical = (rho / (2 * kappa)) ** (1 / 3) if kappa else speeds.high
+    f = min(max(critical, speeds.low), speeds.high)
+    return kappa * f * f + rho / f
+
+
+def least_energy_j(instance: CiftInstance) -> float:
+    """Return the energy of the cheapest plan without deadlines, memories and the rule of one visit.
+
+    A lower bound on the optimum (0 without configurations), by a dynamic program over the blocks
+    done and the node they are at.
+    """
+    joules = [_joules_a_flop(node) for node in instance.nodes]
+    best = math.inf
+    for g in chains(instance):
+        before: dict[int, set[int]] = {n: set() for n in g.nodes}
+        onward: dict[int, list[tuple[int, float]]] = {n: [] for n in g.nodes}
+        for tail, head, _, _, joules_a_bit in g.hops:
+            before[head].add(tail)
+            onward[tail].append((head, (g.serving + g.sending) * joules_a_bit))
+        order = list(TopologicalSorter(before).static_order())
+        cost = dict.fromkeys(g.nodes, math.inf) | {g.source: 0.0}
+        for flops, bits in zip(g.flops, g.bits, strict=True):
+            for n in order:
+                for head, a_bit in onward[n]:
+                    cost[head] = min(cost[head], cost[n] + a_bit * bits)
+            for n in order:
+                cost[n] += (g.serving + g.computing) * flops * joules[n]
+        best = min(best, *cost.values())
+    return 0.0 if best == math.inf else best
 
 
 def limit(deadline_s: float | None) -> float:

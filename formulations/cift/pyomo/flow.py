@@ -184,7 +184,7 @@ def model(instance: CiftInstance) -> Any:
             <= 1
         )
     # Objective.
-    m.energy_j = pyo.Objective(
+    m.cost = pyo.Objective(
         expr=pyo.quicksum(e * m.serve[k] for k, (e, _) in steps.serve.items())
         + pyo.quicksum(e * m.tune[k] for k, (e, _) in steps.tune.items())
         + pyo.quicksum(e * m.hop[k] for k, (e, _, _) in steps.hop.items())

@@ -133,7 +133,7 @@ def disjunctive_model(instance: CiftInstance) -> Any:
     for g, row in zip(every, rows, strict=True):
         row.state(m.choice[g.index])
     m.either = Disjunction(expr=[m.choice[g.index] for g in every])
-    m.energy_j = pyo.Objective(expr=m.energy_unit_j * m.energy)
+    m.cost = pyo.Objective(expr=m.energy_unit_j * m.energy)
     return m
 
 
