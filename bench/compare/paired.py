@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from splitopt.bench.compare.integrals import held_objective
 from splitopt.bench.compare.metrics import Interval, paired_difference, paired_ratio
 from splitopt.bench.compare.summary import charged_time_s, is_right, is_wrong, task
 from splitopt.bench.store.rows import Row
-from splitopt.bench.verdicts.crosscheck import is_feasible
 
 __all__ = ["CLOCK_S", "PairedMethods", "compare_methods", "time_statement"]
 
@@ -30,13 +30,13 @@ class PairedMethods:
     tasks
         Their number: the same instance, seed, repetition and limits.
     time
-        Charged time of `second` over that of `first`: a run that is not right counts with its
-        time limit, a time below 1 ms as 1 ms.
+        Charged time of `second` over that of `first`: a run that is not solved and right counts
+        with its time limit, a time below 1 ms as 1 ms.
     right
         Share of tasks on which `second` is right less that of `first`.
     objective
-        Objective of `second` over that of `first` where both have a feasible plan and neither
-        is wrong; None where there is no such task, or an objective is not above 0.
+        Objective of `second` over that of `first` where both held a feasible plan at their limit
+        and neither is wrong; None where there is no such task, or an objective is not above 0.
     """
 
     problem: str
@@ -84,12 +84,12 @@ def _pair(
         (a.instance_hash, float(is_right(a, refuted)), float(is_right(b, refuted))) for a, b in rows
     )
     values = [
-        (a.instance_hash, a.objective or 0.0, b.objective or 0.0)
+        (a.instance_hash, one, other)
         for a, b in rows
-        if is_feasible(a)
-        and is_feasible(b)
-        and not is_wrong(a, refuted)
+        if not is_wrong(a, refuted)
         and not is_wrong(b, refuted)
+        and (one := held_objective(a, refuted)) is not None
+        and (other := held_objective(b, refuted)) is not None
     ]
     objective = None
     if values and all(min(one, other) > 0 and math.isfinite(other) for _, one, other in values):

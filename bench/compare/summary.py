@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from splitopt.bench.compare.alignment import align
-from splitopt.bench.compare.integrals import run_integrals
-from splitopt.bench.compare.metrics import gap_to_best, penalised_average, shifted_geometric_mean
+from splitopt.bench.compare.integrals import held_objective, in_time, run_integrals
+from splitopt.bench.compare.metrics import gap_to_best, shifted_geometric_mean
 from splitopt.bench.store.rows import Row, Verdict
-from splitopt.bench.verdicts.crosscheck import is_feasible
 from splitopt.bench.verdicts.references import Reference
 
 __all__ = [
@@ -18,9 +17,11 @@ __all__ = [
     "VIRTUAL_BEST",
     "MethodSummary",
     "charged_time_s",
+    "is_late",
     "is_proved",
     "is_right",
     "is_solved",
+    "is_wrong",
     "run_gap",
     "summarise",
     "task",
@@ -43,22 +44,22 @@ class MethodSummary:
     runs
         Runs that were tried; those it does not support are counted in `unsupported`.
     solved
-        Ended of themselves with a plan or a proof, true or not.
+        Ended of themselves within the limit with a plan or a proof, true or not.
     right, wrong
-        By the judge and the cross-check: every claim holds; a claim is refuted.
+        By the judge and the cross-check: every claim holds, in time; a claim is refuted.
     proved
         Right, and with a proof of optimality or of infeasibility.
     failed
-        Killed, crashed or out of memory.
+        Killed, crashed, out of memory, or done only after the limit.
     gaps
-        Runs that are not wrong, with a feasible plan, on an instance whose best objective is
-        known: what the two gaps rest on.
+        Runs that are not wrong and held a feasible plan at their limit, on an instance whose best
+        objective is known: what the two gaps rest on.
     gap_median, gap_worst
         (objective - best) / |best| over those runs; None without any.
     time_s
         Shifted geometric mean of the charged times; see `charged_time_s`.
     par2_s, par10_s
-        Mean time with each failure at 2 and at 10 times its limit.
+        Mean time with each run that is not solved and right at 2 and at 10 times its limit.
     primal_s, primal_dual_s
         Mean integrals; None where no trajectory was read or no plan is known.
     """
@@ -95,22 +96,32 @@ def task(row: Row) -> tuple[object, ...]:
     )
 
 
+def is_late(row: Row) -> bool:
+    """Return whether a run ended of itself, but after its time limit."""
+    return row.termination == "solved" and not in_time(row)
+
+
 def is_solved(row: Row) -> bool:
-    """Return whether a run ended of itself with a plan that keeps all limits, or a proof."""
-    return row.termination == "solved" and row.status not in ("none", "relaxed")
+    """Return whether a run ended of itself, in time, with a feasible plan or a proof."""
+    return row.termination == "solved" and in_time(row) and row.status not in ("none", "relaxed")
 
 
 def is_right(row: Row, refuted: frozenset[str]) -> bool:
-    """Return whether neither the judge nor another run refutes a claim, and there is one.
+    """Return whether neither the judge nor another run refutes a claim, and there is one in time.
 
     A relaxed plan answers another problem than the one asked: true, and not counted here. Nor
-    is what a run left behind that did not end in order, of which `detail` speaks.
+    is what a run left behind that did not end in order, of which `detail` speaks, nor what came
+    after the limit; a run that stopped a moment after it counts with a plan it held by then.
     """
     return (
         row.verdict == Verdict.RIGHT
         and row.status != "relaxed"
         and row.detail is None
         and row.key not in refuted
+        and (
+            in_time(row)
+            or (row.status == "feasible" and not is_late(row) and held_objective(row) is not None)
+        )
     )
 
 
@@ -124,24 +135,25 @@ def is_proved(row: Row, refuted: frozenset[str]) -> bool:
     return is_right(row, refuted) and row.status in ("optimal", "infeasible")
 
 
-def charged_time_s(row: Row, refuted: frozenset[str]) -> float:
+def charged_time_s(row: Row, refuted: frozenset[str], factor: float = 1.0) -> float:
     """Return the seconds a run is charged with.
 
-    A right one with the time of its solve; any other with its time limit, or with what it
-    took where that is more. A wrong answer is never a fast one.
+    One that is solved and right with the time of its solve, any other with `factor` times its
+    limit, whether it gave up early or came late. A wrong answer is never a fast one.
     """
-    taken = row.solve_time_s or 0.0
-    return taken if is_right(row, refuted) else max(taken, row.time_limit_s)
+    if is_solved(row) and is_right(row, refuted):
+        return row.solve_time_s or 0.0
+    return factor * row.time_limit_s
 
 
 def run_gap(row: Row, reference: Reference | None, refuted: frozenset[str]) -> float | None:
-    """Return the gap of a run's plan to the best known; None without one to speak of.
+    """Return the gap of the plan a run held at its limit to the best known.
 
-    That is: without a feasible plan, where nothing is known, or where the run is wrong.
+    None without a plan, where nothing is known, or where the run is wrong.
     """
-    if reference is None or is_wrong(row, refuted) or not is_feasible(row):
+    if reference is None or is_wrong(row, refuted):
         return None
-    return gap_to_best(row.objective, reference.objective)
+    return gap_to_best(held_objective(row, refuted), reference.objective)
 
 
 def _mean(values: Sequence[float]) -> float | None:
@@ -167,17 +179,7 @@ def _one(
             if row.instance_hash in known
         ]
         integrals = [each for each in possible if each is not None]
-    par = [
-        _mean(
-            [
-                penalised_average(
-                    [row.solve_time_s or 0.0], [is_right(row, refuted)], row.time_limit_s, factor
-                )
-                for row in tried
-            ]
-        )
-        for factor in (2.0, 10.0)
-    ]
+    par = [_mean([charged_time_s(row, refuted, factor) for row in tried]) for factor in (2.0, 10.0)]
     problem, method, variant = names
     return MethodSummary(
         problem=problem,
@@ -189,7 +191,9 @@ def _one(
         right=len(right),
         wrong=sum(is_wrong(row, refuted) for row in tried),
         proved=sum(is_proved(row, refuted) for row in right),
-        failed=sum(row.termination in ("killed", "crashed", "memory") for row in tried),
+        failed=sum(
+            row.termination in ("killed", "crashed", "memory") or is_late(row) for row in tried
+        ),
         gaps=len(gaps),
         gap_median=statistics.median(gaps) if gaps else None,
         gap_worst=max(gaps) if gaps else None,
@@ -242,11 +246,12 @@ def virtual_best_summary(
     refuted: frozenset[str],
     variants: Mapping[str, str] | None = None,
 ) -> MethodSummary | None:
-    """Return what choosing the best method for each task would give; None without a run.
+    """Return what the best method for each task gives; None without a run.
 
-    On each task it is the quickest proof; where nothing is proved, the run that is right with
-    the least gap, at the time limit. Its time is therefore that to a proof, as of methods that
-    prove. Tasks are those of `align`.
+    On each task every figure is the best of any method's, counted as it is for that method: the
+    least charged time, the least gap, right where one is right. So it is no worse than any method
+    in any figure, and time and gap of a task may come of different methods. Tasks are those of
+    `align`.
 
     Parameters
     ----------
@@ -265,40 +270,30 @@ def virtual_best_summary(
     tasks = [column for column in columns if column]
     if not tasks:
         return None
-    times, proofs, gaps, limits, right, solved = [], [], [], [], 0, 0
+    gaps = []
     for mine in tasks:
-        good = [row for row in mine if is_right(row, refuted)]
-        proving = [row.solve_time_s or 0.0 for row in good if is_proved(row, refuted)]
-        proofs.append(bool(proving))
-        limits.append(mine[0].time_limit_s)
-        times.append(min(proving, default=mine[0].time_limit_s))
-        found = [run_gap(row, known.get(row.instance_hash), refuted) for row in good]
+        found = [run_gap(row, known.get(row.instance_hash), refuted) for row in mine]
         there = [gap for gap in found if gap is not None]
         gaps += [min(there)] if there else []
-        right += bool(good)
-        solved += any(map(is_solved, good))
-    par = [
-        statistics.fmean(
-            penalised_average([t], [proof], limit, factor)
-            for t, proof, limit in zip(times, proofs, limits, strict=True)
-        )
-        for factor in (2.0, 10.0)
-    ]
+
+    def charged(factor: float) -> list[float]:
+        return [min(charged_time_s(row, refuted, factor) for row in mine) for mine in tasks]
+
     return MethodSummary(
         problem=rows[0].problem,
         method=VIRTUAL_BEST,
         variant=VIRTUAL_BEST,
         runs=len(tasks),
         unsupported=0,
-        solved=solved,
-        right=right,
+        solved=sum(any(map(is_solved, mine)) for mine in tasks),
+        right=sum(any(is_right(row, refuted) for row in mine) for mine in tasks),
         wrong=0,
-        proved=sum(proofs),
+        proved=sum(any(is_proved(row, refuted) for row in mine) for mine in tasks),
         failed=0,
         gaps=len(gaps),
         gap_median=statistics.median(gaps) if gaps else None,
         gap_worst=max(gaps) if gaps else None,
-        time_s=shifted_geometric_mean(times, SHIFT_S),
-        par2_s=par[0],
-        par10_s=par[1],
+        time_s=shifted_geometric_mean(charged(1.0), SHIFT_S),
+        par2_s=statistics.fmean(charged(2.0)),
+        par10_s=statistics.fmean(charged(10.0)),
     )

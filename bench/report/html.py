@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -60,11 +61,16 @@ def tag(name: str, /, *children: Child | Iterable[Child], **attributes: object) 
     return Markup(f"<{opening}>{''.join(inner)}</{name}>")
 
 
+def _figure(value: float) -> str:
+    """Return a figure as scripts read it: NaN, which is what is unknown, and Infinity."""
+    return json.dumps(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """A table cell: what is shown, and by what it is sorted.
 
-    A figure stands to the right, unless it is `drawn`.
+    A figure stands to the right, unless it is `drawn`; NaN is an unknown one, and sorts last.
     """
 
     shown: str
@@ -93,7 +99,7 @@ class Cell:
             class_=classes,
             scope="row" if header else None,
             data_figure=numeric,
-            data_key=None if self.key is None else repr(self.key) if numeric else self.key,
+            data_key=_figure(self.key) if isinstance(self.key, int | float) else self.key,
         )
 
 

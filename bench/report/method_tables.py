@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from splitopt.bench.compare.paired import PairedMethods, time_statement
@@ -248,7 +249,7 @@ def pair_table(
                 time_statement(p.time),
                 number_cell(p.right.estimate, lambda v: f"{100 * (v or 0.0):+.0f} %"),
                 f"{100 * p.right.low:+.0f} to {100 * p.right.high:+.0f} %",
-                Cell(objective, 1e308 if p.objective is None else p.objective.estimate),
+                Cell(objective, math.nan if p.objective is None else p.objective.estimate),
                 spread,
                 p.time.over,
             ]

@@ -24,7 +24,7 @@ _TERMS = (
     ),
     ("proved", "Right, with a proof of optimality or of infeasibility."),
     ("wrong", "A claim is refuted. A wrong run counts as a failure in every figure here."),
-    ("failed", "Killed, crashed or out of memory."),
+    ("failed", "Killed, crashed, out of memory, or done only after the limit."),
     (
         "gap",
         "(objective - best known) / |best known|, over runs with a feasible plan that are not "
@@ -33,9 +33,12 @@ _TERMS = (
     (
         "time",
         f"Shifted geometric mean, exp(mean ln max(1, t + s)) - s, of the seconds inside the "
-        f"method with s = {SHIFT_S:g} s; a run that is not right counts with its time limit.",
+        f"method with s = {SHIFT_S:g} s; a run that is not solved and right counts with its limit.",
     ),
-    ("PAR2, PAR10", "Mean time, where a run that is not right counts 2 or 10 times its limit."),
+    (
+        "PAR2, PAR10",
+        "Mean time, where a run that is not solved and right counts 2 or 10 times its limit.",
+    ),
     (
         "primal integral",
         "Mean over runs of the area under the gap between incumbent and best known, 0 to the "
@@ -44,8 +47,8 @@ _TERMS = (
     ("primal-dual integral", "The same between incumbent and bound: what is still unproved."),
     (
         "virtual best",
-        "What choosing the best method for each task would give: its quickest proof, or the best "
-        "plan at the time limit.",
+        "On each task the best that any method did, in each column by itself: time and gap may "
+        "come of different methods.",
     ),
     ("task", "An instance with a seed, a repetition and limits."),
 )

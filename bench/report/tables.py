@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from splitopt.bench.compare.data import InstanceEntry, ReportData
@@ -36,7 +37,7 @@ def instance_link(entry: InstanceEntry, root: str) -> Markup:
 
 def number_cell(value: float | None, show: Callable[[float | None], str]) -> Cell:
     """Return a figure; what is unknown sorts behind everything."""
-    return Cell(show(value), 1e308 if value is None else value)
+    return Cell(show(value), math.nan if value is None else value)
 
 
 def count_cell(value: int, class_: str | None = None) -> Cell:

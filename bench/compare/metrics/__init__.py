@@ -19,7 +19,6 @@ from splitopt.bench.compare.metrics.profiles import (
     StepFunction,
     data_profile,
     performance_profile,
-    virtual_best,
 )
 
 __all__ = [
@@ -35,5 +34,4 @@ __all__ = [
     "primal_gap",
     "primal_integral",
     "shifted_geometric_mean",
-    "virtual_best",
 ]

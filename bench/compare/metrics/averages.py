@@ -34,11 +34,14 @@ def penalised_average(
 ) -> float:
     """Return the mean time with each failure at `factor` times the limit: PAR2, PAR10.
 
-    A run that overran its limit and still solved counts with its time.
+    What is solved after its limit is a failure too.
     """
     if len(times_s) != len(solved) or not times_s:
         raise ValueError("one time and one outcome a run, at least one run")
-    charged = [t if ok else factor * limit_s for t, ok in zip(times_s, solved, strict=True)]
+    charged = [
+        t if ok and t <= limit_s else factor * limit_s
+        for t, ok in zip(times_s, solved, strict=True)
+    ]
     return math.fsum(charged) / len(charged)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["StepFunction", "data_profile", "performance_profile", "virtual_best"]
+__all__ = ["StepFunction", "data_profile", "performance_profile"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -90,8 +90,3 @@ def data_profile(
             raise ValueError("one size >= 0 an instance")
         table = table / scale
     return {name: _distribution(table[k]) for k, name in enumerate(names)}
-
-
-def virtual_best(costs: Mapping[str, Sequence[float]]) -> list[float]:
-    """Return the least cost of any method, by instance: what choosing well would give."""
-    return [float(value) for value in _table(costs)[1].min(axis=0)]

@@ -9,7 +9,8 @@
   }
 
   function compare(a, b) {
-    if (typeof a === "number" && typeof b === "number") return a - b;
+    // No difference: that of two infinite figures is no number.
+    if (typeof a === "number" && typeof b === "number") return (a > b) - (a < b);
     return String(a).localeCompare(String(b), "en", { numeric: true });
   }
 
@@ -26,7 +27,7 @@
     const sign = order === "ascending" ? 1 : -1;
     // Equal keys keep their order, so that sorting by two columns in turn works. What is
     // unknown stays at the end either way.
-    const unknown = (key) => typeof key === "number" && key >= 1e308;
+    const unknown = (key) => Number.isNaN(key);
     rows.sort(
       (a, b) =>
         unknown(a[0]) - unknown(b[0]) ||

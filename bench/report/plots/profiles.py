@@ -57,7 +57,7 @@ def profile_chart(data: ReportData, problem: str) -> Chart | None:
 def time_to_target(data: ReportData, row: Row) -> float:
     """Return the seconds until a run held a plan within 1 % of the best known.
 
-    Infinite where it never did, and for a run that is wrong. For an instance proved
+    Infinite where it did not before its limit, and for a run that is wrong. For an instance proved
     infeasible it is the time to a proof of that.
     """
     reference = data.references[row.instance_hash]
@@ -67,7 +67,7 @@ def time_to_target(data: ReportData, row: Row) -> float:
         return math.inf
     for time_s, incumbent, _ in judged_trajectory(row, data.refuted):
         if primal_gap(incumbent, reference.objective) <= TARGET_GAP:
-            return time_s
+            return time_s if time_s <= row.time_limit_s else math.inf
     return math.inf
 
 

@@ -8,8 +8,9 @@ from collections import defaultdict
 import numpy as np
 
 from splitopt.bench.compare.data import ReportData
+from splitopt.bench.compare.integrals import held_objective
 from splitopt.bench.compare.metrics import data_profile, primal_gap
-from splitopt.bench.compare.summary import charged_time_s, run_gap
+from splitopt.bench.compare.summary import charged_time_s, is_wrong, run_gap
 from splitopt.bench.report.numbers import gap_text, time_text
 from splitopt.bench.report.plots.common import CLOCK_S, GAP_FLOOR, SHARES, gap_scale, task_costs
 from splitopt.bench.report.scale import Scale
@@ -58,8 +59,8 @@ def _mean_primal_gap(data: ReportData, rows: list[Row]) -> float | None:
         reference = data.references[row.instance_hash]
         if reference.infeasible or reference.objective is None:
             continue
-        there = run_gap(row, reference, data.refuted) is not None
-        gaps.append(primal_gap(row.objective if there else None, reference.objective))
+        held = None if is_wrong(row, data.refuted) else held_objective(row, data.refuted)
+        gaps.append(primal_gap(held, reference.objective))
     return float(np.mean(gaps)) if gaps else None
 
 
@@ -80,7 +81,7 @@ def time_quality_chart(data: ReportData, problem: str) -> Chart | None:
         return None
     chart = Chart(
         "Time against quality",
-        "Geometric mean of the time (a run that is not right counts with its limit) against the "
+        "Geometric mean of the time (a run not solved and right counts with its limit) against the "
         "mean primal gap, |objective - best| / max(|objective|, |best|); without a plan, or "
         "wrong, it is 100 %. Over the runs a method supports. Low and left is good.",
         Scale.over([x for x, *_ in points], log=True, floor=CLOCK_S, kind="time"),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from splitopt.bench.compare.metrics import shifted_geometric_mean
+from splitopt.bench.compare.summary import is_proved
 from splitopt.bench.store.rows import Row
 from splitopt.bench.store.store import FILE_NAME, Store
 from splitopt.bench.studies.pages import markdown_table, replace_part
@@ -53,17 +54,12 @@ class _Runs:
     refuted: frozenset[str]
 
     def proves(self, row: Row) -> bool:
-        """Return whether a row proves something, and nothing speaks against it."""
-        return (
-            row.status in ("optimal", "infeasible")
-            and row.verdict == "right"
-            and row.key not in self.refuted
-        )
+        """Return whether a row proves something in time, and nothing speaks against it."""
+        return is_proved(row, self.refuted)
 
     def charged_s(self, row: Row) -> float:
-        """Return processor seconds; of a run without a proof at least its limit."""
-        taken = row.cpu_time_s or 0.0
-        return taken if self.proves(row) else max(taken, row.time_limit_s)
+        """Return processor seconds; of a run without a proof its limit."""
+        return (row.cpu_time_s or 0.0) if self.proves(row) else row.time_limit_s
 
 
 def _read(passes: Iterable[tuple[Pass, Path]], also: Iterable[Path]) -> _Runs:

@@ -19,7 +19,6 @@ from splitopt.bench.compare.metrics import (
     primal_gap,
     primal_integral,
     shifted_geometric_mean,
-    virtual_best,
 )
 from splitopt.instances.core.errors import InputError
 
@@ -47,6 +46,8 @@ def test_penalised_average_by_hand():
     # 2, 4 and a failure at 10 times 10: (2 + 4 + 100) / 3; PAR2: (2 + 4 + 20) / 3.
     assert penalised_average([2, 4, 1], [True, True, False], 10) == pytest.approx(106 / 3)
     assert penalised_average([2, 4, 1], [True, True, False], 10, 2) == pytest.approx(26 / 3)
+    # Solved after the limit: no better than giving up.
+    assert penalised_average([11.0], [True], 10, 2) == penalised_average([1.0], [False], 10, 2)
 
 
 def test_a_fast_failure_is_no_fast_time():
@@ -102,10 +103,6 @@ def test_profiles_refuse_what_is_no_cost():
     for bad in ({"a": [float("nan")]}, {"a": [-1.0]}, {"a": []}):
         with pytest.raises(ValueError, match="cost"):
             performance_profile(bad)
-
-
-def test_virtual_best():
-    assert virtual_best({"a": [1.0, INF, INF], "b": [2.0, 5.0, INF]}) == [1.0, 5.0, INF]
 
 
 def test_primal_gap():

@@ -3,11 +3,15 @@
 import dataclasses
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from splitopt.bench.compare.alignment import align
 from splitopt.bench.compare.integrals import judged_trajectory, run_integrals
 from splitopt.bench.compare.summary import (
     charged_time_s,
+    is_proved,
+    is_right,
     is_solved,
     run_gap,
     summarise,
@@ -77,10 +81,10 @@ def test_gaps_are_over_feasible_plans_of_runs_that_are_not_wrong():
 
 def test_times_of_failures_are_charged():
     charged = [charged_time_s(r, REFUTED) for r in ROWS]
-    # Wrong: the limit. Killed: what it took. Refuted: the limit. Out of time: the limit.
-    assert charged == [1.0, 3.0, 10.0, 12.0, 10.0, 10.0, 10.0]
+    # Wrong, killed, refuted, out of time: the limit.
+    assert charged == [1.0, 3.0, 10.0, 10.0, 10.0, 10.0, 10.0]
     (summary,) = summarise(ROWS, KNOWN, REFUTED)[""]
-    product = 11 * 13 * 20 * 22 * 20 * 20
+    product = 11 * 13 * 20 * 20 * 20 * 20
     assert summary.time_s == pytest.approx(product ** (1 / 6) - 10)
     assert summary.par2_s == pytest.approx((1 + 3 + 4 * 20) / 6)
     assert summary.par10_s == pytest.approx((1 + 3 + 4 * 100) / 6)
@@ -191,13 +195,93 @@ def test_the_virtual_best_by_hand():
     best = virtual_best_summary(rows, known, frozenset())
     assert (best.runs, best.right, best.proved, best.wrong) == (3, 2, 1, 0)
     assert (best.gap_median, best.gap_worst) == (pytest.approx(0.05), pytest.approx(0.1))
-    assert best.time_s == pytest.approx((12 * 20 * 20) ** (1 / 3) - 10)
-    assert best.par2_s == pytest.approx((2 + 20 + 20) / 3)
-    assert best.par10_s == pytest.approx((2 + 100 + 100) / 3)
-    # It is no worse than any method.
-    for summary in summarise(rows, known, frozenset())[""]:
-        assert summary.proved <= best.proved
+    # The quick plan of 0.1 s, one of the two right plans of 1 s, and nothing at all.
+    assert best.time_s == pytest.approx((10.1 * 11 * 20) ** (1 / 3) - 10)
+    assert best.par2_s == pytest.approx((0.1 + 1 + 20) / 3)
+    assert best.par10_s == pytest.approx((0.1 + 1 + 100) / 3)
     assert virtual_best_summary([], known, frozenset()) is None
+
+
+outcomes = st.sampled_from(
+    [
+        {"status": "optimal", "termination": "solved", "verdict": "right"},
+        {"status": "optimal", "termination": "solved", "verdict": "wrong"},
+        {"status": "feasible", "termination": "solved", "verdict": "right"},
+        {"status": "feasible", "termination": "time", "verdict": "right"},
+        {"status": "relaxed", "termination": "solved", "verdict": "right"},
+        {"status": "none", "termination": "time", "verdict": "not claimed", "objective": None},
+    ]
+)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            outcomes,
+            st.floats(0.0, 15.0),
+            st.floats(10.0, 20.0),
+            st.lists(st.tuples(st.floats(0, 15), st.floats(10, 30), st.none()), max_size=2),
+        ),
+        min_size=4,
+        max_size=4,
+    )
+)
+def test_no_method_is_better_than_the_virtual_best_in_any_figure(drawn):
+    rows = [
+        row(
+            0,
+            **{
+                "key": f"{k}",
+                "method": "ab"[k % 2],
+                "instance_hash": "pq"[k // 2],
+                "solve_time_s": taken,
+                "objective": objective,
+                "trajectory": tuple(sorted(told)),
+            }
+            | outcome,
+        )
+        for k, (outcome, taken, objective, told) in enumerate(drawn)
+    ]
+    known = dict.fromkeys("pq", KNOWN["h"])
+    best = virtual_best_summary(rows, known, frozenset())
+    for one in summarise(rows, known, frozenset())[""]:
+        for count in ("solved", "right", "proved", "gaps"):
+            assert getattr(best, count) >= getattr(one, count)
+        for time in ("time_s", "par2_s", "par10_s"):
+            assert getattr(best, time) <= getattr(one, time) + 1e-9
+        if one.gaps == 2:
+            assert best.gap_worst <= one.gap_worst
+
+
+def test_later_than_the_limit_is_a_failure_in_every_figure():
+    late = [row(0, status="optimal", solve_time_s=25.0)]
+    gave_up = [
+        row(0, status="none", verdict="not claimed", termination="time", objective=None,
+            solve_time_s=9.9)
+    ]  # fmt: skip
+    (a,), (b,) = (summarise(rows, KNOWN, frozenset())[""] for rows in (late, gave_up))
+    assert (a.solved, a.right, a.proved, a.gaps) == (b.solved, b.right, b.proved, b.gaps)
+    assert (a.time_s, a.par2_s, a.par10_s) == (b.time_s, b.par2_s, b.par10_s)
+    assert (a.par2_s, a.failed, b.failed) == (20.0, 1, 0)
+    # To the last bit of the limit it is in time.
+    assert is_proved(row(0, status="optimal", solve_time_s=10.0), frozenset())
+
+
+def test_a_run_that_stopped_a_moment_late_keeps_the_plan_it_had_told_of():
+    told = ((3.0, 12.0, None), (10.2, 11.0, None))
+    stopped = row(0, termination="time", solve_time_s=10.3, objective=11.0, trajectory=told)
+    assert is_right(stopped, frozenset())
+    # 12 by the limit; the 11 came later.
+    assert run_gap(stopped, KNOWN["h"], frozenset()) == pytest.approx(0.2)
+    silent = row(0, termination="time", solve_time_s=10.3, objective=11.0)
+    assert not is_right(silent, frozenset())
+    assert run_gap(silent, KNOWN["h"], frozenset()) is None
+    # One that says it is done is late, whatever it told of on the way.
+    done = row(0, solve_time_s=10.3, objective=11.0, trajectory=told)
+    assert not is_right(done, frozenset())
+    # What it told of counts for no less than what it ended with.
+    boast = row(0, termination="time", solve_time_s=10.3, trajectory=((1.0, 1.0, None),))
+    assert run_gap(boast, KNOWN["h"], frozenset()) == 0.0
 
 
 def test_runs_are_aligned_whatever_seeds_each_method_has():

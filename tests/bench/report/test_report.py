@@ -14,9 +14,10 @@ from splitopt.bench.compare.metrics import performance_profile
 from splitopt.bench.report import text_tables, write_report
 from splitopt.bench.report.figure import figure
 from splitopt.bench.report.figures import write_figures
-from splitopt.bench.report.html import tag, text
+from splitopt.bench.report.html import page, sortable_table, tag, text
 from splitopt.bench.report.numbers import gap_text, time_text
 from splitopt.bench.report.svg import Chart, Scale
+from splitopt.bench.report.tables import number_cell
 from splitopt.bench.report.text import table
 from splitopt.instances.core.documents import write_json
 from splitopt.instances.core.errors import InputError
@@ -305,6 +306,55 @@ def test_tables_sort_by_numbers_and_by_text(browser, report):
     assert list(map(int, column(browser, right))) == [0, 0, 4, 4, 4, 4, 4, 4]
     # What stays at the foot is not sorted in.
     assert "virtual best" not in column(browser, 0)
+
+
+def sorted_by(browser, table, column):
+    """Click a heading and return its order and the keys of the cells below it."""
+    return browser.run(
+        f"(() => {{ const table = document.querySelectorAll('table.sortable')[{table}];"
+        f"const heading = table.tHead.rows[0].cells[{column}];"
+        "heading.querySelector('button').click();"
+        "return [heading.ariaSort, Array.from(table.tBodies[0].rows).map(row => {"
+        f"const cell = row.cells[{column}];"
+        "return cell.dataset.figure === undefined ? null : cell.dataset.key; })]; })()"
+    )
+
+
+def test_infinite_unknown_and_zero_figures_sort_in_their_place(browser, report):
+    inf = math.inf
+    figures = [0.0, inf, None, 0.5, -inf, 1e308, None, -1.0, 0.0, inf]
+    cells = [["a", number_cell(figure, gap_text)] for figure in figures]
+    path = report / "sorting.html"
+    body = [sortable_table("Figures", ("name", "figure"), cells)]
+    path.write_text(page("Sorting", body, root=".", trail=()))
+    browser.open(path)
+    order, keys = sorted_by(browser, 0, 1)
+    down = ["Infinity", "Infinity", "1e+308", "0.5", "0.0", "0.0", "-1.0", "-Infinity"]
+    assert (order, keys) == ("descending", [*down, "NaN", "NaN"])
+    order, keys = sorted_by(browser, 0, 1)
+    assert (order, keys) == ("ascending", [*reversed(down), "NaN", "NaN"])
+    path.unlink()
+
+
+def test_every_column_of_every_table_sorts(browser, report):
+    figures = 0
+    for path in pages(report):
+        browser.open(path)
+        widths = browser.run(
+            "Array.from(document.querySelectorAll('table.sortable'))"
+            ".map(table => table.tHead.rows[0].cells.length)"
+        )
+        for number, width in enumerate(widths):
+            for column in range(width):
+                for _ in range(2):
+                    order, keys = sorted_by(browser, number, column)
+                    values = [float(key) for key in keys if key is not None]
+                    known = [value for value in values if not math.isnan(value)]
+                    figures += len(known)
+                    if len(values) == len(keys):
+                        assert known == sorted(known, reverse=order == "descending")
+                        assert all(map(math.isnan, values[len(known) :]))
+    assert figures > 1000
 
 
 def test_headings_work_by_keyboard(browser, report):
