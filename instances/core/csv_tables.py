@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from splitopt.instances.core import fields
+from splitopt.instances.core.documents import read_bytes
 from splitopt.instances.core.errors import InputError
 
 __all__ = ["Cells", "Table", "read_table"]
@@ -154,19 +155,8 @@ def read_table(
 def _lines(path: Path, source: str) -> Iterator[tuple[int, list[str]]]:
     """Yield number and cells of each line that is not empty."""
     try:
-        if path.stat().st_size > LARGEST_FILE_BYTES:
-            raise InputError(
-                source,
-                f"{path.stat().st_size} bytes",
-                f"at most {LARGEST_FILE_BYTES} bytes",
-                "split it",
-            )
         # Spreadsheets put a byte order mark in front.
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(
-            "file", str(path), "a file that can be read", error.strerror or "check the path"
-        ) from None
+        text = read_bytes(path, LARGEST_FILE_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
             source, f"byte {error.start}", "UTF-8 text", "save the file as CSV in UTF-8"

@@ -8,6 +8,7 @@ import io
 import json
 import math
 import os
+import stat
 import tempfile
 import zlib
 from decimal import Context, Decimal, InvalidOperation
@@ -20,6 +21,7 @@ __all__ = [
     "canonical",
     "content_hash",
     "parse_json",
+    "read_bytes",
     "read_json",
     "survives",
     "write_bytes",
@@ -153,13 +155,13 @@ def parse_json(data: bytes, source: str) -> object:
         raise InputError(source, str(error), "numbers up to 1e50", "shorten it") from None
 
 
-def _drain(stream: IO[bytes] | gzip.GzipFile) -> bytes:
+def _drain(stream: IO[bytes] | gzip.GzipFile, most: int) -> bytes:
     """Return what `stream` holds, and no more than shows that it is too much.
 
     In pieces: a read of the whole limit would set aside as much at once.
     """
     pieces = bytearray()
-    while len(pieces) <= LARGEST_FILE_BYTES:
+    while len(pieces) <= most:
         piece = stream.read(1 << 20)
         if not piece:
             break
@@ -167,23 +169,39 @@ def _drain(stream: IO[bytes] | gzip.GzipFile) -> bytes:
     return bytes(pieces)
 
 
-def read_json(path: Path) -> object:
-    """Return the JSON value in the file at `path` (gzip-compressed where it ends in .gz)."""
-    source = path.name
+def read_bytes(path: Path, most: int) -> bytes:
+    """Return what a file or a pipe holds.
+
+    Raises
+    ------
+    InputError
+        For what cannot be read, is a device, or holds more than `most` bytes.
+    """
     try:
         with path.open("rb") as stream:
-            data = _drain(stream)
+            kind = os.fstat(stream.fileno()).st_mode
+            if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind)):
+                raise InputError("file", str(path), "a file or a pipe", "check the path")
+            data = _drain(stream, most)
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
         # ValueError: a path with a null byte.
         why = getattr(error, "strerror", None)
         allowed = "a file that can be read" + (f" ({why})" if why else "")
         raise InputError("file", str(path), allowed, "check the path and the folder") from None
-    if len(data) > LARGEST_FILE_BYTES:
-        raise InputError(source, "more", f"at most {LARGEST_FILE_BYTES} bytes", "split it")
+    if len(data) > most:
+        raise InputError(path.name, "more", f"at most {most} bytes", "split it")
+    return data
+
+
+def read_json(path: Path) -> object:
+    """Return the JSON value in the file at `path` (gzip-compressed where it ends in .gz)."""
+    source, data = path.name, read_bytes(path, LARGEST_FILE_BYTES)
     if path.suffix == ".gz":
         try:
             with gzip.GzipFile(fileobj=io.BytesIO(data)) as unpacked:
-                data = _drain(unpacked)
+                data = _drain(unpacked, LARGEST_FILE_BYTES)
         except (OSError, EOFError, zlib.error):
             raise InputError(
                 source, "damaged gzip data", "a whole gzip file", "copy it again"

@@ -389,6 +389,77 @@ def test_options_of_a_queue_from_json_and_yaml(tmp_path):
         assert "\n" not in str(caught.value)
 
 
+def options_of(tmp_path, text):
+    path = tmp_path / "slurm.yaml"
+    path.write_text(f"cores: 2\nmemory: 1GiB\n{text}\n")
+    return {
+        name: value
+        for name, value in read_cluster("slurm:1", path).options.items()
+        if name not in ("cores", "memory")
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        # YAML 1.1 makes 43200 of it, which Slurm takes as minutes: a month.
+        ("walltime: 12:00:00", "12:00:00"),
+        ("account: 0123", "0123"),  # 83 in octal
+        ("queue: no", "no"),  # False
+        ("account: 1_000", "1_000"),
+        ("job_mem: 1e3", "1e3"),
+        ("log_directory: ~", "~"),  # null
+        ("account: 2026-01-02", "2026-01-02"),  # a date
+        ("processes: 8", 8),
+        ("nanny: false", False),
+        ("job_extra_directives: [--gres=gpu:1, 12:30]", ["--gres=gpu:1", "12:30"]),
+        ("scheduler_options: {port: 0, dashboard: true}", {"port": 0, "dashboard": True}),
+    ],
+)
+def test_yaml_scalars_are_what_is_written(tmp_path, text, value):
+    assert options_of(tmp_path, text) == {text.split(":")[0]: value}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("job_extra_directives: --gres=gpu:1", "a list of texts"),
+        ("processes: 010", "an integer >= 1"),
+        ("processes: 1.5", "an integer >= 1"),
+        ("nanny: no", "true or false"),
+        ("queue: [a, b]", "a text"),
+        ("queue: a\nqueue: b", "give each name once"),
+        ("a: &x [1]\nb: *x", "an alias or a tag"),
+        ("queue: !!int 3", "an alias or a tag"),
+        ("a: {a: {a: {a: {a: {a: {a: 1}}}}}}", "flatter"),
+        ("? [a]\n: b", "as a word"),
+    ],
+)
+def test_yaml_that_says_something_else_is_refused_in_one_line(tmp_path, text, says):
+    with pytest.raises(InputError, match=says) as caught:
+        options_of(tmp_path, text)
+    assert "\n" not in str(caught.value)
+
+
+def test_json_options_are_held_to_the_same_kinds(tmp_path):
+    path = tmp_path / "slurm.json"
+    for name, value, says in (
+        ("walltime", 43200, "a text"),
+        ("job_extra_directives", "--gres=gpu:1", "a list of texts"),
+        ("processes", True, "an integer >= 1"),
+    ):
+        path.write_text(json.dumps({"cores": 2, "memory": "1GiB", name: value}))
+        with pytest.raises(InputError, match=says):
+            read_cluster("slurm:1", path)
+
+
+def test_a_device_is_no_file_of_options(tmp_path):
+    path = tmp_path / "endless.yaml"
+    path.symlink_to("/dev/zero")
+    with pytest.raises(InputError, match="a file or a pipe"):
+        read_cluster("slurm:1", path)
+
+
 def test_a_missing_package_is_one_line(monkeypatch):
     find = __import__("importlib.util").util.find_spec
     monkeypatch.setattr(

@@ -8,6 +8,7 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 import tracemalloc
 from decimal import Decimal
 from pathlib import Path
@@ -151,8 +152,17 @@ def test_large_and_endless_files_are_refused(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="at most 1000000 bytes"):
         read_json(path)
     if Path("/dev/zero").exists():
-        with pytest.raises(InputError, match="at most 1000000 bytes"):
+        with pytest.raises(InputError, match="a file or a pipe"):
             read_json(Path("/dev/zero"))
+
+
+def test_a_pipe_is_read_to_its_end(tmp_path):
+    path = tmp_path / "pipe.json"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_text, args=('{"a": 1}',))
+    writer.start()
+    assert read_json(path) == {"a": 1}
+    writer.join()
 
 
 @pytest.mark.parametrize("name", ["no such file.json", "", "a\0b.json", "x" * 300])
