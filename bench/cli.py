@@ -20,12 +20,13 @@ from typing import NoReturn
 
 import click
 
-from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.errors import InputError, InputErrors
 
 __all__ = ["LazyGroup", "cli", "main"]
 
 BAD_INPUT = 2
 INTERRUPTED = 130
+_MOST_ERRORS = 20  # lines of one file's errors
 
 # Command to (module:object, heading under which ``--help`` lists it).
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -101,7 +102,11 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except InputError as error:
-            _stop(ctx, f"splitopt: error: {error}", BAD_INPUT)
+            several = error.errors if isinstance(error, InputErrors) else (error,)
+            lines = [f"splitopt: error: {each}" for each in several[:_MOST_ERRORS]]
+            if len(several) > len(lines):
+                lines.append(f"splitopt: error: and {len(several) - len(lines)} more")
+            _stop(ctx, "\n".join(lines), BAD_INPUT)
         except KeyboardInterrupt:
             _stop(ctx, "splitopt: interrupted", INTERRUPTED)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -125,7 +130,7 @@ def _line(error: BaseException) -> str:
 
 
 def _stop(ctx: click.Context, message: str, code: int) -> NoReturn:
-    """Leave with `code` after one line on stderr, and the traceback before it where asked for."""
+    """Leave with `code` after a message on stderr, and the traceback before it where asked for."""
     if ctx.params.get("debug") or os.environ.get("SPLITOPT_DEBUG"):
         traceback.print_exc()
     click.echo(message, err=True)

@@ -99,6 +99,8 @@ def profile(
         f"profile {made.name}: {len(made.blocks)} blocks, {made.flops / 1e9:.6g} GFLOP, "
         f"{made.param_bytes / 2**20:.6g} MiB" + (f", written to {out}" if out else "")
     )
+    for line in made.notes:
+        note(f"note: {line}")
 
 
 @import_.command(

@@ -6,9 +6,8 @@ The checks are those of any profile and any instance; an error names file, line 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from splitopt.instances.cift.model import (
     CiftInstance,
@@ -21,7 +20,7 @@ from splitopt.instances.cift.model import (
     Training,
 )
 from splitopt.instances.core import fields
-from splitopt.instances.core.csv_tables import Cells, Table, read_table
+from splitopt.instances.core.csv_tables import Cells, Table, read_rows, read_table
 from splitopt.instances.core.documents import read_json
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.networks.profiles import Block, Profile, load_profile
@@ -41,7 +40,7 @@ LINK_COLUMNS = ("tail", "head", "rate_bit_per_s", "delay_s", "energy_j_per_bit")
 COMPRESSION_COLUMNS = ("name", "flops_factor", "param_factor", "activation_factor")
 CONFIGURATION_COLUMNS = ("model", "compression", "source", "fraction", "epochs")
 _MOST_BLOCKS = 10_000
-Part = TypeVar("Part")
+_TOTALS = {"total", "totals", "sum", "overall", "all", "grand total"}
 
 
 def read_profile(reference: str) -> Profile:
@@ -122,22 +121,31 @@ def profile_from_csv(
         )
     factor = 8 if activation == "activation_bytes" else 1
 
+    own = {"flops": "time_s" if timed else "flops", "activation_bits": activation}
+    names = _apart(table)
+    if names:
+        notes += (f"names: {len(names)} stood more than once and are told apart by a number.",)
+
     def block(cells: Cells) -> Block:
         work = cells.number("time_s") * speed if timed else cells.number("flops")
-        return Block(
-            cells.text("name"),
+        figures = (
+            names.get(cells.line) or cells.text("name"),
             work,
             cells.number("param_bytes"),
             cells.number(activation) * factor,
             cells.number("exit_flops") if cells.has("exit_flops") else 0,
         )
+        try:
+            return Block(*figures)
+        except InputError as error:
+            raise cells.located(error, own) from None
 
     if len(table.rows) > _MOST_BLOCKS:
         raise InputError(
             table.source, f"{len(table.rows)} blocks", f"at most {_MOST_BLOCKS}", "merge blocks"
         )
-    blocks = _parts(table, block)
-    _once(table, "name")
+    _no_total(table)
+    blocks = read_rows(table, block)
     return Profile(
         name,
         input_bits,
@@ -181,7 +189,7 @@ def cift_from_csv(
         Naming file, line and column, or the option.
     """
     tables = {"nodes": read_table(nodes, NODE_COLUMNS, ("samples",))}
-    known = _parts(tables["nodes"], _node)
+    known = read_rows(tables["nodes"], _node)
     _once(tables["nodes"], "name")
     if configurations is None and all(node.tier != "end" for node in known):
         raise InputError(
@@ -190,15 +198,15 @@ def cift_from_csv(
     read_links: tuple[Link, ...] = ()
     if links is not None:
         tables["links"] = read_table(links, LINK_COLUMNS)
-        read_links = _parts(tables["links"], _link)
+        read_links = read_rows(tables["links"], _link)
         _check_ends(tables["links"], known, nodes.name)
     levels: tuple[Compression, ...] = (UNCOMPRESSED,)
     if compressions is not None:
         tables["compressions"] = read_table(compressions, COMPRESSION_COLUMNS)
-        levels = _parts(tables["compressions"], _compression)
+        levels = read_rows(tables["compressions"], _compression)
     if configurations is not None:
         tables["configurations"] = read_table(configurations, CONFIGURATION_COLUMNS)
-        chosen = _parts(tables["configurations"], _configuration)
+        chosen = read_rows(tables["configurations"], _configuration)
     else:
         chosen = tuple(
             Configuration(profile.name, level.name, node.name, 1.0, epochs)
@@ -243,17 +251,31 @@ def _check_ends(table: Table, nodes: Sequence[Node], source: str) -> None:
                 raise cells.error(end, cells.text(end), f"a node of {source}", "correct the name")
 
 
-def _parts(table: Table, read: Callable[[Cells], Part]) -> tuple[Part, ...]:
-    parts = []
+def _apart(table: Table) -> dict[int, str]:
+    """Return new names, by line, for those that stood before: profilers repeat names of layers."""
+    taken = {cells.texts["name"] for cells in table.rows}
+    seen: set[str] = set()
+    renamed = {}
     for cells in table.rows:
-        try:
-            parts.append(read(cells))
-        except InputError as error:
-            # What the reader of cells raises names the file already.
-            if error.field.startswith(f"{cells.source} line"):
-                raise
-            raise cells.located(error) from None
-    return tuple(parts)
+        name = cells.texts["name"]
+        if name in seen and name:
+            number = 2
+            while f"{name}-{number}" in taken:
+                number += 1
+            renamed[cells.line] = f"{name}-{number}"
+            taken.add(renamed[cells.line])
+        seen.add(name)
+    return renamed
+
+
+def _no_total(table: Table) -> None:
+    """Refuse the line below the blocks in which profilers add them up."""
+    for cells in table.rows:
+        name = cells.texts["name"]
+        if len(table.rows) > 1 and name.strip(": ").casefold() in _TOTALS:
+            raise cells.error(
+                "name", name, "a block; this looks like the sum of all", "remove the line"
+            )
 
 
 def _once(table: Table, column: str) -> None:

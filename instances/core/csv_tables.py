@@ -5,21 +5,45 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Context, Decimal
 from pathlib import Path
+from typing import TypeVar
 
 from splitopt.instances.core import fields
 from splitopt.instances.core.documents import read_bytes
-from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.errors import InputError, InputErrors
 
-__all__ = ["Cells", "Table", "read_table"]
+__all__ = ["Cells", "Table", "read_rows", "read_table"]
 
 LARGEST_FILE_BYTES = 256 << 20
 MOST_ROWS = 5_000_000
 MOST_COLUMNS = 200
 _INDEX = re.compile(r"[1-9][0-9]?")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+# Ends of names that stand for another unit: the end it is converted to, and by which factor.
+_UNITS = {
+    "_ms": ("_s", "1e-3"),
+    "_us": ("_s", "1e-6"),
+    "_ns": ("_s", "1e-9"),
+    "_kib": ("_bytes", "1024"),
+    "_mib": ("_bytes", "1048576"),
+    "_gib": ("_bytes", "1073741824"),
+    "_kbit_per_s": ("_bit_per_s", "1e3"),
+    "_mbit_per_s": ("_bit_per_s", "1e6"),
+    "_gbit_per_s": ("_bit_per_s", "1e9"),
+    "_mflop_per_s": ("_flop_per_s", "1e6"),
+    "_gflop_per_s": ("_flop_per_s", "1e9"),
+    "_tflop_per_s": ("_flop_per_s", "1e12"),
+    "_mw": ("_w", "1e-3"),
+    "mflops": ("flops", "1e6"),
+    "gflops": ("flops", "1e9"),
+}
+# Ends that some take for powers of 1000 and others for powers of 1024.
+_EITHER = {"_kb": "1000 or 1024", "_mb": "1e6 or 1048576", "_gb": "1e9 or 1073741824"}
+_EXACT = Context(prec=60)
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +56,32 @@ class Cells:
         Name of the file and the line in it, from 1.
     texts
         Cells by column, without the space around them.
+    units
+        Of columns in another unit: their own name in the file, and the factor they are taken by.
     """
 
     source: str
     line: int
     texts: dict[str, str]
+    units: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def error(self, column: str, value: object, allowed: str, remedy: str) -> InputError:
-        """Return the error about one cell."""
-        return InputError(
-            f"{self.source} line {self.line}, column {column}", value, allowed, remedy
-        )
+        """Return the error about one cell, by the file's own name of its column."""
+        own, factor = self.units.get(column, (column, ""))
+        if factor:
+            allowed += f", after times {factor}"
+        return InputError(f"{self.source} line {self.line}, column {own}", value, allowed, remedy)
 
-    def located(self, error: InputError) -> InputError:
-        """Return an error about a field of what this line describes, with file and line."""
+    def located(self, error: InputError, columns: Mapping[str, str] | None = None) -> InputError:
+        """Return an error about a field of what this line describes, with file and line.
+
+        Parameters
+        ----------
+        columns
+            From which column a field comes, where their names differ.
+        """
         column = re.split(r"[.\[]", error.field)[0]
+        column = (columns or {}).get(column, column)
         if column in self.texts:
             return self.error(column, self.texts[column], error.allowed, error.remedy)
         where = f"{self.source} line {self.line}"
@@ -63,16 +98,26 @@ class Cells:
             raise self.error(column, "", "a value", "fill in the cell")
         return self.texts[column]
 
-    def number(self, column: str, part: str | None = None) -> float:
-        """Return a cell, or a part of one, as a number; its range is for others to check."""
+    def number(
+        self,
+        column: str,
+        part: str | None = None,
+        *,
+        minimum: float | None = None,
+        above: float | None = None,
+    ) -> float:
+        """Return a cell, or a part of one, as a number; others may narrow its range."""
         text = self.text(column) if part is None else part
         if _NUMBER.fullmatch(text) is None:
             raise self.error(
                 column, text, "a decimal number such as 1500 or 1.5e9", "correct the figure"
             )
         value = float(text)
+        if column in self.units:
+            # Decimal, so that 1.5 ms is the double nearest to 0.0015.
+            value = float(_EXACT.multiply(Decimal(text), Decimal(self.units[column][1])))
         try:
-            return fields.number(column, value)
+            return fields.number(column, value, minimum=minimum, above=above)
         except InputError as error:
             raise self.error(column, text, error.allowed, error.remedy) from None
 
@@ -98,11 +143,14 @@ class Table:
         Its columns, in order.
     rows
         Its lines.
+    errors
+        What is wrong with other lines; `read_rows` tells it with the rest.
     """
 
     source: str
     columns: tuple[str, ...]
     rows: tuple[Cells, ...]
+    errors: tuple[InputError, ...] = ()
 
 
 def read_table(
@@ -133,23 +181,91 @@ def read_table(
     except StopIteration:
         raise InputError(source, "no line", "a header and at least one line", "add them") from None
     names = [cell.strip() for cell in header]
-    _check_header(f"{source} line {line}", names, required, optional, numbered)
+    where = f"{source} line {line}"
+    units = _units(where, names, (*required, *optional))
+    own = {name: column for column, (name, _) in units.items()}
+    names = [own.get(name, name) for name in names]
+    _check_header(where, names, required, optional, numbered)
     rows: list[Cells] = []
+    errors: list[InputError] = []
     for line, cells in lines:
         if len(cells) != len(names):
-            raise InputError(
-                f"{source} line {line}",
-                f"{len(cells)} cells",
-                f"{len(names)} cells, one for each column",
-                "add or remove commas; quote a cell that holds one",
+            errors.append(
+                InputError(
+                    f"{source} line {line}",
+                    f"{len(cells)} cells",
+                    f"{len(names)} cells, one for each column",
+                    "add or remove commas; quote a cell that holds one",
+                )
             )
+            continue
         if len(rows) >= MOST_ROWS:
             raise InputError(source, f"more than {MOST_ROWS} lines", "fewer lines", "split it")
         texts = dict(zip(names, (cell.strip() for cell in cells), strict=True))
-        rows.append(Cells(source, line, texts))
+        rows.append(Cells(source, line, texts, units))
+    if errors and not rows:
+        raise InputErrors(errors)
     if not rows:
         raise InputError(source, "a header alone", "at least one line below it", "add the figures")
-    return Table(source, tuple(names), tuple(rows))
+    return Table(source, tuple(names), tuple(rows), tuple(errors))
+
+
+def read_rows(table: Table, read: Callable[[Cells], Part]) -> tuple[Part, ...]:
+    """Return what `read` makes of each line.
+
+    Raises
+    ------
+    InputErrors
+        With all that is wrong in any line, each located by file, line and column.
+    """
+    parts: list[Part] = []
+    errors = list(table.errors)
+    for cells in table.rows:
+        # A cell that is wrong is told and passed over, to see what else is.
+        texts = dict(cells.texts)
+        for _ in range(len(texts) + 1):
+            try:
+                parts.append(read(Cells(cells.source, cells.line, texts, cells.units)))
+                break
+            except InputError as error:
+                inside = error.field.startswith(f"{cells.source} line")
+                told = error if inside else cells.located(error)
+                column = told.field.partition(", column ")[2]
+                column = next((c for c, (own, _) in cells.units.items() if own == column), column)
+                if errors and told.field == errors[-1].field:
+                    break
+                errors.append(told)
+                if column not in texts:
+                    break
+                texts[column] = "1"
+    if errors:
+        raise InputErrors(errors)
+    return tuple(parts)
+
+
+def _units(where: str, names: Sequence[str], known: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return the known columns that stand in another unit, with their own name and the factor.
+
+    Raises
+    ------
+    InputError
+        For a column whose unit some read one way and some another.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    for name in names:
+        if name in known:
+            continue
+        for end, factors in _EITHER.items():
+            column = name.removesuffix(end) + "_bytes"
+            if name.endswith(end) and column in known:
+                raise InputError(
+                    where, name, f"a column {column}", f"multiply by {factors}, whichever it is"
+                )
+        for end, (base, factor) in _UNITS.items():
+            column = name.removesuffix(end) + base
+            if name.endswith(end) and column in known and column not in names:
+                found[column] = (name, factor)
+    return found
 
 
 def _lines(path: Path, source: str) -> Iterator[tuple[int, list[str]]]:

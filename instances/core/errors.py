@@ -1,10 +1,11 @@
-"""The one error that bad input raises."""
+"""The error that bad input raises, alone or with others of its file."""
 
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Sequence
 
-__all__ = ["InputError"]
+__all__ = ["InputError", "InputErrors"]
 
 _SHOWN = 80
 _LINE = 400
@@ -63,3 +64,12 @@ class InputError(ValueError):
         """Return the same error seen from the outer field `prefix`."""
         joint = "" if self.field.startswith("[") or not self.field else "."
         return InputError(f"{prefix}{joint}{self.field}", self.value, self.allowed, self.remedy)
+
+
+class InputErrors(InputError):  # noqa: N818 - the plural of the one above
+    """All that is wrong with a file; it reads as the first of `errors`, one at least."""
+
+    def __init__(self, errors: Sequence[InputError]) -> None:
+        first = errors[0]
+        super().__init__(first.field, first.value, first.allowed, first.remedy)
+        self.errors = tuple(errors)

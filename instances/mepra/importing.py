@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from splitopt.instances.core.csv_tables import Cells, Table, read_table
+from splitopt.instances.core.csv_tables import Cells, Table, read_rows, read_table
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.mepra.model import ExitFractions, MepraInstance, Reading, exit_set_bits
 from splitopt.instances.networks.profiles import MultiExitProfile, Profile
@@ -62,18 +61,26 @@ def mepra_from_csv(
         numbered=FRACTION,
     )
     networks = tuple(profile.multi_exit() for profile in profiles)
-    chosen = [_network(table, cells, networks) for cells in table.rows]
-    rows: dict[tuple[float, ...], int] = {}
-    exit_row = []
-    sets = []
-    for cells, profile in zip(table.rows, chosen, strict=True):
+    read: dict[tuple[float, ...], int] = {}
+
+    def device(cells: Cells) -> tuple[int, int, int, float, float, float]:
+        profile = _network(table, cells, networks)
         layers = len(networks[profile].layers)
         row = _fractions(table, cells, layers)
-        if row not in rows:
+        if row not in read:
             _check_row(cells, row, total, reading)
-            rows[row] = len(rows)
-        exit_row.append(rows[row])
-        sets.append(_exit_set(cells, layers) if given else (1 << layers) - 1)
+            read[row] = len(read)
+        return (
+            profile,
+            read[row],
+            _exit_set(cells, layers) if given else (1 << layers) - 1,
+            cells.number("speed_flop_per_s", above=0),
+            cells.number("power_w", minimum=0),
+            cells.number("transmit_power_w", minimum=0),
+        )
+
+    found = read_rows(table, device)
+    chosen, exit_row, sets, speed, power, transmit = zip(*found, strict=True)
     return MepraInstance(
         name=name,
         edge_capacity_flop_per_s=edge_capacity_flop_per_s,
@@ -81,31 +88,16 @@ def mepra_from_csv(
         weight_time_per_s=weight_time_per_s,
         weight_energy_per_j=weight_energy_per_j,
         profiles=networks,
-        exit_fractions=ExitFractions.of(list(rows), total, reading),
-        speed_flop_per_s=_column(table, "speed_flop_per_s", zero=False),
-        power_w=_column(table, "power_w"),
-        transmit_power_w=_column(table, "transmit_power_w"),
+        exit_fractions=ExitFractions.of(list(read), total, reading),
+        speed_flop_per_s=np.array(speed),
+        power_w=np.array(power),
+        transmit_power_w=np.array(transmit),
         profile=np.array(chosen, dtype=np.int64),
         exit_row=np.array(exit_row, dtype=np.int64),
         exit_set=None if exits == "free" else np.array(sets, dtype=np.int64),
         description=description,
         origin={"imported": True},
     )
-
-
-def _column(table: Table, column: str, *, zero: bool = True) -> npt.NDArray[np.float64]:
-    values = []
-    for cells in table.rows:
-        value = cells.number(column)
-        if value < 0 or (value == 0 and not zero):
-            raise cells.error(
-                column,
-                cells.text(column),
-                "a number >= 0" if zero else "a number > 0",
-                "correct the figure",
-            )
-        values.append(value)
-    return np.array(values, dtype=np.float64)
 
 
 def _network(table: Table, cells: Cells, networks: Sequence[MultiExitProfile]) -> int:
@@ -139,10 +131,7 @@ def _fractions(table: Table, cells: Cells, layers: int) -> tuple[float, ...]:
                 f"columns {FRACTION}1 to {FRACTION}{layers}",
                 f"add {column}",
             )
-        value = cells.number(column)
-        if value < 0:
-            raise cells.error(column, cells.text(column), "a number >= 0", "correct the figure")
-        row.append(value)
+        row.append(cells.number(column, minimum=0))
     beyond = [
         column
         for column in table.columns

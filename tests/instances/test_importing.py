@@ -4,13 +4,15 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from splitopt.bench.cli import cli
 from splitopt.instances.cift.importing import cift_from_csv, profile_from_csv, read_profile
 from splitopt.instances.cift.model import CiftInstance, SpeedInterval
 from splitopt.instances.core.csv_tables import read_table
-from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.errors import InputError, InputErrors
 from splitopt.instances.mepra.importing import mepra_from_csv
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.networks.profiles import Profile
@@ -133,7 +135,9 @@ def test_spreadsheets_byte_order_mark_and_line_ends(tmp_path):
 # File, then what its error must name: place, and a part of what is allowed or the remedy.
 PROFILES = {
     "negative.csv": ("negative.csv line 2, column flops", "-1", ">= 0"),
-    "twice.csv": ("twice.csv line 3, column name", "conv1", "line 2 has it"),
+    "total.csv": ("total.csv line 3, column name", "Total", "remove the line"),
+    "kilobytes.csv": ("kilobytes.csv line 1", "param_kb", "multiply by 1000 or 1024"),
+    "negative_bytes.csv": ("line 2, column activation_bytes", "-5", ">= 0"),
     "nan.csv": ("nan.csv line 2, column flops", "nan", "decimal number"),
     "underscore.csv": ("underscore.csv line 2, column flops", "1_000", "decimal number"),
     "huge.csv": ("huge.csv line 2, column flops", "1e999", "finite"),
@@ -195,6 +199,83 @@ def test_bad_files(profile, name):
     assert value in str(error)
     assert advice in str(error)
     assert "\n" not in str(error)
+
+
+def test_errors_of_measured_times_are_in_seconds(tmp_path):
+    path = tmp_path / "times.csv"
+    path.write_text("name,time_s,param_bytes,activation_bytes\na,0.01,1,1\nb,-0.0001,0,8\n")
+    with pytest.raises(InputError) as caught:
+        profile_from_csv(path, "n", 1, measured_on="board", measured_speed_flop_per_s=1e10)
+    assert caught.value.field == "times.csv line 3, column time_s"
+    assert caught.value.value == "-0.0001"
+
+
+def test_names_that_profilers_repeat_are_told_apart():
+    made = profile_from_csv(DATA / "twice.csv", "n", 1)
+    assert [block.name for block in made.blocks] == ["conv1", "conv1-2"]
+    assert made.notes == ("names: 1 stood more than once and are told apart by a number.",)
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "seconds"),
+    [("time_ms", "1.5", 0.0015), ("time_us", "0.3", 3e-7), ("time_ns", "7e3", 7e-6)],
+)
+def test_times_in_other_units_are_converted(tmp_path, column, cell, seconds):
+    path = tmp_path / "times.csv"
+    path.write_text(f"name,{column},param_kib,activation_bytes\na,{cell},3,1\n")
+    (block,) = profile_from_csv(
+        path, "n", 1, measured_on="board", measured_speed_flop_per_s=1e9
+    ).blocks
+    # To the last bit: the decimal product, not that of two doubles.
+    assert block.flops == seconds * 1e9
+    assert block.param_bytes == 3072
+
+
+def test_units_of_links_and_nodes_are_converted(profile, tmp_path):
+    links = tmp_path / "links.csv"
+    text = (DATA / "links.csv").read_text().splitlines()
+    assert text[0] == "tail,head,rate_bit_per_s,delay_s,energy_j_per_bit"
+    rows = [line.split(",") for line in text[1:]]
+    scaled = [
+        f"{a},{b},{float(rate) / 1e6:.17g},{float(delay) * 1e3:.17g},{joules}"
+        for a, b, rate, delay, joules in rows
+    ]
+    links.write_text("\n".join(["tail,head,rate_mbit_per_s,delay_ms,energy_j_per_bit", *scaled]))
+    made = cift_from_csv("lab", [profile], DATA / "nodes.csv", links, requests=10)
+    assert made.links == cift(profile).links
+    links.write_text("tail,head,rate_mbit_per_s,delay_ms,energy_j_per_bit\nboard,server,1,-3,0\n")
+    with pytest.raises(InputError, match=r"line 2, column delay_ms: got '-3'"):
+        cift_from_csv("lab", [profile], DATA / "nodes.csv", links, requests=10)
+
+
+def test_all_that_is_wrong_in_a_file_is_told_at_once(tmp_path):
+    path = tmp_path / "blocks.csv"
+    path.write_text(
+        "name,flops,param_bytes,activation_bytes\n"
+        "a,1,1,1\nb,x,-1,1\n../c,2,2,-2\nd,1,1\n,3,3,3\nf,1,1,1\n"
+    )
+    with pytest.raises(InputErrors) as caught:
+        profile_from_csv(path, "n", 1)
+    assert sorted(error.field for error in caught.value.errors) == [
+        "blocks.csv line 3, column flops",
+        "blocks.csv line 3, column param_bytes",
+        "blocks.csv line 4, column activation_bytes",
+        "blocks.csv line 4, column name",
+        "blocks.csv line 5",
+        "blocks.csv line 6, column name",
+    ]
+
+
+def test_the_command_prints_a_line_an_error(tmp_path):
+    path = tmp_path / "blocks.csv"
+    path.write_text("name,flops,param_bytes,activation_bytes\n" + "a,x,1,1\n" * 30)
+    done = CliRunner().invoke(
+        cli, ["import", "profile", str(path), "--name", "n", "--input-bits", "1"]
+    )
+    lines = done.stderr.splitlines()
+    assert (done.exit_code, done.stdout, len(lines)) == (2, "", 21)
+    assert all(line.startswith("splitopt: error: ") for line in lines)
+    assert lines[-1] == "splitopt: error: and 10 more"
 
 
 def test_a_missing_file_and_a_missing_profile():
