@@ -15,8 +15,8 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Mapping
-from typing import NoReturn
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 
 import click
 
@@ -96,6 +96,42 @@ class LazyGroup(click.Group):
                     rows.append((name.ljust(width), command.get_short_help_str(limit=100)))
             with formatter.section(heading):
                 formatter.write_dl(rows)
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command line as click does, but tell its errors in one line too."""
+
+        def run() -> Any:
+            return super(LazyGroup, self).main(
+                args, prog_name, complete_var, standalone_mode=False, **extra
+            )
+
+        if not standalone_mode:
+            return run()
+        try:
+            code = run()
+        except click.UsageError as error:
+            if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
+                click.echo(error.format_message())
+                sys.exit(BAD_INPUT)
+            path = "splitopt" if error.ctx is None else error.ctx.command_path
+            said = " ".join(error.format_message().split()).rstrip(".")
+            click.echo(f"splitopt: error: {said}; {path} --help shows what there is", err=True)
+            sys.exit(BAD_INPUT)
+        except click.ClickException as error:
+            click.echo(f"splitopt: error: {_line(error)}", err=True)
+            sys.exit(error.exit_code)
+        except click.Abort:
+            click.echo("splitopt: interrupted", err=True)
+            sys.exit(INTERRUPTED)
+        # An exit code, or what a command returned, which is nothing.
+        sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command and turn what goes wrong into one line and an exit code."""

@@ -230,10 +230,10 @@ def _tell(instance: Instance, method: str, result: Result, violations: list[Viol
     }
     for name, value in lines.items():
         click.echo(f"{name:<12} {value}")
-    if result.plan is None and result.trajectory:
-        told = result.trajectory[-1].objective
-        shown = "-" if told is None else f"{told:.10g}{unit}"
-        click.echo(f"{'incumbent':<12} {shown}, as the method told; its plan was not sent")
+    told = result.trajectory[-1].objective if result.trajectory else None
+    if result.plan is None and told is not None:
+        shown = f"{told:.10g}{unit}, as the method told; its plan was not sent"
+        click.echo(f"{'incumbent':<12} {shown}")
     for violation in violations:
         by = ""
         if relaxed and violation.value is not None and violation.limit:

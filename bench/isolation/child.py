@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from splitopt.instances.contract.method import Budget, Progress, Result, read_options
+from splitopt.instances.contract.method import Budget, Guarantee, Progress, Result, read_options
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import plan_from_document
 from splitopt.instances.mepra.plan import MepraPlan
@@ -80,27 +80,57 @@ def _plain(value: object) -> object:
     return int(number) if number.is_integer() and not isinstance(value, float) else number
 
 
-def _figure(value: object) -> float | None:
-    return None if value is None else float(value)  # type: ignore[arg-type]
+def _figure(value: object, what: str = "", left_out: list[str] | None = None) -> float | None:
+    """Return a figure, None where it is no finite number; `left_out` is told of `what` then."""
+    if value is None:
+        return None
+    number = float(value)  # type: ignore[arg-type]
+    if math.isfinite(number):
+        return number
+    if left_out is not None:
+        left_out.append(f"{what} {number}")
+    return None
+
+
+def _guarantee(promised: Guarantee, odd: list[str]) -> dict[str, object]:
+    def figures(name: str, values: Mapping[str, float]) -> dict[str, object]:
+        return {k: _figure(v, f"guarantee.{name}.{k}", odd) for k, v in values.items()}
+
+    return promised.to_document() | {
+        "factor": _figure(promised.factor, "guarantee.factor", odd),
+        "relaxed_deadlines": figures("relaxed_deadlines", promised.relaxed_deadlines),
+        "reference_deadlines": figures("reference_deadlines", promised.reference_deadlines),
+    }
 
 
 def describe_result(result: Result) -> dict[str, Any]:
     """Return what a method gave back as a JSON object."""
     if not isinstance(result, Result):
         raise TypeError(f"the method returned {type(result).__name__}, not a Result")
-    return {
+    odd: list[str] = []
+    statistics = {str(k): _plain(v) for k, v in result.statistics.items()}
+    document: dict[str, Any] = {
         "termination": str(result.termination),
         "status": str(result.status),
         "plan": None if result.plan is None else result.plan.to_document(),
-        "objective": _figure(result.objective),
-        "bound": _figure(result.bound),
-        "guarantee": None if result.guarantee is None else result.guarantee.to_document(),
+        "objective": _figure(result.objective, "objective", odd),
+        "bound": _figure(result.bound, "bound", odd),
+        "guarantee": None if result.guarantee is None else _guarantee(result.guarantee, odd),
         "trajectory": [
-            [float(p.time_s), _figure(p.objective), _figure(p.bound)] for p in result.trajectory
+            [
+                _figure(p.time_s, f"trajectory[{k}].time_s", odd) or 0.0,
+                _figure(p.objective, f"trajectory[{k}].objective", odd),
+                _figure(p.bound, f"trajectory[{k}].bound", odd),
+            ]
+            for k, p in enumerate(result.trajectory)
         ],
-        "statistics": {str(k): _plain(v) for k, v in result.statistics.items()},
-        "runtime_s": float(result.runtime_s),
+        "statistics": statistics,
+        "runtime_s": _figure(result.runtime_s, "runtime_s", odd),
     }
+    if odd:
+        # What is unknown is None; a figure that is not finite costs the run no more than itself.
+        statistics["left_out"] = ", ".join(odd)[:_TEXT]
+    return document
 
 
 def _guarded(work: Callable[[], None], send: Send) -> None:
@@ -166,7 +196,7 @@ def solve(request: Mapping[str, Any], instance: Instance, send: Send) -> None:
         send(
             {
                 "kind": "point",
-                "time_s": float(point.time_s),
+                "time_s": _figure(point.time_s) or 0.0,
                 "objective": _figure(point.objective),
                 "bound": _figure(point.bound),
                 **({} if plan is None else {"plan": plan.to_document()}),

@@ -310,11 +310,24 @@ def test_bad_input_is_one_line(splitopt, instance, arguments, says):
     assert sorted(Path.cwd().iterdir()) == before
 
 
-@pytest.mark.parametrize("arguments", [["solve"], ["nothing"], ["solve", "a.json", "--sped", "1"]])
-def test_usage_errors(splitopt, arguments):
-    result = splitopt(*arguments, code=2)
-    assert "Usage: splitopt" in result.stderr
-    assert result.stdout == ""
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["solve"], "Missing argument 'INSTANCE'; splitopt solve --help"),
+        (["nothing"], "No such command 'nothing'; splitopt --help"),
+        (["solve", "a.json", "--sped", "1"], "--sped"),
+        (["solve", "a.json", "-m", "jqodi", "--time-limit", "x"], "'x' is not a valid float"),
+        # click writes the choices below each other.
+        (["claims", "--only", "everything"], "'sweeps', 'grid', 'exits', 'cift'"),
+        (["--nothing"], "splitopt --help"),
+    ],
+)
+def test_usage_errors_are_one_line_too(splitopt, arguments, says):
+    assert says in error_line(splitopt(*arguments, code=2))
+
+
+def test_without_a_command_there_is_help(splitopt):
+    assert splitopt(code=2).stdout.startswith("Usage: splitopt")
 
 
 def test_an_unsupported_instance_says_why(splitopt):

@@ -1,6 +1,7 @@
 """Methods that misbehave, and two that do not, for the tests of the runner."""
 
 import ctypes
+import math
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import psutil
 from splitopt.instances.contract.method import (
     Guarantee,
     Option,
+    Progress,
     Recorder,
     Result,
     SolutionStatus,
@@ -256,6 +258,21 @@ class Forger(Honest):
         )
 
 
+class Boundless(Honest):
+    """Tells figures that are not finite, on the way and at the end, beside a plan that is right."""
+
+    name = "boundless"
+
+    def solve(self, instance, budget, seed, options, warm_start=None, on_progress=None):
+        if on_progress is not None:
+            on_progress(Progress(0.001, None, -math.inf))
+        result = self.finish(instance, Recorder(on_progress), budget)
+        # Past the checks of Result, as a method that builds its own could.
+        object.__setattr__(result, "bound", -math.inf)
+        object.__setattr__(result, "trajectory", (Progress(0.001, math.nan, None),))
+        return result
+
+
 METHODS = [
     kind()
     for kind in (
@@ -280,6 +297,7 @@ METHODS = [
         Stranger,
         Deserter,
         Forger,
+        Boundless,
     )
 ]
 HONEST = METHODS[0]

@@ -349,6 +349,16 @@ def test_events_count_up_and_estimate(tmp_path, rogues, instance_file):
     assert events[-1].row.verdict == "right"
 
 
+def test_a_figure_that_is_not_finite_costs_no_more_than_itself(tmp_path, rogues, instance_file):
+    run_set([instance_file()], ["boundless"], tmp_path, time_limit_s=5.0, plugins=rogues)
+    with Store(tmp_path) as store:
+        (row,) = store.rows()
+    assert (row.termination, row.status, row.verdict) == ("solved", "feasible", "right")
+    assert row.objective is not None
+    assert row.bound is None
+    assert row.statistics["left_out"] == "bound -inf, trajectory[0].objective nan"
+
+
 def test_a_relaxed_plan_has_a_status_of_its_own_in_rows_tables_and_reports(tmp_path):
     """A plan that misses a deadline by 1.21 is neither solved nor wrong, and has no gap."""
     out = tmp_path / "out"
