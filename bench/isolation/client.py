@@ -28,7 +28,7 @@ from splitopt.bench.store.environment import thread_variables
 from splitopt.instances.contract.method import Progress
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["Zygote", "ZygoteLostError"]
+__all__ = ["Zygote", "ZygoteLostError", "module_path"]
 
 # A run that has not begun to solve by then is killed: its instance or imports hang.
 SETUP_LIMIT_S = 120.0
@@ -43,6 +43,24 @@ _BOOT = (
 
 class ZygoteLostError(RuntimeError):
     """The process that runs are forked from died; the run in progress is lost."""
+
+
+def module_path() -> list[str]:
+    """Return where runs look for modules: where this process does, the current folder last.
+
+    It is there where a plugin was asked for, or where Python was started so as to look there. A
+    file called json.py in it takes nobody's place; one named in PYTHONPATH stays where it is.
+    """
+    # '' is the current folder; what import hooks put there need not be a path.
+    entries = [
+        os.path.abspath(entry) if entry == "" or Path(entry).exists() else entry  # noqa: PTH100
+        for entry in sys.path
+    ]
+    named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    here = Path.cwd()
+    if here in (Path(entry).resolve() for entry in named if entry):
+        return entries
+    return sorted(entries, key=lambda entry: Path(entry).resolve() == here)
 
 
 class Zygote:
@@ -65,16 +83,15 @@ class Zygote:
         # An instance loads, or a run ends after it was killed, well within that.
         ours.settimeout(300.0)
         self._control = ours
-        # '' is the current folder; what import hooks put there need not be a path.
-        paths = [
-            os.path.abspath(entry) if entry == "" or Path(entry).exists() else entry  # noqa: PTH100
-            for entry in sys.path
-        ]
         environment = os.environ | thread_variables(threads) | {"PYTHONHASHSEED": "0"}
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the zygote
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _BOOT, str(theirs.fileno()), json.dumps(paths)],
+                # -P: nothing of the current folder is imported before the path is set.
+                [
+                    *(sys.executable, "-P", "-c", _BOOT),
+                    *(str(theirs.fileno()), json.dumps(module_path())),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=self._log,

@@ -6,10 +6,12 @@ import contextlib
 import importlib
 import logging
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from splitopt.bench.runs.cluster.preload import SAFE_PATH
 from splitopt.bench.runs.cluster.spec import QUEUES, ClusterSpec
 from splitopt.instances.core.errors import InputError
 
@@ -77,12 +79,26 @@ def _close(client: Client) -> None:
 
 
 @contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """Keep the processes that Dask starts from importing modules of the current folder."""
+    if os.environ.get("PYTHONSAFEPATH"):
+        yield
+        return
+    os.environ["PYTHONSAFEPATH"] = SAFE_PATH
+    try:
+        yield
+    finally:
+        os.environ.pop("PYTHONSAFEPATH", None)
+
+
+@contextlib.contextmanager
 def _local(spec: ClusterSpec, level: int) -> Iterator[Any]:
     """Start a scheduler and worker processes here, which listen on the loopback device alone."""
     import dask
     import distributed
 
     with (
+        _safe_path(),
         tempfile.TemporaryDirectory(
             prefix="splitopt-cluster-", ignore_cleanup_errors=True
         ) as folder,
@@ -114,10 +130,14 @@ def _local(spec: ClusterSpec, level: int) -> Iterator[Any]:
 @contextlib.contextmanager
 def _queue(spec: ClusterSpec) -> Iterator[Any]:
     """Have a job queue start workers; the scheduler runs here."""
+    import dask
+
     module = importlib.import_module("dask_jobqueue")
     options = dict(spec.options)
     # One run at a time in each worker process unless asked for otherwise.
     options.setdefault("processes", options["cores"])
+    python = options.get("python") or dask.config.get(f"jobqueue.{spec.kind}.python", None)
+    options["python"] = f"{python or sys.executable} -P"  # a job starts in the current folder
     options["scheduler_options"] = {
         "dashboard_address": f"{LOOPBACK}:0",
         **options.get("scheduler_options", {}),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -41,12 +42,15 @@ _held: tuple[str, Any] | None = None
 
 
 def introduce(text: str) -> str:
-    """Say what this worker is: versions, and which modules of a list it does not find.
+    """Say what this worker is: versions, and which of the modules of plugins it does not find.
 
-    `text` is a JSON list of modules; the answer is a JSON object.
+    `text` is a JSON object with the modules and the folders where they are looked for last; the
+    answer is a JSON object.
     """
+    asked = json.loads(text)
+    sys.path += [folder for folder in asked["folders"] if folder not in sys.path]
     missing = []
-    for module in json.loads(text):
+    for module in asked["modules"]:
         try:
             found = importlib.util.find_spec(module.partition(".")[0]) is not None
         except (ImportError, ValueError):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from splitopt.bench.runs.cluster import task
@@ -54,7 +56,10 @@ class Workers:
 
     def __init__(self, client: Client, modules: Sequence[str]) -> None:
         self._client = client
-        self._modules = json.dumps(list(modules))
+        # A plugin in the current folder is found by workers that share the disk.
+        here = str(Path.cwd())
+        folders = [here] if modules and here in sys.path else []
+        self._asked = json.dumps({"modules": list(modules), "folders": folders})
         self._known: dict[str, Worker] = {}
 
     def __contains__(self, address: str) -> bool:
@@ -79,7 +84,7 @@ class Workers:
         for address, found in info.items():
             if address not in self._known and found.get("status") == "running":
                 introduction = self._client.submit(
-                    task.introduce, self._modules, workers=[address], pure=False
+                    task.introduce, self._asked, workers=[address], pure=False
                 )
                 host = str(found.get("host") or address)
                 self._known[address] = Worker(host, int(found["nthreads"]), introduction)

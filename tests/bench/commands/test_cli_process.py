@@ -282,3 +282,63 @@ def test_solve_tells_a_relaxed_plan_apart_and_claims_no_more_than_one_run_can_kn
     assert re.match(r"inference-deadline: .*, 1\.21044 times$", lines["exceeded"])
     assert lines["verdict"].startswith("not refuted by the judge's arithmetic and the best-known")
     assert "right" not in done.stdout
+
+
+# Modules that everybody imports, and some that only the start of a worker process does.
+COMMON = ("json", "typing", "splitopt", "numpy", "re", "socket", "struct", "threading", "ast")
+COMMON += ("pickle", "multiprocessing", "tempfile", "signal", "distributed", "highspy", "ctypes")
+
+
+def plant(folder: Path) -> Path:
+    """Put a module of each common name into a folder; return the file in which it says so."""
+    told = folder / "told"
+    for name in COMMON:
+        (folder / f"{name}.py").write_text(f"open({str(told)!r}, 'a').write('{name} ')\n")
+    return told
+
+
+@pytest.mark.parametrize("where", [(), ("--cluster", "local:1")], ids=["here", "workers"])
+@pytest.mark.parametrize("plugin", [False, True], ids=["ours", "plugin"])
+def test_modules_of_the_current_folder_are_not_imported(tmp_path, plugin, where):
+    """The console script does not look there, nor does anything it starts; a plugin is found."""
+    if where:
+        pytest.importorskip("distributed")
+    told = plant(tmp_path)
+    method, more = "even-shares", []
+    if plugin:
+        (tmp_path / "sibling.py").write_text("NAME = 'own'\n")
+        (tmp_path / "own.py").write_text(
+            "from sibling import NAME\n"
+            "from splitopt.heuristics.baselines.mepra.even import EVEN_SHARES as BASE\n"
+            "class Own:\n"
+            "    name, problem, options = NAME, 'mepra', BASE.options\n"
+            "    supports, solve = BASE.supports, BASE.solve\n"
+            "METHOD = Own()\n"
+        )
+        method, more = "own", ["--plugin", "own:METHOD"]
+    asked = ["mepra-image-10mbps", "-m", method, *more, "--time-limit", "60", "--json"]
+    if not where:
+        done = run("solve", *asked, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["solution_status"] == "feasible"
+    done = run("run", *asked, "--out", "r", *where, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["verdicts"] == {"right": 1}
+    assert not told.exists(), told.read_text()
+
+
+@pytest.mark.parametrize("place", ["first", "named"])
+def test_the_current_folder_comes_last_unless_it_is_named(tmp_path, place):
+    """As under ``python -c``, which puts it first; PYTHONPATH is the user's to order."""
+    code = "from splitopt.bench.isolation.client import module_path as p; print(p().index(HERE))"
+    here = str(tmp_path.resolve())
+    path = os.pathsep.join([*([here] if place == "named" else []), *filter(None, sys.path)])
+    done = subprocess.run(
+        [sys.executable, "-c", code.replace("HERE", repr(here))],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": path},
+        check=True,
+    )
+    assert (int(done.stdout) > 0) == (place == "first")

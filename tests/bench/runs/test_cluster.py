@@ -338,6 +338,8 @@ def test_slurm_through_dask_jobqueue(tmp_path, rogues, instance_file, monkeypatc
     script = (commands / "script").read_text()
     assert "#SBATCH -p short" in script
     assert "#SBATCH -A lab" in script
+    # A job starts in the folder it was submitted from, and imports no module from there.
+    assert f"{sys.executable} -P -m distributed.cli.dask_worker" in script
     calls = (commands / "calls").read_text().split()
     assert calls.count("sbatch") == 2
     assert calls.count("scancel") >= 1
