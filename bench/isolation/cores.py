@@ -12,6 +12,26 @@ from typing import IO
 __all__ = ["assigned_cores"]
 
 
+def _own_folder(path: Path) -> int:
+    """Return a descriptor of the folder at `path`, made if missing, that is this user's alone.
+
+    Anybody may put something of that name into the temporary folder first.
+
+    Raises
+    ------
+    OSError
+        When it is a link or no folder, or others own it or may write into it.
+    """
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    found = os.fstat(folder)
+    if found.st_uid != os.getuid() or found.st_mode & 0o077:
+        os.close(folder)
+        raise PermissionError(f"{path} is open to others")
+    return folder
+
+
 def _lock(core: int) -> IO[bytes] | None:
     """Return an open file that holds the lock of a core, None when another run has it.
 
@@ -19,9 +39,12 @@ def _lock(core: int) -> IO[bytes] | None:
     """
     import fcntl
 
-    folder = Path(tempfile.gettempdir()) / f"splitopt-cores-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    stream = (folder / str(core)).open("ab")
+    folder = _own_folder(Path(tempfile.gettempdir()) / f"splitopt-cores-{os.getuid()}")
+    try:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        stream = os.fdopen(os.open(str(core), flags, 0o600, dir_fd=folder), "r+b")
+    finally:
+        os.close(folder)
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -23,12 +23,19 @@ def write_report(out: Path) -> Path:
     Raises
     ------
     InputError
-        When there is no store, or it has no run yet.
+        When there is no store, or it has no run yet; when a link in it leads elsewhere, or a name
+        in it is none that could be part of a file's.
     """
     data = load(out)
     if not data.rows:
         raise InputError("store", str(out), "a store with at least one run", "splitopt run first")
     folder = out / "report"
+    kinds = ("problems", "methods", "instances")
+    for below in (folder, *(folder / name for name in ("assets", *kinds))):
+        if below.is_symlink():
+            raise InputError(
+                "report", str(below), "a folder of its own in the results", "remove the link"
+            )
     pages = {"index.html": index_page(data)}
     for problem in data.problems:
         pages[f"problems/{problem}.html"] = problem_page(data, problem)
@@ -44,7 +51,7 @@ def write_report(out: Path) -> Path:
     first, *rest = pages.items()
     for name, text in (*rest, first):
         write_bytes(folder / name, text.encode())
-    for kind in ("problems", "methods", "instances"):
+    for kind in kinds:
         # Pages of an earlier report that this one has no more.
         for path in (folder / kind).glob("*.html"):
             if f"{kind}/{path.name}" not in pages:

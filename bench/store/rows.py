@@ -9,13 +9,40 @@ from enum import StrEnum
 from typing import Any
 
 from splitopt.instances.contract.method import Budget
+from splitopt.instances.core import fields
 from splitopt.instances.core.documents import content_hash
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.tolerances import TOLERANCES
 
-__all__ = ["ROW_VERSION", "Limits", "PlannedRun", "Row", "Verdict", "default_grace_s", "run_key"]
+__all__ = [
+    "ROW_VERSION",
+    "Limits",
+    "PlannedRun",
+    "Row",
+    "Verdict",
+    "check_name",
+    "default_grace_s",
+    "run_key",
+]
 
 ROW_VERSION = 2
+# They become parts of file names and lines of tables.
+_NAMES = ("instance_hash", "instance_name", "problem", "method", "environment_hash")
+
+
+def check_name(field: str, value: object) -> None:
+    """Raise unless `value`, from a store or a worker, is a name as instances and methods have.
+
+    Raises
+    ------
+    InputError
+        When it is none: no part of this package writes such a name.
+    """
+    try:
+        fields.name(field, value)
+    except InputError as error:
+        remedy = "do not trust what this row came from"
+        raise InputError(error.field, error.value, error.allowed, remedy) from None
 
 
 class Verdict(StrEnum):
@@ -252,6 +279,8 @@ class Row:
         unknown = sorted(set(found) - known)
         if unknown:
             raise InputError(unknown[0], found[unknown[0]], "a field of a row", "remove it")
+        for name in _NAMES:
+            check_name(name, found.get(name))
         if found["cores"] is not None:
             found["cores"] = tuple(found["cores"])
         found["violations"] = tuple(found["violations"])

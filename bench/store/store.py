@@ -22,7 +22,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
 
-from splitopt.bench.store.rows import Row
+from splitopt.bench.store.rows import Row, check_name
 from splitopt.bench.store.schema import COLUMNS, decode, encode, prepare
 from splitopt.instances.core.documents import content_hash
 from splitopt.instances.core.errors import InputError
@@ -314,6 +314,9 @@ class Store:
     def instances(self) -> list[dict[str, str]]:
         """Return hash, name, problem and source of every instance."""
         found = self._query("SELECT hash, name, problem, source FROM instances ORDER BY rowid")
+        for record in found:
+            for field in ("hash", "name", "problem"):
+                check_name(f"instances.{field}", record[field])
         return [dict(record) for record in found]
 
     def instance_document(self, instance_hash: str) -> bytes | None:

@@ -255,7 +255,10 @@ class ClusterWork:
         if answer.row is None or answer.environment is None:
             self.queue.put_back(given.run)
             return
-        if answer.row.key != given.run.key:
+        if any(
+            getattr(answer.row, name) != getattr(given.run, name)
+            for name in ("key", "instance_hash", "instance_name", "problem", "method")
+        ):
             raise ClusterError(f"worker {given.address} answers for another run")
         if answer.row.environment_hash not in self._environments:
             self._environments.add(self._store.put_environment(answer.environment))

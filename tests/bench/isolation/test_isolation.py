@@ -111,6 +111,41 @@ def test_cores_are_assigned_to_one_run_at_a_time():
         assert many is None
 
 
+@pytest.mark.skipif(not LINUX, reason="only Linux assigns cores")
+@pytest.mark.parametrize("planted", ["link", "open", "another's", "lock"])
+def test_locks_are_not_put_where_another_user_planted_something(tmp_path, monkeypatch, planted):
+    """The temporary folder is everybody's: its names can be taken before we come."""
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    aside = tmp_path / "aside"
+    aside.mkdir(mode=0o700)
+    ours = tmp_path / f"splitopt-cores-{os.getuid()}"
+    if planted == "link":
+        ours.symlink_to(aside)
+    elif planted == "open":
+        ours.mkdir()
+        ours.chmod(0o777)
+    elif planted == "lock":
+        ours.mkdir(mode=0o700)
+        for core in os.sched_getaffinity(0):
+            (ours / str(core)).symlink_to(aside / "made")
+    else:
+        uid = os.getuid() + 1
+        monkeypatch.setattr("os.getuid", lambda: uid)
+        (tmp_path / f"splitopt-cores-{uid}").mkdir(mode=0o700)
+    with assigned_cores(1) as cores:
+        assert cores is None
+    assert list(aside.iterdir()) == []
+
+
+@pytest.mark.skipif(not LINUX, reason="only Linux assigns cores")
+def test_locks_are_in_a_folder_of_the_user_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    with assigned_cores(1) as cores:
+        (folder,) = tmp_path.iterdir()
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert [path.name for path in folder.iterdir()] == [str(core) for core in cores]
+
+
 def test_the_memory_of_children_counts():
     code = "import sys; x = bytearray(80 << 20); print('ready', flush=True); sys.stdin.read()"
     child = subprocess.Popen(

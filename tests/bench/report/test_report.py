@@ -4,6 +4,7 @@ import html.parser
 import json
 import math
 import re
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -175,6 +176,61 @@ def test_pages_of_an_earlier_report_go(tmp_path, rogues, instance_file):
     write_report(tmp_path)
     assert not (folder / "methods" / "mepra-gone.html").exists()
     assert (folder / "notes.txt").exists()
+
+
+def small_results(tmp_path, rogues, instance_file):
+    out = tmp_path / "out"
+    run_set([instance_file()], ["honest"], out, time_limit_s=20.0, plugins=rogues)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("statement", "field"),
+    [
+        ("UPDATE runs SET method = '../../../aside/x'", "method"),
+        ("UPDATE runs SET problem = '/tmp/../x'", "problem"),
+        ("UPDATE runs SET instance_name = 'a/b'", "instance_name"),
+        ("UPDATE instances SET name = '../../../aside/x'", "instances.name"),
+        ("UPDATE instances SET hash = '../../x'", "instances.hash"),
+    ],
+)
+def test_names_of_a_stranger_are_no_paths(tmp_path, rogues, instance_file, statement, field):
+    """They become names of pages: none is written, in the folder or beside it."""
+    out = small_results(tmp_path, rogues, instance_file)
+    (tmp_path / "aside").mkdir()
+    with sqlite3.connect(out / "runs.sqlite") as connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute(statement)
+    before = sorted(path for path in tmp_path.rglob("*") if "sqlite" not in path.name)
+    with pytest.raises(InputError, match=f"^{re.escape(field)}: got .*do not trust"):
+        write_report(out)
+    assert sorted(path for path in tmp_path.rglob("*") if "sqlite" not in path.name) == before
+
+
+@pytest.mark.parametrize("link", ["report", "report/methods", "report/assets"])
+def test_a_link_in_the_results_is_not_followed(tmp_path, rogues, instance_file, link):
+    """Pages behind it were deleted as those of an earlier report, and others put there."""
+    out = small_results(tmp_path, rogues, instance_file)
+    aside = tmp_path / "aside"
+    (aside / "methods").mkdir(parents=True)
+    for name in ("mine.html", "methods/mine.html", "index.html"):
+        (aside / name).write_text("mine")
+    (out / link).parent.mkdir(exist_ok=True)
+    (out / link).symlink_to(aside)
+    before = sorted(aside.rglob("*"))
+    with pytest.raises(InputError, match=f"{link}'; allowed: a folder of its own"):
+        write_report(out)
+    assert sorted(aside.rglob("*")) == before
+    assert {path.read_text() for path in aside.rglob("*.html")} == {"mine"}
+
+
+def test_a_page_that_is_a_link_is_replaced_and_its_aim_left(tmp_path, rogues, instance_file):
+    out = small_results(tmp_path, rogues, instance_file)
+    (tmp_path / "mine").write_text("mine")
+    (out / "report").mkdir()
+    (out / "report" / "index.html").symlink_to(tmp_path / "mine")
+    assert not write_report(out).is_symlink()
+    assert (tmp_path / "mine").read_text() == "mine"
 
 
 def test_failures_show_their_output(report):

@@ -1,11 +1,13 @@
 """The store: nothing lost, nothing twice, whoever dies and whoever else writes."""
 
 import dataclasses
+import json
 import sqlite3
 from pathlib import Path
 
 import pytest
 
+from splitopt.bench.runs.cluster.payload import Answer, read_answer, write_answer
 from splitopt.bench.store import schema as store_schema
 from splitopt.bench.store.rows import Limits, Row, run_key
 from splitopt.bench.store.store import LEASE_S, BestKnown, Claim, Store
@@ -355,3 +357,21 @@ def test_every_option_seed_and_limit_makes_another_run():
 def test_limits_say_what_is_wrong(field, value):
     with pytest.raises(InputError, match=field):
         Limits(**({"time_limit_s": 1.0, "grace_s": 1.0} | {field: value}))
+
+
+@pytest.mark.parametrize("field", ["method", "instance_name", "problem", "instance_hash"])
+@pytest.mark.parametrize("name", ["../../x", "a\nb", "a\x1b[2J", "", None])
+def test_a_row_with_what_is_no_name_is_refused(tmp_path, field, name):
+    """Names become parts of file names and lines of tables, whether a store or a worker says so."""
+    bad = row(**{field: name})
+    with pytest.raises(InputError, match=f"^{field}: got") as caught:
+        read_answer(write_answer(Answer(bad)))
+    assert str(caught.value).isprintable()
+    with Store(tmp_path, create=True) as store:
+        store.add(bad)
+        with pytest.raises(InputError, match=f"^{field}: got"):
+            store.rows()
+    for worse in (7, [], {}):
+        answer = json.dumps({"row": row().to_document() | {field: worse}})
+        with pytest.raises(InputError, match=f"^{field}: got"):
+            read_answer(answer)
