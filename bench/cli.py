@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 import click
 
 from splitopt.instances.core.errors import InputError, InputErrors
+from splitopt.instances.core.printable import printable
 
 __all__ = ["LazyGroup", "cli", "main"]
 
@@ -122,10 +123,12 @@ class LazyGroup(click.Group):
                 sys.exit(BAD_INPUT)
             path = "splitopt" if error.ctx is None else error.ctx.command_path
             said = " ".join(error.format_message().split()).rstrip(".")
-            click.echo(f"splitopt: error: {said}; {path} --help shows what there is", err=True)
+            click.echo(
+                printable(f"splitopt: error: {said}; {path} --help shows what there is"), err=True
+            )
             sys.exit(BAD_INPUT)
         except click.ClickException as error:
-            click.echo(f"splitopt: error: {_line(error)}", err=True)
+            click.echo(printable(f"splitopt: error: {_line(error)}"), err=True)
             sys.exit(error.exit_code)
         except click.Abort:
             click.echo("splitopt: interrupted", err=True)
@@ -142,20 +145,22 @@ class LazyGroup(click.Group):
             lines = [f"splitopt: error: {each}" for each in several[:_MOST_ERRORS]]
             if len(several) > len(lines):
                 lines.append(f"splitopt: error: and {len(several) - len(lines)} more")
-            _stop(ctx, "\n".join(lines), BAD_INPUT)
+            _stop(ctx, lines, BAD_INPUT)
         except KeyboardInterrupt:
-            _stop(ctx, "splitopt: interrupted", INTERRUPTED)
+            _stop(ctx, ["splitopt: interrupted"], INTERRUPTED)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader of the output has gone: click's business
                 raise
-            _stop(ctx, f"splitopt: error: {_line(error)}", 1)
+            _stop(ctx, [f"splitopt: error: {_line(error)}"], 1)
         except Exception as error:
             _stop(
                 ctx,
-                f"splitopt: unexpected error: {type(error).__name__}: {_line(error)} "
-                "(splitopt --debug ... shows where)",
+                [
+                    f"splitopt: unexpected error: {type(error).__name__}: {_line(error)} "
+                    "(splitopt --debug ... shows where)"
+                ],
                 1,
             )
 
@@ -165,11 +170,13 @@ def _line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _stop(ctx: click.Context, message: str, code: int) -> NoReturn:
-    """Leave with `code` after a message on stderr, and the traceback before it where asked for."""
+def _stop(ctx: click.Context, lines: Sequence[str], code: int) -> NoReturn:
+    """Leave with `code` after these lines on stderr, before them the traceback where asked for."""
+    shown = list(lines)
     if ctx.params.get("debug") or os.environ.get("SPLITOPT_DEBUG"):
-        traceback.print_exc()
-    click.echo(message, err=True)
+        shown = [*traceback.format_exc().split("\n"), *lines]
+    for line in shown:
+        click.echo(printable(line), err=True)
     raise click.exceptions.Exit(code)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from splitopt.bench.commands.arguments import SetOrInstance
-from splitopt.bench.commands.output import echo_json, echo_table, json_option
+from splitopt.bench.commands.output import echo_json, echo_table, json_option, say
 
 if TYPE_CHECKING:
     from splitopt.instances.library.best_known import KnownInstance
@@ -159,4 +159,4 @@ def export_solu(file: Path, sets: tuple[str, ...], as_json: bool) -> None:
         echo_json({"file": str(file), **counts})
     else:
         parts = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-        click.echo(f"{file}: {parts or 'no instance'}")
+        say(f"{file}: {parts or 'no instance'}")

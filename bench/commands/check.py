@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from splitopt.bench.commands.arguments import InstanceName, open_instance
-from splitopt.bench.commands.output import echo_json, echo_table, json_option, note
+from splitopt.bench.commands.output import echo_json, echo_table, json_option, note, say
 
 VIOLATED = 1
 
@@ -112,9 +112,9 @@ def _check_plan(instance: str, plan: Path, as_json: bool) -> bool:
         )
     elif verdict.feasible:
         unit = problem_of(problem_instance).unit
-        click.echo(f"feasible; objective {objective:.10g}{unit}")
+        say(f"feasible; objective {objective:.10g}{unit}")
     else:
-        click.echo(
+        say(
             f"infeasible: {len(verdict.violations)} constraint"
             f"{'s' if len(verdict.violations) > 1 else ''} broken"
         )

@@ -10,7 +10,14 @@ from typing import Any
 import click
 
 from splitopt.bench.commands.arguments import SetOrInstance
-from splitopt.bench.commands.output import check_writable, echo_json, echo_table, json_option, note
+from splitopt.bench.commands.output import (
+    check_writable,
+    echo_json,
+    echo_table,
+    json_option,
+    note,
+    say,
+)
 from splitopt.bench.commands.selection import select_instances
 from splitopt.bench.commands.step_progress import progress
 
@@ -235,4 +242,4 @@ def _tell(document: dict[str, Any]) -> None:
         columns |= {"grid": "grid: yes/part/no %", "assumption": "moved most by"}
     echo_table({**columns, "text": "claim"}, rows)
     for gap in document["gaps"]:
-        click.echo(f"missing: {gap}")
+        say(f"missing: {gap}")

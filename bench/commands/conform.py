@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from splitopt.bench.commands.arguments import MethodName, plugin_option
-from splitopt.bench.commands.output import echo_json, echo_table, json_option, note
+from splitopt.bench.commands.output import echo_json, echo_table, json_option, note, say
 
 if TYPE_CHECKING:
     from splitopt.bench.methods.conformance.trial import Finding
@@ -144,5 +144,5 @@ def _tell(findings: list[Finding]) -> None:
     )
     failed = [found for found in findings if not found.passed]
     for found in failed:
-        click.echo(f"FAILED {found.method} ({found.problem}), {found.check}: {found.failure}")
-    click.echo(f"{len(findings) - len(failed)} of {len(findings)} checks passed")
+        say(f"FAILED {found.method} ({found.problem}), {found.check}: {found.failure}")
+    say(f"{len(findings) - len(failed)} of {len(findings)} checks passed")

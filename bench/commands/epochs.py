@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from splitopt.bench.commands.arguments import SetOrInstance, open_instance
-from splitopt.bench.commands.output import echo_json, echo_table, json_option, note
+from splitopt.bench.commands.output import echo_json, echo_table, json_option, note, say
 from splitopt.bench.commands.selection import select_instances
 
 if TYPE_CHECKING:
@@ -187,9 +187,9 @@ def _tell(document: dict[str, Any]) -> None:
         if not document[key]:
             continue
         if not first:
-            click.echo("")
+            say("")
         first = False
-        click.echo(heading)
+        say(heading)
         echo_table(columns, as_text(document[key]))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from splitopt.bench.commands.arguments import InstanceName, open_instance
-from splitopt.bench.commands.output import echo_json, json_option, note
+from splitopt.bench.commands.output import echo_json, json_option, note, say
 
 
 @click.command(
@@ -48,7 +48,7 @@ def explain(instance: str, time_limit: float, as_json: bool) -> None:
         )
         return
     if found.status == "infeasible":
-        click.echo(f"{found.instance}: no plan exists, proved by {found.method}.")
+        say(f"{found.instance}: no plan exists, proved by {found.method}.")
     elif found.objective is None:
         note(
             f"{found.instance}: {found.method} found nothing within {time_limit:g} s; raise "
@@ -59,6 +59,6 @@ def explain(instance: str, time_limit: float, as_json: bool) -> None:
         if found.status != "optimal":
             what = "best found"
             bound = f" (the optimum is at least {found.bound:.8g})" if found.bound else ""
-        click.echo(f"{found.instance}: {what} {found.objective:.8g}{bound}, by {found.method}.")
+        say(f"{found.instance}: {what} {found.objective:.8g}{bound}, by {found.method}.")
     for finding in found.findings:
-        click.echo(f"- {finding.text}")
+        say(f"- {finding.text}")

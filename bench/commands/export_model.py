@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from splitopt.bench.commands.arguments import InstanceName, open_instance
-from splitopt.bench.commands.output import echo_json, json_option
+from splitopt.bench.commands.output import echo_json, json_option, say
 
 # Listed here so that --help needs no Pyomo; a test holds them to the formulations' own lists.
 FORMULATIONS = {
@@ -83,11 +83,9 @@ def export(
     if as_json:
         echo_json({"instance": found.name, "formulation": formulation, "file": str(out), **size})
     else:
-        click.echo(
-            "{}: {rows} rows, {columns} columns, {integers} of them integer".format(out, **size)
-        )
+        say("{}: {rows} rows, {columns} columns, {integers} of them integer".format(out, **size))
         joules = " J" if found.problem == "cift" else ""
-        click.echo(
+        say(
             f"objective in units of {size['objective_unit']:.17g}{joules}; solvers also stop at "
             "absolute gaps (HiGHS 1e-6): set them to 0 for a proof"
         )

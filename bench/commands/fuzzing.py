@@ -6,9 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
-from splitopt.bench.commands.output import echo_json, echo_table, note
+from splitopt.bench.commands.output import echo_json, echo_table, note, say
 
 __all__ = ["fuzz_and_tell"]
 
@@ -69,13 +67,11 @@ def fuzz_and_tell(
         kinds = ", ".join(f"{number} {kind}" for kind, number in tally.instances.items())
         echo_table({key: key for key in rows[0]} if rows else {}, rows, f"{problem}: {kinds}")
         for one in tally.found:
-            click.echo(
-                f"FAILED {problem} {one.index}, {one.attempt.label}: {one.failure.statement}"
-            )
+            say(f"FAILED {problem} {one.index}, {one.attempt.label}: {one.failure.statement}")
         for file in files:
-            click.echo(f"written {file}")
+            say(f"written {file}")
         runs = sum(int(row["runs"]) for row in rows)
-        click.echo(f"{runs} runs, {len(tally.found)} claims refuted")
+        say(f"{runs} runs, {len(tally.found)} claims refuted")
     if as_json:
         echo_json(documents)
     return held

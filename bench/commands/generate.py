@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from splitopt.bench.commands.arguments import read_assignments
-from splitopt.bench.commands.output import echo_json, echo_table, json_option
+from splitopt.bench.commands.output import echo_json, echo_table, json_option, say, say_all
 
 if TYPE_CHECKING:
     from splitopt.instances.generators import Family
@@ -82,7 +82,7 @@ def generate(
     }
     instance = generators.generate(family, seed, name=name, **turned)
     if out is None:
-        click.echo(canonical(instance.to_document(), indent=1).decode())
+        say_all(canonical(instance.to_document(), indent=1).decode())
         return
     write_json(out, instance.to_document(), indent=None if out.suffix == ".gz" else 1)
     if as_json:
@@ -90,7 +90,7 @@ def generate(
             {"instance": instance.name, "content_hash": instance.content_hash, "file": str(out)}
         )
     else:
-        click.echo(f"{instance.name} written to {out}")
+        say(f"{instance.name} written to {out}")
 
 
 def read_knob(family: Family, knob: str, text: str) -> object:
@@ -155,7 +155,7 @@ def _knobs(family: Family, as_json: bool) -> None:
     if as_json:
         echo_json({"family": family.name, "problem": family.problem, "knobs": knobs})
         return
-    click.echo(f"{family.name} ({family.problem}): {family.purpose}")
+    say(f"{family.name} ({family.problem}): {family.purpose}")
     echo_table(
         {"knob": "knob", "value": "default"},
         [

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from splitopt.bench.commands.output import echo_json, echo_table, json_option
+from splitopt.bench.commands.output import echo_json, echo_table, json_option, say
 
 FAILED = 1
 
@@ -66,8 +66,8 @@ def grade(
             }
         )
     else:
-        click.echo("passed" if found.passed else "not yet")
+        say("passed" if found.passed else "not yet")
         for remark in found.remarks:
-            click.echo(f"  {remark}")
+            say(f"  {remark}")
     if not found.passed:
         ctx.exit(FAILED)

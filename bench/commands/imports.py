@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from splitopt.bench.commands.output import note
+from splitopt.bench.commands.output import note, say_all
 
 if TYPE_CHECKING:
     from splitopt.instances.cift.model import CiftInstance
@@ -266,6 +266,6 @@ def _write(document: dict[str, object], out: Path | None) -> None:
     from splitopt.instances.core.documents import canonical, write_json
 
     if out is None:
-        click.echo(canonical(document, indent=1).decode())
+        say_all(canonical(document, indent=1).decode())
     else:
         write_json(out, document, indent=None if out.suffix == ".gz" else 1)

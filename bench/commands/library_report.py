@@ -6,9 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-import click
-
-from splitopt.bench.commands.output import echo_json, echo_table
+from splitopt.bench.commands.output import echo_json, echo_table, say
 
 __all__ = ["check_and_tell"]
 
@@ -43,15 +41,15 @@ def check_and_tell(
             }
         )
         return bool(found.findings)
-    click.echo(
+    say(
         f"{found.checked} instances checked: {found.closed} closed, {found.twice} of them by two "
         f"solvers or more, {len(found.open)} open"
     )
     if found.open:
-        click.echo("open: " + ", ".join(found.open))
+        say("open: " + ", ".join(found.open))
     _tell_programs(found.programs, each)
     if results:
-        click.echo(f"{found.rows} rows of results held against them")
+        say(f"{found.rows} rows of results held against them")
     if found.findings:
         columns = {"instance": "instance", "kind": "kind", "statement": "what is wrong"}
         echo_table(
@@ -62,7 +60,7 @@ def check_and_tell(
             ],
         )
     else:
-        click.echo("nothing contradicts anything")
+        say("nothing contradicts anything")
     return bool(found.findings)
 
 
@@ -80,4 +78,4 @@ def _tell_programs(programs: Mapping[str, tuple[str, ...]], each: bool) -> None:
         for behind in programs.values()
     )
     for names, count in engines.most_common():
-        click.echo(f"  {count:4} by {names}")
+        say(f"  {count:4} by {names}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from splitopt.bench.commands.arguments import MethodName, plugin_option
-from splitopt.bench.commands.output import echo_json, echo_table, json_option, note
+from splitopt.bench.commands.output import echo_json, echo_table, json_option, note, say
 
 if TYPE_CHECKING:
     from splitopt.bench.methods.registry import Entry
@@ -107,11 +107,11 @@ def _one_method(name: str, known: list[Entry], as_json: bool) -> None:
         echo_json(documents)
         return
     for entry, document in zip(found, documents, strict=True):
-        click.echo(f"{entry.name} ({entry.problem}, {entry.kind}): {entry.summary}")
+        say(f"{entry.name} ({entry.problem}, {entry.kind}): {entry.summary}")
         rows = document["options"]
         assert isinstance(rows, list)
         if not rows:
-            click.echo("  no options")
+            say("  no options")
             continue
         echo_table(
             {

@@ -10,7 +10,19 @@ from pathlib import Path
 
 import click
 
-__all__ = ["Cell", "check_writable", "echo_json", "echo_table", "figure", "json_option", "note"]
+from splitopt.instances.core.printable import printable
+
+__all__ = [
+    "Cell",
+    "check_writable",
+    "echo_json",
+    "echo_table",
+    "figure",
+    "json_option",
+    "note",
+    "say",
+    "say_all",
+]
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON for programs instead of text."
@@ -24,9 +36,20 @@ def echo_json(document: object) -> None:
     click.echo(json.dumps(document, indent=1, allow_nan=False))
 
 
-def note(message: str) -> None:
+def say(line: str = "") -> None:
+    """Print a line for people on stdout; whatever stands in it, it stays one line and harmless."""
+    click.echo(printable(line))
+
+
+def say_all(text: str) -> None:
+    """Print a text of several lines, in which what others wrote is escaped already, on stdout."""
+    for line in text.split("\n"):
+        say(line)
+
+
+def note(line: str) -> None:
     """Print a line for people on stderr, so that stdout stays data."""
-    click.echo(message, err=True)
+    click.echo(printable(line), err=True)
 
 
 def figure(value: Cell) -> str:
@@ -37,7 +60,7 @@ def figure(value: Cell) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.6g}"
-    return str(value)
+    return printable(str(value))
 
 
 def echo_table(
@@ -65,7 +88,9 @@ def echo_table(
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left")
+        table = Table(
+            title=Text(printable(title)) if title else None, box=SIMPLE_HEAD, title_justify="left"
+        )
         for key, heading in columns.items():
             table.add_column(
                 heading, justify="right" if key in numeric else "left", overflow="fold"
@@ -76,7 +101,7 @@ def echo_table(
         Console().print(table)
         return
     if title:
-        click.echo(title)
+        say(title)
     headings = list(columns.values())
     widths = [max(len(line[i]) for line in (headings, *cells)) for i in range(len(headings))]
     for line in (headings, *cells):
@@ -84,7 +109,7 @@ def echo_table(
             cell.rjust(width) if key in numeric else cell.ljust(width)
             for key, cell, width in zip(columns, line, widths, strict=True)
         ]
-        click.echo("  ".join(parts).rstrip())
+        say("  ".join(parts).rstrip())
 
 
 def check_writable(option: str, path: Path) -> None:

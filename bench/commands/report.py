@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from splitopt.bench.commands.output import echo_json, json_option
+from splitopt.bench.commands.output import echo_json, json_option, say, say_all
 
 
 @click.command(
@@ -28,5 +28,6 @@ def report(directory: Path, as_json: bool) -> None:
     if as_json:
         echo_json({"report": str(written)})
         return
-    click.echo(tables)
-    click.echo(f"\nreport: {written}")
+    say_all(tables)
+    say()
+    say(f"report: {written}")

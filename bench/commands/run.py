@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from splitopt.bench.commands.arguments import MethodNames, SetOrInstance, plugin_option
-from splitopt.bench.commands.output import echo_json, echo_table, json_option, note
+from splitopt.bench.commands.output import echo_json, echo_table, json_option, note, say
 from splitopt.bench.commands.selection import (
     read_bytes_limit,
     read_method_options,
@@ -229,7 +229,7 @@ def _tell_plan(plan: RunPlan, out: Path, as_json: bool) -> None:
         {"method": "method", "problem": "problem", "runs": "runs"},
         [{"method": m, "problem": p, "runs": n} for (p, m), n in counts.items()],
     )
-    click.echo(
+    say(
         f"{len(plan)} runs, {len(plan) - len(plan.left)} done, {len(plan.left)} left; at worst "
         f"{_duration(plan.worst_case_s)} with {plan.jobs} at a time"
     )
@@ -283,15 +283,15 @@ def _document(summary: RunSummary) -> dict[str, object]:
 def _tell(summary: RunSummary) -> None:
     ends = ", ".join(f"{count} {name}" for name, count in summary.terminations.items())
     verdicts = ", ".join(f"{count} {name}" for name, count in summary.verdicts.items())
-    click.echo(
+    say(
         f"{summary.done_now} runs in {_duration(summary.wall_time_s)}, {summary.done_before} "
         f"done before; of {summary.planned}"
     )
-    click.echo(f"ended: {ends or 'none'}")
-    click.echo(f"judged: {verdicts or 'none'}")
+    say(f"ended: {ends or 'none'}")
+    say(f"judged: {verdicts or 'none'}")
     if summary.overhead_s is not None:
-        click.echo(f"overhead: median {summary.overhead_s:.3f} s a run, outside the solve")
+        say(f"overhead: median {summary.overhead_s:.3f} s a run, outside the solve")
     _tell_skipped([one.reason for one in summary.skipped], summary.planned)
     for one in summary.contradictions:
         note(f"splitopt: contradiction: {one.instance_name}: {one.kind}: {one.statement}")
-    click.echo(f"results in {summary.out}; splitopt report {summary.out} shows them")
+    say(f"results in {summary.out}; splitopt report {summary.out} shows them")

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from splitopt.bench.commands.arguments import InstanceName, open_instance
-from splitopt.bench.commands.output import check_writable, echo_json, json_option, note
+from splitopt.bench.commands.output import (
+    check_writable,
+    echo_json,
+    json_option,
+    note,
+    say,
+    say_all,
+)
 
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance, Plan
@@ -100,26 +107,26 @@ def show(
 
         show_cift.show_instance(problem_instance)
         if decisions is not None:
-            click.echo("")
+            say("")
             show_cift.show_plan(problem_instance, decisions)
         return
     from splitopt.bench.commands import show_mepra
 
     show_mepra.show_instance(problem_instance)
     if decisions is not None:
-        click.echo("")
+        say("")
         show_mepra.show_plan(problem_instance, decisions)
 
 
 def _heading(instance: Instance) -> None:
-    click.echo(f"{instance.name} ({instance.problem})  {instance.content_hash[:12]}")
+    say(f"{instance.name} ({instance.problem})  {instance.content_hash[:12]}")
     if instance.description:
-        click.echo(instance.description)
+        say_all(instance.description)
     for line in instance.assumptions:
-        click.echo(f"  assumed: {line}")
+        say(f"  assumed: {line}")
     if instance.origin:
         made = ", ".join(f"{key} {value}" for key, value in instance.origin.items())
-        click.echo(f"  made by: {made}")
+        say(f"  made by: {made}")
 
 
 def _document(instance: Instance, plan: Plan | None) -> dict[str, object]:

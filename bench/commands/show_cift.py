@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
-from splitopt.bench.commands.output import echo_table, figure
+from splitopt.bench.commands.output import echo_table, figure, say
 from splitopt.instances.cift.judge import evaluate_cift
 from splitopt.instances.cift.model import CiftInstance, SpeedInterval, Speeds
 from splitopt.instances.cift.plan import CiftPlan
@@ -31,7 +29,7 @@ def _speeds(speeds: Speeds) -> str:
 
 def _rest(total: int) -> None:
     if total > _MOST_ROWS:
-        click.echo(f"... and {total - _MOST_ROWS} more")
+        say(f"... and {total - _MOST_ROWS} more")
 
 
 def _deadline(value: float | None) -> str:
@@ -40,13 +38,13 @@ def _deadline(value: float | None) -> str:
 
 def show_instance(instance: CiftInstance) -> None:
     """Print nodes, links, models and configurations."""
-    click.echo(
+    say(
         f"\n{len(instance.nodes)} nodes, {len(instance.links)} links, {len(instance.models)} "
         f"models, {len(instance.compressions)} compression levels, "
         f"{len(instance.configurations)} configurations"
     )
     target = instance.error_target
-    click.echo(
+    say(
         f"{instance.requests} requests; deadlines: inference "
         f"{_deadline(instance.inference_deadline_s)} a request, fine-tuning "
         f"{_deadline(instance.fine_tuning_deadline_s)} in all; error target "
@@ -77,7 +75,7 @@ def show_instance(instance: CiftInstance) -> None:
         ],
     )
     _rest(len(instance.nodes))
-    click.echo("")
+    say("")
     if instance.links:
         echo_table(
             {
@@ -97,7 +95,7 @@ def show_instance(instance: CiftInstance) -> None:
             ],
         )
         _rest(len(instance.links))
-        click.echo("")
+        say("")
     echo_table(
         {
             "model": "model",
@@ -117,7 +115,7 @@ def show_instance(instance: CiftInstance) -> None:
             for model in instance.models[:_MOST_ROWS]
         ],
     )
-    click.echo("")
+    say("")
     echo_table(
         {
             "model": "configuration",
@@ -153,7 +151,7 @@ def show_plan(instance: CiftInstance, plan: Plan) -> None:
         raise InputError("plan", type(plan).__name__, "a plan of cift", "give another plan")
     result = evaluate_cift(instance, plan)
     broken = check(instance, plan)
-    click.echo(
+    say(
         f"plan: {plan.model}, {plan.compression}, data of {plan.source} ({plan.fraction:g}), "
         f"{len(plan.hosts)} host{'s' if len(plan.hosts) != 1 else ''}"
     )
@@ -200,6 +198,6 @@ def show_plan(instance: CiftInstance, plan: Plan) -> None:
         },
         rows,
     )
-    click.echo(f"objective {result.objective:.10g} J")
+    say(f"objective {result.objective:.10g} J")
     for violation in broken:
-        click.echo(f"violation {violation.constraint}: {violation.statement}")
+        say(f"violation {violation.constraint}: {violation.statement}")

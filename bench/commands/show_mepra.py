@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
 import numpy as np
 
-from splitopt.bench.commands.output import echo_table
+from splitopt.bench.commands.output import echo_table, say
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import check
 from splitopt.instances.mepra.judge import evaluate_mepra
@@ -24,7 +23,7 @@ _MOST_ROWS = 30
 
 def _rest(total: int) -> None:
     if total > _MOST_ROWS:
-        click.echo(f"... and {total - _MOST_ROWS} more devices")
+        say(f"... and {total - _MOST_ROWS} more devices")
 
 
 def _exits(bits: int, layers: int) -> str:
@@ -34,12 +33,12 @@ def _exits(bits: int, layers: int) -> str:
 
 def show_instance(instance: MepraInstance) -> None:
     """Print capacity, weights, networks and devices."""
-    click.echo(
+    say(
         f"\n{instance.devices} devices, edge capacity "
         f"{instance.edge_capacity_flop_per_s / 1e9:.6g} GFLOP/s, bandwidth "
         f"{instance.bandwidth_bit_per_s / 1e6:.6g} Mbit/s a device"
     )
-    click.echo(
+    say(
         f"weights {instance.weight_time_per_s:.6g} a second, {instance.weight_energy_per_j:.6g} "
         f"a joule; exits {instance.exits}; fractions read {instance.exit_fractions.reading}\n"
     )
@@ -64,7 +63,7 @@ def show_instance(instance: MepraInstance) -> None:
             for index, profile in enumerate(instance.profiles)
         ],
     )
-    click.echo("")
+    say("")
     rows: list[dict[str, str | int | float | bool | None]] = []
     for i in range(min(instance.devices, _MOST_ROWS)):
         profile = int(instance.profile[i])
@@ -101,7 +100,7 @@ def show_plan(instance: MepraInstance, plan: Plan) -> None:
     result = evaluate_mepra(instance, plan)
     layers = instance.layers[instance.profile]
     inside = int(np.count_nonzero((plan.splits > 0) & (plan.splits < layers)))
-    click.echo(
+    say(
         f"plan: {int(np.count_nonzero(plan.splits == layers))} devices alone, "
         f"{int(np.count_nonzero(plan.splits == 0))} on the edge, {inside} split in between"
     )
@@ -133,9 +132,9 @@ def show_plan(instance: MepraInstance, plan: Plan) -> None:
         rows,
     )
     _rest(instance.devices)
-    click.echo(
+    say(
         f"cost {result.objective:.10g}; latency {result.latency_s:.6g} s and energy "
         f"{result.energy_j:.6g} J over all devices"
     )
     for violation in check(instance, plan):
-        click.echo(f"violation {violation.constraint}: {violation.statement}")
+        say(f"violation {violation.constraint}: {violation.statement}")

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-import click
-
-from splitopt.bench.commands.output import Cell, echo_json, echo_table, note
+from splitopt.bench.commands.output import Cell, echo_json, echo_table, note, say
 from splitopt.instances.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -77,7 +75,7 @@ def show_tree(
     _tell(instance, tree, epsilon, best)
     if out is not None:
         for line in left_out:
-            click.echo(line)
+            say(line)
         note(f"picture: {out}")
 
 
@@ -122,7 +120,7 @@ def _nothing(instance: CiftInstance, best: _Best, configuration: int | None, as_
     if as_json:
         echo_json({"instance": instance.name, "tree": None, "reason": said})
     else:
-        click.echo(f"{instance.name}: {said}")
+        say(f"{instance.name}: {said}")
 
 
 def _names(instance: CiftInstance, tree: Tree) -> str:
@@ -160,8 +158,8 @@ def _tell(instance: CiftInstance, tree: Tree, epsilon: float, best: _Best) -> No
 
     from splitopt.heuristics.jqodi.cift.tree import FATES
 
-    click.echo(f"{instance.name}: {_names(instance, tree)}")
-    click.echo(_rule(instance, epsilon))
+    say(f"{instance.name}: {_names(instance, tree)}")
+    say(_rule(instance, epsilon))
     rows: list[dict[str, Cell]] = []
     for done in range(int(tree.blocks.max(initial=0)) + 1):
         here = tree.blocks == done
@@ -171,14 +169,14 @@ def _tell(instance: CiftInstance, tree: Tree, epsilon: float, best: _Best) -> No
     shown = [name for name in FATES if any(row[name] for row in rows)]
     echo_table({"blocks": "blocks done", **{name: name for name in shown}}, rows)
     if tree.doors is not None:
-        click.echo(f"{len(tree.doors)} choices ruled out by a deadline before a label was made")
+        say(f"{len(tree.doors)} choices ruled out by a deadline before a label was made")
     if not tree.complete:
-        click.echo(f"cut short after {len(tree)} labels")
+        say(f"cut short after {len(tree)} labels")
     for number, line in enumerate(_key(tree, None), 1):
-        click.echo(f"  {number} {line}")
+        say(f"  {number} {line}")
     path = np.flatnonzero(tree.optimal)
     if len(path):
-        click.echo(f"best path: {_against(float(tree.energy_j[path[-1]]), best)}")
+        say(f"best path: {_against(float(tree.energy_j[path[-1]]), best)}")
 
 
 def _speed(value: float) -> str:

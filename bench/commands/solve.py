@@ -18,7 +18,7 @@ from splitopt.bench.commands.arguments import (
     plugin_option,
     read_assignments,
 )
-from splitopt.bench.commands.output import check_writable, echo_json, figure, json_option, note
+from splitopt.bench.commands.output import check_writable, echo_json, figure, json_option, note, say
 from splitopt.bench.commands.selection import read_bytes_limit
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def solve(
         if result.plan is None:
             note(f"splitopt: no plan found, {out} is not written")
         elif not as_json:
-            click.echo(f"plan         {out}")
+            say(f"plan         {out}")
     if stop.is_set():
         note("splitopt: interrupted")
         ctx.exit(INTERRUPTED)
@@ -229,24 +229,24 @@ def _tell(instance: Instance, method: str, result: Result, violations: list[Viol
         **result.summary(unit),
     }
     for name, value in lines.items():
-        click.echo(f"{name:<12} {value}")
+        say(f"{name:<12} {value}")
     told = result.trajectory[-1].objective if result.trajectory else None
     if result.plan is None and told is not None:
         shown = f"{told:.10g}{unit}, as the method told; its plan was not sent"
-        click.echo(f"{'incumbent':<12} {shown}")
+        say(f"{'incumbent':<12} {shown}")
     for violation in violations:
         by = ""
         if relaxed and violation.value is not None and violation.limit:
             by = f", {violation.value / violation.limit:.6g} times"
         what = "exceeded" if relaxed else "violation"
-        click.echo(f"{what:<12} {violation.constraint}: {violation.statement}{by}")
-    click.echo(f"{'verdict':<12} {_verdict(result)}")
+        say(f"{what:<12} {violation.constraint}: {violation.statement}{by}")
+    say(f"{'verdict':<12} {_verdict(result)}")
     # What was guaranteed and certified stands in a line of its own.
     said = ("guaranteed", "certified", "certified_ratio", "verdict", "checked_by", "detail")
     rest = {k: v for k, v in result.statistics.items() if k not in said}
     if rest:
         text = ", ".join(f"{k} {figure(v)}" for k, v in rest.items())
-        click.echo(f"{'statistics':<12} {text}")
+        say(f"{'statistics':<12} {text}")
 
 
 def _verdict(result: Result) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from splitopt.bench.commands.output import echo_json, echo_table, json_option
+from splitopt.bench.commands.output import echo_json, echo_table, json_option, say
 
 
 @click.command(
@@ -59,12 +59,12 @@ def status(directory: Path, as_json: bool) -> None:
             for (problem, method), line in sorted(counts.items())
         ],
     )
-    click.echo(f"{len(rows)} runs recorded, {claimed} in progress, {known} instances")
+    say(f"{len(rows)} runs recorded, {claimed} in progress, {known} instances")
     if calls:
         last = calls[-1]
-        click.echo(f"last started {last['started_at']}: {' '.join(last.get('command', []))}")
+        say(f"last started {last['started_at']}: {' '.join(last.get('command', []))}")
     if planned:
-        click.echo(f"of its {planned} runs {done} are done, {planned - done} are left")
+        say(f"of its {planned} runs {done} are done, {planned - done} are left")
 
 
 _ENDS = (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from splitopt.bench.commands.output import echo_json, json_option
+from splitopt.bench.commands.output import echo_json, json_option, say, say_all
 from splitopt.instances.core.errors import InputError
 
 _FOLDER = click.Path(path_type=Path)
@@ -58,9 +58,10 @@ def compare(
             line["time"] = method.statement
         echo_json({**document, "regressed": found.regressed})
     else:
-        click.echo(comparison_text(found))
+        say_all(comparison_text(found))
         if check and found.regressed:
-            click.echo("\nREGRESSED: " + ", ".join(found.regressed))
+            say()
+            say("REGRESSED: " + ", ".join(found.regressed))
     if check and found.regressed:
         ctx.exit(1)
 
@@ -82,7 +83,7 @@ def merge(sources: tuple[Path, ...], out: Path, as_json: bool) -> None:
     if as_json:
         echo_json({"out": str(out), "added": found.added, "there": found.there})
     else:
-        click.echo(f"{found.added} runs added to {out}, {found.there} were there")
+        say(f"{found.added} runs added to {out}, {found.there} were there")
 
 
 @click.command(
@@ -104,4 +105,4 @@ def export(directory: Path, file: Path, as_json: bool) -> None:
     if as_json:
         echo_json({"file": str(file), "rows": count})
     else:
-        click.echo(f"{count} rows written to {file}")
+        say(f"{count} rows written to {file}")

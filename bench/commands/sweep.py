@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from splitopt.bench.commands.arguments import InstanceName, open_instance
-from splitopt.bench.commands.output import check_writable, echo_json, echo_table, json_option, note
+from splitopt.bench.commands.output import (
+    check_writable,
+    echo_json,
+    echo_table,
+    json_option,
+    note,
+    say,
+)
 
 if TYPE_CHECKING:
     from splitopt.heuristics.jqodi.cift.front import Axis, EnergyFront, FrontPoint
@@ -100,7 +107,7 @@ def _thinned(points: tuple[FrontPoint, ...], most: int) -> list[FrontPoint]:
 
 def _tell(instance: CiftInstance, front: EnergyFront, most: int) -> None:
     if not front.points:
-        click.echo("no plan, whatever the deadline" if front.complete else "no plan in that time")
+        say("no plan, whatever the deadline" if front.complete else "no plan in that time")
         return
     kind = "every step" if front.epsilon == 0 else f"within {front.epsilon:g}"
     if not front.complete:
@@ -128,9 +135,7 @@ def _tell(instance: CiftInstance, front: EnergyFront, most: int) -> None:
         rows,
         f"{instance.name}: energy against the {front.axis} deadline",
     )
-    click.echo(
-        f"{len(front.points)} steps ({kind}), {front.labels} labels, {front.runtime_s:.2f} s"
-    )
+    say(f"{len(front.points)} steps ({kind}), {front.labels} labels, {front.runtime_s:.2f} s")
 
 
 def _draw(instance: CiftInstance, front: EnergyFront, path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from splitopt.bench.commands.output import check_writable, echo_json, json_option, note
+from splitopt.bench.commands.output import check_writable, echo_json, json_option, note, say
 from splitopt.instances.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -100,12 +100,12 @@ def train(
         )
         return
     score = "-" if outcome.score is None else f"{outcome.score:.6g}"
-    click.echo(
+    say(
         f"{outcome.updates} updates ({outcome.stopped}), {outcome.seconds:.0f} s "
         f"({outcome.processor_s:.0f} s of the processor), best validation score {score}"
         f" after {outcome.best_update} updates"
     )
-    click.echo(f"policy {trained.digest[:12]}: {out}")
+    say(f"policy {trained.digest[:12]}: {out}")
     if outcome.stopped == "time":
         note(f"splitopt train {problem} --resume goes on from {checkpoint}")
 

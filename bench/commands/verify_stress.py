@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from splitopt.bench.commands.output import echo_table
+from splitopt.bench.commands.output import echo_table, say
 
 if TYPE_CHECKING:
     from splitopt.bench.verify.adversary import Worst
@@ -61,7 +59,7 @@ class Stress:
     def tell(self) -> None:
         """Print tables."""
         if self.worst:
-            click.echo("")
+            say("")
             echo_table(
                 {
                     "epsilon": "epsilon",
@@ -87,7 +85,7 @@ class Stress:
                 "adversarial search: small CIFT instances with one deadline",
             )
         if self.points:
-            click.echo("")
+            say("")
             epsilons = list(dict.fromkeys(one.epsilon for one in self.points))
             rows = []
             for n in dict.fromkeys(one.stages for one in self.points):

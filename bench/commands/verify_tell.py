@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import click
-
-from splitopt.bench.commands.output import echo_table
+from splitopt.bench.commands.output import echo_table, say
 
 if TYPE_CHECKING:
     from splitopt.bench.verify.verification import Verdict
@@ -40,7 +38,7 @@ def tell(verdicts: Sequence[Verdict], unknown: Sequence[str]) -> None:
     from splitopt.bench.verify.figures import COLUMNS, exponents, summary
 
     echo_table(COLUMNS, summary(verdicts))
-    click.echo("")
+    say("")
     echo_table(
         {
             "problem": "problem",
@@ -56,17 +54,15 @@ def tell(verdicts: Sequence[Verdict], unknown: Sequence[str]) -> None:
     )
     shares = [v.labels / v.label_bound for v in verdicts if v.label_bound and v.labels]
     if shares:
-        click.echo(
-            f"\nlabels made come to {max(shares):.3g} of the polynomial bound stated, at most"
-        )
+        say(f"\nlabels made come to {max(shares):.3g} of the polynomial bound stated, at most")
     count = len({v.instance for v in verdicts if v.proven})
     broken = sum(bool(v.violations) for v in verdicts)
-    click.echo(f"{count} instances with a proven optimum, {len(verdicts)} runs, {broken} violated")
+    say(f"{count} instances with a proven optimum, {len(verdicts)} runs, {broken} violated")
     left = list(_open(verdicts))
     if left:
-        click.echo(f"{len(left)} open, held against the best plan and bound known: {_some(left)}")
+        say(f"{len(left)} open, held against the best plan and bound known: {_some(left)}")
     if unknown:
-        click.echo(f"{len(unknown)} of which nothing is known: {_some(unknown)}")
+        say(f"{len(unknown)} of which nothing is known: {_some(unknown)}")
 
 
 def _some(names: Sequence[str]) -> str:

@@ -32,6 +32,25 @@ def _cell(value: Any) -> Any:
     return json.dumps(value, separators=(",", ":"))
 
 
+def _csv_cell(value: Any) -> Any:
+    """Return a value for a CSV file: a text that a spreadsheet would run as a formula gets a `'`.
+
+    Only texts that others wrote begin so; numbers, and texts that are numbers, stay as they are. A
+    carriage return, which the writer does not quote and readers take for the end of a row, becomes
+    a line feed.
+    """
+    if not isinstance(value, str):
+        return value
+    value = value.replace("\r\n", "\n").replace("\r", "\n")
+    if not value.startswith(("=", "+", "-", "@", "\t", "\n")):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
+
+
 def frame(out: str | Path, *, heavy: bool = False) -> pd.DataFrame:
     """Return the rows of the store at `out` as a data frame, a column a field.
 
@@ -77,7 +96,7 @@ def export(out: Path, path: Path) -> int:
     """
     kind = path.suffix.lower()
     if kind == ".csv":
-        table = frame(out)
+        table = frame(out).map(_csv_cell)
         write_bytes(path, table.to_csv(index=False, lineterminator="\n").encode())
         return len(table)
     if kind != ".parquet":

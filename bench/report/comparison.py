@@ -8,6 +8,7 @@ from splitopt.bench.compare.paired import CLOCK_S
 from splitopt.bench.compare.stores import Comparison, MethodComparison
 from splitopt.bench.report.numbers import time_text
 from splitopt.bench.report.text import table
+from splitopt.instances.core.printable import printable
 
 __all__ = ["comparison_text"]
 
@@ -56,7 +57,7 @@ def comparison_text(found: Comparison) -> str:
     """Return a comparison as tables for people, what must be known first."""
     parts = []
     if found.caveats:
-        parts.append("\n".join(textwrap.fill(note, _WIDTH) for note in found.caveats))
+        parts.append("\n".join(textwrap.fill(printable(note), _WIDTH) for note in found.caveats))
     lines = [_line(m) for m in found.methods]
     parts.append(table(HEADER, lines) if lines else "No run is in both stores.")
     if found.changes:

@@ -9,6 +9,7 @@ from pathlib import Path
 from splitopt.bench.compare.data import PROBLEMS, ReportData, load
 from splitopt.bench.compare.summary import SHIFT_S, MethodSummary
 from splitopt.bench.report.numbers import gap_text, time_text
+from splitopt.instances.core.printable import printable
 
 __all__ = ["table", "text_tables"]
 
@@ -27,6 +28,7 @@ COLUMNS = (
 
 def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     """Return lines as columns: the first to the left, the others to the right."""
+    lines = [[printable(cell) for cell in cells] for cells in lines]
     widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
 
     def line(cells: Sequence[str]) -> str:
@@ -78,7 +80,9 @@ def text_tables(out: Path) -> str:
         return f"No runs in {out} yet."
     parts = []
     if data.contradictions:
-        lines = [f"  {c.instance_name}: {c.kind}: {c.statement}" for c in data.contradictions]
+        lines = [
+            printable(f"  {c.instance_name}: {c.kind}: {c.statement}") for c in data.contradictions
+        ]
         parts.append("\n".join([f"CONTRADICTIONS: {len(lines)}", *lines]))
     parts += [_problem(data, problem) for problem in data.problems]
     terms = (
@@ -89,6 +93,6 @@ def text_tables(out: Path) -> str:
         "run that is not right counts with its time limit. virtual best: on each task the "
         "quickest proof, or the best plan at the limit."
     )
-    notes = [textwrap.fill(note, 96) for note in (terms, *data.caveats)]
+    notes = [textwrap.fill(printable(note), 96) for note in (terms, *data.caveats)]
     parts.append("\n".join(notes))
     return "\n\n".join(parts)

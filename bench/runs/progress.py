@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from splitopt.instances.core.printable import printable
+
 if TYPE_CHECKING:
     from splitopt.bench.runs.runner import RunEvent
 
@@ -41,8 +43,10 @@ def progress() -> Iterator[Callable[[RunEvent], None] | None]:
             bar.update(task, total=event.total, completed=event.done, left=left, what=what)
             if event.row is not None and event.row.verdict == "wrong":
                 bar.console.print(
-                    f"wrong: {event.row.method} on {event.row.instance_name}: "
-                    f"{event.row.verdict_reason}",
+                    printable(
+                        f"wrong: {event.row.method} on {event.row.instance_name}: "
+                        f"{event.row.verdict_reason}"
+                    ),
                     markup=False,
                 )
 

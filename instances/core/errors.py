@@ -5,6 +5,8 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Sequence
 
+from splitopt.instances.core.printable import printable
+
 __all__ = ["InputError", "InputErrors"]
 
 _SHOWN = 80
@@ -29,10 +31,7 @@ def _show(value: object) -> str:
 
 def _line(text: str, most: int = _LINE) -> str:
     """Return `text` in one line of at most `most` characters that can be printed."""
-    text = text if len(text) <= most else text[: most - 3] + "..."
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return printable(text if len(text) <= most else text[: most - 3] + "...")
 
 
 class InputError(ValueError):

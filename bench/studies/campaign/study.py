@@ -22,6 +22,7 @@ from splitopt.bench.store.store import FILE_NAME, Store
 from splitopt.bench.studies.campaign.passes import PASSES, Pass
 from splitopt.instances import library
 from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.printable import printable
 
 __all__ = ["main", "unsettled"]
 
@@ -88,9 +89,8 @@ def _run(out: Path, chosen: Sequence[Pass], jobs: int, dry: bool) -> bool:
                 command=["python", "-m", "splitopt.bench.studies", "campaign", "--only", one.name],
             )
         for contradiction in summary.contradictions:
-            sys.stderr.write(
-                f"contradiction: {contradiction.instance_name}: {contradiction.statement}\n"
-            )
+            said = f"contradiction: {contradiction.instance_name}: {contradiction.statement}"
+            sys.stderr.write(printable(said) + "\n")
         fine = fine and summary.ok
         if summary.interrupted:
             raise KeyboardInterrupt

@@ -20,6 +20,7 @@ from splitopt.bench.store.rows import Limits, Row
 from splitopt.bench.store.store import Store
 from splitopt.bench.studies.pages import markdown_table, replace_part
 from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.printable import printable
 
 __all__ = ["INSTANCES", "METHODS", "main", "table"]
 
@@ -68,7 +69,8 @@ def run(out: Path) -> bool:
             command=["python", "-m", "splitopt.bench.studies", "sensitivity"],
         )
         for one in summary.contradictions:
-            sys.stderr.write(f"contradiction: {one.instance_name}: {one.statement}\n")
+            said = printable(f"contradiction: {one.instance_name}: {one.statement}")
+            sys.stderr.write(f"{said}\n")
         fine = fine and summary.ok
     return fine
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from splitopt.bench.cli import COMMANDS, cli
+from splitopt.bench.commands import output
 from splitopt.bench.methods.registry import METHODS
 from splitopt.bench.store.store import Store
 from splitopt.instances.judge import read_instance
@@ -568,3 +570,109 @@ def test_limits_and_overhead_of_a_run(splitopt, instance):
     state = json.loads(splitopt("status", "r", "--json").stdout)
     assert (state["planned"], state["left"]) == (1, 0)
     assert "grace_s" in error_line(splitopt(*run, "--grace", "-1", code=2))
+
+
+# -- what others wrote ---------------------------------------------------------------------------
+
+# Clears the screen, forges a line of ours, turns what follows, colours, sets the title.
+EVIL = "\x1b[2J\nsplitopt: forged\r\u202e\x9b31m\x1b]0;t\x07\u2028"
+HOSTILE = """
+from splitopt.instances.contract.method import Support
+from splitopt.heuristics.baselines.mepra.even import EVEN_SHARES as BASE
+import dataclasses
+EVIL = {evil!r}
+class Own:
+    problem, options, kind, summary = "mepra", BASE.options, "heuristic", "says " + EVIL
+    def __init__(self, name):
+        self.name = name
+    def supports(self, instance):
+        return Support("reason " + EVIL) if self.name == "picky" else Support()
+    def solve(self, *given, **more):
+        print(EVIL)
+        if self.name == "raiser":
+            raise type("Oh" + EVIL, (Exception,), {{}})("error " + EVIL)
+        result = BASE.solve(*given, **more)
+        more = {{"key " + EVIL: "value " + EVIL}}
+        return dataclasses.replace(
+            result,
+            statistics=more,
+            objective=0.0 if self.name == "cheat" else result.objective,
+        )
+METHODS = [Own(name) for name in ("raiser", "picky", "honest", "cheat")]
+"""
+
+
+def harmless(result):
+    """Assert that a terminal shows what was printed as it is, in lines of ours alone."""
+    for line in [*result.stdout.split("\n"), *result.stderr.split("\n")]:
+        assert line.isprintable(), repr(line)
+        assert not line.startswith("splitopt: forged")
+    return result
+
+
+@pytest.mark.parametrize("debug", [(), ("--debug",)], ids=["", "debug"])
+def test_nothing_of_a_method_acts_on_the_terminal(splitopt, own_path, debug):
+    Path("evil.py").write_text(HOSTILE.format(evil=EVIL))
+    plugin = ["--plugin", "evil:METHODS"]
+    asked = [*debug, "solve", "mepra-image-10mbps", *plugin, "--time-limit", "60", "-m"]
+    shown = harmless(splitopt(*asked, "raiser", code=1)).stderr
+    assert "error \\x1b[2J splitopt: forged" in shown
+    shown = harmless(splitopt(*asked, "picky", code=1)).stderr
+    assert "reason \\x1b[2J\\nsplitopt: forged\\r\\u202e\\x9b31m" in shown
+    shown = harmless(splitopt(*asked, "honest")).stdout
+    assert "value \\x1b[2J\\nsplitopt: forged" in shown
+    harmless(splitopt(*asked, "cheat", code=1))
+    harmless(splitopt(*debug, "methods", *plugin))
+    harmless(splitopt(*debug, "solve", "mepra-image-10mbps", "-m", "random" + EVIL, code=2))
+
+
+@pytest.fixture
+def stranger(splitopt, own_path, monkeypatch):
+    """A folder of results in which every text that can hold anything does."""
+    Path("evil.py").write_text(HOSTILE.format(evil=EVIL))
+    run = ["run", "mepra-image-10mbps", "-m", "raiser,picky,honest,cheat,even-shares"]
+    harmless(splitopt(*run, "--plugin", "evil:METHODS", "--time-limit", "60", "--out", "r", code=1))
+    with sqlite3.connect("r/runs.sqlite") as connection:
+        for name in ("detail", "verdict_reason", "status", "termination", "verdict", "started_at"):
+            connection.execute(
+                f"UPDATE runs SET {name} = {name} || ? WHERE method <> 'cheat'", [EVIL]
+            )
+        options = [json.dumps({f"{k} {EVIL}": EVIL}) for k in range(2)]
+        connection.execute("UPDATE runs SET options = ? WHERE method = 'honest'", [options[0]])
+        connection.execute("UPDATE runs SET not_enforced = ?", [json.dumps({EVIL: EVIL})])
+        connection.execute("UPDATE runs SET cluster = ?, bound = objective + 1", [EVIL])
+        for table in ("environments", "calls"):
+            ((key, found),) = connection.execute(f"SELECT rowid, document FROM {table}")
+            document = {
+                k: v + EVIL if isinstance(v, str) else v for k, v in json.loads(found).items()
+            }
+            document |= {"command": [EVIL]} if table == "calls" else {"processor": EVIL}
+            connection.execute(
+                f"UPDATE {table} SET document = ? WHERE rowid = ?", [json.dumps(document), key]
+            )
+        connection.execute("UPDATE calls SET started_at = ?", [EVIL])
+        connection.execute("UPDATE instances SET source = ?", [EVIL])
+    return "r"
+
+
+def test_nothing_of_a_store_acts_on_the_terminal(splitopt, stranger):
+    assert "\\x1b[2J\\nsplitopt: forged" in harmless(splitopt("status", stranger)).stdout
+    shown = harmless(splitopt("report", stranger)).stdout
+    assert "CONTRADICTIONS" in shown
+    assert "\\x1b[2J\\nsplitopt: forged" in shown
+    run = ["run", "mepra-image-10mbps", "-m", "even-shares", "--time-limit", "60", "--out", "other"]
+    splitopt(*run)
+    shown = harmless(splitopt("compare", stranger, "other")).stdout
+    assert "\\x1b[2J\\nsplitopt: forged" in shown
+    harmless(splitopt("check", "--library", "--results", stranger, code=1))
+    harmless(splitopt("export-runs", stranger, "rows.csv"))
+    harmless(splitopt("merge", stranger, "--out", "merged"))
+
+
+def test_commands_print_in_one_way():
+    """By `say`, `note` and the tables, which escape: nothing else writes to the terminal."""
+    folder = Path(output.__file__).parent
+    allowed = {"output.py": 3, "completion.py": 1}
+    found = {path.name: path.read_text().count("click.echo(") for path in folder.glob("*.py")}
+    assert {name: count for name, count in found.items() if count} == allowed
+    assert not any("sys.stdout.write" in path.read_text() for path in folder.glob("*.py"))

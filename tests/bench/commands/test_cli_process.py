@@ -342,3 +342,33 @@ def test_the_current_folder_comes_last_unless_it_is_named(tmp_path, place):
         check=True,
     )
     assert (int(done.stdout) > 0) == (place == "first")
+
+
+def test_a_terminal_gets_no_sequence_of_a_stranger(tmp_path):
+    """Tables are drawn for a terminal in another way than for a pipe."""
+    evil = "\x1b[2J\nforged"
+    (tmp_path / "own.py").write_text(
+        "from splitopt.heuristics.baselines.mepra.even import EVEN_SHARES as BASE\n"
+        "class Own:\n"
+        f"    name, summary, options = 'own', {evil!r}, ()\n"
+        "    supports, solve = BASE.supports, BASE.solve\n"
+        "METHOD = Own()\n"
+    )
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [SPLITOPT, "methods", "--plugin", "own:METHOD"],
+        stdout=theirs,
+        stderr=theirs,
+        cwd=tmp_path,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "200"},
+    )
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):
+        while data := os.read(ours, 1 << 16):
+            shown += data
+    os.close(ours)
+    assert process.wait(60) == 0
+    assert b"own" in shown
+    assert b"\x1b[2J" not in shown
+    assert b"\\x1b[2J" in shown

@@ -225,6 +225,46 @@ def test_export_to_csv(tmp_path):
     assert list(frame(folder)["seed"]) == [0, 0]
 
 
+FORMULAS = ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3", "\t=1", "\r=1", "\n=1"]
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_a_cell_is_no_formula(tmp_path, text):
+    folder = fill(tmp_path / "a", [row(detail=text, verdict_reason=text, cluster=text)])
+    export(folder, tmp_path / "rows.csv")
+    with (tmp_path / "rows.csv").open(newline="") as stream:
+        (line,) = csv.DictReader(stream)
+    shown = "'" + text.replace("\r", "\n")
+    assert {line[name] for name in ("detail", "verdict_reason", "cluster")} == {shown}
+    assert not any(cell.startswith(tuple("=+-@\t\r\n")) for cell in line.values())
+
+
+def test_a_carriage_return_forges_no_row(tmp_path):
+    """The writer quotes line feeds alone: the rest of the text was a row of its own."""
+    texts = [f"a{end}forged,mepra,right" for end in ("\r", "\r\n", "\n")]
+    rows = [row("m", seed, detail=text) for seed, text in enumerate(texts)]
+    export(fill(tmp_path / "a", rows), tmp_path / "rows.csv")
+    with (tmp_path / "rows.csv").open(newline="") as stream:
+        lines = list(csv.DictReader(stream))
+    assert [line["detail"] for line in lines] == ["a\nforged,mepra,right"] * 3
+
+
+def test_numbers_and_honest_texts_stay_as_they_are_in_csv(tmp_path):
+    rows = [
+        row("m", 0, objective=-1.5, bound=-1e-300, detail="-1.5", verdict_reason="a = b - c"),
+        row("m", 1, objective=None, bound=1e300, detail=None, memory_limit_bytes=2**62),
+        row("m", 2, solve_time_s=None, cores=(0, 1), options={"a": -1}, detail="'quoted'"),
+    ]
+    folder = fill(tmp_path / "a", rows)
+    export(folder, tmp_path / "rows.csv")
+    plain = frame(folder).to_csv(index=False, lineterminator="\n")
+    assert (tmp_path / "rows.csv").read_text() == plain
+    with (tmp_path / "rows.csv").open(newline="") as stream:
+        lines = list(csv.DictReader(stream))
+    assert [line["objective"] for line in lines] == ["-1.5", "", "10.0"]
+    assert [line["detail"] for line in lines] == ["-1.5", "", "'quoted'"]
+
+
 def test_export_to_parquet_keeps_types_trajectories_and_plans(tmp_path):
     pd = pytest.importorskip("pandas")
     pytest.importorskip("pyarrow")

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from splitopt.instances.core import documents, fields
 from splitopt.instances.core.documents import canonical, content_hash, read_json, write_json
 from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.printable import printable
 from splitopt.instances.judge import (
     instance_from_document,
     plan_from_document,
@@ -411,3 +412,20 @@ def test_peak_memory_of_reading_is_bounded(tmp_path):
     )
     assert done.stdout.count("\n") == 1
     assert done.stdout.startswith("x.json: got '50000001 brackets'")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain, 12.5 %, größer ≤ ∑ 漢字 🙂", "plain, 12.5 %, größer ≤ ∑ 漢字 🙂"),
+        ("\x1b[2J", "\\x1b[2J"),
+        ("a\nb\r\tc", "a\\nb\\r\\tc"),
+        ("\x9b31m\x07\x00\x7f", "\\x9b31m\\x07\\x00\\x7f"),
+        ("\u202eabc\u2066\u200b\ufeff", "\\u202eabc\\u2066\\u200b\\ufeff"),
+        ("\u2028\x85", "\\u2028\\x85"),
+        ("\ud800", "\\ud800"),  # half of a pair, which no encoding has
+    ],
+)
+def test_what_a_terminal_acts_on_is_shown_instead(text, shown):
+    assert printable(text) == shown
+    assert printable(shown) == shown
