@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -210,6 +211,8 @@ def _tell_plan(plan: RunPlan, out: Path, as_json: bool) -> None:
         {"instance": one.instance_name, "method": one.method, "reason": one.reason}
         for one in plan.skipped
     ]
+    names = list(plan.changed.values())
+    changed = {name: names.count(name) for name in dict.fromkeys(names)}
     if as_json:
         echo_json(
             {
@@ -218,6 +221,7 @@ def _tell_plan(plan: RunPlan, out: Path, as_json: bool) -> None:
                 "done": len(plan) - len(plan.left),
                 "left": len(plan.left),
                 "worst_case_s": plan.worst_case_s,
+                "changed": changed,
                 "skipped": skipped,
             }
         )
@@ -233,7 +237,17 @@ def _tell_plan(plan: RunPlan, out: Path, as_json: bool) -> None:
         f"{len(plan)} runs, {len(plan) - len(plan.left)} done, {len(plan.left)} left; at worst "
         f"{_duration(plan.worst_case_s)} with {plan.jobs} at a time"
     )
+    _tell_changed(changed)
     _tell_skipped([one.reason for one in plan.skipped], len(plan))
+
+
+def _tell_changed(changed: Mapping[str, int]) -> None:
+    """Say of which methods the store has rows of other code."""
+    for method, count in changed.items():
+        note(
+            f"{method} has changed: {count} of these runs were done by other code of that name, or "
+            "by code not recorded; those rows stay, and do not count as done"
+        )
 
 
 def _tell_skipped(reasons: list[str], runs: int) -> None:
@@ -259,6 +273,7 @@ def _document(summary: RunSummary) -> dict[str, object]:
         "done_before": summary.done_before,
         "done_now": summary.done_now,
         "done_by_others": summary.done_by_others,
+        "changed": dict(summary.changed),
         "terminations": dict(summary.terminations),
         "verdicts": dict(summary.verdicts),
         "contradictions": [
@@ -291,6 +306,7 @@ def _tell(summary: RunSummary) -> None:
     say(f"judged: {verdicts or 'none'}")
     if summary.overhead_s is not None:
         say(f"overhead: median {summary.overhead_s:.3f} s a run, outside the solve")
+    _tell_changed(summary.changed)
     _tell_skipped([one.reason for one in summary.skipped], summary.planned)
     for one in summary.contradictions:
         note(f"splitopt: contradiction: {one.instance_name}: {one.kind}: {one.statement}")

@@ -141,6 +141,10 @@ def _caveats(before: ReportData, after: ReportData, *, across: bool) -> list[str
         if values[0] != values[1]:
             first, second = ("; ".join(sorted(map(str, side))) for side in values)
             notes.append(f"Different {what}: A has {first}; B has {second}. {remedy}")
+    codes = [{(row.method, row.method_source) for row in data.rows} for data in (before, after)]
+    shared = {name for name, _ in codes[0]} & {name for name, _ in codes[1]}
+    if changed := sorted(shared & {name for name, _ in codes[0] ^ codes[1]}):
+        notes.append(f"Other code in A than in B under one name: {', '.join(changed)}.")
     for name, data in (("A", before), ("B", after)):
         if any(e.get("commit_changed") for e in data.environments.values()):
             notes.append(f"{name} was measured with uncommitted changes.")

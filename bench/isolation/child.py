@@ -16,8 +16,10 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from splitopt.bench.isolation.source import source_hash
 from splitopt.instances.contract.method import Budget, Guarantee, Progress, Result, read_options
 from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.printable import printable
 from splitopt.instances.judge import plan_from_document
 from splitopt.instances.mepra.plan import MepraPlan
 
@@ -28,6 +30,7 @@ __all__ = ["load_target", "probe", "solve"]
 
 Send = Callable[[dict[str, Any]], None]
 _TEXT = 2000
+_VERSION = 100
 # Devices; larger plans go to the runner now and then, not with each improvement.
 _SMALL_PLAN = 1000
 _BETWEEN_LARGE_S = 2.0
@@ -154,10 +157,21 @@ def _guarded(work: Callable[[], None], send: Send) -> None:
         send({"kind": "error", "type": type(error).__name__, "message": line})
 
 
+def _version(method: Any, target: str) -> str | None:
+    """Return the version that a method, or else its module or package, gives itself."""
+    module = target.partition(":")[0]
+    for holder in (sys.modules.get(name) for name in (module, module.partition(".")[0])):
+        found = getattr(method, "version", None) or getattr(holder, "__version__", None)
+        if isinstance(found, str | int | float):
+            return printable(str(found))[:_VERSION]
+    return None
+
+
 def probe(request: Mapping[str, Any], send: Send) -> None:
     """Describe the methods at a target, with the options as they would be read."""
 
     def work() -> None:
+        source = source_hash(request["target"])
         found = load_target(request["target"])
         methods = found if isinstance(found, list | tuple) else [found]
         described = []
@@ -169,6 +183,8 @@ def probe(request: Mapping[str, Any], send: Send) -> None:
                 "summary": str(getattr(method, "summary", "") or (type(method).__doc__ or ""))
                 .strip()
                 .split("\n")[0],
+                "source": source,
+                "version": _version(method, request["target"]),
             }
             if not callable(getattr(method, "solve", None)):
                 raise InputError("method", request["target"], "an object with solve()", "check it")

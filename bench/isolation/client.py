@@ -167,6 +167,8 @@ class Zygote:
         ------
         ZygoteLostError
             When the zygote died; start another one.
+        InputError
+            When the code of a user's method has changed since the run was planned.
         """
         self._get_ready()
         return _Run(self, watch).go(dict(request))
@@ -200,6 +202,10 @@ class _Run:
                 for end in ends:
                     os.close(end[1])
             reply = self._zygote._receive()
+            if reply.get("changed"):
+                raise InputError(
+                    "method", request["target"], "the source that was planned", "start again"
+                )
             if "failed" in reply:
                 outcome.failed = str(reply["failed"])
             else:

@@ -24,6 +24,7 @@ from typing import Any
 
 from splitopt.bench.isolation import child, wire
 from splitopt.bench.isolation.confine import become_subreaper, confine, die_with_parent
+from splitopt.bench.isolation.source import source_hash
 from splitopt.bench.store.sources import load_instance
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import instance_from_document
@@ -48,6 +49,10 @@ def _kill(pid: int) -> None:
     for kill in (os.killpg, os.kill):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             kill(pid, signal.SIGKILL)
+
+
+class SourceChangedError(Exception):
+    """The code of a user's method is not what it was when its runs were planned."""
 
 
 class Zygote:
@@ -100,11 +105,16 @@ class Zygote:
             instance = scratch = None
             if request["op"] == "solve":
                 instance = self._load(request)
+                source = request["source"]
+                if source is not None and source_hash(request["target"]) != source:
+                    raise SourceChangedError(request["target"])
                 scratch = tempfile.mkdtemp(prefix="splitopt-run-")
         except Exception as error:
             for descriptor in descriptors:
                 os.close(descriptor)
-            wire.send(self._control, {"failed": " ".join(str(error).split())[:2000]})
+            changed = isinstance(error, SourceChangedError)
+            said = " ".join(str(error).split())[:2000]
+            wire.send(self._control, {"failed": said, "changed": changed})
             return
         zygote = os.getpid()
         request["scratch"] = scratch

@@ -153,5 +153,15 @@ def _entries(target: str, described: Mapping[str, Any], known: list[Entry]) -> l
                 raise InputError(
                     "method", name, f"a name other than that of {entry.target}", "rename it"
                 )
-        found.append(Entry(name, each, cast(Kind, kind), target, described["summary"]))
+        found.append(
+            Entry(
+                name,
+                each,
+                cast(Kind, kind),
+                target,
+                described["summary"],
+                source=described["source"],
+                version=described["version"],
+            )
+        )
     return found

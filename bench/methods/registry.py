@@ -51,6 +51,8 @@ class Entry:
     reference
         Its place among the methods that are asked for optima, the likely fastest first. None
         of them shares anything with the label kernel.
+    source, version
+        Of a user's method: the hash of its source, and what it calls itself; None for ours.
     """
 
     name: str
@@ -62,6 +64,8 @@ class Entry:
     solver: str | None = None
     speeds: Speeds = "any"
     reference: int | None = None
+    source: str | None = None
+    version: str | None = None
 
 
 # fmt: off

@@ -40,6 +40,9 @@ class RunPlan(list[PlannedRun]):
         Pairs for which there is no run, with the reason.
     done
         Keys of runs that the store holds already.
+    changed
+        Keys of rows in the store that are of these runs but for other code of a user's method,
+        with its name. They stay, as those of another version of the method.
     jobs
         Runs at a time.
     """
@@ -48,11 +51,13 @@ class RunPlan(list[PlannedRun]):
         super().__init__(runs)
         self.skipped: list[Skipped] = []
         self.done: set[str] = set()
+        self.changed: dict[str, str] = {}
         self.jobs = jobs
 
     def look_up(self, store: Store) -> None:
         """Note which of the runs a store holds."""
         self.done = set(store.keys()) & {run.key for run in self}
+        self.changed = store.other_code(self)
 
     @property
     def left(self) -> list[PlannedRun]:
@@ -145,6 +150,8 @@ def plan_runs(
                     seed,
                     repetition,
                     spec.limits,
+                    entry.source,
+                    entry.version,
                 )
                 for seed in seeds
                 for repetition in range(spec.repetitions)

@@ -159,6 +159,8 @@ def make_row(
         stderr_bytes=outcome.stderr_bytes,
         jobs_on_machine=circumstances.jobs_on_machine,
         cluster=circumstances.cluster,
+        method_source=run.source,
+        method_version=run.version,
     )
     return row, judgement
 

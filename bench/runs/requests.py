@@ -42,6 +42,7 @@ def request_of(
         "instance_hash": run.instance_hash,
         "instance_document": instance_document,
         "target": run.target,
+        "source": run.source,
         "method": run.method,
         "options": dict(run.options),
         "seed": run.seed,

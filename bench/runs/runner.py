@@ -52,6 +52,8 @@ class RunSummary:
         Numbers of runs: of the selection, stored before, by this call, by another runner.
     skipped
         Pairs without a run, with the reason.
+    changed
+        Of a user's methods, by name, numbers of rows in the store that are of other code.
     terminations, verdicts
         Numbers of rows of the selection by termination and by verdict.
     contradictions
@@ -71,6 +73,7 @@ class RunSummary:
     done_now: int
     done_by_others: int
     skipped: tuple[Skipped, ...]
+    changed: Mapping[str, int]
     terminations: Mapping[str, int]
     verdicts: Mapping[str, int]
     contradictions: tuple[Contradiction, ...]
@@ -205,9 +208,15 @@ def run_set(
             done_now=queue.done_now,
             done_by_others=len(mine) - len(chosen.done) - queue.done_now,
             skipped=tuple(chosen.skipped),
+            changed=_count(list(chosen.changed.values())),
             terminations=_count([row.termination for row in mine]),
             verdicts=_count([row.verdict for row in mine]),
-            contradictions=tuple(cross_check(rows, store.best_known())),
+            # What an earlier version of a method said is no fault of this one.
+            contradictions=tuple(
+                cross_check(
+                    [row for row in rows if row.key not in chosen.changed], store.best_known()
+                )
+            ),
             interrupted=work.interrupted,
             overhead_s=statistics.median(queue.overheads_s) if queue.overheads_s else None,
             wall_time_s=time.monotonic() - begin,

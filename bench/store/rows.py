@@ -25,7 +25,7 @@ __all__ = [
     "run_key",
 ]
 
-ROW_VERSION = 2
+ROW_VERSION = 3
 # They become parts of file names and lines of tables.
 _NAMES = ("instance_hash", "instance_name", "problem", "method", "environment_hash")
 
@@ -132,7 +132,8 @@ class Limits:
 class PlannedRun:
     """One run to do: what identifies it, and where the instance is found.
 
-    `instance` is the name or path as given; the hash says what it held when planned.
+    `instance` is the name or path as given; the hash says what it held when planned. So do source
+    and version of the code of a user's method; for ours they are None.
     """
 
     instance: str
@@ -145,10 +146,20 @@ class PlannedRun:
     seed: int
     repetition: int
     limits: Limits
+    source: str | None = None
+    version: str | None = None
 
     @property
     def key(self) -> str:
         """The run's key in a store."""
+        return self._key(self.source, self.version)
+
+    @property
+    def versionless_key(self) -> str:
+        """The key, were the method one of ours: the same whatever the code of a user's is."""
+        return self._key(None, None)
+
+    def _key(self, source: str | None, version: str | None) -> str:
         return run_key(
             self.instance_hash,
             self.method,
@@ -156,6 +167,8 @@ class PlannedRun:
             self.seed,
             self.repetition,
             self.limits,
+            source,
+            version,
         )
 
 
@@ -166,14 +179,19 @@ def run_key(
     seed: int,
     repetition: int,
     limits: Limits,
+    source: str | None = None,
+    version: str | None = None,
 ) -> str:
     """Return the SHA-256 of what makes two runs the same run.
 
     `options` are all options of the method with their values, defaults included, so that a
-    changed default is another run.
+    changed default is another run. So is other code of a user's method. Methods of ours have
+    neither source nor version here: what changes them is a new version of the whole package.
     """
+    code = {"source": source, "version": version}
     return content_hash(
         {
+            **{name: value for name, value in code.items() if value is not None},
             "instance": instance_hash,
             "method": method,
             "options": dict(options),
@@ -243,6 +261,9 @@ class Row:
     # Since version 2.
     jobs_on_machine: int | None = None
     cluster: str | None = None
+    # Since version 3.
+    method_source: str | None = None
+    method_version: str | None = None
 
     @property
     def limits(self) -> Limits:
@@ -254,6 +275,13 @@ class Row:
             self.memory_limit_bytes,
             self.threads,
             self.relative_gap,
+        )
+
+    @property
+    def versionless_key(self) -> str:
+        """As that of a planned run."""
+        return run_key(
+            self.instance_hash, self.method, self.options, self.seed, self.repetition, self.limits
         )
 
     @property

@@ -14,7 +14,7 @@ from splitopt.instances.core.errors import InputError
 
 __all__ = ["COLUMNS", "HEAVY", "VERSION", "decode", "encode", "prepare"]
 
-VERSION = 2
+VERSION = 3
 
 # Fields kept packed in a table of their own, so that a look at ten thousand rows is quick.
 HEAVY = ("trajectory", "plan", "stdout", "stderr")
@@ -45,6 +45,8 @@ _TEXTS = (
     "detail",
     "verdict",
     "verdict_reason",
+    "method_source",
+    "method_version",
 )
 
 
@@ -82,8 +84,17 @@ def _clusters_and_plans(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE TABLE planned (key TEXT PRIMARY KEY, call INTEGER NOT NULL)")
 
 
+def _code_of_methods(connection: sqlite3.Connection) -> None:
+    """Version 3: rows say what code of a user's method they are of; of older ones nobody knows."""
+    connection.execute("ALTER TABLE runs ADD COLUMN method_source TEXT")
+    connection.execute("ALTER TABLE runs ADD COLUMN method_version TEXT")
+
+
 # From a version to the next: each function changes the tables; the number follows by itself.
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _clusters_and_plans}
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {
+    1: _clusters_and_plans,
+    2: _code_of_methods,
+}
 
 
 def prepare(connection: sqlite3.Connection) -> None:

@@ -22,7 +22,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
 
-from splitopt.bench.store.rows import Row, check_name
+from splitopt.bench.store.rows import PlannedRun, Row, check_name
 from splitopt.bench.store.schema import COLUMNS, decode, encode, prepare
 from splitopt.instances.core.documents import content_hash
 from splitopt.instances.core.errors import InputError
@@ -277,6 +277,22 @@ class Store:
             decode(cast(Mapping[str, Any], record), record["document"] if heavy else None)
             for record in found
         ]
+
+    def other_code(self, runs: Sequence[PlannedRun]) -> dict[str, str]:
+        """Return the keys of rows of these runs with other code of their method, and the method.
+
+        Those of ours have no code of their own, and none.
+        """
+        wanted = {run.versionless_key: run for run in runs if run.source or run.version}
+        names = sorted({run.method for run in wanted.values()})
+        marks = ", ".join("?" * len(names))
+        found = {}
+        for record in self._query(f"SELECT * FROM runs WHERE method IN ({marks})", names):
+            row = decode(cast(Mapping[str, Any], record), None)
+            run = wanted.get(row.versionless_key)
+            if run is not None and row.key != run.key:
+                found[row.key] = row.method
+        return found
 
     # -- what rows refer to ----------------------------------------------------------------
 

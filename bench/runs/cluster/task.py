@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from splitopt.bench.isolation.cores import assigned_cores
+from splitopt.bench.isolation.source import source_hash
 from splitopt.bench.isolation.streams import Watch
 from splitopt.bench.runs.cluster.payload import Answer, Task, read_task, write_answer
 from splitopt.bench.runs.record import Circumstances, make_row
@@ -42,24 +43,28 @@ _held: tuple[str, Any] | None = None
 
 
 def introduce(text: str) -> str:
-    """Say what this worker is: versions, and which of the modules of plugins it does not find.
+    """Say what this worker is: versions, plugins that it does not find, the source of the others.
 
-    `text` is a JSON object with the modules and the folders where they are looked for last; the
+    `text` is a JSON object with the plugins and the folders where they are looked for last; the
     answer is a JSON object.
     """
     asked = json.loads(text)
     sys.path += [folder for folder in asked["folders"] if folder not in sys.path]
     missing = []
-    for module in asked["modules"]:
+    for module in (plugin.partition(":")[0] for plugin in asked["plugins"]):
         try:
             found = importlib.util.find_spec(module.partition(".")[0]) is not None
         except (ImportError, ValueError):
             found = False
         if not found:
             missing.append(module)
-    versions = describe()["versions"]
     return json.dumps(
-        {"row_version": ROW_VERSION, "version": versions.get("splitopt"), "missing": missing}
+        {
+            "row_version": ROW_VERSION,
+            "version": describe()["versions"].get("splitopt"),
+            "missing": missing,
+            "sources": {plugin: source_hash(plugin) for plugin in asked["plugins"]},
+        }
     )
 
 

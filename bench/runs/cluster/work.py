@@ -113,8 +113,8 @@ class ClusterWork:
             self.interrupted = True
 
     def _serve(self, client: Client) -> None:
-        modules = [target.partition(":")[0] for target in self.plugins]
-        workers = Workers(client, modules)
+        sources = {run.target: run.source for run in self.plan if run.source is not None}
+        workers = Workers(client, self.plugins, sources)
         renewed = looked = told = asked = 0.0
         alone_since = time.monotonic()
         while len(self.queue) or self._given:
@@ -255,17 +255,16 @@ class ClusterWork:
         if answer.row is None or answer.environment is None:
             self.queue.put_back(given.run)
             return
-        if any(
-            getattr(answer.row, name) != getattr(given.run, name)
-            for name in ("key", "instance_hash", "instance_name", "problem", "method")
+        row, run = answer.row, given.run
+        names = ("key", "instance_hash", "instance_name", "problem", "method")
+        if any(getattr(row, name) != getattr(run, name) for name in names) or (
+            (row.method_source, row.method_version) != (run.source, run.version)
         ):
             raise ClusterError(f"worker {given.address} answers for another run")
-        if answer.row.environment_hash not in self._environments:
+        if row.environment_hash not in self._environments:
             self._environments.add(self._store.put_environment(answer.environment))
-        row = dataclasses.replace(
-            answer.row, jobs=given.jobs, jobs_on_machine=given.jobs_on_machine
-        )
-        self.queue.finish(given.run, row, given.begin)
+        row = dataclasses.replace(row, jobs=given.jobs, jobs_on_machine=given.jobs_on_machine)
+        self.queue.finish(run, row, given.begin)
 
     def _lose(self, name: str) -> None:
         """Give a run out again whose worker is gone, but not for ever."""

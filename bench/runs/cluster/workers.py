@@ -50,16 +50,19 @@ class Workers:
 
     Parameters
     ----------
-    modules
-        Modules of a user's own methods, which every worker must find.
+    plugins
+        ``module:object`` of a user's own methods, which every worker must find.
+    sources
+        Hashes of their source here; it must be the same there.
     """
 
-    def __init__(self, client: Client, modules: Sequence[str]) -> None:
+    def __init__(self, client: Client, plugins: Sequence[str], sources: Mapping[str, str]) -> None:
         self._client = client
         # A plugin in the current folder is found by workers that share the disk.
         here = str(Path.cwd())
-        folders = [here] if modules and here in sys.path else []
-        self._asked = json.dumps({"modules": list(modules), "folders": folders})
+        folders = [here] if plugins and here in sys.path else []
+        self._asked = json.dumps({"plugins": list(plugins), "folders": folders})
+        self._sources = sources
         self._known: dict[str, Worker] = {}
 
     def __contains__(self, address: str) -> bool:
@@ -129,6 +132,14 @@ class Workers:
                 f"a module that worker {address} finds",
                 "install it there, or put it on PYTHONPATH before the worker is started",
             )
+        for plugin, source in self._sources.items():
+            if found["sources"].get(plugin, source) != source:
+                raise InputError(
+                    "--plugin",
+                    plugin,
+                    f"the same source on worker {address} as here",
+                    "install the same version there",
+                )
         return True
 
     @property

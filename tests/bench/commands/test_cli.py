@@ -512,6 +512,22 @@ def test_a_plugin_in_the_current_folder_is_a_method_like_any_other(splitopt, ins
     assert "did you mean own-cut" in error_line(splitopt(*plan, "-m", "own-cat", *plugin, code=2))
 
 
+def test_a_plugin_that_changed_is_told_and_run(splitopt, instance, own_path):
+    run = ["run", instance, "-m", "own-cut,single-cut", "--time-limit", "20", "--out", "r"]
+    run += ["--plugin", "own_cut:METHOD"]
+    text = OWN.format(name="own-cut")
+    Path("own_cut.py").write_text(text)
+    splitopt(*run)
+    assert re.search("^0 runs in .*, 2 done before; of 2$", splitopt(*run).stdout, re.M)
+    Path("own_cut.py").write_text(text + "# another way\n")
+    for asked in ([*run, "--dry-run"], run):
+        done = splitopt(*asked)
+        assert "own-cut has changed: 1 of these runs were done by other code" in done.stderr
+    assert re.search("^1 runs in .*, 1 done before; of 2$", done.stdout, re.M)
+    again = json.loads(splitopt(*run, "--json").stdout)
+    assert (again["done_before"], again["done_now"], again["changed"]) == (2, 0, {"own-cut": 1})
+
+
 def install(folder, monkeypatch, points):
     """Put a package that offers methods on the path, as pip would."""
     information = folder / "own_methods-1.0.dist-info"

@@ -120,6 +120,23 @@ def test_rogues_are_named_on_a_worker_as_they_are_here(tmp_path, rogues, instanc
     }
 
 
+def test_a_worker_with_other_code_of_a_plugin_is_refused(
+    tmp_path, instance_file, cluster, monkeypatch
+):
+    """It finds a module of that name, but not the one that is here."""
+    (tmp_path / "rogues.py").write_text((PLUGINS / "rogues.py").read_text() + "# changed\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(InputError, match=r"rogues:METHODS.*the same source on worker"):
+        run_set(
+            [instance_file()],
+            ["honest"],
+            tmp_path / "out",
+            time_limit_s=20.0,
+            plugins=("rogues:METHODS",),
+            cluster=cluster[0],
+        )
+
+
 def test_a_run_that_nobody_waits_for_is_killed_on_its_worker(
     tmp_path, rogues, instance_file, cluster
 ):

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from running import plan, run_set
 
 from splitopt.bench.runs.cluster.payload import Answer, read_answer, write_answer
 from splitopt.bench.store import schema as store_schema
@@ -223,6 +224,56 @@ def test_every_older_version_has_a_store_to_migrate():
     assert kept == {f"version-{number}.sql" for number in range(1, store_schema.VERSION)}
 
 
+CALLS = {
+    1: ("even-shares,single-cut,brute-force,random", 12),
+    2: ("even-shares,single-cut,random", 8),
+}
+
+
+@pytest.mark.parametrize("version", CALLS)
+def test_runs_of_our_methods_in_an_older_store_are_done(tmp_path, version):
+    """The key of a built-in method's run is what it always was."""
+    restore(version, tmp_path)
+    methods, count = CALLS[version]
+    chosen = plan(
+        ["mepra-image-10mbps", "cift-tiny-both"],
+        methods.split(","),
+        tmp_path,
+        time_limit_s=5.0,
+        seeds=(0, 1),
+        options={"random": {"samples": 20}},
+    )
+    assert (len(chosen), len(chosen.done), chosen.changed) == (count, count, {})
+
+
+# What wrote the rows of `own` in the store of version 2, which does not say so.
+OWN = """
+from splitopt.heuristics.baselines.mepra.even import EVEN_SHARES
+
+class Own:
+    name, problem, options = "own", "mepra", ()
+    supports, solve = EVEN_SHARES.supports, EVEN_SHARES.solve
+
+METHOD = Own()
+"""
+
+
+def test_runs_of_a_plugin_whose_code_was_not_recorded_are_done_again(tmp_path, monkeypatch):
+    restore(2, tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "own.py").write_text(OWN)
+    settings = {"time_limit_s": 5.0, "seeds": (0, 1), "plugins": ("own:METHOD",)}
+    summary = run_set(["mepra-image-10mbps"], ["own", "even-shares"], tmp_path, **settings)
+    assert (summary.done_before, summary.done_now, summary.changed) == (2, 2, {"own": 2})
+    with Store(tmp_path) as store:
+        codes = [row.method_source for row in store.rows() if row.method == "own"]
+    assert codes[:2] == [None, None]
+    assert codes[2] == codes[3]
+    assert codes[2] is not None
+    again = run_set(["mepra-image-10mbps"], ["own", "even-shares"], tmp_path, **settings)
+    assert (again.done_before, again.done_now) == (4, 0)
+
+
 def test_a_store_of_version_1_is_opened_and_read_in_full(tmp_path):
     old = restore(1, tmp_path)
     with Store(tmp_path) as store:
@@ -265,8 +316,11 @@ def test_a_migrated_store_is_the_same_as_a_new_one(tmp_path):
                 for name in names
             }
 
-    restore(1, tmp_path)
-    assert tables(tmp_path) == tables(tmp_path / "new")
+    for version in range(1, store_schema.VERSION):
+        folder = tmp_path / str(version)
+        folder.mkdir()
+        restore(version, folder)
+        assert tables(folder) == tables(tmp_path / "new")
 
 
 def test_a_run_of_an_old_store_goes_on_where_it_was(tmp_path):
@@ -325,6 +379,9 @@ def test_every_option_seed_and_limit_makes_another_run():
         {"options": {"a": 2}},
         {"seed": 1},
         {"repetition": 1},
+        {"source": "1"},
+        {"version": "1"},
+        {"source": "1", "version": "1"},
         *(
             {"limits": limits}
             for limits in (
