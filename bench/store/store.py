@@ -105,7 +105,7 @@ class Store:
     Raises
     ------
     InputError
-        When there is no store, or a newer splitopt wrote it.
+        When there is no store, a newer splitopt wrote it, or it is a link.
     StoreError
         When it cannot be opened or written.
     """
@@ -121,6 +121,13 @@ class Store:
                 "a folder that `splitopt run` wrote",
                 "check the path, or make it: splitopt run quick --methods all --out DIR",
             )
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            file = directory / f"{FILE_NAME}{suffix}"
+            if file.is_symlink():
+                # Opening brings an older store up to date: that would write into a stranger's file.
+                raise InputError(
+                    "DIR", str(file), "a file of its own, no link", "name the folder it leads to"
+                )
         self.owner = uuid.uuid4().hex
         self._host = _host()
         self._pid = os.getpid()

@@ -20,6 +20,7 @@ from splitopt.bench.report.numbers import gap_text, time_text
 from splitopt.bench.report.svg import Chart, Scale
 from splitopt.bench.report.tables import number_cell
 from splitopt.bench.report.text import table
+from splitopt.bench.store.store import Store
 from splitopt.instances.core.documents import write_json
 from splitopt.instances.core.errors import InputError
 
@@ -222,6 +223,24 @@ def test_a_link_in_the_results_is_not_followed(tmp_path, rogues, instance_file, 
         write_report(out)
     assert sorted(aside.rglob("*")) == before
     assert {path.read_text() for path in aside.rglob("*.html")} == {"mine"}
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])
+def test_a_store_that_is_a_link_is_not_opened(tmp_path, suffix):
+    """Opening makes tables and a log: into the file of somebody who only asked for a report."""
+    (tmp_path / "out").mkdir()
+    mine = tmp_path / "mine.sqlite"
+    with sqlite3.connect(mine) as connection:
+        connection.execute("CREATE TABLE mine (x)")
+    if suffix:
+        with Store(tmp_path / "out", create=True):
+            pass
+    before = mine.read_bytes()
+    (tmp_path / "out" / f"runs.sqlite{suffix}").symlink_to(mine)
+    with pytest.raises(InputError, match="a file of its own, no link"):
+        write_report(tmp_path / "out")
+    assert mine.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.sqlite", "out"]
 
 
 def test_a_page_that_is_a_link_is_replaced_and_its_aim_left(tmp_path, rogues, instance_file):
