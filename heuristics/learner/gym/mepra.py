@@ -47,8 +47,8 @@ class MepraEnv(gymnasium.Env[Any, Any]):
     -----
     Reward: minus the cost over that of the best splits at even shares: above -1 beats even shares.
     A split behind a device's last layer counts as its last one (``info["replaced"]``); masks are in
-    the observation and, one after the other for all devices, in ``info["action_mask"]``. Rows
-    behind the last device are padding.
+    the observation and, as ``action_space.sample`` takes them, in ``info["action_mask"]``: a row a
+    device. Rows behind the last device are padding.
     """
 
     metadata = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012 - gymnasium's own declaration
@@ -104,7 +104,7 @@ class MepraEnv(gymnasium.Env[Any, Any]):
 
     def _info(self, seen: Observation) -> dict[str, Any]:
         return {
-            "action_mask": seen["mask"].ravel(),
+            "action_mask": self._bank.mask_of(seen["mask"]),
             "instance": self._bank.cases[self._case].instance.name,
             "bandwidth_bit_per_s": self._bandwidth,
         }
@@ -169,7 +169,10 @@ class MepraVectorEnv(VectorEnv[Observation, Any, npt.NDArray[Any]]):
         return {name: np.stack([part[name] for part in seen]) for name in seen[0]}
 
     def _info(self, seen: Observation) -> dict[str, Any]:
-        return {"action_mask": seen["mask"].reshape(self.num_envs, -1)}
+        found: dict[str, Any] = {}
+        for k, mask in enumerate(seen["mask"]):
+            found = self._add_info(found, {"action_mask": self._bank.mask_of(mask)}, k)
+        return found
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None

@@ -114,6 +114,11 @@ class MepraBank:
             }
         )
 
+    def mask_of(self, mask: npt.NDArray[np.int8]) -> Any:
+        """Return the mask of an observation as ``action_space.sample`` takes it: a row a device."""
+        rows = tuple(mask)
+        return {"splits": rows, "log_shares": None} if self.own else rows
+
     def draw(self, rng: np.random.Generator, case: int | None) -> tuple[int, float]:
         """Return a case and a bandwidth."""
         k = int(rng.integers(len(self.cases))) if case is None else case

@@ -89,7 +89,8 @@ def test_the_cost_of_a_mepra_decision_is_the_judge_s(shares):
     env.action_space.seed(5)
     for episode in range(9):
         _, info = env.reset(seed=episode, options={"instance": episode % 3})
-        assert np.array_equal(env.action_masks(), info["action_mask"] == 1)
+        mask = info["action_mask"]["splits"] if shares == "own" else info["action_mask"]
+        assert np.array_equal(env.action_masks(), np.concatenate(mask) == 1)
         action = env.action_space.sample()
         _, reward, over, _, info = env.step(action)
         assert over
@@ -105,6 +106,41 @@ def test_the_cost_of_a_mepra_decision_is_the_judge_s(shares):
             even = type(plan)(splits, np.full(n, (1 - 1e-12) / n))
             best = np.minimum(best, evaluate(instance, even).device_cost)
         assert -reward * best.sum() == pytest.approx(evaluate(instance, plan).objective, rel=1e-6)
+
+
+@pytest.mark.parametrize("shares", ["best", "own"])
+def test_actions_drawn_within_the_masks_are_never_replaced(shares):
+    """The loop of the page on environments, on instances of different size."""
+    env = gymnasium.make(
+        IDS[1], instances=("mepra-image-10mbps", "mepra-tiny-fleet"), shares=shares
+    )
+    for episode in range(20):
+        _, info = env.reset(seed=episode)
+        env.action_space.seed(episode)
+        action = env.action_space.sample(info["action_mask"])
+        _, _, over, _, info = env.step(action)
+        assert over
+        assert not info["replaced"]
+        splits = action["splits"] if shares == "own" else action
+        assert np.array_equal(info["splits"], splits)
+
+
+@pytest.mark.parametrize("shares", ["best", "own"])
+def test_masks_of_vectors_are_those_of_gymnasium_s(shares):
+    settings = {"instances": ("mepra-image-10mbps", "mepra-tiny-fleet"), "shares": shares}
+    ours = gymnasium.make_vec(IDS[1], num_envs=3, **settings)
+    theirs = gymnasium.make_vec(IDS[1], num_envs=3, vectorization_mode="sync", **settings)
+    masks = [envs.reset(seed=4)[1]["action_mask"] for envs in (ours, theirs)]
+    if shares == "own":
+        assert [list(mask["log_shares"]) for mask in masks] == [[None] * 3] * 2
+        masks = [mask["splits"] for mask in masks]
+    for one, other in zip(*masks, strict=True):
+        assert np.array_equal(one, other)
+    if shares == "best":
+        # The space of a vector is a box, from which nothing is drawn by masks: one by one.
+        ours.single_action_space.seed(0)
+        actions = np.stack([ours.single_action_space.sample(mask) for mask in masks[0]])
+        assert not ours.step(actions)[4]["final_info"]["replaced"].any()
 
 
 def test_best_shares_are_best():
