@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "check": ("splitopt.bench.commands.check:check", "Solving"),
     "explain": ("splitopt.bench.commands.explain:explain", "Solving"),
     "export": ("splitopt.bench.commands.export_model:export", "Solving"),
+    "read-solution": ("splitopt.bench.commands.read_solution:read_solution", "Solving"),
     "sweep": ("splitopt.bench.commands.sweep:sweep", "Solving"),
     "run": ("splitopt.bench.commands.run:run", "Benchmarking"),
     "conform": ("splitopt.bench.commands.conform:conform", "Benchmarking"),

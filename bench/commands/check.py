@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from splitopt.bench.commands.arguments import InstanceName, open_instance
 from splitopt.bench.commands.output import echo_json, echo_table, json_option, note, say
+
+if TYPE_CHECKING:
+    from splitopt.instances.contract.method import Instance, Plan
 
 VIOLATED = 1
 
@@ -86,12 +90,19 @@ def _check_library(
 
 def _check_plan(instance: str, plan: Path, as_json: bool) -> bool:
     """Judge a plan, print the verdict, return whether it is feasible."""
+    from splitopt.instances.judge import read_plan
+
+    return tell_verdict(open_instance(instance), read_plan(plan), as_json)
+
+
+def tell_verdict(
+    problem_instance: Instance, decisions: Plan, as_json: bool, **more: object
+) -> bool:
+    """Judge a plan, print the verdict, with `more` in JSON; return whether it is feasible."""
     from splitopt.instances.core.errors import InputError
-    from splitopt.instances.judge import certify, evaluate, read_plan
+    from splitopt.instances.judge import certify, evaluate
     from splitopt.instances.problems import problem_of
 
-    problem_instance = open_instance(instance)
-    decisions = read_plan(plan)
     verdict = certify(problem_instance, decisions)
     objective = None
     if verdict.low is not None:
@@ -108,6 +119,7 @@ def _check_plan(instance: str, plan: Path, as_json: bool) -> bool:
                 "objective_low": None if verdict.low is None else float(verdict.low),
                 "objective_high": None if verdict.high is None else float(verdict.high),
                 "violations": [violation.to_document() for violation in verdict.violations],
+                **more,
             }
         )
     elif verdict.feasible:

@@ -77,7 +77,7 @@ def export(
             f"formulations of {found.problem}: " + ", ".join(known),
             "choose one of these",
         )
-    from splitopt.bench.methods.exporting import write
+    from splitopt.bench.methods.exporting import readers_of, write
 
     size = write(found, formulation, kind, out, unit)
     if as_json:
@@ -89,3 +89,4 @@ def export(
             f"objective in units of {size['objective_unit']:.17g}{joules}; solvers also stop at "
             "absolute gaps (HiGHS 1e-6): set them to 0 for a proof"
         )
+        say(readers_of(linear=bool(size["linear"]), kind=kind))

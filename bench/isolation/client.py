@@ -35,10 +35,20 @@ SETUP_LIMIT_S = 120.0
 # After its result a process has this long to end.
 _EXIT_LIMIT_S = 10.0
 _MOST_POINTS = 10_000
-_BOOT = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
-    "from splitopt.bench.isolation.zygote import main; main()"
-)
+# Editable installs are found last of all: a splitopt.py of the current folder would come before.
+_BOOT = """
+import json, os, sys
+sys.path[:] = paths = json.loads(sys.argv[2])
+if paths[-1] == os.getcwd():
+    del sys.path[-1]
+    try:
+        import splitopt
+    except ImportError:
+        pass
+    sys.path.append(paths[-1])
+from splitopt.bench.isolation.zygote import main
+main()
+"""
 
 
 class ZygoteLostError(RuntimeError):

@@ -22,12 +22,43 @@ from splitopt.instances.mepra.model import MepraInstance
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance, Plan
 
-__all__ = ["build", "objective_unit", "read_back", "unit_of_file", "write"]
+__all__ = [
+    "build",
+    "objective_unit",
+    "read_back",
+    "readers_of",
+    "unit_for",
+    "unit_of_file",
+    "write",
+]
 
 _Instance = TypeVar("_Instance", CiftInstance, MepraInstance)
 
 _LEAST, _MOST = 64.0, 2.0**30  # lower bounds on an optimum between which a unit of 1 will do
 _SAID = "objective in units of "
+# Who reads which files, measured; tests/formulations/solvers holds it to the readers at hand.
+_READERS = {
+    (
+        "linear",
+        "mps",
+    ): "read right by HiGHS, SCIP, CBC, GLPK, Gurobi, Xpress, CPLEX, COPT, OR-tools",
+    ("linear", "lp"): "read right by HiGHS, SCIP, CBC, GLPK, Gurobi, Xpress, CPLEX, COPT; OR-tools "
+    "reads another dialect of LP and refuses it",
+    ("quadratic", "mps"): "read by SCIP, Gurobi, Xpress, COPT, if convex CPLEX; HiGHS, CBC and "
+    "GLPK refuse it",
+    (
+        "quadratic",
+        "lp",
+    ): "read by SCIP, Gurobi, Xpress, COPT, if convex CPLEX; HiGHS and GLPK "
+    "refuse it; CBC MISREADS it: it takes products for columns of their own",
+}
+
+
+def readers_of(*, linear: bool, kind: str) -> str:
+    """Return in a line who reads a file right, and who does not."""
+    if kind == "nl":
+        return "read by SCIP and by solvers with an AMPL interface"
+    return _READERS["linear" if linear else "quadratic", kind]
 
 
 def objective_unit(instance: Instance) -> float:
@@ -97,19 +128,20 @@ def build(instance: Instance, formulation: str, unit: float | None = None) -> An
         from splitopt.formulations.cift.pyomo import models as cift
 
         fields.one_of("formulation", formulation, cift.FORMULATIONS)
-        unit = _unit(instance, unit)
+        unit = unit_for(instance, unit)
         model = cift.model(_in_unit(instance, unit), formulation)
     else:
         from splitopt.formulations.mepra.pyomo import models as mepra
 
         fields.one_of("formulation", formulation, mepra.FORMULATIONS)
-        unit = _unit(instance, unit)
+        unit = unit_for(instance, unit)
         model = mepra.model(_in_unit(instance, unit), formulation)
     model.objective_unit = unit
     return model
 
 
-def _unit(instance: Instance, unit: float | None) -> float:
+def unit_for(instance: Instance, unit: float | None) -> float:
+    """Return the unit asked for, `objective_unit` where none is."""
     if unit is None:
         return objective_unit(instance)
     if not 0 < unit < math.inf:
@@ -135,14 +167,24 @@ def write(
 
     MPS and LP files say the unit in a comment at their top; NL files have no comments.
     """
-    from splitopt.formulations.solvers.pyomo import write_model
+    if formulation == "flow" and kind != "nl" and isinstance(instance, CiftInstance):
+        # Its arrays are made without Pyomo, which would take most of the time and memory.
+        from splitopt.formulations.cift.pyomo.flow_rows import named
+        from splitopt.formulations.solvers.files import write_named
+
+        unit = unit_for(instance, unit)
+        arrays = named(_in_unit(instance, unit))
+        size = write_named(arrays, path, kind, "cift-flow", _said(instance, unit))
+        return {**size, "objective_unit": unit, "linear": True}
+    from splitopt.formulations.solvers.pyomo import is_linear, write_model
 
     model = build(instance, formulation, unit)
-    said = f"{_SAID}{model.objective_unit!r}"
-    if isinstance(instance, CiftInstance):
-        said += " J"
-    size = write_model(model, path, kind, comment=said)
-    return {**size, "objective_unit": model.objective_unit}
+    size = write_model(model, path, kind, comment=_said(instance, model.objective_unit))
+    return {**size, "objective_unit": model.objective_unit, "linear": is_linear(model)}
+
+
+def _said(instance: Instance, unit: float) -> str:
+    return f"{_SAID}{unit!r}" + (" J" if isinstance(instance, CiftInstance) else "")
 
 
 def unit_of_file(path: Path) -> float:

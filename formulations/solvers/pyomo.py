@@ -11,12 +11,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyomo.environ as pyo
+from pyomo.common.errors import InvalidConstraintError, InvalidExpressionError
 from pyomo.common.log import LoggingIntercept
 
+from splitopt.formulations.solvers.files import NamedModel, plain, write_named
 from splitopt.formulations.solvers.highs import SparseModel
 from splitopt.instances.core.documents import write_bytes
 
-__all__ = ["chosen", "compiled", "raise_values", "stated", "write_model"]
+__all__ = [
+    "chosen",
+    "columns_by_name",
+    "compiled",
+    "is_linear",
+    "raise_values",
+    "stated",
+    "write_model",
+]
 
 Floats = npt.NDArray[np.float64]
 WRITERS = ("lp", "mps", "nl")
@@ -41,21 +51,29 @@ def chosen(variable: Any) -> list[Any]:
     return [key for key, data in variable.items() if (data.value or 0.0) > 0.5]
 
 
+def _standard_form(model: Any) -> Any:
+    from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
+
+    return LinearStandardFormCompiler().write(model, mixed_form=True)
+
+
 def compiled(model: Any) -> tuple[SparseModel, list[Any]]:
     """Return a linear model as arrays, and the Pyomo variable of each column.
 
     Pyomo's own interfaces hand a model to HiGHS variable by variable; `LinearStandardFormCompiler`
     makes one sparse matrix of it, which HiGHS takes at once.
     """
-    from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
+    form = _standard_form(model)
+    return _arrays(form), list(form.columns)
 
-    form = LinearStandardFormCompiler().write(model, mixed_form=True)
+
+def _arrays(form: Any) -> SparseModel:
     matrix = form.A.tocoo()
     kinds = np.array([row.bound_type for row in form.rows], dtype=np.int64)
     rhs = np.asarray(form.rhs, dtype=np.float64)
     lower = np.array([-np.inf if v.lb is None else v.lb for v in form.columns], dtype=np.float64)
     upper = np.array([np.inf if v.ub is None else v.ub for v in form.columns], dtype=np.float64)
-    sparse = SparseModel(
+    return SparseModel(
         cost=np.asarray(form.c.todense(), dtype=np.float64).reshape(-1, len(form.columns))[0],
         lower=lower,
         upper=upper,
@@ -67,7 +85,6 @@ def compiled(model: Any) -> tuple[SparseModel, list[Any]]:
         column=matrix.col.astype(np.int64),
         value=matrix.data.astype(np.float64),
     )
-    return sparse, list(form.columns)
 
 
 def raise_values(model: Any, columns: list[Any], values: Floats) -> None:
@@ -78,17 +95,66 @@ def raise_values(model: Any, columns: list[Any], values: Floats) -> None:
         data.set_value(value, skip_validation=True)
 
 
+class _Labels:
+    """Names of a model's parts that every reader takes, the same each time it is built."""
+
+    def __init__(self, model: Any) -> None:
+        parts = [
+            part
+            for kind in (pyo.Var, pyo.Constraint, pyo.Objective)
+            for part in model.component_data_objects(kind, active=True, descend_into=True)
+        ]
+        self._names = dict(zip(map(id, parts), plain(part.name for part in parts), strict=True))
+
+    def __call__(self, part: Any) -> str:
+        """Return the name of a part; Pyomo asks for some of its own beside them."""
+        return self._names.get(id(part)) or plain([str(part)])[0]
+
+
+def columns_by_name(model: Any) -> dict[str, Any]:
+    """Return the variables of a model by their names in the files that `write_model` writes."""
+    label = _Labels(model)
+    return {label(v): v for v in model.component_data_objects(pyo.Var, descend_into=True)}
+
+
+def is_linear(model: Any) -> bool:
+    """Return whether objective and constraints are linear."""
+    parts = model.component_data_objects(
+        (pyo.Objective, pyo.Constraint), active=True, descend_into=True
+    )
+    # The objective's expression and a constraint's body.
+    return all(getattr(p, "body", p.expr).polynomial_degree() in (0, 1) for p in parts)
+
+
+def _named(model: Any) -> NamedModel | None:
+    """Return a linear model with its names, None where it is not linear."""
+    try:
+        form = _standard_form(model)
+    except (InvalidConstraintError, InvalidExpressionError):
+        return None
+    label = _Labels(model)
+    return NamedModel(
+        _arrays(form),
+        tuple(map(label, form.columns)),
+        plain(label(row.constraint) for row in form.rows),
+        float(np.asarray(form.c_offset).reshape(-1)[0]),
+    )
+
+
 def write_model(model: Any, path: Path, kind: str, *, comment: str = "") -> dict[str, int]:
     """Write a model to `path` in one step, in a format of `WRITERS`; return its size.
 
-    LP and MPS files carry the names of the model (``hop(0_2_1_3)``) and begin with `comment`, NL
-    files have neither.
+    LP and MPS files begin with `comment` and name the model's parts as `plain` does; NL files have
+    neither. Linear models are written by `splitopt.formulations.solvers.files`, others by Pyomo.
     """
     if kind not in WRITERS:
         raise ValueError(f"{kind} is none of {WRITERS}")
+    named = _named(model) if kind in _COMMENT else None
+    if named is not None:
+        return write_named(named, path, kind, model.name, comment)
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / f"model.{kind}"
-        labels = {} if kind == "nl" else {"symbolic_solver_labels": True}
+        labels = {} if kind == "nl" else {"labeler": _Labels(model)}
         # Pyomo's log goes to standard output, of a placeholder where the objective is constant.
         with LoggingIntercept(module="pyomo", level=logging.WARNING):
             model.write(str(draft), io_options=labels)

@@ -11,6 +11,7 @@ import os
 import stat
 import tempfile
 import zlib
+from collections.abc import Iterable
 from decimal import Context, Decimal, InvalidOperation
 from pathlib import Path
 from typing import IO
@@ -230,13 +231,13 @@ def content_hash(document: object) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Replace the file at `path` by `data` in one step: readers see the old or the new."""
+def write_bytes(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Replace the file at `path` by `data`, whole or in pieces, in one step: old or new is seen."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
+            stream.writelines([data] if isinstance(data, bytes) else data)
             stream.flush()
             os.fsync(stream.fileno())
         # mkstemp makes private files; a result is an ordinary file.

@@ -9,6 +9,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from splitopt.bench.runs.cluster.preload import SAFE_PATH
@@ -92,6 +93,21 @@ def _safe_path() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _elsewhere() -> Iterator[None]:
+    """Take the current folder off the path, which processes that are spawned inherit.
+
+    Workers are told the folder of a plugin later, when ours is imported: an editable install is
+    found last of all, after a splitopt.py in that folder.
+    """
+    kept = list(sys.path)
+    sys.path[:] = [entry for entry in kept if Path(entry).resolve() != Path.cwd()]
+    try:
+        yield
+    finally:
+        sys.path[:] = kept
+
+
+@contextlib.contextmanager
 def _local(spec: ClusterSpec, level: int) -> Iterator[Any]:
     """Start a scheduler and worker processes here, which listen on the loopback device alone."""
     import dask
@@ -106,20 +122,21 @@ def _local(spec: ClusterSpec, level: int) -> Iterator[Any]:
         # and, should it find the worker dead again just then, never starts another one.
         dask.config.set({"distributed.deploy.lost-worker-timeout": "8760h"}),
     ):
-        cluster = distributed.LocalCluster(
-            n_workers=spec.workers,
-            threads_per_worker=1,
-            processes=True,
-            host=LOOPBACK,
-            protocol="tcp",
-            dashboard_address=f"{LOOPBACK}:0",
-            worker_dashboard_address=f"{LOOPBACK}:0",
-            # Runs have limits of their own; a worker holds next to nothing.
-            memory_limit=0,
-            local_directory=folder,
-            silence_logs=level,
-            preload=["splitopt.bench.runs.cluster.preload"],
-        )
+        with _elsewhere():
+            cluster = distributed.LocalCluster(
+                n_workers=spec.workers,
+                threads_per_worker=1,
+                processes=True,
+                host=LOOPBACK,
+                protocol="tcp",
+                dashboard_address=f"{LOOPBACK}:0",
+                worker_dashboard_address=f"{LOOPBACK}:0",
+                # Runs have limits of their own; a worker holds next to nothing.
+                memory_limit=0,
+                local_directory=folder,
+                silence_logs=level,
+                preload=["splitopt.bench.runs.cluster.preload"],
+            )
         try:
             yield cluster
         finally:

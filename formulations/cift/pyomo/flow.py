@@ -38,76 +38,25 @@ The flow rows are totally unimodular: without deadlines the relaxation is integr
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pyomo.environ as pyo
 
-from splitopt.formulations.cift.pyomo.data import (
-    Chain,
-    chains,
-    levels,
-    limit,
-    need_configurations,
-    need_listed_speeds,
+from splitopt.formulations.cift.pyomo.data import chains
+from splitopt.formulations.cift.pyomo.flow_rows import (
+    Term,
+    arcs,
+    columns,
+    deadline_rows,
+    flow_rows,
+    read,
 )
 from splitopt.formulations.solvers.pyomo import chosen, stated
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan, Stop
 
 __all__ = ["arcs", "model", "plan_of"]
-
-
-def arcs(instance: CiftInstance) -> int:
-    """Return about how many variables the model has, without building it."""
-    total = 0
-    for chain in chains(instance):
-        segments = chain.blocks * (chain.blocks + 1) // 2
-        for n in chain.nodes:
-            count = len(levels(instance.nodes[n]))
-            total += segments * count * (2 if chain.passes else 1) + chain.blocks
-        total += chain.blocks * len(chain.hops)
-    return total
-
-
-class _Steps:
-    """Every step of a path with its joules and seconds; keys as in the module's text."""
-
-    def __init__(self, instance: CiftInstance) -> None:
-        self.serve: dict[tuple[int, ...], tuple[float, float]] = {}
-        self.tune: dict[tuple[int, ...], tuple[float, float]] = {}
-        self.skip: list[tuple[int, ...]] = []
-        self.hop: dict[tuple[int, ...], tuple[float, float, float]] = {}
-        self.tau_inf = limit(instance.inference_deadline_s)
-        self.tau_ft = limit(instance.fine_tuning_deadline_s)
-        for g in chains(instance):
-            self._hosts(instance, g)
-            self._hops(g)
-
-    def _hosts(self, instance: CiftInstance, g: Chain) -> None:
-        for n in g.nodes:
-            speeds = levels(instance.nodes[n])
-            for i in range(g.blocks if n != g.source else 1):
-                self.skip.append((g.index, i, n))
-                for j in range(i + 1, g.blocks + 1):
-                    if not g.fits(instance, n, i, j):
-                        continue
-                    w = g.work(i, j)
-                    for level, (f, joules) in speeds.items():
-                        key = (g.index, i, j, n, level)
-                        if w / f <= self.tau_inf:
-                            self.serve[key] = (g.serving * w * joules, w / f)
-                        if g.passes == 0:
-                            self.tune[*key[:4], 0] = (0.0, 0.0)
-                        elif g.computing * w / f <= self.tau_ft:
-                            self.tune[key] = (g.computing * w * joules, g.computing * w / f)
-
-    def _hops(self, g: Chain) -> None:
-        for n, m, serving_s, tuning_s, joules in g.hops:
-            for b, a in enumerate(g.bits):
-                latency, time = serving_s[b], g.sending * tuning_s[b]
-                if latency <= self.tau_inf and time <= self.tau_ft:
-                    energy = (g.serving + g.sending) * joules * a
-                    self.hop[g.index, b, n, m] = (energy, latency, time)
 
 
 def model(instance: CiftInstance) -> Any:
@@ -118,11 +67,7 @@ def model(instance: CiftInstance) -> Any:
     InputError
         For continuous speeds, or without configurations.
     """
-    need_configurations(instance)
-    need_listed_speeds(instance, "flow")
-    steps = _Steps(instance)
-    every = chains(instance)
-
+    every, steps = read(instance)
     m = pyo.ConcreteModel(name="cift-flow")
     # Sets.
     m.G = pyo.Set(initialize=[g.index for g in every])
@@ -137,58 +82,25 @@ def model(instance: CiftInstance) -> Any:
     m.skip = pyo.Var(m.SKIP, domain=pyo.Binary)
     m.hop = pyo.Var(m.HOP, domain=pyo.Binary)
 
-    # What leaves and enters each state.
-    states: dict[tuple[Any, ...], list[Any]] = {}
-
-    def enter(*state: Any, by: Any) -> None:
-        states.setdefault(state, []).append(by)
-
-    def leave(*state: Any, by: Any) -> None:
-        states.setdefault(state, []).append(-by)
-
-    for g in every:
-        enter("arrived", g.index, 0, g.source, by=m.y[g.index])
-        leave("placed", g.index, g.blocks, by=m.y[g.index])
-    length = {g.index: g.blocks for g in every}
-    for g, i, j, n, f in m.SERVE:
-        leave("arrived", g, i, n, by=m.serve[g, i, j, n, f])
-        enter("between", g, i, j, n, by=m.serve[g, i, j, n, f])
-    for g, i, j, n, f in m.TUNE:
-        leave("between", g, i, j, n, by=m.tune[g, i, j, n, f])
-        # All placed states with every block done are one, the goal of g.
-        goal = ("placed", g, j, n) if j < length[g] else ("placed", g, j)
-        enter(*goal, by=m.tune[g, i, j, n, f])
-    for g, b, n in m.SKIP:
-        leave("arrived", g, b, n, by=m.skip[g, b, n])
-        enter("placed", g, b, n, by=m.skip[g, b, n])
-    for g, b, n, k in m.HOP:
-        leave("placed", g, b, n, by=m.hop[g, b, n, k])
-        enter("arrived", g, b, k, by=m.hop[g, b, n, k])
+    def total(terms: Iterable[Term]) -> Any:
+        return pyo.quicksum(c * getattr(m, name)[key] for name, key, c in terms)
 
     # Constraints.
     m.one = pyo.Constraint(expr=pyo.quicksum(m.y.values()) == 1)
-    m.flow = pyo.Constraint(range(len(states)))
-    for row, terms in enumerate(states.values()):
-        m.flow[row] = pyo.quicksum(terms) == 0
-    hops = steps.hop.items()
-    if instance.inference_deadline_s:
-        m.latency = stated(
-            pyo.quicksum(s / steps.tau_inf * m.serve[k] for k, (_, s) in steps.serve.items() if s)
-            + pyo.quicksum(s / steps.tau_inf * m.hop[k] for k, (_, s, _) in hops if s)
-            <= 1
-        )
-    if instance.fine_tuning_deadline_s:
-        m.time = stated(
-            pyo.quicksum(s / steps.tau_ft * m.tune[k] for k, (_, s) in steps.tune.items() if s)
-            + pyo.quicksum(s / steps.tau_ft * m.hop[k] for k, (_, _, s) in hops if s)
-            <= 1
-        )
+    rows = flow_rows(every, steps)
+    m.flow = pyo.Constraint(range(len(rows)))
+    for row, terms in enumerate(rows):
+        m.flow[row] = total(terms) == 0
+    for name, terms in deadline_rows(instance, steps).items():
+        setattr(m, name, stated(total(terms) <= 1))
     # Objective.
-    m.cost = pyo.Objective(
-        expr=pyo.quicksum(e * m.serve[k] for k, (e, _) in steps.serve.items())
-        + pyo.quicksum(e * m.tune[k] for k, (e, _) in steps.tune.items())
-        + pyo.quicksum(e * m.hop[k] for k, (e, _, _) in steps.hop.items())
+    priced = (
+        (name, key, joules)
+        for name, found in columns(every, steps).items()
+        if name not in ("y", "skip")
+        for key, joules in found.items()
     )
+    m.cost = pyo.Objective(expr=total(priced))
     return m
 
 

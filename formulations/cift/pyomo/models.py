@@ -102,7 +102,7 @@ class PyomoCift(ListedSpeeds):
         if not listed:
             return listed
         if self.formulation == "flow":
-            from splitopt.formulations.cift.pyomo.flow import arcs
+            from splitopt.formulations.cift.pyomo.flow_rows import arcs
 
             count, most, what = arcs(instance), MOST_ARCS, "arcs"
         else:

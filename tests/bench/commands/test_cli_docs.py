@@ -14,7 +14,8 @@ PAGE = ROOT / "docs" / "commands.md"
 
 
 def test_the_lines_of_the_page_run(tmp_path, monkeypatch):
-    for path in (ROOT / "tests" / "data" / "csv").glob("*.csv"):
+    data = ROOT / "tests" / "data"
+    for path in (*data.glob("csv/*.csv"), data / "solutions" / "flow.scip.sol"):
         shutil.copy(path, tmp_path)
     monkeypatch.chdir(tmp_path)
     lines = re.findall(r"^\$ splitopt (.*)$", PAGE.read_text(), re.MULTILINE)

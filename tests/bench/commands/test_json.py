@@ -1,6 +1,7 @@
 """Every command that offers ``--json`` prints one JSON value and nothing else."""
 
 import json
+from pathlib import Path
 
 import click
 import pytest
@@ -10,6 +11,7 @@ from splitopt.bench.cli import cli
 from splitopt.instances import library
 from splitopt.instances.core.documents import write_json
 
+SOLUTIONS = Path(__file__).parents[2] / "data" / "solutions"
 LIBRARY = (
     "cift-crafted-zero-energy",  # an optimum of 0: a constant objective, gaps without a base
     "cift-crafted-zero-times",
@@ -118,6 +120,7 @@ CALLS = {
         for kind in ("mps", "lp")
     ]
     + [["mepra-crafted-zero-cost", "-f", f, "--out", "m.lp"] for f in ("natural", "tangent")],
+    "read-solution": [["cift-tiny-both", "-f", "flow", str(SOLUTIONS / "flow.scip.sol")]],
     "sweep": [[name] for name in
               ("cift-crafted-zero-energy.json", "dl0.json", "cift-crafted-no-time.json")],
     "run": [["dl0.json", "mem0.json", "tiny-energy.json", "--methods", "brute-force",

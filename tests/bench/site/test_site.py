@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,8 @@ def blocks(path, kind):
 )
 def test_the_code_of_a_page_runs(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    # What another solver would have written.
+    shutil.copy(DOCS.parent / "tests/data/solutions/flow.highs.sol", tmp_path / "flow.sol")
     names = {"__name__": "page"}
     found = re.findall(
         r"^```(python|console)\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE
