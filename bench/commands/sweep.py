@@ -82,7 +82,7 @@ def sweep(
     from splitopt.heuristics.jqodi.cift.warm import warm_up
 
     cift = cast("CiftInstance", problem_instance)
-    warm_up()  # before the clock starts: the first run on a machine compiles for up to a minute
+    warm_up()  # before the clock starts: the first run on a machine compiles
     front = energy_front(cift, cast("Axis", axis), epsilon, time_limit)
     if plot is not None:
         _draw(cift, front, plot)

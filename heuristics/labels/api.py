@@ -2,59 +2,35 @@
 
 from __future__ import annotations
 
-from time import perf_counter
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from splitopt.heuristics.labels.problem import Problem, check
+from splitopt.heuristics.labels.problem import check
 from splitopt.heuristics.labels.result import PathResult
 from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.kernels import load
 
-__all__ = ["constrained_shortest_path", "warm_up"]
+__all__ = ["KERNELS", "constrained_shortest_path", "warm_up"]
 
 _ready = False
+# Modules of kernels.
+KERNELS = tuple(
+    f"splitopt.heuristics.labels.{name}"
+    for name in ("easy", "graph", "passes", "frontier", "topological", "bestfirst")
+)
 
 
 def warm_up() -> float:
     """Load the compiled kernels, or compile them; return the seconds it took (0 when done before).
 
-    With a warm cache on disk this takes well under a second, without one some tens of seconds.
+    With a warm cache on disk this takes well under a second, without one some seconds.
     """
     global _ready
-    if _ready:
-        return 0.0
-    began = perf_counter()
-    from splitopt.heuristics.labels.solve import Options, solve
-
-    plain = Options(None, None, 1 << 26, False, 0, True, False)
-    whole = Options(None, None, 1 << 26, True, 64, True, False)
-    easy = Options(None, None, 1 << 26, False, 0, True)
-    # A chain of choices that no multiplier settles, with arcs back for the best-first kernel.
-    tail, head = [0, 0, 1, 1, 2, 2], [1, 1, 2, 2, 3, 3]
-    cost = [1.5, 4.0, 1.0, 7.0, 2.0, 3.0]
-    use = [[4.0, 2.0], [1.0, 3.0], [6.0, 1.0], [1.0, 1.5], [3.0, 1.0], [1.0, 2.0]]
-    for back in (0, 1):
-        for epsilon in (0.0, 1e-3):
-            for k in (1, 2):
-                for options in (whole, plain, easy):
-                    problem = Problem(
-                        4,
-                        np.array(tail + [2] * back, np.int32),
-                        np.array(head + [1] * back, np.int32),
-                        np.array(cost + [0.1] * back),
-                        np.array(use + [[0.1, 0.1]] * back)[:, :k].copy(),
-                        0,
-                        3,
-                        np.array([9.5, 8.0])[:k],
-                        epsilon,
-                        0,
-                        "relaxed",
-                    )
-                    solve(problem, options)
+    seconds = 0.0 if _ready else load(*KERNELS)
     _ready = True
-    return perf_counter() - began
+    return seconds
 
 
 def _positive(name: str, value: float | int | None, least: float) -> None:
@@ -147,22 +123,22 @@ def constrained_shortest_path(
                 raise InputError(
                     f"limits[{k}]", limit, "finite", "a front within epsilon needs these limits"
                 )
-    loading = warm_up()
-    from splitopt.heuristics.labels.solve import Options, solve
+    from splitopt.heuristics.labels.solve import Options, solve, solve_easy
 
-    size = 100_000 if record is True else int(record)
-    result = solve(
-        problem,
-        Options(
-            time_limit_s,
-            label_limit,
-            int(memory_limit_bytes),
-            bool(front),
-            size,
-            stop_early,
-            bool(easy),
-        ),
+    options = Options(
+        time_limit_s,
+        label_limit,
+        int(memory_limit_bytes),
+        bool(front),
+        100_000 if record is True else int(record),
+        stop_early,
+        bool(easy),
     )
+    found = solve_easy(problem, options)
+    if found is not None:
+        return found
+    loading = warm_up()
+    result = solve(problem, options)
     if loading:
         from dataclasses import replace
 

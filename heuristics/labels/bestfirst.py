@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from splitopt.heuristics.labels.frontier import beaten, enter
+from splitopt.heuristics.labels.frontier import Known, beaten, enter
+from splitopt.heuristics.labels.graph import Graph
 from splitopt.heuristics.labels.heap import pop, push
-from splitopt.heuristics.labels.jit import kernel
 from splitopt.heuristics.labels.state import (
     BOUND,
     BOUNDED,
@@ -34,6 +34,8 @@ from splitopt.heuristics.labels.state import (
     QUOTA,
     STOPPED,
     TRIMMED_COUNT,
+    Bounds,
+    Rules,
     complete,
     grow,
     grow_rows,
@@ -41,7 +43,8 @@ from splitopt.heuristics.labels.state import (
     verdict,
 )
 from splitopt.heuristics.labels.sweeps import DOMINATED, KEPT, TRIMMED
-from splitopt.heuristics.labels.topological import note_label
+from splitopt.heuristics.labels.topological import Log, note_label
+from splitopt.instances.core.kernels import Floats, Floats2, Int32s, Ints, kernel
 
 __all__ = ["Keys", "Store", "run_best_first", "start_store"]
 
@@ -54,15 +57,15 @@ class Keys(NamedTuple):
     resource ``base_r[k] + unit_r[k] * key`` (unit 0: the true value is the key).
     """
 
-    cost: Any
-    res: Any
-    rest_c: Any
-    rest_r: Any
+    cost: Floats
+    res: Floats2
+    rest_c: Floats
+    rest_r: Floats2
     rounded: bool
     base_c: float
     unit_c: float
-    base_r: Any
-    unit_r: Any
+    base_r: Floats
+    unit_r: Floats
 
 
 class Store(NamedTuple):
@@ -72,21 +75,21 @@ class Store(NamedTuple):
     labels popped at a node.
     """
 
-    c: Any
-    r: Any
-    true_c: Any
-    true_r: Any
-    pred: Any
-    arc: Any
-    note: Any
-    after: Any
-    heap_key: Any
-    heap_tie: Any
-    heap_label: Any
-    stairs: Any
+    c: Floats
+    r: Floats2
+    true_c: Floats
+    true_r: Floats2
+    pred: Int32s
+    arc: Int32s
+    note: Int32s
+    after: Int32s
+    heap_key: Floats
+    heap_tie: Floats
+    heap_label: Int32s
+    stairs: Floats2
 
 
-@kernel
+@kernel()
 def start_store(resources: int, rounded: bool, record: bool, key: float) -> Any:
     """Return a store with the source's label in it, which the heap holds under `key`."""
     size = 1024
@@ -108,15 +111,15 @@ def start_store(resources: int, rounded: bool, record: bool, key: float) -> Any:
     )
 
 
-@kernel
+@kernel()
 def run_best_first(
-    graph: Any,
-    bounds: Any,
-    rules: Any,
-    keys: Any,
-    store: Any,
-    known: Any,
-    log: Any,
+    graph: Graph,
+    bounds: Bounds,
+    rules: Rules,
+    keys: Keys,
+    store: Store,
+    known: Known,
+    log: Log,
     source: int,
     target: int,
     size: int,
@@ -125,9 +128,9 @@ def run_best_first(
     quota: int,
     most_made: int,
     most_stored: int,
-    stop: Any,
-    values: Any,
-    counts: Any,
+    stop: Ints,
+    values: Floats,
+    counts: Ints,
 ) -> Any:
     """Pop labels until the heap is empty, the incumbent closes it, or the quota is used up.
 

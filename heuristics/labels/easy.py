@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from splitopt.heuristics.labels.heap import pop, push
-from splitopt.heuristics.labels.jit import kernel
 from splitopt.heuristics.labels.passes import dijkstra
 from splitopt.heuristics.labels.state import grow, grow_rows
+from splitopt.instances.core.kernels import Floats, Floats2, Int32s, Ints, kernel, part
 
 __all__ = ["Easy", "easy_search"]
 
@@ -42,8 +42,8 @@ class Easy(NamedTuple):
     over_bound: int
 
 
-@kernel
-def _sorted(n: int, key: Any, other: Any, cost: Any, res: Any) -> Any:
+@part
+def _sorted(n: int, key: Int32s, other: Int32s, cost: Floats, res: Floats2) -> Any:
     """Return (start, arc, end, cost, res): arcs grouped by `key`, figures beside them."""
     m, K = res.shape
     start = np.zeros(n + 1, np.int32)
@@ -65,15 +65,17 @@ def _sorted(n: int, key: Any, other: Any, cost: Any, res: Any) -> Any:
     return start, arc, end, c, r
 
 
-@kernel
-def _at_least(rest: Any, bound: float) -> None:
+@part
+def _at_least(rest: Floats, bound: float) -> None:
     """Give nodes that the search into the target did not settle the bound where it stopped."""
     for v in range(rest.size):
         rest[v] = min(rest[v], bound)
 
 
-@kernel
-def _beaten(v: int, c: float, r: Any, last: Any, before: Any, lab_c: Any, lab_r: Any) -> bool:
+@part
+def _beaten(
+    v: int, c: float, r: Floats, last: Int32s, before: Int32s, lab_c: Floats, lab_r: Floats2
+) -> bool:
     """Tell whether a label popped at v costs no more than c and uses no more than r."""
     i = last[v]
     while i >= 0:
@@ -89,9 +91,16 @@ def _beaten(v: int, c: float, r: Any, last: Any, before: Any, lab_c: Any, lab_r:
     return False
 
 
-@kernel
+@part
 def _kept_path(
-    head: Any, cost: Any, res: Any, via: Any, source: int, target: int, limits: Any, path: Any
+    head: Int32s,
+    cost: Floats,
+    res: Floats2,
+    via: Int32s,
+    source: int,
+    target: int,
+    limits: Floats,
+    path: Ints,
 ) -> Any:
     """Put a tree path into `path`; return (arcs, cost), infinite where it breaks a limit."""
     used = np.zeros(limits.size)
@@ -110,16 +119,20 @@ def _kept_path(
     return count, total
 
 
-@kernel
+@kernel(
+    lambda n, tail, head, cost, res, source, target, limits, quota: (
+        12 * (len(tail) + n) * (1 + len(limits)) + 40 * quota
+    )
+)
 def easy_search(
     n: int,
-    tail: Any,
-    head: Any,
-    cost: Any,
-    res: Any,
+    tail: Int32s,
+    head: Int32s,
+    cost: Floats,
+    res: Floats2,
     source: int,
     target: int,
-    limits: Any,
+    limits: Floats,
     quota: int,
 ) -> Any:
     """Search with at most `quota` labels.
@@ -158,7 +171,8 @@ def easy_search(
         if rest[source] == np.inf:
             return nothing
         _at_least(rest, rest[source])
-        rest_r[:, k] = rest
+        for v in range(n):
+            rest_r[v, k] = rest[v]
         length, value = _kept_path(head, cost, res, via, source, target, limits, other)
         if value < best:
             count, best = length, value

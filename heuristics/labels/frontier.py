@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from splitopt.heuristics.labels.jit import kernel
 from splitopt.heuristics.labels.state import grow_rows
+from splitopt.instances.core.kernels import Floats, Floats2, Int32s, Ints, kernel, part
 
 __all__ = ["Known", "beaten", "enter", "nothing_known"]
 
@@ -21,15 +21,15 @@ __all__ = ["Known", "beaten", "enter", "nothing_known"]
 class Known(NamedTuple):
     """``top[v]`` is the label popped at v last, ``last_c[v]`` the largest key popped there."""
 
-    top: Any
-    last_c: Any
-    floor: Any
-    at: Any
-    height: Any
-    space: Any
+    top: Int32s
+    last_c: Floats
+    floor: Floats
+    at: Ints
+    height: Int32s
+    space: Int32s
 
 
-@kernel
+@kernel()
 def nothing_known(n: int) -> Any:
     """Return the state before the first label."""
     return Known(
@@ -42,8 +42,10 @@ def nothing_known(n: int) -> Any:
     )
 
 
-@kernel
-def _in_chain(label: int, c: float, r: Any, i: int, lab_c: Any, lab_r: Any, after: Any) -> bool:
+@part
+def _in_chain(
+    label: int, c: float, r: Floats2, i: int, lab_c: Floats, lab_r: Floats2, after: Int32s
+) -> bool:
     while label >= 0:
         if lab_c[label] <= c:
             worse = False
@@ -57,21 +59,21 @@ def _in_chain(label: int, c: float, r: Any, i: int, lab_c: Any, lab_r: Any, afte
     return False
 
 
-@kernel
+@part
 def beaten(
     v: int,
     c: float,
-    r: Any,
+    r: Floats2,
     i: int,
-    lab_c: Any,
-    lab_r: Any,
-    after: Any,
-    stairs: Any,
-    top: Any,
-    last_c: Any,
-    floor: Any,
-    at: Any,
-    height: Any,
+    lab_c: Floats,
+    lab_r: Floats2,
+    after: Int32s,
+    stairs: Floats2,
+    top: Int32s,
+    last_c: Floats,
+    floor: Floats,
+    at: Ints,
+    height: Int32s,
 ) -> bool:
     """Tell whether a label popped at v costs no more than c and uses no more than ``r[i]``."""
     resources = r.shape[1]
@@ -87,24 +89,24 @@ def beaten(
                 high = mid
         return bool(low > at[v] and stairs[low - 1, 1] <= r[i, 1])
     # K >= 3, or rounding let a dearer label of this node leave the heap first.
-    return _in_chain(top[v], c, r, i, lab_c, lab_r, after)
+    return bool(_in_chain(top[v], c, r, i, lab_c, lab_r, after))
 
 
-@kernel
+@part
 def enter(
     v: int,
     label: int,
-    lab_c: Any,
-    lab_r: Any,
-    after: Any,
-    stairs: Any,
+    lab_c: Floats,
+    lab_r: Floats2,
+    after: Int32s,
+    stairs: Floats2,
     used: int,
-    top: Any,
-    last_c: Any,
-    floor: Any,
-    at: Any,
-    height: Any,
-    space: Any,
+    top: Int32s,
+    last_c: Floats,
+    floor: Floats,
+    at: Ints,
+    height: Int32s,
+    space: Int32s,
 ) -> Any:
     """Add a popped label to what v knows; return (stairs, entries of it used)."""
     after[label] = top[v]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from splitopt.heuristics.labels.jit import kernel
+from splitopt.instances.core.kernels import Booleans, Floats, Floats2, Int32s, kernel, part
 
 __all__ = ["Graph", "build", "select"]
 
@@ -25,21 +25,21 @@ class Graph(NamedTuple):
     holds arc ``mirror[i]``, whose own other end is ``mirror_end[i]``.
     """
 
-    tail: Any
-    head: Any
-    cost: Any
-    res: Any
-    orig: Any
-    start: Any
-    mirror_start: Any
-    mirror: Any
-    mirror_end: Any
-    mirror_cost: Any
-    mirror_res: Any
+    tail: Int32s
+    head: Int32s
+    cost: Floats
+    res: Floats2
+    orig: Int32s
+    start: Int32s
+    mirror_start: Int32s
+    mirror: Int32s
+    mirror_end: Int32s
+    mirror_cost: Floats
+    mirror_res: Floats2
 
 
-@kernel
-def _by(key: Any, usable: Any, n: int) -> Any:
+@part
+def _by(key: Int32s, usable: Booleans, n: int) -> Any:
     """Return (start, arcs): the usable arcs grouped by `key`, in their old order."""
     start = np.zeros(n + 1, np.int32)
     for e in range(key.size):
@@ -57,8 +57,8 @@ def _by(key: Any, usable: Any, n: int) -> Any:
     return start, arcs
 
 
-@kernel
-def _flood(root: int, start: Any, arcs: Any, other: Any, n: int) -> Any:
+@part
+def _flood(root: int, start: Int32s, arcs: Int32s, other: Int32s, n: int) -> Any:
     """Return which nodes a walk over `arcs` from `root` reaches."""
     seen = np.zeros(n, np.bool_)
     stack = np.empty(n, np.int32)
@@ -77,8 +77,8 @@ def _flood(root: int, start: Any, arcs: Any, other: Any, n: int) -> Any:
     return seen
 
 
-@kernel
-def _order(source: int, keep: Any, o_start: Any, o_arcs: Any, head: Any) -> Any:
+@part
+def _order(source: int, keep: Booleans, o_start: Int32s, o_arcs: Int32s, head: Int32s) -> Any:
     """Return (nodes, acyclic): the kept nodes in topological order, or in any when cyclic."""
     n = keep.size
     indegree = np.zeros(n, np.int32)
@@ -112,9 +112,15 @@ def _order(source: int, keep: Any, o_start: Any, o_arcs: Any, head: Any) -> Any:
     return nodes, acyclic
 
 
-@kernel
+@part
 def _with_mirror(
-    acyclic: bool, tail: Any, head: Any, cost: Any, res: Any, orig: Any, start: Any
+    acyclic: bool,
+    tail: Int32s,
+    head: Int32s,
+    cost: Floats,
+    res: Floats2,
+    orig: Int32s,
+    start: Int32s,
 ) -> Any:
     """Return the graph with its mirror copy made."""
     n = start.size - 1
@@ -152,8 +158,34 @@ def _with_mirror(
     )
 
 
-@kernel
-def build(n: int, tail: Any, head: Any, cost: Any, res: Any, source: int, target: int) -> Any:
+@part
+def _both(one: Booleans, other: Booleans) -> Any:
+    both = np.empty(one.size, np.bool_)
+    for i in range(one.size):
+        both[i] = one[i] and other[i]
+    return both
+
+
+@part
+def _chosen(keep: Booleans) -> Any:
+    """Return the places where `keep` holds."""
+    count = 0
+    for i in range(keep.size):
+        if keep[i]:
+            count += 1
+    places = np.empty(count, np.int32)
+    count = 0
+    for i in range(keep.size):
+        if keep[i]:
+            places[count] = i
+            count += 1
+    return places
+
+
+@kernel()
+def build(
+    n: int, tail: Int32s, head: Int32s, cost: Floats, res: Floats2, source: int, target: int
+) -> Any:
     """Return (acyclic, nodes, Graph); `nodes` maps new numbers to old ones, empty without a path.
 
     Loops, arcs into the source and arcs out of the target go: with costs and resources that are
@@ -181,13 +213,15 @@ def build(n: int, tail: Any, head: Any, cost: Any, res: Any, source: int, target
             if back[v]:
                 for i in range(i_start[v], i_start[v + 1]):
                     back[tail[i_arcs[i]]] = True
-        keep = ahead & back
-        nodes = np.nonzero(keep)[0].astype(np.int32)
+        keep = _both(ahead, back)
+        nodes = _chosen(keep)
         acyclic = True
         o_start, o_arcs = i_start, i_arcs
     else:
         o_start, o_arcs = _by(tail, usable, n)
-        keep = _flood(source, o_start, o_arcs, head, n) & _flood(target, i_start, i_arcs, tail, n)
+        keep = _both(
+            _flood(source, o_start, o_arcs, head, n), _flood(target, i_start, i_arcs, tail, n)
+        )
         nodes = np.empty(0, np.int32)
         acyclic = True
         if keep[source]:
@@ -229,23 +263,25 @@ def build(n: int, tail: Any, head: Any, cost: Any, res: Any, source: int, target
     return acyclic, nodes, _with_mirror(acyclic, g_tail, g_head, g_cost, g_res, orig, bounds)
 
 
-@kernel
-def select(n: int, acyclic: bool, graph: Any, keep: Any) -> Any:
+@kernel()
+def select(n: int, acyclic: bool, graph: Graph, keep: Booleans) -> Any:
     """Return the graph with the arcs of `keep` alone, nodes and arc order as they were."""
-    chosen = np.nonzero(keep)[0]
-    tail = graph.tail[chosen]
-    head = graph.head[chosen]
+    chosen = _chosen(keep)
+    m, resources = chosen.size, graph.res.shape[1]
+    tail, head, orig = np.empty(m, np.int32), np.empty(m, np.int32), np.empty(m, np.int32)
+    cost, res = np.empty(m), np.empty((m, resources))
     bounds = np.zeros(n + 1, np.int32)
-    key = head if acyclic else tail
-    for e in range(key.size):
-        bounds[key[e] + 1] += 1
+    for f in range(m):
+        e = chosen[f]
+        tail[f], head[f], orig[f], cost[f] = (
+            graph.tail[e],
+            graph.head[e],
+            graph.orig[e],
+            graph.cost[e],
+        )
+        for k in range(resources):
+            res[f, k] = graph.res[e, k]
+        bounds[(head[f] if acyclic else tail[f]) + 1] += 1
     for v in range(n):
         bounds[v + 1] += bounds[v]
-    resources = graph.res.shape[1]
-    res = np.empty((chosen.size, resources), np.float64)
-    for f in range(chosen.size):
-        for k in range(resources):
-            res[f, k] = graph.res[chosen[f], k]
-    cost = graph.cost[chosen]
-    orig = graph.orig[chosen]
     return _with_mirror(acyclic, tail, head, cost, res, orig, bounds)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from splitopt.heuristics.labels.jit import kernel
+from splitopt.instances.core.kernels import Floats, Int32s, part
 
 __all__ = ["pop", "push"]
 
 
-@kernel
-def push(keys: Any, ties: Any, labels: Any, size: int, key: float, tie: float, label: int) -> None:
+@part
+def push(
+    keys: Floats, ties: Floats, labels: Int32s, size: int, key: float, tie: float, label: int
+) -> None:
     """Add a label to a heap of `size` entries; the arrays must have room."""
     i = size
     while i > 0:
@@ -26,8 +26,8 @@ def push(keys: Any, ties: Any, labels: Any, size: int, key: float, tie: float, l
     labels[i] = label
 
 
-@kernel
-def pop(keys: Any, ties: Any, labels: Any, size: int) -> None:
+@part
+def pop(keys: Floats, ties: Floats, labels: Int32s, size: int) -> None:
     """Drop the top of a heap of `size` entries; read it at place 0 before."""
     size -= 1
     key, tie, label = keys[size], ties[size], labels[size]

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from splitopt.heuristics.labels.jit import kernel
+from splitopt.heuristics.labels.graph import Graph
+from splitopt.instances.core.kernels import Booleans, Floats, Floats2, Floats3, Int32s, kernel, part
 
 __all__ = [
     "backward",
@@ -26,8 +27,8 @@ __all__ = [
 ]
 
 
-@kernel
-def _sift_up(heap: Any, where: Any, key: Any, i: int) -> None:
+@part
+def _sift_up(heap: Int32s, where: Int32s, key: Floats, i: int) -> None:
     v = heap[i]
     d = key[v]
     while i > 0:
@@ -41,8 +42,8 @@ def _sift_up(heap: Any, where: Any, key: Any, i: int) -> None:
     where[v] = i
 
 
-@kernel
-def _sift_down(heap: Any, where: Any, key: Any, size: int) -> None:
+@part
+def _sift_down(heap: Int32s, where: Int32s, key: Floats, size: int) -> None:
     i = 0
     v = heap[0]
     d = key[v]
@@ -63,19 +64,19 @@ def _sift_down(heap: Any, where: Any, key: Any, size: int) -> None:
     where[v] = i
 
 
-@kernel
+@part
 def dijkstra(
     n: int,
-    start: Any,
-    arcs: Any,
-    end: Any,
-    cost: Any,
-    res: Any,
+    start: Int32s,
+    arcs: Int32s,
+    end: Int32s,
+    cost: Floats,
+    res: Floats2,
     w0: float,
-    w: Any,
+    w: Floats,
     root: int,
     goal: int,
-    rest: Any,
+    rest: Floats,
     cutoff: float,
 ) -> Any:
     """Return (dist, via, order): distances, arc to the parent, settled nodes.
@@ -135,16 +136,16 @@ def dijkstra(
     return dist, via, order[:settled]
 
 
-@kernel
+@part
 def _topological(
     n: int,
-    start: Any,
-    arcs: Any,
-    end: Any,
-    cost: Any,
-    res: Any,
+    start: Int32s,
+    arcs: Int32s,
+    end: Int32s,
+    cost: Floats,
+    res: Floats2,
     w0: float,
-    w: Any,
+    w: Floats,
     ascending: bool,
     cutoff: float,
 ) -> Any:
@@ -176,9 +177,9 @@ def _topological(
     return dist, via
 
 
-@kernel
+@kernel()
 def backward(
-    n: int, acyclic: bool, graph: Any, target: int, w0: float, w: Any, cutoff: float
+    n: int, acyclic: bool, graph: Graph, target: int, w0: float, w: Floats, cutoff: float
 ) -> Any:
     """Return (dist, via, tree_cost, tree_res): the shortest-path tree into `target`.
 
@@ -190,7 +191,9 @@ def backward(
     cost, res = graph.mirror_cost, graph.mirror_res
     if acyclic:
         dist, via = _topological(n, start, arcs, end, cost, res, w0, w, False, cutoff)
-        order = np.arange(n - 1, -1, -1).astype(np.int32)
+        order = np.empty(n, np.int32)
+        for v in range(n):
+            order[v] = n - 1 - v
     else:
         dist, via, order = dijkstra(
             n, start, arcs, end, cost, res, w0, w, target, -1, cost[:0], cutoff
@@ -199,16 +202,16 @@ def backward(
     return dist, via, tree_cost, tree_res
 
 
-@kernel
+@kernel()
 def forward(
     n: int,
     acyclic: bool,
-    graph: Any,
+    graph: Graph,
     source: int,
     w0: float,
-    w: Any,
+    w: Floats,
     goal: int,
-    rest: Any,
+    rest: Floats,
     cutoff: float,
 ) -> Any:
     """Return (dist, via, tree_cost, tree_res): the shortest-path tree out of `source`.
@@ -222,7 +225,9 @@ def forward(
     none = graph.mirror[:0]
     if acyclic:
         dist, via = _topological(n, start, none, graph.tail, cost, res, w0, w, True, np.inf)
-        order = np.arange(n).astype(np.int32)
+        order = np.empty(n, np.int32)
+        for v in range(n):
+            order[v] = v
     else:
         dist, via, order = dijkstra(
             n, start, none, end, cost, res, w0, w, source, goal, rest, cutoff
@@ -231,8 +236,8 @@ def forward(
     return dist, via, tree_cost, tree_res
 
 
-@kernel
-def _tree(n: int, graph: Any, end: Any, via: Any, order: Any, root: int) -> Any:
+@part
+def _tree(n: int, graph: Graph, end: Int32s, via: Int32s, order: Int32s, root: int) -> Any:
     """Return cost and use of every tree path; `order` lists parents before children."""
     resources = graph.res.shape[1]
     cost, res = graph.cost, graph.res
@@ -251,15 +256,15 @@ def _tree(n: int, graph: Any, end: Any, via: Any, order: Any, root: int) -> Any:
     return tree_cost, tree_res
 
 
-@kernel
+@kernel()
 def stitch(
-    graph: Any,
-    keep: Any,
-    ahead_cost: Any,
-    ahead_res: Any,
-    back_cost: Any,
-    back_res: Any,
-    limit: Any,
+    graph: Graph,
+    keep: Booleans,
+    ahead_cost: Floats2,
+    ahead_res: Floats3,
+    back_cost: Floats2,
+    back_res: Floats3,
+    limit: Floats,
     top: float,
 ) -> Any:
     """Return (arc, a, b): the cheapest path of forward tree a, an arc of `keep`, backward tree b.
@@ -294,9 +299,9 @@ def stitch(
     return found, tree_a, tree_b
 
 
-@kernel
+@kernel()
 def slack_mask(
-    graph: Any, ahead: Any, back: Any, w0: float, w: Any, limit: float, keep: Any
+    graph: Graph, ahead: Floats, back: Floats, w0: float, w: Floats, limit: float, keep: Booleans
 ) -> float:
     """Clear ``keep[e]`` where ``ahead[tail] + weight + back[head] > limit``.
 
@@ -317,8 +322,8 @@ def slack_mask(
     return least
 
 
-@kernel
-def walk(graph: Any, via: Any, start: int, stop: int, ahead: bool) -> Any:
+@kernel()
+def walk(graph: Graph, via: Int32s, start: int, stop: int, ahead: bool) -> Any:
     """Return the arcs of the tree path from `start` to `stop`, first arc first.
 
     `via` holds first arcs (`ahead` true: a tree into `stop`) or last arcs (false: a tree out of
@@ -326,23 +331,19 @@ def walk(graph: Any, via: Any, start: int, stop: int, ahead: bool) -> Any:
     """
     path = np.empty(via.size, np.int64)
     count = 0
-    if ahead:
-        v = start
-        while v != stop:
-            path[count] = via[v]
-            v = graph.head[via[v]]
-            count += 1
-        return path[:count].copy()
-    v = stop
-    while v != start:
+    v, last = (start, stop) if ahead else (stop, start)
+    while v != last:
         path[count] = via[v]
-        v = graph.tail[via[v]]
+        v = graph.head[via[v]] if ahead else graph.tail[via[v]]
         count += 1
-    return path[:count][::-1].copy()
+    found = np.empty(count, np.int64)
+    for i in range(count):
+        found[i] = path[i if ahead else count - 1 - i]
+    return found
 
 
-@kernel
-def longest_steps(n: int, graph: Any, merging_only: bool) -> Any:
+@kernel()
+def longest_steps(n: int, graph: Graph, merging_only: bool) -> Any:
     """Return, for each node of an acyclic graph, the most steps on a path from it to the end.
 
     A step is an arc, or with `merging_only` an arc into a node with two arcs in or more: only
@@ -362,8 +363,8 @@ def longest_steps(n: int, graph: Any, merging_only: bool) -> Any:
     return steps
 
 
-@kernel
-def longest_cost(n: int, graph: Any) -> float:
+@kernel()
+def longest_cost(n: int, graph: Graph) -> float:
     """Return the cost of the dearest path through an acyclic graph, 0 without any."""
     dear = np.full(n, -np.inf)
     dear[0] = 0.0
@@ -373,8 +374,8 @@ def longest_cost(n: int, graph: Any) -> float:
     return float(max(dear[n - 1], 0.0))
 
 
-@kernel
-def node_extremes(n: int, node: Any, values: Any) -> Any:
+@kernel()
+def node_extremes(n: int, node: Int32s, values: Floats) -> Any:
     """Return (least, most) of the values of each node's arcs, inf and 0 for a node without."""
     least = np.full(n, np.inf)
     most = np.zeros(n)

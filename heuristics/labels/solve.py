@@ -24,7 +24,7 @@ from splitopt.heuristics.labels.result import (
     Termination,
 )
 
-__all__ = ["Options", "solve"]
+__all__ = ["Options", "solve", "solve_easy"]
 
 # Rounds of the dual between cuts.
 _ROUNDS = (5, 5, 5, 10)
@@ -32,6 +32,8 @@ _ROUNDS = (5, 5, 5, 10)
 _SCOUT, _SCOUT_LABELS, _WIDE = 0.02, 1_000_000, 1.01
 # An easy search is tried with so many labels, and one more for so many arcs.
 _EASY, _EASY_ARCS = 8000, 8
+# Before kernels are loaded, with so many, on graphs of so many arcs.
+_FEW, _FEW_ARCS = 300, 2000
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,23 @@ class Options:
     easy: bool = True
 
 
+def solve_easy(problem: Problem, options: Options) -> PathResult | None:
+    """Solve a problem by an easy search of few labels, before any kernel is loaded.
+
+    None where that is too few, or another kind of run is asked for: then `solve` is to be called,
+    which finds the same.
+    """
+    if easy_search.loaded or problem.tail.size > _FEW_ARCS or not _may_be_easy(problem, options):
+        return None
+    return _Run(problem, options, np.zeros(1, np.int64), perf_counter()).try_easy(_FEW)
+
+
 def solve(problem: Problem, options: Options) -> PathResult:
     """Run the label program on a checked problem."""
     began = perf_counter()
     stop = np.zeros(1, np.int64)
     if _may_be_easy(problem, options):
-        result = _Run(problem, options, stop, began).try_easy()
+        result = _Run(problem, options, stop, began).try_easy(_quota(problem))
         if result is not None:
             return result
     timer = None
@@ -122,10 +135,10 @@ class _Run:
         self.front: Front | None = None
         self.log: LabelLog | None = None
 
-    def try_easy(self) -> PathResult | None:
-        """Return the optimum, if the easy search finds it within its quota of labels."""
+    def try_easy(self, most: int) -> PathResult | None:
+        """Return the optimum, if the easy search finds it with at most so many labels."""
         p, quota = self.problem, _quota(self.problem)
-        found = easy_search(p.n, p.tail, p.head, p.cost, p.res, p.source, p.target, p.limits, quota)
+        found = easy_search(p.n, p.tail, p.head, p.cost, p.res, p.source, p.target, p.limits, most)
         if not found.solved or not self.incumbent.offer(found.path):
             return None
         self.stats |= {

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from splitopt.heuristics.labels.jit import kernel
+from splitopt.heuristics.labels.graph import Graph
+from splitopt.instances.core.kernels import Floats, Floats2, Floats3, Int32s2, Ints, part
 
 __all__ = [
     "ABANDONED",
@@ -58,14 +59,14 @@ class Bounds(NamedTuple):
     ``tree_r[t, v, k]``.
     """
 
-    rest_c: Any
-    rest_r: Any
-    dual: Any
-    multiplier: Any
+    rest_c: Floats
+    rest_r: Floats2
+    dual: Floats
+    multiplier: Floats
     credit: float
-    via: Any
-    tree_c: Any
-    tree_r: Any
+    via: Int32s2
+    tree_c: Floats2
+    tree_r: Floats3
 
 
 class Rules(NamedTuple):
@@ -80,10 +81,10 @@ class Rules(NamedTuple):
     cost (times at least `scale`) and ``room[v, k]`` in resources but `strict`.
     """
 
-    given: Any
-    limit: Any
-    outer: Any
-    accept: Any
+    given: Floats
+    limit: Floats
+    outer: Floats
+    accept: Floats
     slack: float
     mixed_slack: float
     whole: bool
@@ -91,28 +92,31 @@ class Rules(NamedTuple):
     prune: bool
     trim: bool
     scale: float
-    growth: Any
-    room: Any
+    growth: Floats
+    room: Floats2
     strict: int
 
 
-@kernel
+@part
 def grow(array: Any, size: int) -> Any:
     """Return a copy of `array` with room for `size` entries."""
     longer = np.empty(size, array.dtype)
-    longer[: array.size] = array
+    for i in range(array.size):
+        longer[i] = array[i]
     return longer
 
 
-@kernel
-def grow_rows(array: Any, size: int) -> Any:
+@part
+def grow_rows(array: Floats2, size: int) -> Any:
     """Return a copy of the two-dimensional `array` with room for `size` rows."""
     longer = np.empty((size, array.shape[1]), array.dtype)
-    longer[: array.shape[0]] = array
+    for i in range(array.shape[0]):
+        for k in range(array.shape[1]):
+            longer[i, k] = array[i, k]
     return longer
 
 
-@kernel
+@part
 def least_cost(
     plain: float,
     mixed: float,
@@ -132,8 +136,8 @@ def least_cost(
     return np.ceil(best) if whole else best
 
 
-@kernel
-def mixture(dual: float, multiplier: Any, c: float, r: Any, i: int) -> float:
+@part
+def mixture(dual: float, multiplier: Floats, c: float, r: Floats2, i: int) -> float:
     """Return c + multiplier . r[i] + the least mixed completion `dual`."""
     total = c + dual
     for k in range(multiplier.size):
@@ -141,28 +145,28 @@ def mixture(dual: float, multiplier: Any, c: float, r: Any, i: int) -> float:
     return total
 
 
-@kernel
+@part
 def verdict(
     v: int,
     c: float,
-    r: Any,
+    r: Floats2,
     i: int,
     lo_c: float,
-    lo_r: Any,
+    lo_r: Floats2,
     j: int,
-    rest_c: Any,
-    rest_r: Any,
-    dual: Any,
-    multiplier: Any,
+    rest_c: Floats,
+    rest_r: Floats2,
+    dual: Floats,
+    multiplier: Floats,
     credit: float,
-    outer: Any,
-    accept: Any,
+    outer: Floats,
+    accept: Floats,
     slack: float,
     mixed_slack: float,
     whole: bool,
     ratio: float,
     prune: bool,
-    values: Any,
+    values: Floats,
 ) -> int:
     """Return 0 when a label at v may live, else LIMITED or BOUNDED; keep ``values[LEAST]`` right.
 
@@ -191,9 +195,16 @@ def verdict(
     return 0
 
 
-@kernel
+@part
 def promising(
-    v: int, c: float, r: Any, i: int, tree_c: Any, tree_r: Any, accept: Any, values: Any
+    v: int,
+    c: float,
+    r: Floats2,
+    i: int,
+    tree_c: Floats2,
+    tree_r: Floats3,
+    accept: Floats,
+    values: Floats,
 ) -> int:
     """Return a tree that seems to complete label (c, ``r[i]``) below the incumbent, or -1."""
     for t in range(tree_c.shape[0]):
@@ -209,20 +220,20 @@ def promising(
     return -1
 
 
-@kernel
+@part
 def complete(
-    graph: Any,
-    via: Any,
-    limit: Any,
+    graph: Graph,
+    via: Int32s2,
+    limit: Floats,
     t: int,
     v: int,
     target: int,
     c: float,
-    r: Any,
+    r: Floats2,
     i: int,
     label: int,
-    values: Any,
-    counts: Any,
+    values: Floats,
+    counts: Ints,
 ) -> bool:
     """Sum a completion along tree t again, from the label on, and make it the incumbent if good.
 

@@ -12,11 +12,10 @@ against a staircase of (r0, r1) searched by bisection (K = 2), against all kept 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from splitopt.heuristics.labels.jit import kernel
+from splitopt.heuristics.labels.sorting import stable_order
+from splitopt.instances.core.kernels import Bytes, Floats, Floats2, Int32s, Ints, kernel, part
 
 __all__ = [
     "DOMINATED",
@@ -32,18 +31,19 @@ __all__ = [
 ]
 
 KEPT, DOMINATED, TRIMMED = 0, 1, 2
+_FEW = 24  # labels to sort by insertion
 
 
-@kernel
-def absorb(lo_c: Any, lo_r: Any, into: int, gone: int) -> None:
+@part
+def absorb(lo_c: Floats, lo_r: Floats2, into: int, gone: int) -> None:
     """Let label `into` stand for label `gone` too: component-wise minima of what both carry."""
     lo_c[into] = min(lo_c[into], lo_c[gone])
     for k in range(lo_r.shape[1]):
         lo_r[into, k] = min(lo_r[into, k], lo_r[gone, k])
 
 
-@kernel
-def precedes(c: Any, r: Any, i: int, j: int) -> bool:
+@part
+def precedes(c: Floats, r: Floats2, i: int, j: int) -> bool:
     """Tell whether label i comes before j in the order (cost, resource 0, resource 1, ...)."""
     if c[i] != c[j]:
         return bool(c[i] < c[j])
@@ -53,8 +53,10 @@ def precedes(c: Any, r: Any, i: int, j: int) -> bool:
     return False
 
 
-@kernel
-def sort_runs(c: Any, r: Any, order: Any, spare: Any, bounds: Any, runs: int) -> None:
+@kernel()
+def sort_runs(
+    c: Floats, r: Floats2, order: Int32s, spare: Int32s, bounds: Int32s, runs: int
+) -> None:
     """Sort `order` in place by :func:`precedes`, merging its sorted runs two by two.
 
     ``bounds[0..runs]`` bounds the runs and is overwritten; `spare` is as long as `order`. The work
@@ -66,7 +68,8 @@ def sort_runs(c: Any, r: Any, order: Any, spare: Any, bounds: Any, runs: int) ->
         while i < runs:
             a, stop_a = bounds[i], bounds[i + 1]
             if i + 1 == runs:
-                spare[a:stop_a] = order[a:stop_a]
+                for k in range(a, stop_a):
+                    spare[k] = order[k]
                 stop_b = stop_a
             else:
                 b, stop_b = stop_a, bounds[i + 2]
@@ -90,19 +93,20 @@ def sort_runs(c: Any, r: Any, order: Any, spare: Any, bounds: Any, runs: int) ->
             made += 1
             bounds[made] = stop_b
             i += 2
-        order[: bounds[made]] = spare[: bounds[made]]
+        for k in range(bounds[made]):
+            order[k] = spare[k]
         runs = made
 
 
-@kernel
+@part
 def _place(
-    c: Any,
-    r: Any,
-    lo_c: Any,
-    lo_r: Any,
-    fate: Any,
+    c: Floats,
+    r: Floats2,
+    lo_c: Floats,
+    lo_r: Floats2,
+    fate: Bytes,
     carry: bool,
-    out: Any,
+    out: Int32s,
     first: int,
     o: int,
     x: int,
@@ -126,17 +130,17 @@ def _place(
     return o + 1
 
 
-@kernel
+@kernel()
 def merge_fronts(
-    c: Any,
-    r: Any,
-    lo_c: Any,
-    lo_r: Any,
-    fate: Any,
+    c: Floats,
+    r: Floats2,
+    lo_c: Floats,
+    lo_r: Floats2,
+    fate: Bytes,
     carry: bool,
-    order: Any,
-    spare: Any,
-    bounds: Any,
+    order: Int32s,
+    spare: Int32s,
+    bounds: Int32s,
     runs: int,
 ) -> int:
     """Merge runs sorted by cost into one front for K = 1, dropping dominated labels on the way.
@@ -173,14 +177,22 @@ def merge_fronts(
             made += 1
             bounds[made] = o
             i += 2
-        order[:o] = spare[:o]
+        for k in range(o):
+            order[k] = spare[k]
         runs = made
     return bounds[runs] if runs > 0 else 0
 
 
-@kernel
+@part
 def _sweep_stairs(
-    c: Any, r: Any, lo_c: Any, lo_r: Any, fate: Any, carry: bool, order: Any, count: int
+    c: Floats,
+    r: Floats2,
+    lo_c: Floats,
+    lo_r: Floats2,
+    fate: Bytes,
+    carry: bool,
+    order: Int32s,
+    count: int,
 ) -> int:
     """Drop dominated labels for K = 2 from `order`, sorted; return how many stay."""
     stair = np.empty(count, np.int32)  # labels, r0 ascending and r1 strictly descending
@@ -221,17 +233,17 @@ def _sweep_stairs(
     return kept
 
 
-@kernel
+@part
 def _sweep_all(
-    c: Any,
-    r: Any,
-    lo_c: Any,
-    lo_r: Any,
-    fate: Any,
+    c: Floats,
+    r: Floats2,
+    lo_c: Floats,
+    lo_r: Floats2,
+    fate: Bytes,
     carry: bool,
-    order: Any,
+    order: Int32s,
     count: int,
-    stop: Any,
+    stop: Ints,
 ) -> int:
     """Drop dominated labels for any K from `order`, sorted; -1 when `stop` was raised meanwhile."""
     kept = 0
@@ -258,17 +270,17 @@ def _sweep_all(
     return kept
 
 
-@kernel
+@kernel()
 def nondominated(
-    c: Any,
-    r: Any,
-    lo_c: Any,
-    lo_r: Any,
-    fate: Any,
+    c: Floats,
+    r: Floats2,
+    lo_c: Floats,
+    lo_r: Floats2,
+    fate: Bytes,
     carry: bool,
-    order: Any,
+    order: Int32s,
     count: int,
-    stop: Any,
+    stop: Ints,
 ) -> int:
     """Drop dominated labels from ``order[:count]``, sorted by :func:`precedes`.
 
@@ -276,17 +288,17 @@ def nondominated(
     during the quadratic sweep that K >= 3 needs.
     """
     if r.shape[1] == 2:
-        return _sweep_stairs(c, r, lo_c, lo_r, fate, carry, order, count)
-    return _sweep_all(c, r, lo_c, lo_r, fate, carry, order, count, stop)
+        return int(_sweep_stairs(c, r, lo_c, lo_r, fate, carry, order, count))
+    return int(_sweep_all(c, r, lo_c, lo_r, fate, carry, order, count, stop))
 
 
-@kernel
+@kernel()
 def trim_line(
-    c: Any,
-    lo_c: Any,
-    lo_r: Any,
-    fate: Any,
-    order: Any,
+    c: Floats,
+    lo_c: Floats,
+    lo_r: Floats2,
+    fate: Bytes,
+    order: Int32s,
     count: int,
     rest: float,
     scale: float,
@@ -322,32 +334,39 @@ def trim_line(
     return kept
 
 
-@kernel
-def _sort_by(value: Any, order: Any, a: int, b: int) -> None:
-    """Sort ``order[a:b]`` by ``value[label]``."""
-    keys = np.empty(b - a)
-    for i in range(a, b):
-        keys[i - a] = value[order[i]]
-    ranks = np.argsort(keys)
-    old = order[a:b].copy()
-    for i in range(ranks.size):
-        order[a + i] = old[ranks[i]]
+@part
+def _reorder(keys: Floats, order: Int32s, first: int) -> None:
+    """Sort the labels of `order` from place `first` on by their `keys`."""
+    if keys.size <= _FEW:
+        for i in range(1, keys.size):
+            key, label, j = keys[i], order[first + i], i
+            while j > 0 and keys[j - 1] > key:
+                keys[j], order[first + j] = keys[j - 1], order[first + j - 1]
+                j -= 1
+            keys[j], order[first + j] = key, label
+        return
+    ranks = stable_order(keys)
+    old = np.empty(keys.size, np.int32)
+    for i in range(keys.size):
+        old[i] = order[first + i]
+    for i in range(keys.size):
+        order[first + i] = old[ranks[i]]
 
 
-@kernel
+@kernel()
 def trim_grid(
-    c: Any,
-    r: Any,
-    lo_c: Any,
-    lo_r: Any,
-    fate: Any,
-    order: Any,
+    c: Floats,
+    r: Floats2,
+    lo_c: Floats,
+    lo_r: Floats2,
+    fate: Bytes,
+    order: Int32s,
     count: int,
     rest: float,
     scale: float,
     growth: float,
     strict: int,
-    room: Any,
+    room: Floats,
 ) -> int:
     """Trim for K >= 2: of each group keep the label that uses least of resource `strict`.
 
@@ -360,6 +379,7 @@ def trim_grid(
         return 0
     bounds = np.empty(count + 1, np.int32)
     finer = np.empty(count + 1, np.int32)
+    keys = np.empty(count)
     groups = 0
     bounds[0] = 0
     i = 0
@@ -382,7 +402,9 @@ def trim_grid(
         for g in range(groups):
             a, b = bounds[g], bounds[g + 1]
             if b - a > 1:
-                _sort_by(r[:, k], order, a, b)
+                for i in range(a, b):
+                    keys[i - a] = r[order[i], k]
+                _reorder(keys[: b - a], order, a)
             i = a
             while i < b:
                 allowed = lo_r[order[i], k] + room[k]
@@ -393,7 +415,8 @@ def trim_grid(
                 made += 1
                 finer[made] = j
                 i = j
-        bounds[: made + 1] = finer[: made + 1]
+        for g in range(made + 1):
+            bounds[g] = finer[g]
         groups = made
     kept = 0
     for g in range(groups):
@@ -409,5 +432,7 @@ def trim_grid(
                 absorb(lo_c, lo_r, y, x)
         order[kept] = y
         kept += 1
-    _sort_by(c, order, 0, kept)
+    for i in range(kept):
+        keys[i] = c[order[i]]
+    _reorder(keys[:kept], order, 0)
     return kept

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from splitopt.heuristics.labels.jit import kernel
+from splitopt.heuristics.labels.graph import Graph
 from splitopt.heuristics.labels.state import (
     ABANDONED,
     BOUND,
@@ -28,6 +28,8 @@ from splitopt.heuristics.labels.state import (
     QUOTA,
     STOPPED,
     TRIMMED_COUNT,
+    Bounds,
+    Rules,
     complete,
     grow,
     grow_rows,
@@ -46,6 +48,7 @@ from splitopt.heuristics.labels.sweeps import (
     trim_grid,
     trim_line,
 )
+from splitopt.instances.core.kernels import Bytes, Floats, Floats2, Int32s, Ints, kernel, part
 
 __all__ = ["Labels", "Log", "note_label", "open_bound", "run_topological"]
 
@@ -58,31 +61,31 @@ class Labels(NamedTuple):
     place in the log.
     """
 
-    c: Any
-    r: Any
-    lo_c: Any
-    lo_r: Any
-    pred: Any
-    arc: Any
-    note: Any
-    first: Any
-    last: Any
+    c: Floats
+    r: Floats2
+    lo_c: Floats
+    lo_r: Floats2
+    pred: Int32s
+    arc: Int32s
+    note: Int32s
+    first: Int32s
+    last: Int32s
 
 
 class Log(NamedTuple):
     """Every label made, for pictures of small runs: node, cost, resources, parent, arc, fate."""
 
-    node: Any
-    c: Any
-    r: Any
-    parent: Any
-    arc: Any
-    fate: Any
+    node: Ints
+    c: Floats
+    r: Floats2
+    parent: Ints
+    arc: Ints
+    fate: Bytes
 
 
-@kernel
+@part
 def note_label(
-    log: Any, counts: Any, v: int, c: float, r: Any, row: int, parent: int, arc: int, fate: int
+    log: Log, counts: Ints, v: int, c: float, r: Floats2, row: int, parent: int, arc: int, fate: int
 ) -> int:
     """Append a label to the log; return its place, -1 when the log is full."""
     i = counts[LOGGED]
@@ -99,21 +102,21 @@ def note_label(
     return int(i)
 
 
-@kernel
+@kernel()
 def run_topological(
-    graph: Any,
-    bounds: Any,
-    rules: Any,
-    labels: Any,
-    log: Any,
+    graph: Graph,
+    bounds: Bounds,
+    rules: Rules,
+    labels: Labels,
+    log: Log,
     begin: int,
     count: int,
     quota: int,
     most_made: int,
     most_stored: int,
-    stop: Any,
-    values: Any,
-    counts: Any,
+    stop: Ints,
+    values: Floats,
+    counts: Ints,
 ) -> Any:
     """Process nodes from `begin` on until the quota of labels made in this call is used up.
 
@@ -338,8 +341,8 @@ def run_topological(
     return status, v, count, Labels(c, r, lo_c, lo_r, pred, arc, note, first, last)
 
 
-@kernel
-def open_bound(graph: Any, bounds: Any, rules: Any, labels: Any, reached: int) -> float:
+@kernel()
+def open_bound(graph: Graph, bounds: Bounds, rules: Rules, labels: Labels, reached: int) -> float:
     """Return the least carried bound among labels that still had to be extended (inf: none).
 
     Nodes before `reached` are done; theirs are open if an arc leads to `reached` or beyond. Labels

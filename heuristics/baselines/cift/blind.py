@@ -71,6 +71,9 @@ class CompressionBlind:
             )
         return Support()
 
+    # Small instances need no kernels.
+    prepare_when_wanted = True
+
     def prepare(self) -> None:
         """Load the compiled kernels."""
         from splitopt.heuristics.jqodi.cift.warm import warm_up

@@ -19,9 +19,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from splitopt.heuristics.jqodi.cift.passes import forward, prices_at, trace
+from splitopt.heuristics.jqodi.cift.network import Chain, Load, Network
+from splitopt.heuristics.jqodi.cift.passes import forward, prices_at, steps_of_pass, trace
 from splitopt.heuristics.jqodi.cift.speeds import phase_speeds
-from splitopt.heuristics.labels.jit import kernel
+from splitopt.instances.core.kernels import Floats, Floats2, Ints2, kernel, part
 
 __all__ = ["Dual", "ascend", "least_times", "plan_speeds"]
 
@@ -49,20 +50,31 @@ class Dual(NamedTuple):
     tune: Any
 
 
-@kernel
-def least_times(net: Any, chain: Any, load: Any) -> Any:
+@kernel(lambda net, chain, load: 2 * steps_of_pass(net, chain, load))
+def least_times(net: Network, chain: Chain, load: Load) -> Any:
     """Return the least T_inf and the least T_ft of any path, infinite where there is none."""
     L = load.last.shape[1]
     prices = prices_at(net, load, 0.0, 1.0, 0.0)
     _, placed, _ = forward(net, chain, load, prices)
-    first = placed[:, L].min()
+    first = placed[_nearest(placed), L]
     prices = prices_at(net, load, 0.0, 0.0, 1.0)
     _, placed, _ = forward(net, chain, load, prices)
-    return first, placed[:, L].min()
+    return first, placed[_nearest(placed), L]
 
 
-@kernel
-def plan_speeds(net: Any, chain: Any, load: Any, stops: Any, room: Any) -> Any:
+@part
+def _nearest(placed: Floats2) -> int:
+    """Return the node where all blocks are done at least price."""
+    L = placed.shape[1] - 1
+    best = 0
+    for n in range(placed.shape[0]):
+        if placed[n, L] < placed[best, L]:
+            best = n
+    return best
+
+
+@kernel(lambda net, chain, load, stops, room: 4000 * len(stops))
+def plan_speeds(net: Network, chain: Chain, load: Load, stops: Ints2, room: Floats) -> Any:
     """Return (energy, serving speeds, fine-tuning speeds) of a placement within times `room`.
 
     Energy is infinite where the times are too short; speeds are NaN where there is none.
@@ -92,16 +104,18 @@ def plan_speeds(net: Any, chain: Any, load: Any, stops: Any, room: Any) -> Any:
     part, speed, _ = phase_speeds(net, nodes, works, load.requests, 1.0, room[0] - latency)
     energy += part
     if energy < np.inf:
-        serve[place] = speed
+        for h in range(hosts):
+            serve[place[h]] = speed[h]
     if energy < np.inf and load.compute > 0.0:
         part, speed, _ = phase_speeds(net, nodes, works, load.compute, load.compute, room[1] - time)
         energy += part
-        tune[place] = speed
+        for h in range(hosts):
+            tune[place[h]] = speed[h]
     return energy, serve, tune
 
 
-@kernel
-def _enter(inverse: Any, x: Any, cost: Any, column: Any, price: float) -> None:
+@part
+def _enter(inverse: Floats2, x: Floats, cost: Floats, column: Floats, price: float) -> None:
     """Pivot a column of cost `price` into the basis."""
     d = np.zeros(3)
     for r in range(3):
@@ -116,17 +130,19 @@ def _enter(inverse: Any, x: Any, cost: Any, column: Any, price: float) -> None:
     if row < 0:
         return
     pivot = d[row]
-    inverse[row] /= pivot
+    for k in range(3):
+        inverse[row, k] /= pivot
     x[row] /= pivot
     for r in range(3):
         if r != row:
-            inverse[r] -= d[r] * inverse[row]
+            for k in range(3):
+                inverse[r, k] -= d[r] * inverse[row, k]
             x[r] = max(x[r] - d[r] * x[row], 0.0)
     cost[row] = price
 
 
-@kernel
-def _duals(inverse: Any, cost: Any) -> Any:
+@part
+def _duals(inverse: Floats2, cost: Floats) -> Any:
     """Return the duals of a basis."""
     y = np.zeros(3)
     for r in range(3):
@@ -135,17 +151,21 @@ def _duals(inverse: Any, cost: Any) -> Any:
     return y
 
 
-@kernel
-def _reduced(price: float, column: Any, y: Any) -> float:
+@part
+def _reduced(price: float, column: Floats, y: Floats) -> float:
     return float(price - column[0] * y[0] - column[1] * y[1] - column[2] * y[2])
 
 
-@kernel
+@kernel(
+    lambda net, chain, load, *rest: (
+        rest[-1] * (steps_of_pass(net, chain, load) + 40 * rest[-1] + 400 * len(net.kappa)) / 4
+    )
+)
 def ascend(
-    net: Any,
-    chain: Any,
-    load: Any,
-    accept: Any,
+    net: Network,
+    chain: Chain,
+    load: Load,
+    accept: Floats,
     ratio: float,
     incumbent: float,
     top: float,
@@ -169,8 +189,11 @@ def ascend(
     N, L = load.last.shape
     slack = 8.0 * (3 * N + L + 16) * _UNIT
     limit = load.limit
-    active = np.isfinite(limit)
-    scale = np.where(active & (limit > 0.0), limit, 1.0)
+    active, scale = np.empty(2, np.bool_), np.ones(2)
+    for k in range(2):
+        active[k] = limit[k] < np.inf
+        if active[k] and limit[k] > 0.0:
+            scale[k] = limit[k]
     # Columns: the threshold, two slacks, then paths.
     columns = np.zeros((3 + rounds, 3))
     price = np.zeros(3 + rounds)
@@ -180,9 +203,10 @@ def ascend(
     cut = incumbent / ratio
     # Above the threshold, or bounds would only come near it.
     price[0] = min(incumbent, top) * (1.0 + 1e-9)
-    inverse = np.eye(3)
-    x = np.array([1.0, 0.0, 0.0])
-    cost = np.array([price[0], 0.0, 0.0])
+    inverse, x, cost = np.zeros((3, 3)), np.zeros(3), np.zeros(3)
+    for k in range(3):
+        inverse[k, k] = 1.0
+    x[0], cost[0] = 1.0, price[0]
     bound, at1, at2 = known, 0.0, 0.0
     energy = incumbent
     best = np.empty((0, 3), np.int64)
@@ -205,7 +229,7 @@ def ascend(
         l1, l2 = max(0.0, -y[1]) / scale[0], max(0.0, -y[2]) / scale[1]
         prices = prices_at(net, load, 1.0, l1, l2)
         arrived, placed, via = forward(net, chain, load, prices)
-        end = int(np.argmin(placed[:, L]))
+        end = _nearest(placed)
         value = placed[end, L]
         done += 1
         if not value < np.inf:

@@ -18,8 +18,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from splitopt.heuristics.jqodi.cift.passes import backward, forward, prices_at
-from splitopt.heuristics.labels.jit import kernel
+from splitopt.heuristics.jqodi.cift.network import Chain, Load, Network
+from splitopt.heuristics.jqodi.cift.passes import backward, forward, prices_at, steps_of_pass
+from splitopt.instances.core.kernels import (
+    Booleans,
+    Floats,
+    Floats2,
+    Floats3,
+    Int32s2,
+    Ints,
+    kernel,
+    part,
+)
 
 __all__ = ["Arcs", "Levels", "Limits", "bounds_of", "write_arcs"]
 
@@ -29,32 +39,30 @@ _UNIT = 2.0**-53
 class Levels(NamedTuple):
     """Speeds of one phase: of node n ``first[n] .. first[n + 1] - 1``; f, 1 / f and e(f)."""
 
-    first: Any
-    speed: Any
-    inverse: Any
-    joule: Any
+    first: Ints
+    speed: Floats
+    inverse: Floats
+    joule: Floats
 
 
 class Limits(NamedTuple):
-    """Distances from the source and to the end in one measure, and what a path may reach.
+    """Distances from the source and to the end in K measures, and what a path may reach in each.
 
-    Paths of which ``forward + arc + backward > limit`` are left out; ``strict`` leaves out equal
-    ones too.
+    The measure is the last axis. Paths of which ``forward + arc + backward > limit`` in one are
+    left out; ``strict`` leaves out equal ones too. ``prices`` has rows (w0, l1, l2).
     """
 
-    from_arrived: Any
-    from_placed: Any
-    to_arrived: Any
-    to_placed: Any
-    serve: Any
-    tune: Any
-    alpha: Any
-    beta: Any
-    l1: float
-    l2: float
-    w0: float
-    limit: float
-    strict: bool
+    from_arrived: Floats3
+    from_placed: Floats3
+    to_arrived: Floats3
+    to_placed: Floats3
+    serve: Floats2
+    tune: Floats2
+    alpha: Floats2
+    beta: Floats2
+    prices: Floats2
+    limit: Floats
+    strict: Booleans
 
 
 class Arcs(NamedTuple):
@@ -64,62 +72,89 @@ class Arcs(NamedTuple):
     level -1 for none; for a hop the node is the one arrived at.
     """
 
-    tail: Any
-    head: Any
-    figure: Any
-    mark: Any
+    tail: Ints
+    head: Ints
+    figure: Floats2
+    mark: Int32s2
 
 
-@kernel
+@kernel(lambda net, chain, load, prices, *_: 3 * len(prices) * steps_of_pass(net, chain, load))
 def bounds_of(
-    net: Any, chain: Any, load: Any, w0: float, l1: float, l2: float, limit: float, strict: bool
+    net: Network, chain: Chain, load: Load, prices: Floats2, limit: Floats, strict: Booleans
 ) -> Any:
-    """Return distances at prices (w0, l1, l2) of (E, T_inf, T_ft), with a limit on their sum."""
+    """Return distances at prices (w0, l1, l2) of (E, T_inf, T_ft), with limits on their sums.
+
+    Parameters
+    ----------
+    prices, limit, strict
+        Of each measure, see `Limits`; shapes (K, 3), (K,), (K,).
+    """
     N, L = load.last.shape
-    prices = prices_at(net, load, w0, l1, l2)
-    arrived, placed, _ = forward(net, chain, load, prices)
-    to_arrived, to_placed = backward(net, chain, load, prices)
-    outer = limit * (1.0 + 8.0 * (3 * N + L + 16) * _UNIT)
+    K, links = limit.size, net.head.size
+    from_arrived, from_placed = np.empty((N, L, K)), np.empty((N, L + 1, K))
+    to_arrived, to_placed = np.empty((N, L, K)), np.empty((N, L + 1, K))
+    serve, tune = np.empty((N, K)), np.empty((N, K))
+    alpha, beta = np.empty((links, K)), np.empty((links, K))
+    outer = np.empty(K)
+    for k in range(K):
+        at = prices_at(net, load, prices[k, 0], prices[k, 1], prices[k, 2])
+        arrived, placed, _ = forward(net, chain, load, at)
+        rest_arrived, rest_placed = backward(net, chain, load, at)
+        for n in range(N):
+            serve[n, k], tune[n, k] = at.serve[n], at.tune[n]
+            for b in range(L):
+                from_arrived[n, b, k], to_arrived[n, b, k] = arrived[n, b], rest_arrived[n, b]
+            for b in range(L + 1):
+                from_placed[n, b, k], to_placed[n, b, k] = placed[n, b], rest_placed[n, b]
+        for e in range(links):
+            alpha[e, k], beta[e, k] = at.alpha[e], at.beta[e]
+        outer[k] = limit[k] * (1.0 + 8.0 * (3 * N + L + 16) * _UNIT)
     return Limits(
-        arrived,
-        placed,
+        from_arrived,
+        from_placed,
         to_arrived,
         to_placed,
-        prices.serve,
-        prices.tune,
-        prices.alpha,
-        prices.beta,
-        l1,
-        l2,
-        w0,
+        serve,
+        tune,
+        alpha,
+        beta,
+        prices,
         outer,
         strict,
     )
 
 
-@kernel
-def _over(total: float, at: Any) -> bool:
+@part
+def _over(total: float, limit: float, strict: bool) -> bool:
     # Infinite distances are over any limit, even an infinite one.
-    return total == np.inf or total > at.limit or (at.strict and total == at.limit)
+    return total == np.inf or total > limit or (strict and total == limit)
 
 
-@kernel
+@part
 def _survivors(
-    load: Any, levels: Any, n: int, w: float, i: int, j: int, first: bool, measures: Any, out: Any
+    load: Load,
+    levels: Levels,
+    n: int,
+    w: float,
+    i: int,
+    j: int,
+    first: bool,
+    at: Limits,
+    out: Ints,
 ) -> int:
     """Collect in `out` the levels of one phase that some path over (n, i, j) may use."""
     count = 0
     for k in range(levels.first[n], levels.first[n + 1]):
         good = True
-        for at in measures:
+        for q in range(at.limit.size):
+            w0, l1, l2 = at.prices[q, 0], at.prices[q, 1], at.prices[q, 2]
             if first:
-                part = (
-                    at.w0 * load.requests * levels.joule[k] + at.l1 * levels.inverse[k] + at.tune[n]
-                )
+                part = w0 * load.requests * levels.joule[k] + l1 * levels.inverse[k] + at.tune[n, q]
             else:
-                both = at.w0 * levels.joule[k] + at.l2 * levels.inverse[k]
-                part = at.serve[n] + load.compute * both
-            if _over(at.from_arrived[n, i] + w * part + at.to_placed[n, j], at):
+                both = w0 * levels.joule[k] + l2 * levels.inverse[k]
+                part = at.serve[n, q] + load.compute * both
+            total = at.from_arrived[n, i, q] + w * part + at.to_placed[n, j, q]
+            if _over(total, at.limit[q], at.strict[q]):
                 good = False
                 break
         if good:
@@ -128,20 +163,27 @@ def _survivors(
     return count
 
 
-@kernel
+@part
+def _mark(arcs: Arcs, at: int, node: int, before: int, after: int, first: int, second: int) -> None:
+    row = arcs.mark[at]
+    row[0], row[1], row[2], row[3], row[4] = node, before, after, first, second
+
+
+@part
 def _walk(
-    net: Any,
-    chain: Any,
-    load: Any,
-    levels: Any,
-    second: Any,
-    measures: Any,
+    net: Network,
+    chain: Chain,
+    load: Load,
+    levels: Levels,
+    second: Levels,
+    at: Limits,
     write: bool,
-    arcs: Any,
-    sizes: Any,
+    arcs: Arcs,
+    sizes: Ints,
 ) -> Any:
     """Count arcs and states (`write` false) or write them; `sizes` holds states between by node."""
     N, L = load.last.shape
+    K = at.limit.size
     tuned = load.compute > 0.0
     most = 1
     for n in range(N):
@@ -158,34 +200,35 @@ def _walk(
         between = base[n] + L
         for i in range(L):
             good = True
-            for at in measures:
-                if at.from_arrived[n, i] == np.inf:
+            for q in range(K):
+                if at.from_arrived[n, i, q] == np.inf:
                     good = False
             if not good:
                 continue
-            for at in measures:
-                if _over(at.from_arrived[n, i] + at.to_placed[n, i], at):
+            for q in range(K):
+                total = at.from_arrived[n, i, q] + at.to_placed[n, i, q]
+                if _over(total, at.limit[q], at.strict[q]):
                     good = False
             if good:
                 if write:
                     arcs.tail[count] = base[n] + i
                     arcs.head[count] = base[n] + L + sizes[n] + i
-                    arcs.mark[count] = (n, i, i, -1, -1)
+                    _mark(arcs, count, n, i, i, -1, -1)
                 count += 1
             for j in range(i + 1, load.last[n, i] + 1):
                 w = chain.work[i, j]
                 good = True
-                for at in measures:
-                    x = at.from_arrived[n, i] + w * (at.serve[n] + at.tune[n])
-                    if _over(x + at.to_placed[n, j], at):
+                for q in range(K):
+                    x = at.from_arrived[n, i, q] + w * (at.serve[n, q] + at.tune[n, q])
+                    if _over(x + at.to_placed[n, j, q], at.limit[q], at.strict[q]):
                         good = False
                         break
                 if not good:
                     continue
-                a = _survivors(load, levels, n, w, i, j, True, measures, s1)
+                a = _survivors(load, levels, n, w, i, j, True, at, s1)
                 b = 1
                 if tuned:
-                    b = _survivors(load, second, n, w, i, j, False, measures, s2)
+                    b = _survivors(load, second, n, w, i, j, False, at, s2)
                 if a == 0 or b == 0:
                     continue
                 tail = base[n] + i
@@ -205,7 +248,7 @@ def _walk(
                                     m = s2[q]
                                     arcs.figure[at_arc, 0] += w * c * second.joule[m]
                                     arcs.figure[at_arc, 2] = w * c * second.inverse[m]
-                                arcs.mark[at_arc] = (n, i, j, k, m)
+                                _mark(arcs, at_arc, n, i, j, k, m)
                     count += a * b
                     continue
                 if write:
@@ -215,14 +258,14 @@ def _walk(
                         arcs.head[count + p] = between
                         arcs.figure[count + p, 0] = w * R * levels.joule[k]
                         arcs.figure[count + p, 1] = w * levels.inverse[k]
-                        arcs.mark[count + p] = (n, i, j, k, -1)
+                        _mark(arcs, count + p, n, i, j, k, -1)
                     for q in range(b):
                         m = s2[q]
                         arcs.tail[count + a + q] = between
                         arcs.head[count + a + q] = head
                         arcs.figure[count + a + q, 0] = w * c * second.joule[m]
                         arcs.figure[count + a + q, 2] = w * c * second.inverse[m]
-                        arcs.mark[count + a + q] = (n, j, j, -1, m)
+                        _mark(arcs, count + a + q, n, j, j, -1, m)
                 else:
                     sizes[n] += 1
                 between += 1
@@ -231,9 +274,9 @@ def _walk(
             m = net.head[e]
             for b in range(L):
                 good = True
-                for at in measures:
-                    x = at.from_placed[n, b] + (at.alpha[e] * chain.bits[b] + at.beta[e])
-                    if _over(x + at.to_arrived[m, b], at):
+                for q in range(K):
+                    x = at.from_placed[n, b, q] + (at.alpha[e, q] * chain.bits[b] + at.beta[e, q])
+                    if _over(x + at.to_arrived[m, b, q], at.limit[q], at.strict[q]):
                         good = False
                         break
                 if not good:
@@ -245,21 +288,30 @@ def _walk(
                     arcs.figure[count, 0] = (R + v) * net.bit_energy[e] * chain.bits[b]
                     arcs.figure[count, 1] = wire + net.delay[e]
                     arcs.figure[count, 2] = v * (wire + net.delay[e] / load.batch)
-                    arcs.mark[count] = (m, b, b, -1, -1)
+                    _mark(arcs, count, m, b, b, -1, -1)
                 count += 1
     return count, base[load.source], goal
 
 
-@kernel
-def write_arcs(net: Any, chain: Any, load: Any, levels: Any, second: Any, measures: Any) -> Any:
+@kernel(
+    lambda net, chain, load, levels, second, at: (
+        2
+        * len(at.limit)
+        * steps_of_pass(net, chain, load)
+        * (1 + (len(levels.speed) + len(second.speed)) / len(net.kappa))
+    )
+)
+def write_arcs(
+    net: Network, chain: Chain, load: Load, levels: Levels, second: Levels, at: Limits
+) -> Any:
     """Return (arcs, root, goal) of the graph without the arcs that `measures` rule out.
 
     Parameters
     ----------
     levels, second
         Speeds of serving and of fine-tuning.
-    measures
-        Tuple of `Limits`.
+    at
+        The measures.
     """
     N = load.last.shape[0]
     sizes = np.zeros(N, np.int64)
@@ -269,12 +321,12 @@ def write_arcs(net: Any, chain: Any, load: Any, levels: Any, second: Any, measur
         np.empty((0, 3)),
         np.empty((0, 5), np.int32),
     )
-    count, _, _ = _walk(net, chain, load, levels, second, measures, False, arcs, sizes)
+    count, _, _ = _walk(net, chain, load, levels, second, at, False, arcs, sizes)
     arcs = Arcs(
         np.empty(count, np.int64),
         np.empty(count, np.int64),
         np.zeros((count, 3)),
         np.empty((count, 5), np.int32),
     )
-    _, root, goal = _walk(net, chain, load, levels, second, measures, True, arcs, sizes)
+    _, root, goal = _walk(net, chain, load, levels, second, at, True, arcs, sizes)
     return arcs, root, goal

@@ -82,6 +82,9 @@ class JqodiCift:
             return Support("jqodi-exact needs listed speeds; jqodi takes continuous ones")
         return Support()
 
+    # Small instances need no kernels.
+    prepare_when_wanted = True
+
     def prepare(self) -> None:
         """Load the compiled kernels."""
         from splitopt.heuristics.jqodi.cift.warm import warm_up

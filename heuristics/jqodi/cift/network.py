@@ -24,13 +24,14 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from splitopt.instances.cift.model import CiftInstance, Configuration, SpeedInterval
 from splitopt.instances.core.exact import rational
+from splitopt.instances.core.kernels import Booleans, Floats2, Ints2
 from splitopt.instances.core.tolerances import TOLERANCES
 
 __all__ = ["OUTWARD", "Case", "Chain", "Instance", "Load", "Network"]
@@ -64,20 +65,20 @@ class Network(NamedTuple):
         Of each level: f, 1 / f and e(f).
     """
 
-    first: Any
-    head: Any
-    rate: Any
-    delay: Any
-    bit_energy: Any
-    kappa: Any
-    rho: Any
-    low: Any
-    high: Any
-    listed: Any
-    first_level: Any
-    speed: Any
-    inverse: Any
-    joule: Any
+    first: Ints
+    head: Ints
+    rate: Floats
+    delay: Floats
+    bit_energy: Floats
+    kappa: Floats
+    rho: Floats
+    low: Floats
+    high: Floats
+    listed: Booleans
+    first_level: Ints
+    speed: Floats
+    inverse: Floats
+    joule: Floats
 
 
 class Chain(NamedTuple):
@@ -91,8 +92,8 @@ class Chain(NamedTuple):
         ``bits[b]``: what a cut behind block b sends, shape (L,).
     """
 
-    work: Any
-    bits: Any
+    work: Floats2
+    bits: Floats
 
 
 class Load(NamedTuple):
@@ -121,8 +122,8 @@ class Load(NamedTuple):
     communication: float
     batch: float
     source: int
-    last: Any
-    limit: Any
+    last: Ints2
+    limit: Floats
 
 
 @dataclass(frozen=True, slots=True)

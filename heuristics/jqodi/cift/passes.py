@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from splitopt.heuristics.labels.jit import kernel
+from splitopt.heuristics.jqodi.cift.network import Chain, Load, Network
+from splitopt.instances.core.kernels import Floats, Floats2, Ints3, part
 
 __all__ = ["Prices", "backward", "cheapest", "forward", "prices_at", "trace"]
 
@@ -31,17 +32,17 @@ class Prices(NamedTuple):
     the price of a link.
     """
 
-    serve: Any
-    tune: Any
-    energy: Any
-    latency: Any
-    time: Any
-    alpha: Any
-    beta: Any
+    serve: Floats
+    tune: Floats
+    energy: Floats
+    latency: Floats
+    time: Floats
+    alpha: Floats
+    beta: Floats
 
 
-@kernel
-def cheapest(net: Any, n: int, a: float, b: float) -> Any:
+@part
+def cheapest(net: Network, n: int, a: float, b: float) -> Any:
     """Return (price, 1 / f, e(f), f) for the speed of node n that minimises a e(f) + b / f.
 
     Of equal ones the fastest.
@@ -56,14 +57,15 @@ def cheapest(net: Any, n: int, a: float, b: float) -> Any:
     kappa, rho = net.kappa[n], net.rho[n]
     f = net.high[n]
     if a * kappa > 0.0:
-        f = np.cbrt((a * rho + b) / (2.0 * a * kappa))
+        # As a power, of which NumPy and machine code have the same: of `cbrt` they do not.
+        f = ((a * rho + b) / (2.0 * a * kappa)) ** (1.0 / 3.0)
         f = min(max(f, net.low[n]), net.high[n])
     joule = kappa * f * f + rho / f
     return a * joule + b / f, 1.0 / f, joule, f
 
 
-@kernel
-def prices_at(net: Any, load: Any, w0: float, l1: float, l2: float) -> Any:
+@part
+def prices_at(net: Network, load: Load, w0: float, l1: float, l2: float) -> Any:
     """Return the prices of all nodes and links."""
     N, links = net.kappa.size, net.head.size
     serve, tune = np.empty(N), np.zeros(N)
@@ -86,8 +88,14 @@ def prices_at(net: Any, load: Any, w0: float, l1: float, l2: float) -> Any:
     return Prices(serve, tune, energy, latency, time, alpha, beta)
 
 
-@kernel
-def forward(net: Any, chain: Any, load: Any, prices: Any) -> Any:
+def steps_of_pass(net: Network, chain: Chain, load: Load) -> float:
+    """Return about how many steps a pass takes, for the choice to interpret it."""
+    nodes, blocks = load.last.shape
+    return float(nodes * blocks * (blocks + 4) / 2 + net.head.size * (blocks + 8))
+
+
+@part
+def forward(net: Network, chain: Chain, load: Load, prices: Prices) -> Any:
     """Return (arrived, placed, via): least price from the source, shapes (N, L), (N, L + 1).
 
     ``via[n, b]`` packs the tail and the link by which (n, b) is reached best, -1 for none.
@@ -124,8 +132,8 @@ def forward(net: Any, chain: Any, load: Any, prices: Any) -> Any:
     return arrived, placed, via
 
 
-@kernel
-def backward(net: Any, chain: Any, load: Any, prices: Any) -> Any:
+@part
+def backward(net: Network, chain: Chain, load: Load, prices: Prices) -> Any:
     """Return (arrived, placed): least price to the end, shapes (N, L), (N, L + 1)."""
     N, L = load.last.shape
     work, bits = chain.work, chain.bits
@@ -148,9 +156,16 @@ def backward(net: Any, chain: Any, load: Any, prices: Any) -> Any:
     return arrived, placed
 
 
-@kernel
+@part
 def trace(
-    net: Any, chain: Any, load: Any, prices: Any, arrived: Any, placed: Any, via: Any, end: int
+    net: Network,
+    chain: Chain,
+    load: Load,
+    prices: Prices,
+    arrived: Floats2,
+    placed: Floats2,
+    via: Ints3,
+    end: int,
 ) -> Any:
     """Return (stops, E, T_inf, T_ft) of the path found by `forward` that ends at node `end`.
 

@@ -15,18 +15,20 @@ from typing import Any
 
 import numpy as np
 
+from splitopt.heuristics.jqodi.cift.network import Network
 from splitopt.heuristics.jqodi.cift.passes import cheapest
 from splitopt.heuristics.jqodi.cift.speeds import phase_speeds
-from splitopt.heuristics.labels.jit import kernel
+from splitopt.heuristics.labels.sorting import stable_order
+from splitopt.instances.core.kernels import Floats, Ints, Ints2, kernel, part
 
 __all__ = ["phase_bound", "phase_optimum"]
 
 _UNIT = 2.0**-53
 
 
-@kernel
+@kernel()
 def phase_bound(
-    net: Any, nodes: Any, works: Any, a: float, c: float, room: float, price: float
+    net: Network, nodes: Ints, works: Floats, a: float, c: float, room: float, price: float
 ) -> float:
     """Return the Lagrangian of a phase at a price of a second, less what sums may round."""
     total = 0.0
@@ -39,17 +41,17 @@ def phase_bound(
     return float(max(0.0, total - price * room - slack * (total + price * room)))
 
 
-@kernel
+@kernel()
 def phase_optimum(
-    net: Any,
-    nodes: Any,
-    works: Any,
+    net: Network,
+    nodes: Ints,
+    works: Floats,
     a: float,
     c: float,
     room: float,
     inside: float,
     energy: float,
-    speed: Any,
+    speed: Floats,
     price: float,
     bound: float,
     threshold: float,
@@ -75,10 +77,21 @@ def phase_optimum(
     if bound >= top * (1.0 - 1e-13):
         return energy, bound, True
     # Hosts with lists first: labels run over them, the others choose last.
-    place = np.argsort(~net.listed[nodes], kind="mergesort")
-    nodes, works = nodes[place], works[place]
     hosts = nodes.size
-    listed = int(net.listed[nodes].sum())
+    place = np.empty(hosts, np.int64)
+    listed = 0
+    for lists in (True, False):
+        for k in range(hosts):
+            if net.listed[nodes[k]] == lists:
+                place[listed] = k
+                listed += 1
+    given, works_given = nodes, works
+    nodes, works = np.empty(hosts, np.int64), np.empty(hosts)
+    for k in range(hosts):
+        nodes[k], works[k] = given[place[k]], works_given[place[k]]
+    listed = 0
+    while listed < hosts and net.listed[nodes[listed]]:
+        listed += 1
     # Least energy, time and Lagrangian of the hosts from k on.
     rest_e, rest_t, rest_l = np.zeros(hosts + 1), np.zeros(hosts + 1), np.zeros(hosts + 1)
     for k in range(hosts - 1, -1, -1):
@@ -90,13 +103,14 @@ def phase_optimum(
         rest_l[k] = rest_l[k + 1] + works[k] * mixed
     slack = 4.0 * (hosts + 8) * _UNIT * (rest_l[0] + price * room)
     es, ts = np.zeros(1), np.zeros(1)
-    preds: list[Any] = []
+    # Label kept, row first[k] + i of host k: the label before, and the level.
+    pred, first_label = np.empty((64, 2), np.int64), np.zeros(listed + 1, np.int64)
     for k in range(listed):
         n = nodes[k]
         first, last = net.first_level[n], net.first_level[n + 1]
         size = es.size * (last - first)
         e, t = np.empty(size), np.empty(size)
-        pred = np.empty((size, 2), np.int64)
+        before, level_of = np.empty(size, np.int64), np.empty(size, np.int64)
         count = 0
         for level in range(first, last):
             de, dt = a * works[k] * net.joule[level], c * works[k] * net.inverse[level]
@@ -107,14 +121,13 @@ def phase_optimum(
                 if x + rest_l[k + 1] + price * (y - room) >= top + slack:
                     continue
                 e[count], t[count] = x, y
-                pred[count, 0], pred[count, 1] = i, level
+                before[count], level_of[count] = i, level
                 count += 1
-        order = np.argsort(e[:count])
-        kept = np.empty(count, np.int64)
+        order = stable_order(e[:count])
         left, least_t = 0, np.inf
         for i in order:
             if t[i] < least_t:
-                kept[left] = i
+                order[left] = i
                 left += 1
                 least_t = t[i]
         if left == 0:
@@ -122,29 +135,55 @@ def phase_optimum(
             return energy, top, True
         if left > most:
             return energy, bound, False
-        es, ts = e[kept[:left]], t[kept[:left]]
-        preds.append(pred[kept[:left]])
+        at = first_label[k]
+        first_label[k + 1] = at + left
+        if at + left > pred.shape[0]:
+            longer = np.empty((2 * (at + left), 2), np.int64)
+            for i in range(at):
+                longer[i, 0], longer[i, 1] = pred[i, 0], pred[i, 1]
+            pred = longer
+        es, ts = np.empty(left), np.empty(left)
+        for j in range(left):
+            i = order[j]
+            es[j], ts[j] = e[i], t[i]
+            pred[at + j, 0], pred[at + j, 1] = before[i], level_of[i]
     return _completed(
-        net, nodes, works, a, c, room, inside, energy, top, speed, es, ts, preds, place, listed
+        net,
+        nodes,
+        works,
+        a,
+        c,
+        room,
+        inside,
+        energy,
+        top,
+        speed,
+        es,
+        ts,
+        pred,
+        first_label,
+        place,
+        listed,
     )
 
 
-@kernel
+@part
 def _completed(
-    net: Any,
-    nodes: Any,
-    works: Any,
+    net: Network,
+    nodes: Ints,
+    works: Floats,
     a: float,
     c: float,
     room: float,
     inside: float,
     energy: float,
     top: float,
-    speed: Any,
-    es: Any,
-    ts: Any,
-    preds: Any,
-    place: Any,
+    speed: Floats,
+    es: Floats,
+    ts: Floats,
+    pred: Ints2,
+    first_label: Ints,
+    place: Ints,
     listed: int,
 ) -> Any:
     """Return what `phase_optimum` does, from the labels of the hosts with lists."""
@@ -163,8 +202,10 @@ def _completed(
             best, free, least = i, part, value
     if best >= 0 and least < energy:
         energy = least
-        speed[place[listed:]] = free
+        for k in range(listed, nodes.size):
+            speed[place[k]] = free[k - listed]
         for k in range(listed - 1, -1, -1):
-            speed[place[k]] = net.speed[preds[k][best, 1]]
-            best = preds[k][best, 0]
+            at = first_label[k] + best
+            speed[place[k]] = net.speed[pred[at, 1]]
+            best = pred[at, 0]
     return energy, min(energy, below), True

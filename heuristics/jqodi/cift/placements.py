@@ -20,10 +20,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from splitopt.heuristics.jqodi.cift.network import OUTWARD
+from splitopt.heuristics.jqodi.cift.graph import Limits
+from splitopt.heuristics.jqodi.cift.network import OUTWARD, Chain, Load, Network
 from splitopt.heuristics.jqodi.cift.phase import phase_bound, phase_optimum
 from splitopt.heuristics.jqodi.cift.speeds import phase_speeds
-from splitopt.heuristics.labels.jit import kernel
+from splitopt.instances.core.kernels import Floats, Ints, Ints2, kernel, part
 
 __all__ = ["Enumerated", "enumerate_placements"]
 
@@ -48,8 +49,19 @@ class Enumerated(NamedTuple):
     tune: Any
 
 
-@kernel
-def _leaf(net: Any, chain: Any, load: Any, accept: Any, stops: Any, threshold: float) -> Any:
+@part
+def _least_time(net: Network, nodes: Ints, works: Floats) -> float:
+    """Return the seconds of one run at the highest speeds."""
+    total = 0.0
+    for k in range(nodes.size):
+        total += works[k] / net.high[nodes[k]]
+    return total
+
+
+@part
+def _leaf(
+    net: Network, chain: Chain, load: Load, accept: Floats, stops: Ints2, threshold: float
+) -> Any:
     """Return (energy, bound, serving speeds, fine-tuning speeds) of a placement.
 
     Continuous speeds keep `accept`, a little inside the deadlines, to stay feasible when rounded.
@@ -82,7 +94,7 @@ def _leaf(net: Any, chain: Any, load: Any, accept: Any, stops: Any, threshold: f
     e1, speed1, price1 = phase_speeds(net, nodes, works, R, 1.0, accept[0] - latency)
     if e1 == np.inf:
         # Not even the highest speeds will do; within a rounding of it nobody can tell.
-        late = not (works / net.high[nodes]).sum() <= room1
+        late = not _least_time(net, nodes, works) <= room1
         return np.inf, np.inf if late else 0.0, serve, tune
     b1 = min(phase_bound(net, nodes, works, R, 1.0, room1, price1), e1)
     e2, b2, price2 = 0.0, 0.0, 0.0
@@ -90,7 +102,7 @@ def _leaf(net: Any, chain: Any, load: Any, accept: Any, stops: Any, threshold: f
     if c > 0.0:
         e2, speed2, price2 = phase_speeds(net, nodes, works, c, c, accept[1] - time)
         if e2 == np.inf:
-            late = not c * (works / net.high[nodes]).sum() <= room2
+            late = not c * _least_time(net, nodes, works) <= room2
             return np.inf, np.inf if late else 0.0, serve, tune
         b2 = min(phase_bound(net, nodes, works, c, c, room2, price2), e2)
     if energy + b1 + b2 < threshold:
@@ -127,20 +139,23 @@ def _leaf(net: Any, chain: Any, load: Any, accept: Any, stops: Any, threshold: f
                 left,
                 _MOST_LABELS,
             )
-            tune[place] = speed2
+            for h in range(hosts):
+                tune[place[h]] = speed2[h]
     elif c > 0.0:
-        tune[place] = speed2
-    serve[place] = speed1
+        for h in range(hosts):
+            tune[place[h]] = speed2[h]
+    for h in range(hosts):
+        serve[place[h]] = speed1[h]
     return energy + e1 + e2, energy + b1 + b2, serve, tune
 
 
-@kernel
+@kernel(lambda *given: 20 * given[-1])
 def enumerate_placements(
-    net: Any,
-    chain: Any,
-    load: Any,
-    accept: Any,
-    measures: Any,
+    net: Network,
+    chain: Chain,
+    load: Load,
+    accept: Floats,
+    measures: Limits,
     credit: float,
     ratio: float,
     incumbent: float,
@@ -153,23 +168,18 @@ def enumerate_placements(
     accept
         Times that plans met may take, shape (2,).
     measures
-        Tuple of `jqodi.cift.graph.Limits`, the first for energy at multipliers that are paid
-        back by `credit`.
+        The first for energy at multipliers that are paid back by `credit`.
     quota
         Steps to make at most.
     """
     N, L = load.last.shape
-    K = len(measures)
-    price, limit = np.empty((K, N)), np.empty(K)
-    alpha, beta = np.empty((K, net.head.size)), np.empty((K, net.head.size))
-    to_arrived, to_placed = np.empty((N, L, K)), np.empty((N, L + 1, K))
-    r = 0
-    for at in measures:
-        price[r] = at.serve + at.tune
-        alpha[r], beta[r] = at.alpha, at.beta
-        to_arrived[:, :, r], to_placed[:, :, r] = at.to_arrived, at.to_placed
-        limit[r] = at.limit
-        r += 1  # noqa: SIM113 - the compiler wants a tuple walked plainly
+    K = measures.limit.size
+    price, limit = np.empty((N, K)), measures.limit.copy()
+    for n in range(N):
+        for k in range(K):
+            price[n, k] = measures.serve[n, k] + measures.tune[n, k]
+    alpha, beta = measures.alpha, measures.beta
+    to_arrived, to_placed = measures.to_arrived, measures.to_placed
     # Frames: node, blocks on arrival, blocks after, link tried; values on arrival and after.
     node, start = np.zeros(N + 1, np.int64), np.zeros(N + 1, np.int64)
     stop, link = np.zeros(N + 1, np.int64), np.zeros(N + 1, np.int64)
@@ -198,7 +208,7 @@ def enumerate_placements(
             w = chain.work[i, j]
             good = True
             for k in range(K):
-                x = arrived[depth, k] + w * price[k, n]
+                x = arrived[depth, k] + w * price[n, k]
                 placed[depth, k] = x
                 if not x + to_placed[n, j, k] <= limit[k]:
                     good = False
@@ -230,7 +240,7 @@ def enumerate_placements(
         m = net.head[e]
         good = True
         for k in range(K):
-            x = placed[depth, k] + (alpha[k, e] * chain.bits[j] + beta[k, e])
+            x = placed[depth, k] + (alpha[e, k] * chain.bits[j] + beta[e, k])
             arrived[depth + 1, k] = x
             if not x + to_arrived[m, j, k] <= limit[k]:
                 good = False

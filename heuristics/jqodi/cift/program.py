@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from splitopt.heuristics.jqodi.cift.network import OUTWARD, Case, Instance
 from splitopt.instances.contract.method import Budget, Termination
+
+if TYPE_CHECKING:
+    from splitopt.heuristics.jqodi.cift.graph import Limits
 
 __all__ = ["Graph", "Outcome", "Program", "Rules"]
 
@@ -84,9 +87,7 @@ class Program:
         self.step = step
         self._levels: tuple[Any, Any] | None = None
 
-    def measures(
-        self, case: Case, l1: float, l2: float, threshold: float
-    ) -> tuple[tuple[Any, ...], float]:
+    def measures(self, case: Case, l1: float, l2: float, threshold: float) -> tuple[Limits, float]:
         """Return what no path of interest exceeds: energy at multipliers, then the times.
 
         The first is the Lagrangian with what the deadlines pay back still in it; that is returned
@@ -94,22 +95,23 @@ class Program:
         """
         from splitopt.heuristics.jqodi.cift.graph import bounds_of
 
-        net, chain, load = self.instance.network, case.chain, case.load
+        tau = case.load.limit
         credit = sum(
-            multiplier * float(tau)
-            for multiplier, tau in zip((l1, l2), load.limit, strict=True)
+            multiplier * float(limit)
+            for multiplier, limit in zip((l1, l2), tau, strict=True)
             if multiplier > 0
         )
         slack = 1e-12 * credit
-        outer = threshold + credit + slack
-        measures = [bounds_of(net, chain, load, 1.0, l1, l2, outer, slack == 0.0)]
-        for k, prices in enumerate(((0.0, 1.0, 0.0), (0.0, 0.0, 1.0))):
-            if math.isfinite(load.limit[k]):
-                limit = float(load.limit[k]) * (1.0 + OUTWARD)
-                measures.append(bounds_of(net, chain, load, *prices, limit, False))
-        return tuple(measures), credit
+        present = np.flatnonzero(np.isfinite(tau))
+        prices = np.vstack([[1.0, l1, l2], np.eye(3)[1 + present]])
+        limit = np.append(threshold + credit + slack, tau[present] * (1.0 + OUTWARD))
+        strict = np.zeros(len(limit), dtype=np.bool_)
+        strict[0] = slack == 0.0
+        net = self.instance.network
+        found: Limits = bounds_of(net, case.chain, case.load, prices, limit, strict)
+        return found, credit
 
-    def graph(self, case: Case, measures: tuple[Any, ...]) -> Graph:
+    def graph(self, case: Case, measures: Limits) -> Graph:
         """Return the graph without arcs on no path within all measures."""
         from splitopt.heuristics.jqodi.cift.graph import write_arcs
         from splitopt.heuristics.jqodi.cift.levels import phase_levels

@@ -21,7 +21,7 @@ from __future__ import annotations
 import heapq
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,11 +34,14 @@ from splitopt.instances.contract.method import Budget, Recorder, Statistic, Term
 from splitopt.instances.contract.outcome import admitted
 from splitopt.instances.judge import check
 
+if TYPE_CHECKING:
+    from splitopt.heuristics.jqodi.cift.graph import Limits
+
 __all__ = ["EXACT_RATIO", "Search"]
 
 EXACT_RATIO = 1.0 + 1e-9
 _ROUNDS = 60
-_STEPS = 300_000
+_STEPS, _FEW_STEPS = 300_000, 500
 _MOST_EXACT = 2_000_000  # labels of an exact run inside a trimmed one
 _DEADLINE_NAMES = ("inference-deadline", "fine-tuning-deadline")
 _REASONS = {
@@ -260,22 +263,26 @@ class Search:
         parts = [_REASONS[key] for key in _REASONS if key in self._why]
         return "every configuration fails, for one of: " + "; ".join(parts)
 
-    def _enumerate(self, state: _State, measures: tuple[Any, ...], credit: float) -> bool:
+    def _enumerate(self, state: _State, measures: Limits, credit: float) -> bool:
         """Try to solve a configuration placement by placement; tell whether that is done."""
         from splitopt.heuristics.jqodi.cift.placements import enumerate_placements
 
         case = state.case
-        found = enumerate_placements(
-            self.instance.network,
-            case.chain,
-            case.load,
-            self._inside,
-            measures,
-            credit,
-            self.rules.ratio,
-            self.energy,
-            _STEPS,
-        )
+        # Few steps suffice on small instances, without compiled code; they are the first of many.
+        for steps in (_STEPS,) if enumerate_placements.loaded else (_FEW_STEPS, _STEPS):
+            found = enumerate_placements(
+                self.instance.network,
+                case.chain,
+                case.load,
+                self._inside,
+                measures,
+                credit,
+                self.rules.ratio,
+                self.energy,
+                steps,
+            )
+            if found.steps <= steps:
+                break
         self._counts["steps"] += found.steps
         self._counts["placements"] += found.leaves
         if found.energy < self.energy and not self.offer(

@@ -13,15 +13,23 @@ from typing import Any
 
 import numpy as np
 
+from splitopt.heuristics.jqodi.cift.network import Network
 from splitopt.heuristics.jqodi.cift.passes import cheapest
-from splitopt.heuristics.labels.jit import kernel
+from splitopt.instances.core.kernels import Booleans, Floats, Ints, kernel, part
 
 __all__ = ["phase_speeds"]
 
 
-@kernel
+@part
 def _at(
-    net: Any, nodes: Any, works: Any, fixed: Any, a: float, c: float, price: float, speed: Any
+    net: Network,
+    nodes: Ints,
+    works: Floats,
+    fixed: Booleans,
+    a: float,
+    c: float,
+    price: float,
+    speed: Floats,
 ) -> Any:
     """Set the speeds of hosts that are not fixed to the best at `price`; return (time, energy)."""
     time, energy = 0.0, 0.0
@@ -38,17 +46,17 @@ def _at(
     return time, energy
 
 
-@kernel
+@part
 def _settle(
-    net: Any,
-    nodes: Any,
-    works: Any,
-    fixed: Any,
+    net: Network,
+    nodes: Ints,
+    works: Floats,
+    fixed: Booleans,
     a: float,
     c: float,
     room: float,
     high: float,
-    speed: Any,
+    speed: Floats,
 ) -> float:
     """Set speeds at the least price that keeps the room and return it; `high` is one that does.
 
@@ -93,9 +101,16 @@ def _settle(
     return high
 
 
-@kernel
+@part
 def _step_down(
-    net: Any, nodes: Any, works: Any, a: float, c: float, room: float, time: float, speed: Any
+    net: Network,
+    nodes: Ints,
+    works: Floats,
+    a: float,
+    c: float,
+    room: float,
+    time: float,
+    speed: Floats,
 ) -> None:
     """Let listed hosts use what is left of the room, the most saving step first."""
     while True:
@@ -118,8 +133,8 @@ def _step_down(
         speed[host] = net.speed[to]
 
 
-@kernel
-def phase_speeds(net: Any, nodes: Any, works: Any, a: float, c: float, room: float) -> Any:
+@kernel()
+def phase_speeds(net: Network, nodes: Ints, works: Floats, a: float, c: float, room: float) -> Any:
     """Return (energy, speeds, price of a second); energy is infinite where the room is too small.
 
     Parameters
@@ -160,11 +175,12 @@ def phase_speeds(net: Any, nodes: Any, works: Any, a: float, c: float, room: flo
         for k in range(hosts):
             time += c * works[k] / speed[k]
         _step_down(net, nodes, works, a, c, room, time, speed)
-        mixed = False
+        lists = 0
         for k in range(hosts):
             fixed[k] = net.listed[nodes[k]]
-            mixed |= fixed[k]
-        if mixed and not fixed.all() and high < np.inf:
+            if fixed[k]:
+                lists += 1
+        if 0 < lists < hosts and high < np.inf:
             _settle(net, nodes, works, fixed, a, c, room, high, speed)
     energy = 0.0
     for k in range(hosts):

@@ -233,8 +233,9 @@ def _graph(program: Program, case: Case) -> tuple[Graph, bool]:
     segments = np.maximum(last - np.arange(last.shape[1]), 0).sum(axis=1)
     whole = int((segments * pairs).sum()) + len(net.head) * last.shape[1] <= _MOST_ARCS
     if whole:
-        anything = bounds_of(net, case.chain, case.load, 1.0, 0.0, 0.0, math.inf, False)
-        return program.graph(case, (anything,)), True
+        energy, no_limit = np.array([[1.0, 0.0, 0.0]]), np.array([math.inf])
+        anything = bounds_of(net, case.chain, case.load, energy, no_limit, np.zeros(1, np.bool_))
+        return program.graph(case, anything), True
     measures, _ = program.measures(case, 0.0, 0.0, math.inf)
     return program.graph(case, measures), False
 

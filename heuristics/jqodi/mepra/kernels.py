@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from splitopt.heuristics.labels.jit import kernel
+from splitopt.heuristics.labels.sorting import stable_order
+from splitopt.instances.core.kernels import Floats, Ints, kernel, part
 
 __all__ = [
     "choose",
@@ -20,8 +21,8 @@ __all__ = [
 _EPS = 2.0**-52
 
 
-@kernel
-def fixed_points(flops: Any, branch: Any, sent: Any, tail: Any, exits: int) -> Any:
+@kernel(lambda flops, *_: 20 * len(flops))
+def fixed_points(flops: Floats, branch: Floats, sent: Floats, tail: Floats, exits: int) -> Any:
     """Return (local, bits, edge, split, exits) of each split at a given set of exits."""
     L = flops.size
     work, reach = np.zeros(L + 1), np.ones(L + 1)
@@ -38,11 +39,15 @@ def fixed_points(flops: Any, branch: Any, sent: Any, tail: Any, exits: int) -> A
         local[j] = local[j - 1] + work[j]
     for j in range(L - 1, -1, -1):
         edge[j] = edge[j + 1] + work[j + 1]
-    return local, reach * sent, edge, np.arange(L + 1), np.full(L + 1, exits)
+    bits = np.empty(L + 1)
+    split, of = np.empty(L + 1, np.int64), np.empty(L + 1, np.int64)
+    for j in range(L + 1):
+        bits[j], split[j], of[j] = reach[j] * sent[j], j, exits
+    return local, bits, edge, split, of
 
 
-@kernel
-def free_points(flops: Any, branch: Any, sent: Any, tail: Any) -> Any:
+@kernel(lambda flops, *_: len(flops) * (len(flops) + 4) ** 2)
+def free_points(flops: Floats, branch: Floats, sent: Floats, tail: Floats) -> Any:
     """Return (local, bits, edge, split, exits) of each pair of a split and the last exit before."""
     L = flops.size
     # chain[d, k]: FLOP of layers d + 1 .. k, summed from d on.
@@ -87,10 +92,10 @@ def free_points(flops: Any, branch: Any, sent: Any, tail: Any) -> Any:
     return local, bits, edge, split, exits
 
 
-@kernel
-def useful(local: Any, bits: Any, edge: Any) -> Any:
+@kernel(lambda local, *_: len(local) * (len(local) + 20))
+def useful(local: Floats, bits: Floats, edge: Floats) -> Any:
     """Return positions, by rising edge work, of points that no other beats in all three."""
-    order = np.argsort(edge, kind="mergesort")
+    order = stable_order(edge)
     kept = np.empty(order.size, np.int64)
     count = 0
     for i in order:
@@ -113,17 +118,17 @@ def useful(local: Any, bits: Any, edge: Any) -> Any:
     return kept[:count].copy()
 
 
-@kernel
+@part
 def _hull(
-    local: Any,
-    bits: Any,
-    edge: Any,
+    local: Floats,
+    bits: Floats,
+    edge: Floats,
     first: int,
     last: int,
     u: float,
     v: float,
-    stack: Any,
-    cost: Any,
+    stack: Ints,
+    cost: Floats,
 ) -> int:
     """Put the vertices of the lower-left hull of (A, edge work) on `stack`; return their number.
 
@@ -151,8 +156,10 @@ def _hull(
     return size
 
 
-@kernel
-def hulls(first: Any, local: Any, bits: Any, edge: Any, kind: Any, u: Any, v: Any) -> Any:
+@kernel(lambda first, local, bits, edge, kind, u, v: 4 * len(kind) * len(local))
+def hulls(
+    first: Ints, local: Floats, bits: Floats, edge: Floats, kind: Ints, u: Floats, v: Floats
+) -> Any:
     """Return (start, A, point) of the hulls of devices with kinds and prices (u, v)."""
     n = kind.size
     widest = 0
@@ -169,7 +176,8 @@ def hulls(first: Any, local: Any, bits: Any, edge: Any, kind: Any, u: Any, v: An
         if at + size > room:
             room = 2 * (at + size)
             longer, places = np.empty(room), np.empty(room, np.int32)
-            longer[:at], places[:at] = own[:at], point[:at]
+            for j in range(at):
+                longer[j], places[j] = own[j], point[j]
             own, point = longer, places
         for j in range(size):
             own[at + j], point[at + j] = cost[j], stack[j]
@@ -177,8 +185,8 @@ def hulls(first: Any, local: Any, bits: Any, edge: Any, kind: Any, u: Any, v: An
     return start, own[: start[n]].copy(), point[: start[n]].copy()
 
 
-@kernel
-def choose(start: Any, own: Any, root: Any, count: Any, price: float, option: Any) -> Any:
+@kernel(lambda start, own, *_: 2 * len(own) + 4 * len(start))
+def choose(start: Ints, own: Floats, root: Floats, count: Ints, price: float, option: Ints) -> Any:
     """Set each group's option least in A + price r; return the sums of A and r over devices.
 
     Of equal ones the least r. Sums are of blocks, so that their error stays small.
@@ -201,9 +209,9 @@ def choose(start: Any, own: Any, root: Any, count: Any, price: float, option: An
     return total_a + block_a, total_r + block_r
 
 
-@kernel
+@kernel(lambda start, own, root, group, *_: 8 * len(group) * (2 + len(own) / len(start)))
 def improve(
-    start: Any, own: Any, root: Any, group: Any, option: Any, total: float, sweeps: int
+    start: Ints, own: Floats, root: Floats, group: Ints, option: Ints, total: float, sweeps: int
 ) -> float:
     """Let devices change their option in turn while that lowers sum A + (sum r)^2; return sum r."""
     for _ in range(sweeps):

@@ -24,21 +24,25 @@ from typing import Any
 
 import numpy as np
 
-from splitopt.heuristics.labels.jit import kernel
+from splitopt.instances.core.kernels import Floats, kernel
 
 __all__ = ["stage"]
 
 
-@kernel
+@kernel(
+    lambda c, d, low_a, low_d, option_c, option_d, rest, *_: (
+        len(c) * len(option_c) * (10 + len(option_c) + 2 * len(rest))
+    )
+)
 def stage(
-    c: Any,
-    d: Any,
-    low_a: Any,
-    low_d: Any,
-    option_c: Any,
-    option_d: Any,
-    rest: Any,
-    shifts: Any,
+    c: Floats,
+    d: Floats,
+    low_a: Floats,
+    low_d: Floats,
+    option_c: Floats,
+    option_d: Floats,
+    rest: Floats,
+    shifts: Floats,
     multiplier: float,
     slack: float,
     tolerance: float,

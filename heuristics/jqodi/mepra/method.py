@@ -58,6 +58,9 @@ class JqodiMepra:
         """Take every instance."""
         return Support()
 
+    # Small instances need no kernels.
+    prepare_when_wanted = True
+
     def prepare(self) -> None:
         """Load the compiled kernels."""
         from splitopt.heuristics.jqodi.mepra.warm import warm_up
