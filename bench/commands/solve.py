@@ -92,15 +92,20 @@ def solve(
     as_json: bool,
 ) -> None:
     """Solve INSTANCE, a file or a name in the library, with one method."""
+    from splitopt.bench.isolation.client import Zygote
+    from splitopt.instances.core.errors import InputError
+
+    if seed < 0:
+        raise InputError("--seed", seed, "an integer >= 0", "give 0")
+    # It starts, and imports what a run needs, beside all that follows.
+    zygote = Zygote(threads)
+    ctx.call_on_close(zygote.close)
     from splitopt.bench.commands.solve_progress import progress
     from splitopt.bench.methods import registry
     from splitopt.bench.runs.solve_once import solve_once
     from splitopt.instances.core.documents import write_json
-    from splitopt.instances.core.errors import InputError
     from splitopt.instances.judge import check
 
-    if seed < 0:
-        raise InputError("--seed", seed, "an integer >= 0", "give 0")
     problem_instance = open_instance(instance)
     given: dict[str, object] = dict(read_assignments("--option", assignments))
     if epsilon is not None and "epsilon" in given:
@@ -128,6 +133,7 @@ def solve(
             relative_gap=gap,
             plugins=plugins,
             stop=stop,
+            zygote=zygote,
         )
     violations = [] if result.plan is None else check(problem_instance, result.plan)
     if out is not None and result.plan is not None:

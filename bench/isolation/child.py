@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from splitopt.bench.isolation.source import source_hash
 from splitopt.instances.contract.method import Budget, Guarantee, Progress, Result, read_options
+from splitopt.instances.core import kernels
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.printable import printable
 from splitopt.instances.judge import plan_from_document
@@ -141,6 +142,8 @@ def _guarded(work: Callable[[], None], send: Send) -> None:
         work()
     except MemoryError:
         send({"kind": "memory"})
+    except kernels.KernelsWantedError:
+        send({"kind": "kernels"})
     except InputError as error:
         send(
             {
@@ -237,9 +240,10 @@ def solve(request: Mapping[str, Any], instance: Instance, send: Send) -> None:
             method.prepare()
         send({"kind": "started"})
         start = time.perf_counter()
-        result = method.solve(
-            instance, budget, request["seed"], request["options"], plan, on_progress
-        )
+        with kernels.trial() if request.get("trial") else contextlib.nullcontext():
+            result = method.solve(
+                instance, budget, request["seed"], request["options"], plan, on_progress
+            )
         solve_time_s = time.perf_counter() - start
         document = describe_result(result)
         send({"kind": "result", "solve_time_s": solve_time_s, "document": document})

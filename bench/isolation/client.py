@@ -27,6 +27,7 @@ from splitopt.bench.isolation.streams import Capture, Lines, Outcome, Watch
 from splitopt.bench.store.environment import thread_variables
 from splitopt.instances.contract.method import Progress
 from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.kernels import announcement
 
 __all__ = ["Zygote", "ZygoteLostError", "module_path"]
 
@@ -113,6 +114,7 @@ class Zygote:
         finally:
             theirs.close()
         self._ready = False
+        self._asked = 0
         self._targets = list(targets)
         self.adopts = False
 
@@ -123,16 +125,40 @@ class Zygote:
 
     def _get_ready(self) -> None:
         """Wait for the start and the imports, which run beside the runner's own work."""
-        if self._ready:
-            return
-        self._receive()
-        self._send({"op": "preload", "targets": self._targets})
-        self.adopts = bool(self._receive()["adopts"])
-        self._ready = True
+        if not self._ready:
+            self._receive()
+            if not self._asked:
+                self._ask_preload(trial=False)
+            self._ready = True
+        self._await_preload()
 
-    def preload(self, targets: Sequence[str]) -> None:
-        """Import what methods need; before the first run."""
+    def _ask_preload(self, *, trial: bool) -> None:
+        self._send({"op": "preload", "targets": self._targets, "trial": trial})
+        self._asked += 1
+
+    def _await_preload(self) -> None:
+        told = False
+        while self._asked:
+            reply = self._receive()
+            if "compiling" not in reply:
+                self.adopts = bool(reply["adopts"])
+                self._asked -= 1
+            elif not told:
+                sys.stderr.write(announcement(reply["compiling"]) + "\n")
+                told = True
+
+    def preload(self, targets: Sequence[str], *, trial: bool = False) -> None:
+        """Import what methods need; before the first run, which waits for it.
+
+        For a `trial`, without kernels that a small instance can do without.
+        """
         self._targets += targets
+        self._ask_preload(trial=trial)
+
+    def load_kernels(self) -> None:
+        """Load, or compile, what a trial went without."""
+        self._ask_preload(trial=False)
+        self._await_preload()
 
     def close(self) -> None:
         """End the zygote and whatever it runs."""

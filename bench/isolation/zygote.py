@@ -26,6 +26,7 @@ from splitopt.bench.isolation import child, wire
 from splitopt.bench.isolation.confine import become_subreaper, confine, die_with_parent
 from splitopt.bench.isolation.source import source_hash
 from splitopt.bench.store.sources import load_instance
+from splitopt.instances.core import kernels
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import instance_from_document
 
@@ -78,7 +79,8 @@ class Zygote:
             elif message["op"] == "preload":
                 from splitopt.bench.isolation.preload import preload
 
-                names = preload(message["targets"])
+                kernels.on_compiling(lambda s: wire.send(self._control, {"compiling": s}))
+                names = preload(message["targets"], trial=message["trial"])
                 # What is there now is shared with every run: keep the collector from touching it.
                 gc.collect()
                 gc.freeze()
@@ -225,3 +227,5 @@ def main() -> None:
     # When the runner dies the socket says so, in a read or in a write.
     with contextlib.suppress(ConnectionError):
         Zygote(control).serve()
+    # Whoever closed the socket waits: no time for the interpreter to tidy up.
+    os._exit(0)

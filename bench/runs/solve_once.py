@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["solve_once"]
 
+# Interpreting takes up to about 0.3 s: no trial where a run has little time.
+_TRIAL_S = 10.0
+
 
 def solve_once(
     instance: str | Path | Instance,
@@ -48,6 +51,7 @@ def solve_once(
     grace_s: float | None = None,
     plugins: Sequence[str] = (),
     stop: threading.Event | None = None,
+    zygote: Zygote | None = None,
 ) -> Result:
     """Solve an instance in a process of its own that is killed when it breaks its limits.
 
@@ -66,6 +70,8 @@ def solve_once(
         ``module:object`` of methods of the user's own.
     stop
         When set, the process is killed; what it had sent is returned, as at the time limit.
+    zygote
+        A parent of the run that was started before, with as many threads; closed here.
 
     Returns
     -------
@@ -83,7 +89,7 @@ def solve_once(
         On Ctrl-C, after the process was killed.
     """
     document: dict[str, Any] | None = None
-    zygote = Zygote(threads)  # starts while the instance is read
+    zygote = zygote or Zygote(threads)  # starts while the instance is read
     try:
         if isinstance(instance, str | Path):
             name = resolve(str(instance))
@@ -116,12 +122,15 @@ def solve_once(
             0,
             limits,
         )
-        zygote.preload(builtin_targets([run]))
+        ours = builtin_targets([run])
+        trial = bool(ours) and (time_limit_s is None or time_limit_s >= _TRIAL_S)
+        zygote.preload(ours, trial=trial)
         request = request_of(
             run,
             instance_document=document,
             warm_start=None if warm_start is None else warm_start.to_document(),
         )
+        request["trial"] = trial
         if time_limit_s is None:
             request["time_limit_s"] = None
         return _solve(zygote, run, solved, request, time_limit_s is None, on_progress, stop)
@@ -148,6 +157,10 @@ def _solve(
     begin = time.monotonic()
     try:
         outcome = zygote.run(request, watch)
+        if (outcome.message or {}).get("kind") == "kernels":
+            # Too large to interpret: once more, with the clock at 0 and kernels loaded before.
+            zygote.load_kernels()
+            outcome = zygote.run(request | {"trial": False}, watch)
     except ZygoteLostError as error:
         raise RuntimeError(str(error)) from error
     message = outcome.message or {}
