@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,39 @@ def command(*arguments: str) -> str:
         text=True,
         check=True,
     ).stdout
+
+
+def cold(*arguments: str) -> str:
+    """Run a command with nothing compiled before."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-cold-") as folder:
+        return subprocess.run(
+            [sys.executable, "-m", "splitopt.bench.cli", *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | {"NUMBA_CACHE_DIR": folder},
+        ).stdout
+
+
+def compiled() -> float:
+    """Compile every kernel of JQODI and of the labels; return the processor time it took."""
+    text = """
+import time
+begin = time.process_time()
+for problem in ("cift", "mepra"):
+    __import__(f"splitopt.heuristics.jqodi.{problem}.warm", fromlist=["warm"]).warm_up()
+print(time.process_time() - begin)
+"""
+    with tempfile.TemporaryDirectory(prefix="benchmark-cold-") as folder:
+        return float(
+            subprocess.run(
+                [sys.executable, "-c", text],
+                capture_output=True,
+                text=True,
+                check=True,
+                env=os.environ | {"NUMBA_CACHE_DIR": folder},
+            ).stdout
+        )
 
 
 def program(text: str) -> str:
@@ -82,5 +116,20 @@ SPECS = (
             ("labels", "splitopt.heuristics.labels"),
         )
     ),
+    *(
+        spec(
+            f"solve-{name}",
+            Phase("cold", lambda n=instance: ("solve", n, "--method", "jqodi"), cold, rounds=3),
+        )
+        for name, instance in (("cift", "cift-tiny-both"), ("mepra", "mepra-image-10mbps"))
+    ),
+    *(
+        spec(
+            f"solve-{name}-again",
+            Phase("command", lambda n=instance: ("solve", n, "--method", "jqodi"), command),
+        )
+        for name, instance in (("cift", "cift-tiny-both"), ("mepra", "mepra-image-10mbps"))
+    ),
+    spec("kernels", Phase("cold", tuple, compiled, rounds=1, smoke=False)),
     spec("runs", Phase(f"{RUNS} runs", folder_with_instances, run_many, float, rounds=3)),
 )
