@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["solve_once"]
 
-# Interpreting takes up to about 0.3 s: no trial where a run has little time.
+# Interpreting takes up to about 0.1 s: no trial where a run has little time.
 _TRIAL_S = 10.0
 
 

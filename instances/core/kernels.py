@@ -60,8 +60,8 @@ Int32s2: TypeAlias = Any
 Bytes: TypeAlias = Any
 Booleans: TypeAlias = Any
 
-# Steps that a process runs interpreted, see docs/decisions.md: about 0.3 s, less than it takes to
-# import Numba and load what was compiled before.
+# Steps, as estimated, that a process runs interpreted. Measured, see docs/decisions.md: about 0.1 s,
+# an eighth of what it takes to import Numba and load what was compiled before.
 INTERPRETED_STEPS = 1_000_000
 
 _SCALARS = {"int": "int64", "float": "float64", "bool": "boolean"}
