@@ -60,7 +60,7 @@ Int32s2: TypeAlias = Any
 Bytes: TypeAlias = Any
 Booleans: TypeAlias = Any
 
-# Steps, as estimated, that a process runs interpreted. Measured, see docs/decisions.md: about 0.1 s,
+# Steps, as estimated, that a process runs interpreted. Measured, see docs/decisions.md: some 0.1 s,
 # an eighth of what it takes to import Numba and load what was compiled before.
 INTERPRETED_STEPS = 1_000_000
 
