@@ -32,7 +32,7 @@ def status(directory: Path, as_json: bool) -> None:
     for row in rows:
         line = counts.setdefault((row.problem, row.method), {})
         line["runs"] = line.get("runs", 0) + 1
-        line[row.termination] = line.get(row.termination, 0) + 1
+        line[row.ending] = line.get(row.ending, 0) + 1
         line[f"judged {row.verdict}"] = line.get(f"judged {row.verdict}", 0) + 1
     table = [{"method": m, "problem": p, **line} for (p, m), line in sorted(counts.items())]
     if as_json:
@@ -69,6 +69,7 @@ def status(directory: Path, as_json: bool) -> None:
 
 _ENDS = (
     "solved",
+    "late",
     "time",
     "memory",
     "limit",

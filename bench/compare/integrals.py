@@ -9,7 +9,7 @@ from splitopt.bench.store.rows import Row, Verdict
 from splitopt.bench.verdicts.crosscheck import is_feasible
 from splitopt.bench.verdicts.references import Reference
 
-__all__ = ["RunIntegrals", "held_objective", "in_time", "judged_trajectory", "run_integrals"]
+__all__ = ["RunIntegrals", "held_objective", "judged_trajectory", "run_integrals"]
 
 Point = tuple[float, float | None, float | None]
 
@@ -22,18 +22,13 @@ class RunIntegrals:
     primal_dual_s: float
 
 
-def in_time(row: Row) -> bool:
-    """Return whether a run ended within its time limit."""
-    return row.solve_time_s is None or row.solve_time_s <= row.time_limit_s
-
-
 def held_objective(row: Row, refuted: frozenset[str] = frozenset()) -> float | None:
     """Return the cost of the plan that a run held at its time limit, None without one.
 
     Of a run that ended later it is the last incumbent it had told by then, which counts for no
     less than the plan it ended with.
     """
-    if in_time(row):
+    if row.in_time:
         return row.objective if is_feasible(row) else None
     held = [
         incumbent

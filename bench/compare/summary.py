@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from splitopt.bench.compare.alignment import align
-from splitopt.bench.compare.integrals import held_objective, in_time, run_integrals
+from splitopt.bench.compare.integrals import held_objective, run_integrals
 from splitopt.bench.compare.metrics import gap_to_best, shifted_geometric_mean
 from splitopt.bench.store.rows import Row, Verdict
 from splitopt.bench.verdicts.references import Reference
@@ -17,7 +17,6 @@ __all__ = [
     "VIRTUAL_BEST",
     "MethodSummary",
     "charged_time_s",
-    "is_late",
     "is_proved",
     "is_right",
     "is_solved",
@@ -96,14 +95,9 @@ def task(row: Row) -> tuple[object, ...]:
     )
 
 
-def is_late(row: Row) -> bool:
-    """Return whether a run ended of itself, but after its time limit."""
-    return row.termination == "solved" and not in_time(row)
-
-
 def is_solved(row: Row) -> bool:
     """Return whether a run ended of itself, in time, with a feasible plan or a proof."""
-    return row.termination == "solved" and in_time(row) and row.status not in ("none", "relaxed")
+    return row.termination == "solved" and row.in_time and row.status not in ("none", "relaxed")
 
 
 def is_right(row: Row, refuted: frozenset[str]) -> bool:
@@ -119,8 +113,8 @@ def is_right(row: Row, refuted: frozenset[str]) -> bool:
         and row.detail is None
         and row.key not in refuted
         and (
-            in_time(row)
-            or (row.status == "feasible" and not is_late(row) and held_objective(row) is not None)
+            row.in_time
+            or (row.status == "feasible" and not row.late and held_objective(row) is not None)
         )
     )
 
@@ -191,9 +185,7 @@ def _one(
         right=len(right),
         wrong=sum(is_wrong(row, refuted) for row in tried),
         proved=sum(is_proved(row, refuted) for row in right),
-        failed=sum(
-            row.termination in ("killed", "crashed", "memory") or is_late(row) for row in tried
-        ),
+        failed=sum(row.termination in ("killed", "crashed", "memory") or row.late for row in tried),
         gaps=len(gaps),
         gap_median=statistics.median(gaps) if gaps else None,
         gap_worst=max(gaps) if gaps else None,

@@ -102,7 +102,7 @@ def run_table(
         line += [
             count_cell(row.seed),
             Cell(options or "-", None, "remark"),
-            row.termination,
+            row.ending,
             row.status,
             verdict_cell(data, row),
             number_cell(row.objective, number_text),

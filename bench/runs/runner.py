@@ -55,7 +55,7 @@ class RunSummary:
     changed
         Of a user's methods, by name, numbers of rows in the store that are of other code.
     terminations, verdicts
-        Numbers of rows of the selection by termination and by verdict.
+        Numbers of rows of the selection by how they ended (`Row.ending`) and by verdict.
     contradictions
         Contradictions on the instances of the selection, among all rows of the store.
     interrupted
@@ -209,7 +209,7 @@ def run_set(
             done_by_others=len(mine) - len(chosen.done) - queue.done_now,
             skipped=tuple(chosen.skipped),
             changed=_count(list(chosen.changed.values())),
-            terminations=_count([row.termination for row in mine]),
+            terminations=_count([row.ending for row in mine]),
             verdicts=_count([row.verdict for row in mine]),
             # What an earlier version of a method said is no fault of this one.
             contradictions=tuple(

@@ -285,6 +285,21 @@ class Row:
         )
 
     @property
+    def in_time(self) -> bool:
+        """Whether it ended within its time limit."""
+        return self.solve_time_s is None or self.solve_time_s <= self.time_limit_s
+
+    @property
+    def late(self) -> bool:
+        """Whether it ended of itself, but after its time limit: a failure in every figure."""
+        return self.termination == "solved" and not self.in_time
+
+    @property
+    def ending(self) -> str:
+        """How it ended, as tables count it: its termination, or ``late``."""
+        return "late" if self.late else self.termination
+
+    @property
     def parallelism(self) -> str:
         """How many runs went on at a time, and on this one's machine: times differ with both."""
         here = self.jobs if self.jobs_on_machine is None else self.jobs_on_machine

@@ -263,6 +263,7 @@ def test_later_than_the_limit_is_a_failure_in_every_figure():
     assert (a.solved, a.right, a.proved, a.gaps) == (b.solved, b.right, b.proved, b.gaps)
     assert (a.time_s, a.par2_s, a.par10_s) == (b.time_s, b.par2_s, b.par10_s)
     assert (a.par2_s, a.failed, b.failed) == (20.0, 1, 0)
+    assert (late[0].ending, gave_up[0].ending) == ("late", "time")
     # To the last bit of the limit it is in time.
     assert is_proved(row(0, status="optimal", solve_time_s=10.0), frozenset())
 
