@@ -1,35 +1,34 @@
 """How far every baseline is from the proven optimum.
 
-``python -m splitopt.bench.studies baselines [SET ...] [--problem P] [--methods M,...] [--out
-FILE]`` solves each instance of the sets (`tiny` and `quick` unless told otherwise) with every
-heuristic of the registry at its defaults, in this process, and prints the tables of
-docs/baselines.md. Optima are those of `splitopt.bench.verdicts.optimum`; instances without a plan,
-and those of which no optimum is proven, are left out. Times are processor time, which does not
-depend on what else the machine does.
+``python -m splitopt.bench.studies baselines [SET ...] [--problem P] [--methods M,...] [--store
+DIR] [--out FILE]`` runs every heuristic of the registry at its defaults on each instance of the
+sets (`tiny` and `quick` unless told otherwise), in a store as `splitopt run` does, and prints the
+tables of docs/baselines.md from its rows; runs that are there already are not done again. Optima
+are those of `splitopt.bench.verdicts.optimum`; instances without a plan, and those of which no
+optimum is proven, are left out. Times are processor time, which does not depend on what else the
+machine does.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
 
-from splitopt.bench.methods.registry import entries_for, load
+from splitopt.bench.compare.summary import is_right
+from splitopt.bench.methods.registry import entries_for
+from splitopt.bench.runs.spec import RunSpec
+from splitopt.bench.store.rows import Limits, Row
+from splitopt.bench.studies.runs import RESULTS, rows_of
 from splitopt.bench.verdicts.optimum import proven_optimum
 from splitopt.instances import library
-from splitopt.instances.contract.method import Budget, SolutionStatus
 from splitopt.instances.core.documents import write_bytes
 from splitopt.instances.core.tolerances import TOLERANCES, not_above
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["Gap", "main", "measure", "table"]
+__all__ = ["Gap", "gaps_of", "main", "spec", "table"]
 
 _LIMIT_S = 120.0
 
@@ -56,35 +55,41 @@ class Gap:
     cpu_s: float
 
 
-def measure(
+def spec(
     sets: Sequence[str], problems: Sequence[str], methods: Sequence[str] | None = None
-) -> Iterator[Gap]:
-    """Yield the gap of every heuristic on every instance that has a plan."""
-    for problem in problems:
-        entries = [
-            entry
-            for entry in entries_for(problem)
-            if (entry.kind == "heuristic" if methods is None else entry.name in methods)
-        ]
-        names = [n for s in sets for n in library.names(s) if n.startswith(problem)]
-        for name in dict.fromkeys(names):
-            instance = library.load(name)
-            optimum = proven_optimum(instance, _LIMIT_S)
-            if optimum is None:
-                continue
-            for entry in entries:
-                method = load(entry.name, problem)
-                if not method.supports(instance):
-                    yield Gap(problem, entry.name, name, False, None, 0.0)
-                    continue
-                began = time.process_time()
-                found = method.solve(instance, Budget(_LIMIT_S), 0, {})
-                spent = time.process_time() - began
-                gap = None
-                if found.status in (SolutionStatus.FEASIBLE, SolutionStatus.OPTIMAL):
-                    assert found.objective is not None
-                    gap = _gap(entry.name, name, found.objective, optimum)
-                yield Gap(problem, entry.name, name, True, gap, spent)
+) -> RunSpec:
+    """Return the runs: every heuristic, or the methods named, on every instance of the sets."""
+    names = [n for s in sets for n in library.names(s) if n.startswith(tuple(problems))]
+    entries = [entry for problem in problems for entry in entries_for(problem)]
+    chosen = [
+        entry.name
+        for entry in entries
+        if (entry.kind == "heuristic" if methods is None else entry.name in methods)
+    ]
+    return RunSpec(
+        instances=list(dict.fromkeys(names)),
+        methods=list(dict.fromkeys(chosen)),
+        limits=Limits.of(_LIMIT_S),
+    )
+
+
+def gaps_of(rows: Sequence[Row]) -> Iterator[Gap]:
+    """Yield the gap of every run on an instance that has a plan and a proven optimum."""
+    optima: dict[str, float | None] = {}
+    for row in rows:
+        name = row.instance_name
+        if name not in optima:
+            optima[name] = proven_optimum(library.load(name), _LIMIT_S)
+        optimum = optima[name]
+        if optimum is None:
+            continue
+        if row.termination == "unsupported":
+            yield Gap(row.problem, row.method, name, False, None, 0.0)
+            continue
+        gap = None
+        if is_right(row, frozenset()) and row.objective is not None:
+            gap = _gap(row.method, name, row.objective, optimum)
+        yield Gap(row.problem, row.method, name, True, gap, row.cpu_time_s or 0.0)
 
 
 def _gap(method: str, instance: str, value: float, optimum: float) -> float:
@@ -141,15 +146,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("sets", nargs="*", default=["tiny", "quick"])
     parser.add_argument("--problem", choices=("cift", "mepra"))
     parser.add_argument("--methods", help="names with commas; all heuristics unless given")
+    parser.add_argument("--store", type=Path, default=RESULTS / "baselines")
+    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args(arguments)
     problems = (options.problem,) if options.problem else ("cift", "mepra")
     methods = options.methods.split(",") if options.methods else None
-    gaps = []
-    for gap in measure(options.sets, problems, methods):
-        gaps.append(gap)
-        shown = "unsupported" if not gap.supported else "none" if gap.gap is None else gap.gap
-        sys.stderr.write(f"{gap.instance} {gap.method} {shown} {gap.cpu_s:.2f} s\n")
+    rows = rows_of(spec(options.sets, problems, methods), options.store, jobs=options.jobs)
+    gaps = list(gaps_of(rows))
     text = "\n".join(table(gaps, problem) for problem in problems)
     if options.out:
         write_bytes(options.out, text.encode())

@@ -4,7 +4,8 @@ import pytest
 
 from splitopt.bench.methods.registry import load
 from splitopt.bench.studies.baselines import study as baseline_gaps
-from splitopt.bench.studies.baselines.study import Gap, measure, table
+from splitopt.bench.studies.baselines.study import Gap, gaps_of, spec, table
+from splitopt.bench.studies.runs import rows_of
 from splitopt.instances import library
 from splitopt.instances.contract.method import Budget
 
@@ -28,10 +29,12 @@ def test_a_table_by_hand():
     assert table(gaps, "mepra").splitlines()[2] == "| `other` | 1 | 0 | 0 | 0 | 21x | 21x | 1000 |"
 
 
-def test_gaps_are_those_to_what_enumeration_finds(monkeypatch):
+def test_gaps_are_those_to_what_enumeration_finds(monkeypatch, tmp_path):
     names = ["cift-tiny-both", "cift-tiny-not-together", "cift-crafted-zero-energy"]
     monkeypatch.setattr(library, "names", lambda reference: names)
-    gaps = list(measure(["any"], ["cift"], ["single-cut", "compression-blind"]))
+    asked = spec(["any"], ["cift"], ["single-cut", "compression-blind"])
+    rows = rows_of(asked, tmp_path / "store")
+    gaps = list(gaps_of(rows))
     # What has no plan is left out.
     assert {g.instance for g in gaps} == {"cift-tiny-both", "cift-crafted-zero-energy"}
     instance = library.load("cift-tiny-both")
@@ -44,6 +47,9 @@ def test_gaps_are_those_to_what_enumeration_finds(monkeypatch):
             assert gap.gap == pytest.approx(found.objective / best.objective - 1, abs=1e-9)
         else:  # an optimum of 0
             assert gap.gap == found.objective
+    # The same again does nothing: the table is made of the rows.
+    started = {row.key: row.started_at for row in rows}
+    assert {row.key: row.started_at for row in rows_of(asked, tmp_path / "store")} == started
 
 
 def test_a_plan_below_the_optimum_is_a_contradiction():
@@ -67,8 +73,9 @@ def test_proven_optima_of_the_standard_set_are_read_not_solved(monkeypatch):
 
 def test_the_module_writes_its_tables(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(library, "names", lambda reference: ["mepra-crafted-alike"])
-    out = tmp_path / "gaps.md"
-    assert baseline_gaps.main(["any", "--problem", "mepra", "--out", str(out)]) == 0
+    out, store = tmp_path / "gaps.md", str(tmp_path / "store")
+    asked = ["any", "--problem", "mepra", "--store", store, "--out", str(out)]
+    assert baseline_gaps.main(asked) == 0
     text = capsys.readouterr().out
     assert out.read_text() == text
     assert text.count("\n| `") == sum(

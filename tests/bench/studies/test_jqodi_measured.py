@@ -12,9 +12,13 @@ import pytest
 from click.testing import CliRunner
 
 from splitopt.bench.cli import cli
+from splitopt.bench.runs.spec import RunSpec
+from splitopt.bench.store.rows import Limits
+from splitopt.bench.store.store import Store
 from splitopt.bench.studies.jqodi import page as jqodi_page
-from splitopt.bench.studies.jqodi.speed import fastest_exact
+from splitopt.bench.studies.jqodi.speed import fastest_exact, measure
 from splitopt.bench.studies.kernels import study as kernel_comparison
+from splitopt.bench.studies.runs import rows_of
 from splitopt.heuristics.labels import constrained_shortest_path
 
 
@@ -44,6 +48,31 @@ def test_fastest_exact_method_is_one_that_proved_and_is_no_label_program() -> No
     tries = [row("cpsat", 9.0, "feasible", termination="time"), rows[4]]
     assert fastest_exact(tries) == {"h": ("n", 9.0, "cpsat", True)}
     assert fastest_exact([rows[2]]) == {}
+
+
+def test_jqodi_is_timed_by_runs_in_a_store_as_its_rivals_are(tmp_path: Path) -> None:
+    spec = RunSpec(
+        instances=("cift-tiny-both", "mepra-crafted-alike"),
+        methods=("highs-flow", "highs-tangent"),
+        limits=Limits.of(60.0),
+    )
+    exact = rows_of(spec, tmp_path / "exact")
+    # As if the flow had taken minutes: what is quicker than a second is not compared.
+    slow = [dataclasses.replace(row, cpu_time_s=100.0) for row in exact]
+    figures = measure(slow, tmp_path / "store")
+    (cift,) = figures["cift"]
+    assert (cift["instance"], cift["exact_s"], cift["exact"]) == (
+        "cift-tiny-both",
+        100.0,
+        "highs-flow",
+    )
+    (mepra,) = figures["mepra"]
+    assert mepra["tangents_proved"]
+    with Store(tmp_path / "store") as store:
+        rows = store.rows()
+    mine = [row for row in rows if row.instance_name == "cift-tiny-both"]
+    assert [row.options["epsilon"] for row in mine] == [0.01] * 3
+    assert cift["jqodi_s"] == min(row.cpu_time_s for row in mine)
 
 
 @pytest.mark.parametrize("family", ["layered", "random"])
