@@ -10,7 +10,7 @@ pymoo is imported inside the functions: it is slow to start.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,7 @@ def _algorithm(population: int, start: Floats) -> Any:
 def evolve(
     score: Score,
     dimension: int,
-    options: dict[str, OptionValue],
+    options: Mapping[str, OptionValue],
     seed: int,
     stop: Callable[[], bool],
     given: Floats | None = None,

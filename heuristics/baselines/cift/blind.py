@@ -19,16 +19,16 @@ the same data, with the best speeds and routes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from splitopt.heuristics.baselines.cift.data import Chain
 from splitopt.heuristics.baselines.cift.routes import Network, Route
 from splitopt.heuristics.baselines.cift.search import Placement, Segment, exhaust
+from splitopt.heuristics.frame import Heuristic, Run
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
     Budget,
-    OnProgress,
     Option,
     Progress,
     Recorder,
@@ -36,7 +36,6 @@ from splitopt.instances.contract.method import (
     SolutionStatus,
     Support,
     Termination,
-    read_options,
 )
 from splitopt.instances.contract.outcome import conclude, nothing_found
 
@@ -55,7 +54,7 @@ def uncompressed(instance: CiftInstance) -> CiftInstance:
     )
 
 
-class CompressionBlind:
+class CompressionBlind(Heuristic[CiftInstance, CiftPlan]):
     """The best plan without compression."""
 
     name = "compression-blind"
@@ -80,30 +79,21 @@ class CompressionBlind:
 
         warm_up()
 
-    def solve(
-        self,
-        instance: CiftInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: CiftPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
+    def search(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the best plan of this kind; its bound says nothing of plans that compress."""
-        epsilon = read_options(self.name, self.options, options)["epsilon"]
-        recorder = Recorder(on_progress)
+        epsilon = run.options["epsilon"]
         part = uncompressed(instance)
-        if recorder.remaining_s(budget) == 0.0:
-            return nothing_found(recorder, termination=Termination.TIME)
-        found = _best(part, budget, float(epsilon), recorder)
+        if run.stopped:
+            return nothing_found(run.recorder, termination=Termination.TIME)
+        found = _best(part, run.budget, float(epsilon), run.recorder)
         statistics = {"configurations": len(part.configurations)}
         if found.plan is None or found.status is SolutionStatus.NONE:
-            return nothing_found(recorder, termination=found.termination, statistics=statistics)
+            return nothing_found(run.recorder, termination=found.termination, statistics=statistics)
         return conclude(
             instance,
             found.plan,
-            recorder,
-            budget,
+            run.recorder,
+            run.budget,
             termination=found.termination,
             statistics=statistics,
         )
@@ -137,28 +127,18 @@ def _best(part: CiftInstance, budget: Budget, epsilon: float, recorder: Recorder
     return first if last.plan is None and first.plan is not None else last
 
 
-class PartitionBlind:
+class PartitionBlind(Heuristic[CiftInstance, CiftPlan]):
     """The best plan that keeps the network in one piece."""
 
     name = "partition-blind"
-    options: tuple[Option, ...] = ()
 
     def supports(self, instance: CiftInstance) -> Support:
         """Take every instance; where no node holds a whole network, no plan is found."""
         return Support()
 
-    def solve(
-        self,
-        instance: CiftInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: CiftPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
+    def search(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the cheapest plan of this kind, or the least violating one."""
-        read_options(self.name, self.options, options)
-        return exhaust(instance, whole_placements, budget, Recorder(on_progress))
+        return exhaust(instance, whole_placements, run.budget, run.recorder)
 
 
 def whole_placements(

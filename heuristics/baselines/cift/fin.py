@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -36,17 +35,13 @@ from splitopt.heuristics.baselines.cift.search import (
     violation,
 )
 from splitopt.heuristics.baselines.cift.speeds import Host, cheapest_schedule
+from splitopt.heuristics.frame import Heuristic, Run
 from splitopt.instances.cift.model import CiftInstance, Link, Node, SpeedInterval
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
-    Budget,
-    OnProgress,
     Option,
-    Recorder,
     Result,
-    Support,
     Termination,
-    read_options,
 )
 from splitopt.instances.contract.outcome import nothing_found
 
@@ -57,7 +52,7 @@ Floats = npt.NDArray[np.float64]
 _EDGE = 1e-9
 
 
-class Fin:
+class Fin(Heuristic[CiftInstance, CiftPlan]):
     """The cheapest path on a grid of latencies."""
 
     name = "fin"
@@ -66,27 +61,14 @@ class Fin:
         Option("speed_levels", 8, "speeds tried of an interval", minimum=1, maximum=1000),
     )
 
-    def supports(self, instance: CiftInstance) -> Support:
-        """Take every instance."""
-        return Support()
-
-    def solve(
-        self,
-        instance: CiftInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: CiftPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
+    def search(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the cheapest plan found, or the least violating path."""
-        chosen = read_options(self.name, self.options, options)
-        recorder = Recorder(on_progress)
+        chosen = run.options
         network = Network(instance)
         best: tuple[float, float] = (math.inf, math.inf)
         plan: Placement | None = None
         for bound, chain in ranked_chains(instance):
-            if recorder.remaining_s(budget) == 0.0:
+            if run.stopped:
                 break
             if best[0] == 0.0 and bound >= best[1]:
                 break
@@ -102,13 +84,13 @@ class Fin:
                 key = (worst, fastest.energy_j)
             else:
                 key = (0.0, settled.energy_j)
-                recorder.note(settled.energy_j)
+                run.recorder.note(settled.energy_j)
             if plan is None or key < best:
                 best, plan = key, placement
-        ended = Termination.TIME if recorder.remaining_s(budget) == 0.0 else Termination.SOLVED
+        ended = Termination.TIME if run.stopped else Termination.SOLVED
         if plan is None:
-            return nothing_found(recorder, termination=ended)
-        return conclude_placement(instance, plan, recorder, budget, ended, {})
+            return nothing_found(run.recorder, termination=ended)
+        return conclude_placement(instance, plan, run.recorder, run.budget, ended, {})
 
 
 class _Step(NamedTuple):

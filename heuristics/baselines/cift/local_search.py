@@ -15,24 +15,20 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 
 from splitopt.heuristics.baselines.cift.moves import neighbours
 from splitopt.heuristics.baselines.cift.search import conclude_placement
 from splitopt.heuristics.baselines.cift.states import Key, State, States, random_state
+from splitopt.heuristics.frame import Heuristic, Run
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
-    Budget,
-    OnProgress,
     Option,
-    Recorder,
     Result,
-    Support,
     Termination,
-    read_options,
 )
 from splitopt.instances.contract.outcome import nothing_found
 
@@ -41,7 +37,7 @@ __all__ = ["METHOD", "LocalSearch"]
 _FRESH_EVERY = 4
 
 
-class LocalSearch:
+class LocalSearch(Heuristic[CiftInstance, CiftPlan]):
     """Iterated first-improvement descent over placements."""
 
     name = "local-search"
@@ -50,37 +46,24 @@ class LocalSearch:
         Option("kick", 3, "random moves between two descents", minimum=1, maximum=1000),
     )
 
-    def supports(self, instance: CiftInstance) -> Support:
-        """Take every instance."""
-        return Support()
-
-    def solve(
-        self,
-        instance: CiftInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: CiftPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
+    def search(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the best plan met; without a feasible one, the least violating."""
-        chosen = read_options(self.name, self.options, options)
+        chosen = run.options
         restarts, kick = int(chosen["restarts"]), int(chosen["kick"])
-        recorder = Recorder(on_progress)
-        rng = np.random.default_rng(seed)
-        if not instance.configurations or recorder.remaining_s(budget) == 0.0:
+        rng = np.random.default_rng(run.seed)
+        if not instance.configurations or run.stopped:
             ended = Termination.TIME if instance.configurations else Termination.SOLVED
-            return nothing_found(recorder, termination=ended)
+            return nothing_found(run.recorder, termination=ended)
         states = States(instance)
 
         def stop() -> bool:
-            return recorder.remaining_s(budget) == 0.0
+            return run.stopped
 
         def tell(key: Key) -> None:
             if key[0] == 0.0:
-                recorder.note(key[1])
+                run.recorder.note(key[1])
 
-        state = None if warm_start is None else _state_of(states, warm_start)
+        state = None if run.start is None else _state_of(states, run.start)
         if state is None:
             state = _whole(states, stop)
         best, least = state, states.key(state)
@@ -99,8 +82,8 @@ class LocalSearch:
         return conclude_placement(
             instance,
             states.placement(best),
-            recorder,
-            budget,
+            run.recorder,
+            run.budget,
             Termination.SOLVED if descents == restarts else Termination.TIME,
             {"descents": descents, "moves": moves, "evaluations": states.evaluations},
         )

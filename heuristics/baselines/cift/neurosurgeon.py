@@ -12,7 +12,7 @@ cuts, more than one cut, a cut between two servers.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Literal
 
 from splitopt.heuristics.baselines.cift.data import Chain, ranked_chains
@@ -24,17 +24,13 @@ from splitopt.heuristics.baselines.cift.search import (
     settle,
     top_latency,
 )
+from splitopt.heuristics.frame import Heuristic, Run
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
-    Budget,
-    OnProgress,
     Option,
-    Recorder,
     Result,
-    Support,
     Termination,
-    read_options,
 )
 from splitopt.instances.contract.outcome import nothing_found
 
@@ -44,7 +40,7 @@ __all__ = ["LATENCY", "METHOD", "Neurosurgeon"]
 _NEVER_S = 1e50
 
 
-class Neurosurgeon:
+class Neurosurgeon(Heuristic[CiftInstance, CiftPlan]):
     """The best single cut after the source, for latency or for energy.
 
     Parameters
@@ -61,22 +57,9 @@ class Neurosurgeon:
             Option("objective", objective, "what the cut minimises", choices=("latency", "energy")),
         )
 
-    def supports(self, instance: CiftInstance) -> Support:
-        """Take every instance."""
-        return Support()
-
-    def solve(
-        self,
-        instance: CiftInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: CiftPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
+    def search(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the plan with Neurosurgeon's cut; it may break a deadline."""
-        fast = read_options(self.name, self.options, options)["objective"] == "latency"
-        recorder = Recorder(on_progress)
+        fast = run.options["objective"] == "latency"
         blind = instance.replace(
             inference_deadline_s=_NEVER_S if fast else None, fine_tuning_deadline_s=None
         )
@@ -86,7 +69,7 @@ class Neurosurgeon:
         tried = 0
         for _, chain in ranked_chains(blind):
             for placement in _cuts(blind, network, chain):
-                if recorder.remaining_s(budget) == 0.0:
+                if run.stopped:
                     break
                 tried += 1
                 settled = settle(blind, placement)
@@ -97,10 +80,12 @@ class Neurosurgeon:
                     key = (top_latency(blind, placement), settled.energy_j)
                 if chosen is None or key < best:
                     best, chosen = key, placement
-        ended = Termination.TIME if recorder.remaining_s(budget) == 0.0 else Termination.SOLVED
+        ended = Termination.TIME if run.stopped else Termination.SOLVED
         if chosen is None:
-            return nothing_found(recorder, termination=ended)
-        return conclude_placement(instance, chosen, recorder, budget, ended, {"placements": tried})
+            return nothing_found(run.recorder, termination=ended)
+        return conclude_placement(
+            instance, chosen, run.recorder, run.budget, ended, {"placements": tried}
+        )
 
 
 def _cuts(instance: CiftInstance, network: Network, chain: Chain) -> Iterator[Placement]:

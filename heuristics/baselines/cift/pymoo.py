@@ -24,24 +24,19 @@ a proof.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 
 from splitopt.heuristics.baselines.cift.search import conclude_placement
 from splitopt.heuristics.baselines.cift.states import Key, State, States
 from splitopt.heuristics.baselines.pymoo_run import OPTIONS, Floats, evolve, preload
+from splitopt.heuristics.frame import Heuristic, Run
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
-    Budget,
-    OnProgress,
     Option,
-    Recorder,
     Result,
-    Support,
     Termination,
-    read_options,
 )
 from splitopt.instances.contract.outcome import nothing_found
 
@@ -115,35 +110,22 @@ def _pick(value: float, count: int) -> int:
     return min(int(value * count), count - 1)
 
 
-class PymooCift:
+class PymooCift(Heuristic[CiftInstance, CiftPlan]):
     """pymoo's genetic algorithm over placements."""
 
     name = "pymoo-ga"
     options: tuple[Option, ...] = OPTIONS
 
-    def supports(self, instance: CiftInstance) -> Support:
-        """Take every instance."""
-        return Support()
-
     def prepare(self) -> None:
         """Import pymoo."""
         preload()
 
-    def solve(
-        self,
-        instance: CiftInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: CiftPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
+    def search(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the best plan met; without a feasible one, the least violating."""
-        chosen = read_options(self.name, self.options, options)
-        recorder = Recorder(on_progress)
-        if not instance.configurations or recorder.remaining_s(budget) == 0.0:
+        chosen = run.options
+        if not instance.configurations or run.stopped:
             ended = Termination.TIME if instance.configurations else Termination.SOLVED
-            return nothing_found(recorder, termination=ended)
+            return nothing_found(run.recorder, termination=ended)
         states = States(instance)
         decoder = Decoder(states)
         best: State | None = None
@@ -156,11 +138,11 @@ class PymooCift:
             if best is None or key < least:
                 best, least = state, key
                 if key[0] == 0.0:
-                    recorder.note(key[1])
+                    run.recorder.note(key[1])
             return key
 
         def stop() -> bool:
-            return recorder.remaining_s(budget) == 0.0
+            return run.stopped
 
         whole = [
             State(case, (source,), (chain.length,))
@@ -168,15 +150,15 @@ class PymooCift:
         ]
         room = int(chosen["population"]) // 4
         given = np.array([decoder.encode(state) for state in whole[:room]])
-        generations = evolve(score, decoder.dimension, chosen, seed, stop, given)
+        generations = evolve(score, decoder.dimension, chosen, run.seed, stop, given)
         ended = Termination.TIME if stop() else Termination.SOLVED
         if best is None:
-            return nothing_found(recorder, termination=ended)
+            return nothing_found(run.recorder, termination=ended)
         return conclude_placement(
             instance,
             states.placement(best),
-            recorder,
-            budget,
+            run.recorder,
+            run.budget,
             ended,
             {"generations": generations, "evaluations": states.evaluations},
         )

@@ -8,58 +8,40 @@ random order until it holds. Every plan can come up; none is likely to be good.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 
 from splitopt.heuristics.baselines.cift.data import Chain, excess
 from splitopt.heuristics.baselines.cift.routes import Route
 from splitopt.heuristics.baselines.cift.search import Placement, Segment, make_plan
+from splitopt.heuristics.frame import Heuristic, Run
 from splitopt.instances.cift.model import CiftInstance, Node, SpeedInterval
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
-    Budget,
-    OnProgress,
     Option,
-    Recorder,
     Result,
-    Support,
     Termination,
-    read_options,
 )
 from splitopt.instances.contract.outcome import conclude, nothing_found
 
 __all__ = ["METHOD", "RandomPlans"]
 
 
-class RandomPlans:
+class RandomPlans(Heuristic[CiftInstance, CiftPlan]):
     """The cheapest feasible of `samples` random plans."""
 
     name = "random"
     options = (Option("samples", 1000, "plans to draw", minimum=1, maximum=10**9),)
 
-    def supports(self, instance: CiftInstance) -> Support:
-        """Take every instance."""
-        return Support()
-
-    def solve(
-        self,
-        instance: CiftInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: CiftPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
+    def search(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the best plan drawn; without a feasible one, the least violating."""
-        samples = int(read_options(self.name, self.options, options)["samples"])
-        recorder = Recorder(on_progress)
-        rng = np.random.default_rng(seed)
+        samples = int(run.options["samples"])
+        rng = np.random.default_rng(run.seed)
         chains: dict[int, Chain] = {}
         best, plan = (math.inf, math.inf), None
         drawn = feasible = 0
         while instance.configurations and drawn < samples:
-            if recorder.remaining_s(budget) == 0.0:
+            if run.stopped:
                 break
             drawn += 1
             g = int(rng.integers(len(instance.configurations)))
@@ -71,15 +53,15 @@ class RandomPlans:
             if plan is None or (worst, energy) < best:
                 best, plan = (worst, energy), candidate
                 if worst == 0:
-                    recorder.note(energy, plan=candidate)
+                    run.recorder.note(energy, plan=candidate)
         termination = Termination.SOLVED if drawn == samples else Termination.TIME
         if not instance.configurations:
             termination = Termination.SOLVED
         statistics = {"samples": drawn, "feasible": feasible}
         if plan is None:
-            return nothing_found(recorder, termination=termination, statistics=statistics)
+            return nothing_found(run.recorder, termination=termination, statistics=statistics)
         return conclude(
-            instance, plan, recorder, budget, termination=termination, statistics=statistics
+            instance, plan, run.recorder, run.budget, termination=termination, statistics=statistics
         )
 
 

@@ -7,21 +7,16 @@ seen. Optimal among plans with at most two hosts; what it cannot represent is a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from splitopt.heuristics.baselines.cift.data import Chain, cheapest_flop_j
 from splitopt.heuristics.baselines.cift.routes import Network, Route
 from splitopt.heuristics.baselines.cift.search import Placement, Segment, exhaust
+from splitopt.heuristics.frame import Heuristic, Run
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
-    Budget,
-    OnProgress,
-    Option,
-    Recorder,
     Result,
-    Support,
-    read_options,
 )
 
 __all__ = ["METHOD", "SingleCut", "single_cuts"]
@@ -77,28 +72,14 @@ def single_cuts(
                         yield Placement(chain, whole, (Segment(at, 0, cut), end))
 
 
-class SingleCut:
+class SingleCut(Heuristic[CiftInstance, CiftPlan]):
     """The best plan with at most one cut."""
 
     name = "single-cut"
-    options: tuple[Option, ...] = ()
 
-    def supports(self, instance: CiftInstance) -> Support:
-        """Take every instance."""
-        return Support()
-
-    def solve(
-        self,
-        instance: CiftInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: CiftPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
+    def search(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the cheapest plan with at most two hosts, or the least violating one."""
-        read_options(self.name, self.options, options)
-        return exhaust(instance, single_cuts, budget, Recorder(on_progress))
+        return exhaust(instance, single_cuts, run.budget, run.recorder)
 
 
 METHOD = SingleCut()

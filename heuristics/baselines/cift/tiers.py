@@ -8,30 +8,24 @@ itself, which ships nothing. What it cannot represent: any cut.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from splitopt.heuristics.baselines.cift.data import Chain
 from splitopt.heuristics.baselines.cift.routes import Network, Route
 from splitopt.heuristics.baselines.cift.search import Placement, Segment, exhaust
+from splitopt.heuristics.frame import Heuristic, Run
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
-    Budget,
-    OnProgress,
-    Option,
-    Recorder,
     Result,
     Support,
-    read_options,
 )
 
 __all__ = ["CLOUD_ONLY", "DEVICE_ONLY", "EDGE_ONLY", "OneTier"]
 
 
-class OneTier:
+class OneTier(Heuristic[CiftInstance, CiftPlan]):
     """All blocks on one node of a tier."""
-
-    options: tuple[Option, ...] = ()
 
     def __init__(self, name: str, tier: str) -> None:
         self.name = name
@@ -43,18 +37,9 @@ class OneTier:
             return Support()
         return Support(f"the instance has no node of tier {self.tier}")
 
-    def solve(
-        self,
-        instance: CiftInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: CiftPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
+    def search(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the cheapest plan of this kind, or the least violating one."""
-        read_options(self.name, self.options, options)
-        return exhaust(instance, self._placements, budget, Recorder(on_progress))
+        return exhaust(instance, self._placements, run.budget, run.recorder)
 
     def _placements(
         self,

@@ -30,16 +30,13 @@ import numpy.typing as npt
 
 from splitopt.heuristics.baselines.mepra.data import Devices, device_chunks, split_costs
 from splitopt.heuristics.baselines.mepra.exit_rules import colony_exits, spinn_exits
+from splitopt.heuristics.frame import Heuristic, Run
 from splitopt.instances.contract.method import (
-    Budget,
-    OnProgress,
     Option,
     OptionValue,
-    Recorder,
     Result,
     Support,
     Termination,
-    read_options,
 )
 from splitopt.instances.contract.outcome import conclude, nothing_found
 from splitopt.instances.mepra.model import MepraInstance
@@ -74,7 +71,7 @@ FIXED_SPLIT = (
 )
 
 
-class ArticleBaseline:
+class ArticleBaseline(Heuristic[MepraInstance, MepraPlan]):
     """One baseline of the article: how exits are set, where networks are cut, who gets what."""
 
     def __init__(self, name: str, rule: Literal["spinn", "colony"], where: Where) -> None:
@@ -89,28 +86,19 @@ class ArticleBaseline:
         """Take every instance; fixed exits are taken as given."""
         return Support()
 
-    def solve(
-        self,
-        instance: MepraInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: MepraPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
+    def search(self, instance: MepraInstance, run: Run[MepraPlan]) -> Result:
         """Return the baseline's plan; at the time limit the colony's best so far."""
-        chosen = read_options(self.name, self.options, options)
-        recorder = Recorder(on_progress)
-        rng = np.random.default_rng(seed)
+        chosen = run.options
+        rng = np.random.default_rng(run.seed)
         share = 1.0 / instance.devices
 
         def stop() -> bool:
-            return recorder.remaining_s(budget) == 0.0
+            return run.stopped
 
         splits, exits, works = [], [], []
         for devices in device_chunks(instance):
             if stop():
-                return nothing_found(recorder, termination=Termination.TIME)
+                return nothing_found(run.recorder, termination=Termination.TIME)
             sets = (
                 self._exits(devices, share, chosen, rng, stop)
                 if instance.exit_set is None
@@ -133,8 +121,8 @@ class ArticleBaseline:
         return conclude(
             instance,
             plan,
-            recorder,
-            budget,
+            run.recorder,
+            run.budget,
             termination=Termination.TIME if stop() else Termination.SOLVED,
         )
 

@@ -16,22 +16,17 @@ exactly; a baseline is not handicapped by its exits. What they cannot represent:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
 
 from splitopt.heuristics.baselines.mepra.data import Devices, Integers, device_chunks, split_costs
 from splitopt.heuristics.baselines.mepra.exits import best_exits
+from splitopt.heuristics.frame import Heuristic, Run
 from splitopt.instances.contract.method import (
-    Budget,
-    OnProgress,
-    Option,
-    Recorder,
     Result,
     Support,
     Termination,
-    read_options,
 )
 from splitopt.instances.contract.outcome import conclude, nothing_found
 from splitopt.instances.mepra.model import MepraInstance
@@ -49,10 +44,8 @@ def allowed_splits(devices: Devices, where: str) -> list[Integers]:
     return [np.full(devices.count, s, dtype=np.int64) for s in range(devices.most + 1)]
 
 
-class EvenShares:
+class EvenShares(Heuristic[MepraInstance, MepraPlan]):
     """Even shares with all splits, or one kind of split, allowed."""
-
-    options: tuple[Option, ...] = ()
 
     def __init__(self, name: str, where: Literal["device", "edge", "anywhere"]) -> None:
         self.name = name
@@ -62,23 +55,13 @@ class EvenShares:
         """Take every instance; free exits are set to the best for the split at 1/n."""
         return Support()
 
-    def solve(
-        self,
-        instance: MepraInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: MepraPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
+    def search(self, instance: MepraInstance, run: Run[MepraPlan]) -> Result:
         """Return the best plan of this kind."""
-        read_options(self.name, self.options, options)
-        recorder = Recorder(on_progress)
         share = 1.0 / instance.devices
         splits, exits = [], []
         for devices in device_chunks(instance):
-            if recorder.remaining_s(budget) == 0.0:
-                return nothing_found(recorder, termination=Termination.TIME)
+            if run.stopped:
+                return nothing_found(run.recorder, termination=Termination.TIME)
             best = np.full(devices.count, np.inf)
             chosen = devices.layers.copy()
             chosen_exits = np.zeros(devices.count, dtype=np.int64)
@@ -102,7 +85,7 @@ class EvenShares:
             shares_from_weights(np.ones(instance.devices)),
             np.concatenate(exits) if instance.exit_set is None else None,
         )
-        return conclude(instance, plan, recorder, budget)
+        return conclude(instance, plan, run.recorder, run.budget)
 
 
 DEVICE_ONLY = EvenShares("device-only", "device")

@@ -18,21 +18,17 @@ best ones for a share on a grid.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 
 from splitopt.heuristics.baselines.mepra.choices import Choices, choices_of
 from splitopt.heuristics.baselines.mepra.data import Integers
+from splitopt.heuristics.frame import Heuristic, Run
 from splitopt.instances.contract.method import (
-    Budget,
-    OnProgress,
     Option,
-    Recorder,
     Result,
-    Support,
     Termination,
-    read_options,
 )
 from splitopt.instances.contract.outcome import conclude, nothing_found
 from splitopt.instances.mepra.model import MepraInstance
@@ -46,7 +42,7 @@ _MOST_PAIRS = 1000
 _CHUNK = 1 << 16
 
 
-class LocalSearchMepra:
+class LocalSearchMepra(Heuristic[MepraInstance, MepraPlan]):
     """Iterated descent over the devices' choices."""
 
     name = "local-search"
@@ -55,34 +51,21 @@ class LocalSearchMepra:
         Option("kick", 0.1, "share of the devices drawn anew", minimum=0.0, maximum=1.0),
     )
 
-    def supports(self, instance: MepraInstance) -> Support:
-        """Take every instance."""
-        return Support()
-
-    def solve(
-        self,
-        instance: MepraInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: MepraPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
+    def search(self, instance: MepraInstance, run: Run[MepraPlan]) -> Result:
         """Return the best plan met."""
-        given = read_options(self.name, self.options, options)
+        given = run.options
         restarts = int(given["restarts"])
-        recorder = Recorder(on_progress)
-        if recorder.remaining_s(budget) == 0.0:
-            return nothing_found(recorder, termination=Termination.TIME)
-        rng = np.random.default_rng(seed)
+        if run.stopped:
+            return nothing_found(run.recorder, termination=Termination.TIME)
+        rng = np.random.default_rng(run.seed)
         choices = choices_of(instance)
 
         def stop() -> bool:
-            return recorder.remaining_s(budget) == 0.0
+            return run.stopped
 
         best = choices.start()
         least = choices.cost(best)
-        recorder.note(least)
+        run.recorder.note(least)
         kicked = max(2, round(float(given["kick"]) * instance.devices))
         descents = 0
         while descents < restarts and not (descents and stop()):
@@ -94,12 +77,12 @@ class LocalSearchMepra:
             cost = choices.cost(chosen)
             if cost < least:
                 best, least = chosen, cost
-                recorder.note(least)
+                run.recorder.note(least)
         return conclude(
             instance,
             choices.plan(best),
-            recorder,
-            budget,
+            run.recorder,
+            run.budget,
             termination=Termination.SOLVED if descents == restarts else Termination.TIME,
             statistics={"descents": descents},
         )

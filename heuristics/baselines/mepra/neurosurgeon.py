@@ -9,20 +9,15 @@ exits: it takes instances with fixed exits alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from splitopt.heuristics.baselines.mepra.data import device_chunks, split_costs
+from splitopt.heuristics.frame import Heuristic, Run
 from splitopt.instances.contract.method import (
-    Budget,
-    OnProgress,
     Option,
-    Recorder,
     Result,
     Support,
     Termination,
-    read_options,
 )
 from splitopt.instances.contract.outcome import conclude, nothing_found
 from splitopt.instances.mepra.model import MepraInstance
@@ -31,7 +26,7 @@ from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
 __all__ = ["METHOD", "Neurosurgeon"]
 
 
-class Neurosurgeon:
+class Neurosurgeon(Heuristic[MepraInstance, MepraPlan]):
     """Best split of each device at a share of one, for latency or for energy."""
 
     name = "neurosurgeon"
@@ -45,32 +40,23 @@ class Neurosurgeon:
             return Support("it has no early exits to choose; fix the exits")
         return Support()
 
-    def solve(
-        self,
-        instance: MepraInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: MepraPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
+    def search(self, instance: MepraInstance, run: Run[MepraPlan]) -> Result:
         """Return the plan of load-blind splits with square-root shares."""
-        objective = read_options(self.name, self.options, options)["objective"]
-        recorder = Recorder(on_progress)
+        objective = run.options["objective"]
         weights = (1.0, 0.0) if objective == "latency" else (0.0, 1.0)
         # The same data with other weights: what a device looks at when it chooses.
         view = instance.replace(weight_time_per_s=weights[0], weight_energy_per_j=weights[1])
         assert instance.exit_set is not None
         splits, roots = [], []
         for devices in device_chunks(view):
-            if recorder.remaining_s(budget) == 0.0:
-                return nothing_found(recorder, termination=Termination.TIME)
+            if run.stopped:
+                return nothing_found(run.recorder, termination=Termination.TIME)
             costs = split_costs(devices, instance.exit_set[devices.rows])
             split = np.argmin(costs.at(1.0, devices.edge_price), axis=1).astype(np.int64)
             splits.append(split)
             roots.append(np.sqrt(costs.edge_flop[np.arange(devices.count), split]))
         plan = MepraPlan(np.concatenate(splits), shares_from_weights(np.concatenate(roots)))
-        return conclude(instance, plan, recorder, budget)
+        return conclude(instance, plan, run.recorder, run.budget)
 
 
 METHOD = Neurosurgeon()

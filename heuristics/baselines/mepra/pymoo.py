@@ -13,22 +13,18 @@ than 10 000 devices are left to others.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 
 from splitopt.heuristics.baselines.mepra.choices import Choices, choices_of
 from splitopt.heuristics.baselines.mepra.data import Integers
 from splitopt.heuristics.baselines.pymoo_run import OPTIONS, Floats, evolve, preload
+from splitopt.heuristics.frame import Heuristic, Run
 from splitopt.instances.contract.method import (
-    Budget,
-    OnProgress,
     Option,
-    Recorder,
     Result,
     Support,
     Termination,
-    read_options,
 )
 from splitopt.instances.contract.outcome import conclude, nothing_found
 from splitopt.instances.mepra.model import MepraInstance
@@ -64,7 +60,7 @@ class _Decoder:
         return x
 
 
-class PymooMepra:
+class PymooMepra(Heuristic[MepraInstance, MepraPlan]):
     """pymoo's genetic algorithm over the devices' choices."""
 
     name = "pymoo-ga"
@@ -82,20 +78,11 @@ class PymooMepra:
         """Import pymoo."""
         preload()
 
-    def solve(
-        self,
-        instance: MepraInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: MepraPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
+    def search(self, instance: MepraInstance, run: Run[MepraPlan]) -> Result:
         """Return the best plan met."""
-        given = read_options(self.name, self.options, options)
-        recorder = Recorder(on_progress)
-        if recorder.remaining_s(budget) == 0.0:
-            return nothing_found(recorder, termination=Termination.TIME)
+        given = run.options
+        if run.stopped:
+            return nothing_found(run.recorder, termination=Termination.TIME)
         choices = choices_of(instance)
         decoder = _Decoder(choices)
         best = choices.start()
@@ -107,19 +94,19 @@ class PymooMepra:
             cost = choices.cost(chosen)
             if cost < least:
                 best, least = chosen, cost
-                recorder.note(cost)
+                run.recorder.note(cost)
             return 0.0, cost
 
         def stop() -> bool:
-            return recorder.remaining_s(budget) == 0.0
+            return run.stopped
 
         first = decoder.encode(best)[None, :]
-        generations = evolve(score, instance.devices, given, seed, stop, first)
+        generations = evolve(score, instance.devices, given, run.seed, stop, first)
         return conclude(
             instance,
             choices.plan(best),
-            recorder,
-            budget,
+            run.recorder,
+            run.budget,
             termination=Termination.TIME if stop() else Termination.SOLVED,
             statistics={"generations": generations},
         )

@@ -8,21 +8,17 @@ at an even share 1/n.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 
 from splitopt.heuristics.baselines.mepra.data import Floats, Integers, device_chunks, split_costs
 from splitopt.heuristics.baselines.mepra.exits import best_exits
+from splitopt.heuristics.frame import Heuristic, Run
 from splitopt.instances.contract.method import (
-    Budget,
-    OnProgress,
     Option,
-    Recorder,
     Result,
     Support,
     Termination,
-    read_options,
 )
 from splitopt.instances.contract.outcome import conclude, nothing_found
 from splitopt.instances.mepra.model import MepraInstance
@@ -31,7 +27,7 @@ from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
 __all__ = ["METHOD", "RandomSplits"]
 
 
-class RandomSplits:
+class RandomSplits(Heuristic[MepraInstance, MepraPlan]):
     """The cheapest of `samples` random split vectors with square-root shares."""
 
     name = "random"
@@ -41,35 +37,26 @@ class RandomSplits:
         """Take every instance; free exits are set to the best for each split at 1/n."""
         return Support()
 
-    def solve(
-        self,
-        instance: MepraInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: MepraPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
+    def search(self, instance: MepraInstance, run: Run[MepraPlan]) -> Result:
         """Return the best plan drawn."""
-        samples = int(read_options(self.name, self.options, options)["samples"])
-        recorder = Recorder(on_progress)
-        rng = np.random.default_rng(seed)
-        if recorder.remaining_s(budget) == 0.0:
-            return nothing_found(recorder, termination=Termination.TIME)
+        samples = int(run.options["samples"])
+        rng = np.random.default_rng(run.seed)
+        if run.stopped:
+            return nothing_found(run.recorder, termination=Termination.TIME)
         base, root, exits = _tables(instance)
         edge_price = instance.weight_time_per_s / instance.edge_capacity_flop_per_s
         everyone = np.arange(instance.devices)
         layers = instance.layers[instance.profile]
         best, drawn = math.inf, 0
         chosen: Integers = layers
-        while drawn < samples and not (drawn and recorder.remaining_s(budget) == 0.0):
+        while drawn < samples and not (drawn and run.stopped):
             drawn += 1
             splits = rng.integers(layers + 1)
             load = float(root[everyone, splits].sum())
             cost = float(base[everyone, splits].sum()) + edge_price * load * load
             if cost < best:
                 best, chosen = cost, splits
-                recorder.note(best)
+                run.recorder.note(best)
         plan = MepraPlan(
             chosen,
             shares_from_weights(root[everyone, chosen]),
@@ -78,8 +65,8 @@ class RandomSplits:
         return conclude(
             instance,
             plan,
-            recorder,
-            budget,
+            run.recorder,
+            run.budget,
             termination=Termination.SOLVED if drawn == samples else Termination.TIME,
             statistics={"samples": drawn},
         )

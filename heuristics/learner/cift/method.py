@@ -8,11 +8,11 @@ misses a deadline is repaired (`cift_repair`); the statistics say what the polic
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from splitopt.heuristics.frame import Heuristic, Run
 from splitopt.heuristics.learner.cift.play import (
     VARIANTS,
     CiftPolicyFile,
@@ -26,23 +26,19 @@ from splitopt.heuristics.learner.cift.repair import repair
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
-    Budget,
     Guarantee,
-    OnProgress,
     Option,
-    Recorder,
     Result,
     Statistic,
     Support,
     Termination,
-    read_options,
 )
 from splitopt.instances.contract.outcome import conclude, nothing_found
 
 __all__ = ["METHOD", "LearnedPlans"]
 
 
-class LearnedPlans:
+class LearnedPlans(Heuristic[CiftInstance, CiftPlan]):
     """A trained policy as a method."""
 
     name = "ppo"
@@ -63,38 +59,29 @@ class LearnedPlans:
         """Take every instance; of an interval of speeds a fine grid is used."""
         return Support()
 
-    def solve(
-        self,
-        instance: CiftInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: CiftPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
+    def search(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the plan the policy decides on; without a feasible one, the least violating."""
-        given = read_options(self.name, self.options, options)
-        recorder = Recorder(on_progress)
+        given = run.options
         path = str(given["policy"])
         policy = read_policy(Path(path)) if path else committed(str(given["variant"]))
-        if recorder.remaining_s(budget) == 0.0:
-            return nothing_found(recorder, termination=Termination.TIME)
+        if run.stopped:
+            return nothing_found(run.recorder, termination=Termination.TIME)
         process = CiftProcess(instance)
         if not process.can_start:
-            return nothing_found(recorder, statistics=_statistics(policy))
+            return nothing_found(run.recorder, statistics=_statistics(policy))
         state = decide(process, policy)
         greedy = merit(process, state)
         if greedy[0] == 0:
-            recorder.note(greedy[1])
+            run.recorder.note(greedy[1])
         samples, drawn = int(given["samples"]), 0
-        rng = np.random.default_rng(seed)
-        while drawn < samples and recorder.remaining_s(budget) != 0.0:
+        rng = np.random.default_rng(run.seed)
+        while drawn < samples and not run.stopped:
             drawn += 1
             other = decide(process, policy, rng)
             if merit(process, other) < merit(process, state):
                 state = other
                 if process.excess(state) == 0:
-                    recorder.note(state.label[0])
+                    run.recorder.note(state.label[0])
         means = "off"
         if given["repair"]:
             state, means = repair(process, state)
@@ -107,8 +94,8 @@ class LearnedPlans:
         return conclude(
             instance,
             process.plan(state),
-            recorder,
-            budget,
+            run.recorder,
+            run.budget,
             termination=Termination.SOLVED if drawn == samples else Termination.TIME,
             guarantee=_guarantee(policy),
             statistics=_statistics(policy) | found,

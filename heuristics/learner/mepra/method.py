@@ -12,7 +12,6 @@ nothing of exits: this is no part of what it learned.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +19,7 @@ import numpy as np
 
 from splitopt.heuristics.baselines.mepra.data import device_chunks, split_costs
 from splitopt.heuristics.baselines.mepra.exits import best_exits
+from splitopt.heuristics.frame import Heuristic, Run
 from splitopt.heuristics.learner.mepra.play import (
     VARIANTS,
     Decision,
@@ -32,15 +32,11 @@ from splitopt.heuristics.learner.mepra.play import (
     read_policy,
 )
 from splitopt.instances.contract.method import (
-    Budget,
     Guarantee,
-    OnProgress,
     Option,
-    Recorder,
     Result,
     Support,
     Termination,
-    read_options,
 )
 from splitopt.instances.contract.outcome import conclude, nothing_found
 from splitopt.instances.mepra.model import MepraInstance
@@ -106,7 +102,7 @@ def _plan_of(decision: Decision, variant: str, exits: Integers | None, edge: Flo
     )
 
 
-class LearnedSplits:
+class LearnedSplits(Heuristic[MepraInstance, MepraPlan]):
     """A trained policy as a method."""
 
     name = "ppo"
@@ -125,47 +121,38 @@ class LearnedSplits:
         """Take every instance; free exits are set to the best for each split."""
         return Support()
 
-    def solve(
-        self,
-        instance: MepraInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: MepraPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
+    def search(self, instance: MepraInstance, run: Run[MepraPlan]) -> Result:
         """Return the plan the policy decides on."""
-        given = read_options(self.name, self.options, options)
-        recorder = Recorder(on_progress)
+        given = run.options
         path = str(given["policy"])
         policy = read_policy(Path(path)) if path else committed(str(given["variant"]))
-        if recorder.remaining_s(budget) == 0.0:
-            return nothing_found(recorder, termination=Termination.TIME)
+        if run.stopped:
+            return nothing_found(run.recorder, termination=Termination.TIME)
         game, exits, edge = make_game(instance)
         greedy = _plan_of(decide(policy, game), policy.variant, exits, edge)
         value = game.cost_of(greedy)
-        if exits is not None and recorder.remaining_s(budget) != 0.0:
+        if exits is not None and not run.stopped:
             again = make_game(instance, _shares_in_mind(game, greedy))
             other = _plan_of(decide(policy, again[0]), policy.variant, *again[1:])
             if again[0].cost_of(other) < value:
                 (game, exits, edge), greedy = again, other
                 value = game.cost_of(greedy)
         best, first = greedy, value
-        recorder.note(value, plan=best)
+        run.recorder.note(value, plan=best)
         samples, drawn = int(given["samples"]), 0
-        rng = np.random.default_rng(seed)
-        while drawn < samples and recorder.remaining_s(budget) != 0.0:
+        rng = np.random.default_rng(run.seed)
+        while drawn < samples and not run.stopped:
             drawn += 1
             plan = _plan_of(decide(policy, game, rng), policy.variant, exits, edge)
             cost = game.cost_of(plan)
             if cost < value:
                 best, value = plan, cost
-                recorder.note(value, plan=best)
+                run.recorder.note(value, plan=best)
         return conclude(
             instance,
             best,
-            recorder,
-            budget,
+            run.recorder,
+            run.budget,
             termination=Termination.SOLVED if drawn == samples else Termination.TIME,
             guarantee=_guarantee(policy),
             statistics=_statistics(policy) | {"samples": drawn, "greedy_objective": first},
