@@ -28,6 +28,15 @@ __all__ = ["LazyGroup", "cli", "main"]
 BAD_INPUT = 2
 INTERRUPTED = 130
 _MOST_ERRORS = 20  # lines of one file's errors
+# What figures are called by those who type them.
+_OPTIONS = {
+    "time_limit_s": "--time-limit",
+    "grace_s": "--grace",
+    "cpu_limit_s": "--cpu-limit",
+    "memory_limit_bytes": "--memory-limit",
+    "threads": "--threads",
+    "relative_gap": "--gap",
+}
 
 # Command to (module:object, heading under which ``--help`` lists it).
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -143,7 +152,7 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except InputError as error:
             several = error.errors if isinstance(error, InputErrors) else (error,)
-            lines = [f"splitopt: error: {each}" for each in several[:_MOST_ERRORS]]
+            lines = [f"splitopt: error: {self._typed(ctx, e)}" for e in several[:_MOST_ERRORS]]
             if len(several) > len(lines):
                 lines.append(f"splitopt: error: and {len(several) - len(lines)} more")
             _stop(ctx, lines, BAD_INPUT)
@@ -164,6 +173,16 @@ class LazyGroup(click.Group):
                 ],
                 1,
             )
+
+    def _typed(self, ctx: click.Context, error: InputError) -> InputError:
+        """Return an error about a figure that an option gave as one about the option."""
+        option = _OPTIONS.get(error.field)
+        command = self.get_command(ctx, ctx.invoked_subcommand or "")
+        if option is None or command is None:
+            return error
+        if not any(option in parameter.opts for parameter in command.params):
+            return error
+        return InputError(option, error.value, error.allowed, error.remedy)
 
 
 def _line(error: BaseException) -> str:

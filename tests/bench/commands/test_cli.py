@@ -296,11 +296,11 @@ def test_solve_seed_options_and_warm_start(splitopt, instance):
         (["a.json", "-m", "random", "-o", "samples=0"], "option samples"),
         (["a.json", "-m", "random", "-o", "color=red"], "options of random: samples"),
         (["a.json", "-m", "random", "-o", "samples=1", "-o", "samples=2"], "each name once"),
-        (["a.json", "-m", "random", "--time-limit", "-1"], "time_limit_s"),
-        (["a.json", "-m", "random", "--time-limit", "nan"], "time_limit_s"),
+        (["a.json", "-m", "random", "--time-limit", "-1"], "--time-limit"),
+        (["a.json", "-m", "random", "--time-limit", "nan"], "--time-limit"),
         (["a.json", "-m", "random", "--seed", "-1"], "seed"),
-        (["a.json", "-m", "random", "--threads", "0"], "threads"),
-        (["a.json", "-m", "random", "--gap", "2"], "gap"),
+        (["a.json", "-m", "random", "--threads", "0"], "--threads"),
+        (["a.json", "-m", "random", "--gap", "2"], "--gap"),
         (["a.json", "-m", "random", "--memory-limit", "much"], "--memory-limit"),
         (["a.json", "-m", "random", "--warm-start", "a.json"], "format"),
     ],
@@ -585,7 +585,7 @@ def test_limits_and_overhead_of_a_run(splitopt, instance):
     assert "of its 1 runs 1 are done, 0 are left" in splitopt("status", "r").stdout
     state = json.loads(splitopt("status", "r", "--json").stdout)
     assert (state["planned"], state["left"]) == (1, 0)
-    assert "grace_s" in error_line(splitopt(*run, "--grace", "-1", code=2))
+    assert "--grace" in error_line(splitopt(*run, "--grace", "-1", code=2))
 
 
 # -- what others wrote ---------------------------------------------------------------------------
