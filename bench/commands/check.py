@@ -44,7 +44,7 @@ a contradiction found. 2: a file is wrong.
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="With --library: results to hold against the registry; may be repeated.",
+    help="With --library: results to judge again and hold against it; may be repeated.",
 )
 @click.option(
     "--programs", is_flag=True, help="With --library: name the programs behind each value."

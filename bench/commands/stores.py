@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from splitopt.bench.commands.output import echo_json, json_option, say, say_all
+from splitopt.bench.commands.output import echo_json, json_option, note, say, say_all
 from splitopt.instances.core.errors import InputError
 
 _FOLDER = click.Path(path_type=Path)
+_MOST_REFUTED = 20
 
 
 @click.command(
@@ -70,20 +71,56 @@ def compare(
     epilog="""\b
 Examples:
   splitopt merge results/machine1 results/machine2 --out results/all
+\b
+Exit code 1: a row says what the judge denies. It is merged, and called wrong. 2: a folder is no
+store, or a row holds what no row can; nothing is written.
 """
 )
 @click.argument("sources", metavar="DIR...", nargs=-1, required=True, type=_FOLDER)
 @click.option("--out", required=True, type=_FOLDER, metavar="DIR", help="Made if missing.")
+@click.option(
+    "--trust", is_flag=True, help="Take verdicts as they are; quicker, for stores of your own."
+)
 @json_option
-def merge(sources: tuple[Path, ...], out: Path, as_json: bool) -> None:
-    """Bring the results of several machines together in one folder."""
-    from splitopt.bench.store.merge import merge as merge_stores
+@click.pass_context
+def merge(
+    ctx: click.Context, sources: tuple[Path, ...], out: Path, trust: bool, as_json: bool
+) -> None:
+    """Bring the results of several machines together in one folder, and judge them again."""
+    from splitopt.bench.verdicts.merge import merge as merge_stores
 
-    found = merge_stores(out, sources)
+    found = merge_stores(out, sources, trust=trust)
     if as_json:
-        echo_json({"out": str(out), "added": found.added, "there": found.there})
+        echo_json(
+            {
+                "out": str(out),
+                "added": found.added,
+                "there": found.there,
+                "refuted": [
+                    {
+                        "key": row.key,
+                        "instance": row.instance_name,
+                        "method": row.method,
+                        "reason": row.verdict_reason,
+                    }
+                    for row in found.refuted
+                ],
+                "unjudged": found.unjudged,
+            }
+        )
     else:
         say(f"{found.added} runs added to {out}, {found.there} were there")
+        if found.unjudged:
+            say(f"{found.unjudged} not judged: no folder holds their instance")
+        for row in found.refuted[:_MOST_REFUTED]:
+            note(
+                f"splitopt: refuted: {row.instance_name}: {row.method} (seed {row.seed}): "
+                f"{row.verdict_reason}"
+            )
+        if len(found.refuted) > _MOST_REFUTED:
+            note(f"splitopt: refuted: {len(found.refuted) - _MOST_REFUTED} more")
+    if found.refuted:
+        ctx.exit(1)
 
 
 @click.command(

@@ -13,11 +13,12 @@ from splitopt.bench.isolation.endings import classify, solve_time_s
 from splitopt.bench.isolation.streams import Outcome
 from splitopt.bench.store.rows import PlannedRun, Row
 from splitopt.bench.store.store import BestKnown
+from splitopt.bench.verdicts.again import finite_gap
 from splitopt.bench.verdicts.verdict import Claims, Judgement, judge, read_claims
 from splitopt.instances.cift.claims import doubt_bound, witness
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.contract.method import SolutionStatus, Termination
-from splitopt.instances.core.tolerances import TOLERANCES, gap
+from splitopt.instances.core.tolerances import TOLERANCES
 
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance
@@ -145,7 +146,7 @@ def make_row(
         # A relaxed plan solves another problem than its bound is of: there is no gap.
         gap=None
         if claims.status is SolutionStatus.RELAXED
-        else _finite(gap(judgement.objective, claims.bound)),
+        else finite_gap(judgement.objective, claims.bound),
         guarantee=claims.guarantee,
         verdict=str(judgement.verdict),
         verdict_reason=judgement.reason,
@@ -163,8 +164,3 @@ def make_row(
         method_version=run.version,
     )
     return row, judgement
-
-
-def _finite(value: float | None) -> float | None:
-    """Return None for an infinite gap (an objective of 0 above its bound): rows are finite."""
-    return None if value is None or value in (float("inf"), float("-inf")) else value

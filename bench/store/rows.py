@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,11 +16,13 @@ from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.tolerances import TOLERANCES
 
 __all__ = [
+    "NAMES",
     "ROW_VERSION",
     "Limits",
     "PlannedRun",
     "Row",
     "Verdict",
+    "check_heavy",
     "check_name",
     "default_grace_s",
     "run_key",
@@ -27,7 +30,7 @@ __all__ = [
 
 ROW_VERSION = 3
 # They become parts of file names and lines of tables.
-_NAMES = ("instance_hash", "instance_name", "problem", "method", "environment_hash")
+NAMES = ("instance_hash", "instance_name", "problem", "method", "environment_hash")
 
 
 def check_name(field: str, value: object) -> None:
@@ -43,6 +46,24 @@ def check_name(field: str, value: object) -> None:
     except InputError as error:
         remedy = "do not trust what this row came from"
         raise InputError(error.field, error.value, error.allowed, remedy) from None
+
+
+def check_heavy(document: Mapping[str, Any]) -> None:
+    """Raise ValueError unless trajectory, plan and output are what they should be."""
+    for point in document["trajectory"]:
+        time_s, *values = point
+        if len(values) != 2 or not _finite(time_s):
+            raise ValueError("trajectory: a point is no time and two figures")
+        if not all(value is None or _finite(value) for value in values):
+            raise ValueError("trajectory: a figure is not finite")
+    if not isinstance(document["plan"], dict | None):
+        raise ValueError("plan: no object")
+    if not all(isinstance(document[name], str) for name in ("stdout", "stderr")):
+        raise ValueError("stdout, stderr: no text")
+
+
+def _finite(value: object) -> bool:
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max  # type: ignore[arg-type]
 
 
 class Verdict(StrEnum):
@@ -322,7 +343,7 @@ class Row:
         unknown = sorted(set(found) - known)
         if unknown:
             raise InputError(unknown[0], found[unknown[0]], "a field of a row", "remove it")
-        for name in _NAMES:
+        for name in NAMES:
             check_name(name, found.get(name))
         if found["cores"] is not None:
             found["cores"] = tuple(found["cores"])

@@ -9,10 +9,19 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from splitopt.bench.store.rows import ROW_VERSION, Row
+from splitopt.bench.store.rows import ROW_VERSION, Row, check_heavy
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["COLUMNS", "HEAVY", "VERSION", "decode", "encode", "prepare"]
+__all__ = [
+    "COLUMNS",
+    "HEAVY",
+    "VERDICT_COLUMNS",
+    "VERSION",
+    "decode",
+    "encode",
+    "prepare",
+    "unpack",
+]
 
 VERSION = 3
 
@@ -20,6 +29,8 @@ VERSION = 3
 HEAVY = ("trajectory", "plan", "stdout", "stderr")
 _JSON = ("options", "cores", "enforced", "not_enforced", "guarantee", "violations", "statistics")
 COLUMNS = tuple(f.name for f in dataclasses.fields(Row) if f.name not in HEAVY)
+# What the judge says of a run, and nobody else.
+VERDICT_COLUMNS = ("objective", "gap", "violations", "verdict", "verdict_reason")
 _INTEGERS = (
     "seed",
     "repetition",
@@ -143,6 +154,38 @@ def encode(row: Row) -> tuple[list[Any], bytes]:
     return values, zlib.compress(packed, 6)
 
 
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is no number")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+
+
+def unpack(key: str, packed: object) -> dict[str, Any]:
+    """Return the heavy fields of a row.
+
+    Raises
+    ------
+    InputError
+        When they are damaged, or not what they should be.
+    """
+    try:
+        if not isinstance(packed, bytes):
+            raise ValueError("no bytes")
+        found = _DECODER.decode(zlib.decompress(packed).decode())
+        if set(found) != set(HEAVY):
+            raise ValueError("other fields")
+        check_heavy(found)
+    except (ValueError, TypeError, RecursionError, zlib.error) as error:
+        raise InputError(
+            f"payloads: {key[:12]}",
+            str(error),
+            "a trajectory, a plan and two texts",
+            "do not trust what this row came from",
+        ) from None
+    return dict(found)
+
+
 def decode(record: Mapping[str, Any], packed: bytes | None) -> Row:
     """Return the row from its columns; without `packed` its heavy fields are empty."""
     document = {name: record[name] for name in COLUMNS}
@@ -152,5 +195,5 @@ def decode(record: Mapping[str, Any], packed: bytes | None) -> Row:
     if packed is None:
         document |= {"trajectory": (), "plan": None, "stdout": "", "stderr": ""}
     else:
-        document |= json.loads(zlib.decompress(packed))
+        document |= unpack(str(record["key"]), packed)
     return Row.from_document(document | {"version": ROW_VERSION})

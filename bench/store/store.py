@@ -22,8 +22,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
 
+from splitopt.bench.store.ranges import check_table, check_values
 from splitopt.bench.store.rows import PlannedRun, Row, check_name
-from splitopt.bench.store.schema import COLUMNS, decode, encode, prepare
+from splitopt.bench.store.schema import COLUMNS, VERDICT_COLUMNS, decode, encode, prepare
 from splitopt.instances.core.documents import content_hash
 from splitopt.instances.core.errors import InputError
 
@@ -136,7 +137,11 @@ class Store:
         with self._errors():
             directory.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(
-                self.path, timeout=60.0, isolation_level=None, check_same_thread=False
+                self.path.absolute(),
+                timeout=60.0,
+                isolation_level=None,
+                check_same_thread=False,
+                uri=True,
             )
             self._connection.row_factory = sqlite3.Row
             self._connection.execute("PRAGMA foreign_keys = ON")
@@ -178,6 +183,10 @@ class Store:
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock, self._errors():
+            part_of_a_larger_one = self._connection.in_transaction
+            if part_of_a_larger_one:
+                yield self._connection
+                return
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -255,6 +264,85 @@ class Store:
             )
         return new
 
+    def check(self) -> None:
+        """Raise unless all rows hold what rows may hold.
+
+        Raises
+        ------
+        InputError
+            At the first one that does not.
+        """
+        with self._lock, self._errors():
+            check_table(self._connection, "main", str(self.path.parent))
+
+    def check_row(self, row: Row) -> None:
+        """Raise unless a row that is not stored yet, a worker's say, holds what rows may hold.
+
+        Raises
+        ------
+        InputError
+            When it does not.
+        """
+        try:
+            values, _ = encode(row)
+        except (TypeError, ValueError, RecursionError) as error:
+            allowed = "what JSON can hold"
+            raise InputError("row", str(error), allowed, "do not trust its sender") from None
+        with self._lock, self._errors():
+            check_values(self._connection, values)
+
+    @contextlib.contextmanager
+    def taking(self, source: Store) -> Iterator[None]:
+        """Make `take` possible from another store, in a single transaction for all that is done."""
+        with self._lock:
+            with self._errors():
+                uri = f"{source.path.absolute().as_uri()}?mode=ro"
+                self._connection.execute("ATTACH ? AS source", (uri,))
+            try:
+                with self._transaction():
+                    yield
+            finally:
+                with contextlib.suppress(sqlite3.Error):
+                    self._connection.execute("DETACH source")
+
+    def take(self, marked: Mapping[str, Row]) -> int:
+        """Add the rows of the store in `taking` whose runs are not here; return how many.
+
+        Parameters
+        ----------
+        marked
+            By key, rows whose verdict is taken from here.
+        """
+        names = ", ".join(COLUMNS)
+        with self._transaction() as connection:
+            (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM runs").fetchone()
+            cursor = connection.execute(
+                f"INSERT OR IGNORE INTO runs ({names}) SELECT {names} FROM source.runs ORDER BY id"
+            )
+            connection.execute(
+                "INSERT INTO payloads SELECT key, document FROM source.payloads WHERE key IN "
+                "(SELECT key FROM runs WHERE id > ?)",
+                (last,),
+            )
+            assign = ", ".join(f"{name} = ?" for name in VERDICT_COLUMNS)
+            for key, row in marked.items():
+                values = dict(zip(COLUMNS, encode(row)[0], strict=True))
+                connection.execute(
+                    f"UPDATE runs SET {assign} WHERE key = ? AND id > ?",
+                    (*(values[name] for name in VERDICT_COLUMNS), key, last),
+                )
+        return cursor.rowcount
+
+    def records(self) -> Iterator[Mapping[str, Any]]:
+        """Yield the rows as they stand in the tables, payload included, instance by instance."""
+        with self._errors():
+            cursor = self._connection.execute(
+                "SELECT runs.*, document FROM runs LEFT JOIN payloads USING (key) "
+                "ORDER BY instance_hash, id"
+            )
+            while found := cursor.fetchmany(500):
+                yield from cast(list[Mapping[str, Any]], found)
+
     def forget(self, keys: Sequence[str]) -> None:
         """Delete rows, so that their runs are done again."""
         with self._transaction() as connection:
@@ -264,6 +352,10 @@ class Store:
         """Return the keys of the rows stored, each with its termination."""
         found = self._query("SELECT key, termination FROM runs")
         return {record["key"]: record["termination"] for record in found}
+
+    def count(self) -> int:
+        """Return how many rows are stored."""
+        return int(self._query("SELECT COUNT(*) AS n FROM runs")[0]["n"])
 
     def rows(self, *, heavy: bool = True, instance_hash: str | None = None) -> list[Row]:
         """Return the rows in the order they were stored.

@@ -6,15 +6,20 @@ library gives, and every figure is compared with the others.
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from splitopt.bench.store.rows import Row
 from splitopt.bench.store.store import Store
+from splitopt.bench.verdicts.again import Again, instances_of
 from splitopt.bench.verdicts.crosscheck import cross_check
 from splitopt.bench.verdicts.known import as_known
+from splitopt.bench.verdicts.merge import judged_again
 from splitopt.instances import library
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.tolerances import TOLERANCES, gap, not_above, values_agree
@@ -26,6 +31,9 @@ from splitopt.instances.library.best_known import (
     plan_documents,
     registry,
 )
+
+if TYPE_CHECKING:
+    from splitopt.instances.contract.method import Instance
 
 __all__ = ["Finding", "LibraryVerdict", "check_library", "programs_of"]
 
@@ -185,10 +193,12 @@ def check_library(
             *_confirmation_findings(entry),
         ]
         findings += [Finding(name, kind, statement) for kind, statement in wrong]
-    rows = []
+    rows: list[Row] = []
     for folder in results:
         with Store(folder) as store:
-            rows += store.rows(heavy=False)
+            store.check()
+            standing = judged_again(store, Again(_instance_of(store)))
+            rows += (standing.refuted.get(row.key, row) for row in store.rows(heavy=False))
     findings += [
         Finding(one.instance_name, one.kind, one.statement)
         for one in cross_check(rows, as_known(here), registry=False)
@@ -202,6 +212,21 @@ def check_library(
         findings=tuple(findings),
         programs={entry.name: programs_of(entry) for entry in entries},
     )
+
+
+def _instance_of(store: Store) -> Callable[[str], Instance | None]:
+    """Return a function that finds instances by their hash: the library's, else the store's."""
+    names = {entry["hash"]: entry["name"] for entry in store.instances()}
+    held = instances_of(store)
+
+    @functools.lru_cache(maxsize=32)
+    def find(instance_hash: str) -> Instance | None:
+        found = held(instance_hash)
+        if found is None and names.get(instance_hash) in library.names():
+            found = library.load(names[instance_hash])
+        return found if found is not None and found.content_hash == instance_hash else None
+
+    return find
 
 
 def programs_of(entry: KnownInstance) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from splitopt.instances.judge import certify, evaluate, plan_from_document
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance, Plan
 
-__all__ = ["Claims", "Judgement", "judge", "read_claims"]
+__all__ = ["Claims", "JudgedPlan", "Judgement", "judge", "judge_plan", "read_claims"]
 
 _DEADLINES = {
     "inference-deadline": "inference",
@@ -144,8 +144,41 @@ def _within_guarantee(
     return True
 
 
+@dataclass(frozen=True, slots=True)
+class JudgedPlan:
+    """What is true of a plan, whoever claims what of it; `refused` says why it cannot be judged."""
+
+    plan: Plan | None = None
+    objective: float | None = None
+    violations: tuple[Mapping[str, Any], ...] = ()
+    refused: str | None = None
+
+
+def judge_plan(instance: Instance, document: Mapping[str, Any] | None) -> JudgedPlan:
+    """Return what a plan costs and breaks, in exact arithmetic."""
+    if document is None:
+        return JudgedPlan()
+    plan: Plan | None = None
+    violations: tuple[Mapping[str, Any], ...] = ()
+    try:
+        plan = plan_from_document(document)
+        exact = certify(instance, plan)
+        violations = tuple(v.to_document() for v in exact.violations[:20])
+        return JudgedPlan(plan, evaluate(instance, plan).objective, violations)
+    except InputError as error:
+        refused = f"the plan does not fit the instance: {error}"
+    except (ArithmeticError, ValueError, RecursionError) as error:
+        # Figures at the edge of the range of doubles, in a plan that no method of ours makes.
+        refused = f"the plan cannot be evaluated: {type(error).__name__}: {error}"
+    return JudgedPlan(plan, None, violations, refused)
+
+
 def judge(
-    instance: Instance, claims: Claims, relative_gap: float, known: BestKnown | None = None
+    instance: Instance,
+    claims: Claims,
+    relative_gap: float,
+    known: BestKnown | None = None,
+    judged: JudgedPlan | None = None,
 ) -> Judgement:
     """Return the verdict on what a run claims of `instance`.
 
@@ -155,11 +188,12 @@ def judge(
         The gap at which the run was allowed to call a plan optimal.
     known
         What is known of the instance from elsewhere; the best-known registry counts in any case.
+    judged
+        What `judge_plan` says of the plan, where it has been asked.
     """
     known = known_of(instance, known)
-    plan: Plan | None = None
-    objective: float | None = None
-    violations: tuple[Mapping[str, Any], ...] = ()
+    judged = judge_plan(instance, claims.plan) if judged is None else judged
+    plan, objective, violations = judged.plan, judged.objective, judged.violations
 
     def say(verdict: Verdict, reason: str | None) -> Judgement:
         return Judgement(verdict, reason, plan, objective, violations)
@@ -167,17 +201,8 @@ def judge(
     def wrong(reason: str) -> Judgement:
         return say(Verdict.WRONG, reason)
 
-    if claims.plan is not None:
-        try:
-            plan = plan_from_document(claims.plan)
-            exact = certify(instance, plan)
-            violations = tuple(v.to_document() for v in exact.violations[:20])
-            objective = evaluate(instance, plan).objective
-        except InputError as error:
-            return wrong(f"the plan does not fit the instance: {error}")
-        except (ArithmeticError, ValueError, RecursionError) as error:
-            # Figures at the edge of the range of doubles, in a plan that no method of ours makes.
-            return wrong(f"the plan cannot be evaluated: {type(error).__name__}: {error}")
+    if judged.refused is not None:
+        return wrong(judged.refused)
     feasible = plan is not None and not violations
     if claims.status in (SolutionStatus.OPTIMAL, SolutionStatus.FEASIBLE, SolutionStatus.RELAXED):
         if plan is None or objective is None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from splitopt.bench.store.rows import Limits, PlannedRun, Row
+from splitopt.bench.store.rows import Limits, PlannedRun, Row, check_heavy
 from splitopt.bench.store.store import BestKnown
 
 __all__ = ["Answer", "Task", "read_answer", "read_task", "write_answer", "write_task"]
@@ -95,10 +95,24 @@ def write_answer(answer: Answer) -> str:
     )
 
 
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is no number")
+
+
 def read_answer(text: str) -> Answer:
-    """Return the answer in a text."""
-    found = json.loads(text)
+    """Return the answer in a text.
+
+    Raises
+    ------
+    InputError
+        When a name in its row is none.
+    ValueError
+        When it is no answer.
+    """
+    found = json.loads(text, parse_constant=_no_constant)
     row = found["row"]
+    if row is not None:
+        check_heavy(row)
     return Answer(
         None if row is None else Row.from_document(row),
         found["environment"],

@@ -28,11 +28,14 @@ from splitopt.bench.store.environment import describe
 from splitopt.bench.store.rows import PlannedRun, Row
 from splitopt.bench.store.sources import is_file, load_instance
 from splitopt.bench.store.store import LEASE_S
+from splitopt.bench.verdicts.again import judge_row
 from splitopt.instances.core.documents import canonical
 from splitopt.instances.core.errors import InputError
 
 if TYPE_CHECKING:
     from distributed import Client, Future
+
+    from splitopt.instances.contract.method import Instance
 
 __all__ = ["ClusterError", "ClusterWork"]
 
@@ -77,6 +80,7 @@ class ClusterWork:
     interrupted: bool = False
     _given: dict[str, _Given] = field(default_factory=dict)
     _losses: dict[str, int] = field(default_factory=dict)
+    _held: Instance | None = None
 
     def __post_init__(self) -> None:
         self._store = self.queue.store
@@ -208,20 +212,25 @@ class ClusterWork:
         )
         future.add_done_callback(lambda _: self._ended.put(name))
 
-    def _document(self, run: PlannedRun) -> dict[str, Any] | None:
-        """Return an instance that is in a file, so that workers need not share the disk."""
-        if not is_file(run.instance):
-            return None
-        if run.instance_hash not in self._documents:
-            instance = load_instance(run.instance)
-            if instance.content_hash != run.instance_hash:
+    def _instance(self, run: PlannedRun) -> Instance:
+        """Return an instance; the last one is kept."""
+        if self._held is None or self._held.content_hash != run.instance_hash:
+            self._held = load_instance(run.instance)
+            if self._held.content_hash != run.instance_hash:
                 raise InputError(
                     "instance",
                     run.instance,
                     "the instance that was planned",
                     "start again: it changed",
                 )
-            document = instance.to_document()
+        return self._held
+
+    def _document(self, run: PlannedRun) -> dict[str, Any] | None:
+        """Return an instance that is in a file, so that workers need not share the disk."""
+        if not is_file(run.instance):
+            return None
+        if run.instance_hash not in self._documents:
+            document = self._instance(run).to_document()
             small = len(canonical(document)) <= _LARGEST_DOCUMENT_BYTES
             self._documents[run.instance_hash] = document if small else None
         return self._documents[run.instance_hash]
@@ -256,11 +265,17 @@ class ClusterWork:
             self.queue.put_back(given.run)
             return
         row, run = answer.row, given.run
-        names = ("key", "instance_hash", "instance_name", "problem", "method")
+        try:
+            self._store.check_row(row)
+        except InputError as error:
+            raise ClusterError(f"worker {given.address}: {error}") from None
+        names = ("key", "instance_hash", "instance_name", "problem", "method", "versionless_key")
         if any(getattr(row, name) != getattr(run, name) for name in names) or (
             (row.method_source, row.method_version) != (run.source, run.version)
         ):
             raise ClusterError(f"worker {given.address} answers for another run")
+        # Its verdict is not believed: it may come from whoever reached the scheduler.
+        row = judge_row(row, self._instance(run), self._known.get(run.instance_hash))
         if row.environment_hash not in self._environments:
             self._environments.add(self._store.put_environment(answer.environment))
         row = dataclasses.replace(row, jobs=given.jobs, jobs_on_machine=given.jobs_on_machine)
@@ -286,7 +301,7 @@ class ClusterWork:
         )
         row, _ = make_row(
             given.run,
-            load_instance(given.run.instance),
+            self._instance(given.run),
             Outcome(failed=f"its worker was lost, {_MOST_LOSSES} times in a row"),
             circumstances,
             None,

@@ -680,9 +680,17 @@ def test_nothing_of_a_store_acts_on_the_terminal(splitopt, stranger):
     splitopt(*run)
     shown = harmless(splitopt("compare", stranger, "other")).stdout
     assert "\\x1b[2J\\nsplitopt: forged" in shown
-    harmless(splitopt("check", "--library", "--results", stranger, code=1))
     harmless(splitopt("export-runs", stranger, "rows.csv"))
-    harmless(splitopt("merge", stranger, "--out", "merged"))
+    check = ["check", "--library", "--results", stranger]
+    shown = harmless(splitopt(*check, code=2)).stderr
+    assert "\\x1b[2J" in shown
+    harmless(splitopt("merge", stranger, "--out", "merged", code=2))
+    # With words that are some, its texts get as far as a judge.
+    with sqlite3.connect(f"{stranger}/runs.sqlite") as connection:
+        for name in ("status", "termination", "verdict"):
+            connection.execute(f"UPDATE runs SET {name} = replace({name}, ?, '')", [EVIL])
+    harmless(splitopt(*check, code=1))
+    harmless(splitopt("merge", stranger, "--out", "merged", code=1))
 
 
 def test_commands_print_in_one_way():

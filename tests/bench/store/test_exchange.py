@@ -10,9 +10,9 @@ from splitopt.bench.compare.data import load
 from splitopt.bench.compare.frames import export, frame
 from splitopt.bench.compare.stores import compare
 from splitopt.bench.report.comparison import comparison_text
-from splitopt.bench.store.merge import merge
 from splitopt.bench.store.rows import Row
 from splitopt.bench.store.store import BestKnown, Store
+from splitopt.bench.verdicts.merge import merge
 from splitopt.instances.core.errors import InputError
 
 
@@ -190,15 +190,21 @@ def test_merge_adds_what_is_new_and_keeps_the_first(tmp_path):
         store.put_best_known("h", BestKnown(1.0))
         store.put_call("then", {"command": ["x"]})
     out = tmp_path / "out"
-    assert dataclasses.astuple(merge(out, [one, other])) == (3, 1)
+    found = merge(out, [one, other])
+    assert (found.added, found.there) == (3, 1)
     with Store(out) as store:
         assert [(r.seed, r.objective) for r in store.rows()] == [(0, 10.0), (1, 10.0), (2, 10.0)]
-        assert store.best_known() == {"h": BestKnown(1.0)}
+        # A figure without a plan: it would refute every proof, and is taken on trust alone.
+        assert store.best_known() == {}
         assert [call["command"] for call in store.calls()] == [["x"]]
     # Once more changes nothing.
-    assert dataclasses.astuple(merge(out, [one, other])) == (0, 4)
+    found = merge(out, [one, other])
+    assert (found.added, found.there) == (0, 4)
     with Store(out) as store:
         assert len(store.calls()) == 1
+    merge(out, [other], trust=True)
+    with Store(out) as store:
+        assert store.best_known() == {"h": BestKnown(1.0)}
 
 
 def test_merge_refuses_what_is_no_store_before_it_writes(tmp_path):

@@ -1,0 +1,196 @@
+"""Bring the stores of several machines together, and believe none of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import operator
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from splitopt.bench.store.rows import Row
+from splitopt.bench.store.schema import VERDICT_COLUMNS, decode, unpack
+from splitopt.bench.store.store import FILE_NAME, BestKnown, Store
+from splitopt.bench.verdicts.again import Again, instances_of
+from splitopt.instances.core import fields
+from splitopt.instances.core.errors import InputError
+
+__all__ = ["Merged", "Standing", "judged_again", "merge"]
+
+# What a verdict rests on beside the plan: rows that agree in it are judged together.
+_JUDGED = (
+    "instance_hash",
+    "problem",
+    "method",
+    "method_source",
+    "termination",
+    "status",
+    "objective",
+    "objective_claimed",
+    "bound",
+    "gap",
+    "relative_gap",
+    "guarantee",
+    "verdict",
+    "violations",
+)
+_judged = operator.itemgetter(*_JUDGED)
+_CLAIMS_HELD = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What a merge did.
+
+    Attributes
+    ----------
+    added, there
+        Rows added, and rows whose run was there already.
+    refuted
+        Of those added, the rows that say what the judge denies; they are called wrong now.
+    unjudged
+        Of those added, the rows that claim something of an instance that no store holds.
+    """
+
+    added: int
+    there: int
+    refuted: tuple[Row, ...] = ()
+    unjudged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the judge says of the rows of a store: by key those it refutes, and how many it cannot.
+
+    A row that claims nothing is not counted.
+    """
+
+    refuted: Mapping[str, Row]
+    unjudged: int
+
+
+def judged_again(store: Store, again: Again, but: Collection[str] = ()) -> Standing:
+    """Judge the rows of a store again, but those with a key in `but`.
+
+    Each distinct claim on a distinct plan is judged once.
+    """
+    like: dict[tuple[tuple[object, ...], str], Row | None] = {}
+    refuted: dict[str, Row] = {}
+    judged: dict[str, bool] = {}
+    unjudged = 0
+    for record in store.records():
+        if record["key"] in but or _claims_nothing(record):
+            continue
+        instance = record["instance_hash"]
+        if instance not in judged:
+            judged[instance] = again.instance_of(instance) is not None
+        unjudged += not judged[instance]
+        packed = record["document"]
+        plan = None if packed is None else unpack(record["key"], packed)["plan"]
+        claim = (_judged(record), repr(plan))
+        if claim not in like:
+            if len(like) >= _CLAIMS_HELD:
+                like.clear()
+            like[claim] = again.refuted(decode(record, packed))
+        found = like[claim]
+        if found is not None:
+            own = decode(record, None)
+            same = {name: getattr(found, name) for name in VERDICT_COLUMNS}
+            refuted[own.key] = dataclasses.replace(own, **same)
+    return Standing(refuted, unjudged)
+
+
+def _claims_nothing(record: Mapping[str, Any]) -> bool:
+    return (
+        record["status"] == "none"
+        and record["verdict"] == "not claimed"
+        and record["objective"] is None
+        and record["bound"] is None
+    )
+
+
+def merge(out: Path, sources: Sequence[Path], *, trust: bool = False) -> Merged:
+    """Add the rows of other stores to the one at `out`, made if missing.
+
+    Of two rows of the same run the first stays, whichever machine it is from. Nothing in the
+    sources changes. Rows are checked and judged again: one that says what the judge denies is
+    called wrong.
+
+    Parameters
+    ----------
+    trust
+        Take the verdicts as they are: types and ranges alone are checked. Take as well what a
+        store says is best known of its instances, which no plan stands behind, from the first
+        that says it.
+
+    Raises
+    ------
+    InputError
+        When a source is no store, or is `out` itself, or holds what no store of ours would.
+    """
+    for source in sources:
+        if source.resolve() == out.resolve():
+            raise InputError("source", str(source), "a store other than --out", "leave it out")
+    known: set[str] = set()
+    if (out / FILE_NAME).is_file():
+        with Store(out) as target:
+            known |= target.keys().keys()
+    # All of them are there, and right, before anything is written.
+    standings = []
+    for source in sources:
+        with Store(source) as store:
+            store.check()
+            _best_known(store)
+            nothing = Standing({}, 0)
+            again = Again(instances_of(store))
+            standings.append(nothing if trust else judged_again(store, again, known))
+            known |= store.keys().keys()
+    added = there = 0
+    with Store(out, create=True) as target:
+        for source, standing in zip(sources, standings, strict=True):
+            with Store(source) as store, target.taking(store):
+                _take_rest(store, target)
+                if trust:
+                    _take_best_known(store, target)
+                new = target.take(standing.refuted)
+                added += new
+                there += store.count() - new
+    refuted = [row for standing in standings for row in standing.refuted.values()]
+    return Merged(added, there, tuple(refuted), sum(one.unjudged for one in standings))
+
+
+def _best_known(store: Store) -> dict[str, BestKnown]:
+    """Return what a store knows from elsewhere, checked."""
+    found = store.best_known()
+    for key, known in found.items():
+        for name in ("objective", "bound"):
+            value = getattr(known, name)
+            if value is not None:
+                fields.number(f"{store.path.parent}: best_known: {key[:12]}: {name}", value)
+        fields.text("best_known: source", known.source)
+    return found
+
+
+def _take_rest(store: Store, target: Store) -> None:
+    """Take what rows refer to; an instance without its document where that is not its own."""
+    for environment in store.environments().values():
+        target.put_environment(environment)
+    instance_of = instances_of(store)
+    for entry in store.instances():
+        key = entry["hash"]
+        whole = not target.has_instance(key) and instance_of(key) is not None
+        document = store.instance_document(key) if whole else None
+        target.put_instance(key, entry["name"], entry["problem"], entry["source"], document)
+    calls = target.calls()
+    for call in store.calls():
+        if call not in calls:
+            document_ = {k: v for k, v in call.items() if k != "started_at"}
+            target.put_call(call["started_at"], document_)
+
+
+def _take_best_known(store: Store, target: Store) -> None:
+    known = target.best_known()
+    for key, best in _best_known(store).items():
+        if key not in known:
+            target.put_best_known(key, best)
