@@ -224,10 +224,6 @@ def solve(request: Mapping[str, Any], instance: Instance, send: Send) -> None:
 
     def work() -> None:
         method = pick(request["target"], request["method"])
-        support = method.supports(instance)
-        if not support:
-            send({"kind": "unsupported", "reason": str(support.reason)[:_TEXT]})
-            return
         warm_start = request.get("warm_start")
         plan = None if warm_start is None else plan_from_document(warm_start)
         budget = Budget(
@@ -241,6 +237,11 @@ def solve(request: Mapping[str, Any], instance: Instance, send: Send) -> None:
         send({"kind": "started"})
         start = time.perf_counter()
         with kernels.trial() if request.get("trial") else contextlib.nullcontext():
+            # On the clock: it sees the instance, and could work on it.
+            support = method.supports(instance)
+            if not support:
+                send({"kind": "unsupported", "reason": str(support.reason)[:_TEXT]})
+                return
             result = method.solve(
                 instance, budget, request["seed"], request["options"], plan, on_progress
             )

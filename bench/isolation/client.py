@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from splitopt.bench.isolation import wire
-from splitopt.bench.isolation.process_tree import tree_memory_bytes
-from splitopt.bench.isolation.streams import Capture, Lines, Outcome, Watch
+from splitopt.bench.isolation.process_tree import tree_cores, tree_memory_bytes
+from splitopt.bench.isolation.streams import Capture, Lines, Outcome, Watch, believed_s, hold_times
 from splitopt.bench.store.environment import thread_variables
 from splitopt.instances.contract.method import Progress
 from splitopt.instances.core.errors import InputError
@@ -36,6 +36,7 @@ SETUP_LIMIT_S = 120.0
 # After its result a process has this long to end.
 _EXIT_LIMIT_S = 10.0
 _MOST_POINTS = 10_000
+_BETWEEN_CORES_S = 0.05
 # Editable installs are found last of all: a splitopt.py of the current folder would come before.
 _BOOT = """
 import json, os, sys
@@ -226,9 +227,12 @@ class _Run:
         self._solve_begin = self._begin
         self._pid: int | None = None
         self._peak = 0
+        self._cores: set[int] | None = None
+        self._next_cores = self._begin
 
     def go(self, request: dict[str, Any]) -> Outcome:
         outcome = self._outcome
+        self._cores = None if request.get("cores") is None else set(request["cores"])
         ends = [os.pipe() for _ in range(3)]
         readers = [end[0] for end in ends]
         try:
@@ -255,6 +259,7 @@ class _Run:
             for reader in readers:
                 os.close(reader)
         outcome.wall_time_s = time.monotonic() - self._begin
+        hold_times(outcome, int(request.get("threads") or 1))
         outcome.stdout, outcome.stdout_bytes = self._output.kept(), self._output.total
         outcome.stderr, outcome.stderr_bytes = self._errors.kept(), self._errors.total
         return outcome
@@ -306,22 +311,26 @@ class _Run:
         elif which == 2:
             self._errors.add(data)
         elif data and self._stage != "killed":
+            now = time.monotonic()
             try:
                 for message in self._lines.add(data):
-                    self._hear(message)
+                    self._hear(message, now)
             except OverflowError as error:
                 self._kill("result", str(error))
 
-    def _hear(self, message: dict[str, Any]) -> None:
+    def _hear(self, message: dict[str, Any], now: float) -> None:
+        """Take a message that was there, unread, at `now`."""
         outcome = self._outcome
-        now = time.monotonic()
         kind = message.get("kind")
         if kind == "point":
-            self._point(message)
-        elif kind == "ready":
+            self._point(message, now)
+        elif kind == "ready" and not outcome.enforced:
+            # The first is ours: it is sent before any code of the method's.
             outcome.enforced = dict(message.get("enforced") or {})
             outcome.not_enforced = dict(message.get("not_enforced") or {})
         elif kind == "started" and self._stage == "setup":
+            setup = f"{now - self._begin:.3g} s before the clock, killed at {SETUP_LIMIT_S:g} s"
+            outcome.enforced["setup"] = setup
             outcome.started, self._solve_begin, self._stage = True, now, "solve"
             limit = self._watch.kill_after_s
             self._deadline = None if limit is None else now + limit
@@ -329,14 +338,17 @@ class _Run:
             if outcome.started:
                 outcome.solve_wall_s = now - self._solve_begin
             outcome.message = message
+            outcome.reading_s = time.monotonic() - now
+            self._check_cores()
             self._stage, self._deadline = "exit", now + _EXIT_LIMIT_S
 
-    def _point(self, message: dict[str, Any]) -> None:
+    def _point(self, message: dict[str, Any], now: float) -> None:
         time_s, objective, bound = (message.get(n) for n in ("time_s", "objective", "bound"))
         if not isinstance(time_s, int | float):
             return
+        at = now - self._solve_begin
         point = Progress(
-            float(time_s),
+            believed_s(time_s, at),
             float(objective) if isinstance(objective, int | float) else None,
             float(bound) if isinstance(bound, int | float) else None,
         )
@@ -346,9 +358,7 @@ class _Run:
         self._outcome.points.append((point.time_s, point.objective, point.bound))
         limit = self._watch.time_limit_s
         plan = message.get("plan")
-        if isinstance(plan, dict) and (
-            limit is None or time.monotonic() - self._solve_begin <= limit
-        ):
+        if isinstance(plan, dict) and (limit is None or at <= limit):
             self._outcome.plan, self._outcome.plan_objective = plan, point.objective
         if self._watch.on_point is not None:
             self._watch.on_point(point)
@@ -359,10 +369,22 @@ class _Run:
             self._kill("stop", "the runner was stopped")
             return
         limit = self._watch.memory_limit_bytes
+        if time.monotonic() >= self._next_cores:
+            self._check_cores()
         held = tree_memory_bytes(self._zygote.pid, self._pid, limit)
         self._peak = max(self._peak, held)
         if limit is not None and held > limit:
             self._kill("memory", f"held {held} bytes with its children; limit {limit} bytes")
+
+    def _check_cores(self) -> None:
+        """Look whether the run still keeps to the cores that it was given."""
+        enforced = self._outcome.enforced
+        self._next_cores = time.monotonic() + _BETWEEN_CORES_S
+        if self._cores is not None and "cores" in enforced:
+            widened = tree_cores(self._zygote.pid) - self._cores
+            if widened:
+                del enforced["cores"]
+                self._outcome.not_enforced["cores"] = "the run took cores it was not given"
 
     def _overdue(self, now: float) -> None:
         since = now - self._solve_begin

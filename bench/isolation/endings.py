@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-from splitopt.bench.isolation.streams import Outcome
+from splitopt.bench.isolation.streams import Outcome, believed_s
 from splitopt.instances.contract.method import Termination
 
 __all__ = ["classify", "solve_time_s"]
@@ -78,11 +78,12 @@ def classify(outcome: Outcome, *, limited: bool) -> tuple[Termination, str | Non
 
 
 def solve_time_s(outcome: Outcome) -> float | None:
-    """Return the seconds of the solve: the run's own figure unless the clock outside denies it."""
-    outside = outcome.solve_wall_s
-    if outside is None:
+    """Return the seconds of `supports` and `solve`, None where the run did not get to solving.
+
+    The clock outside decides. It also counts what it takes to write and read the result, and the
+    runner's own delays; so the run's own figure stands where both agree closely.
+    """
+    message = outcome.message or {}
+    if outcome.solve_wall_s is None or message.get("kind") == "unsupported":
         return None
-    inside = (outcome.message or {}).get("solve_time_s")
-    if isinstance(inside, int | float) and 0.0 <= inside <= outside + 0.01:
-        return float(inside)
-    return outside
+    return believed_s(message.get("solve_time_s"), outcome.solve_wall_s, outcome.reading_s)

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-__all__ = ["tree_memory_bytes"]
+__all__ = ["tree_cores", "tree_memory_bytes"]
 
 _LINUX = sys.platform.startswith("linux")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
@@ -23,6 +23,20 @@ def _descendants(pid: int) -> list[int]:
                     children = list(map(int, stream.read().split()))
                 found += children
                 waiting += children
+        except OSError:
+            continue  # it ended meanwhile
+    return found
+
+
+def tree_cores(zygote: int) -> set[int]:
+    """Return the cores that any thread of the processes below `zygote` may run on; Linux only."""
+    found: set[int] = set()
+    if not _LINUX:
+        return found
+    for process in _descendants(zygote):
+        try:
+            for thread in os.listdir(f"/proc/{process}/task"):  # noqa: PTH208 - as above
+                found |= os.sched_getaffinity(int(thread))
         except OSError:
             continue  # it ended meanwhile
     return found

@@ -6,14 +6,54 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from splitopt.instances.contract.method import Progress
 
-__all__ = ["Capture", "Lines", "Outcome", "Watch"]
+__all__ = ["Capture", "Lines", "Outcome", "Watch", "believed_s", "hold_times"]
 
 # A plan for a million devices takes about 30 MB.
 _LARGEST_RESULT_BYTES = 256 << 20
+
+
+# A clock of a run may be behind the one outside by so much, and by so much of what that says.
+_CLOSE = (0.02, 0.02)
+# On a busy machine the one outside may be late itself: what differs by more is no accident.
+_FAR = (0.1, 0.1)
+# Writing a result takes a few times as long as reading it does (4.7 for a million devices).
+_WRITING = 8.0
+# Processor time beyond what the threads can take in the wall time: what clocks may differ by.
+_MORE = (0.5, 0.1)
+
+
+def _late(inside: float, outside: float, reading_s: float, within: tuple[float, float]) -> bool:
+    seconds, share = within
+    return outside - inside > seconds + share * outside + _WRITING * reading_s
+
+
+def believed_s(inside: object, outside: float, reading_s: float = 0.0) -> float:
+    """Return the seconds that count: a run's own where both clocks agree closely, else outside's.
+
+    Parameters
+    ----------
+    reading_s
+        Seconds that it took to read what the run sent: a large plan is long in coming.
+    """
+    if not _is_time(inside) or _late(inside, outside, reading_s, _CLOSE):
+        return outside
+    # One that is ahead: the runner was late to hear that the run started.
+    return outside if _late(outside, inside, 0.0, _FAR) else inside
+
+
+def _denied(inside: object, outside: float, reading_s: float = 0.0) -> bool:
+    """Return whether a run's own clock is further from the one outside than by accident."""
+    if not _is_time(inside):
+        return True
+    return _late(inside, outside, reading_s, _FAR) or _late(outside, inside, 0.0, _FAR)
+
+
+def _is_time(value: object) -> TypeGuard[float]:
+    return type(value) in (int, float) and 0.0 <= value < 1e9  # type: ignore[operator]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +99,10 @@ class Outcome:
     plan, plan_objective
         Document and cost, by the run's own word, of the last incumbent it sent within its
         limit.
+    reading_s
+        Seconds that reading `message` took.
+    clock_denied
+        Whether the run's own clock was too far from the one outside for its times to count.
     exit_status
         As `os.wait4` gives it; None when the run was never started.
     """
@@ -73,6 +117,8 @@ class Outcome:
     exit_status: int | None = None
     started: bool = False
     solve_wall_s: float | None = None
+    reading_s: float = 0.0
+    clock_denied: bool = False
     wall_time_s: float = 0.0
     cpu_time_s: float | None = None
     peak_memory_bytes: int | None = None
@@ -82,6 +128,25 @@ class Outcome:
     stdout_bytes: int = 0
     stderr: bytes = b""
     stderr_bytes: int = 0
+
+
+def hold_times(outcome: Outcome, threads: int) -> None:
+    """Hold the times of a run that is over against each other; note what does not go together.
+
+    Parameters
+    ----------
+    threads
+        Threads that the run was allowed.
+    """
+    wall, inside = outcome.solve_wall_s, (outcome.message or {}).get("solve_time_s")
+    if wall is not None and inside is not None and _denied(inside, wall, outcome.reading_s):
+        outcome.clock_denied = True
+        outcome.not_enforced["clock"] = "the run's own was far from the one outside, which counts"
+    seconds, share = _MORE
+    possible = threads * outcome.wall_time_s
+    if (outcome.cpu_time_s or 0.0) > possible * (1.0 + share) + seconds:
+        outcome.enforced.pop("threads", None)
+        outcome.not_enforced["threads"] = "used more processor time than its threads can"
 
 
 class Capture:

@@ -10,19 +10,21 @@ import time
 from pathlib import Path
 
 import pytest
+from running import run_set
 
 from splitopt.bench.isolation import wire
 from splitopt.bench.isolation.client import Zygote
 from splitopt.bench.isolation.cores import assigned_cores
-from splitopt.bench.isolation.endings import classify
+from splitopt.bench.isolation.endings import classify, solve_time_s
 from splitopt.bench.isolation.preload import needed_modules, preload
 from splitopt.bench.isolation.process_tree import tree_memory_bytes
-from splitopt.bench.isolation.streams import Capture, Watch
+from splitopt.bench.isolation.streams import Capture, Outcome, Watch, believed_s, hold_times
 from splitopt.bench.methods.plugins import Catalogue
 from splitopt.bench.methods.registry import METHODS
 from splitopt.bench.runs.requests import builtin_targets, request_of
 from splitopt.bench.runs.slot import solver_families
 from splitopt.bench.store.rows import Limits, PlannedRun
+from splitopt.bench.store.store import Store
 from splitopt.instances.contract.method import Termination
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import read_instance
@@ -81,6 +83,94 @@ def test_a_run_stays_on_its_cores(run):
     assert outcome.enforced["cores"] == f"affinity {core}"
     outcome = run("honest", cores=None)
     assert "cores" in outcome.not_enforced
+
+
+def test_a_clock_that_stands_still_counts_for_nothing(run):
+    outcome = run("standstill")
+    assert outcome.message["solve_time_s"] < 0.5
+    assert solve_time_s(outcome) >= 0.5
+    assert "clock" in outcome.not_enforced
+    # The improvement, too, has the time at which it came.
+    ((time_s, objective, _),) = outcome.points
+    assert (time_s >= 0.5, objective) == (True, 8.0)
+
+
+def test_the_row_of_a_stopped_clock_has_times_by_the_other_one(tmp_path, rogues, instance_file):
+    run_set([instance_file()], ["standstill"], tmp_path, time_limit_s=20.0, plugins=rogues)
+    with Store(tmp_path) as store:
+        (row,) = store.rows()
+    assert row.solve_time_s >= 0.5
+    assert [point[0] >= 0.5 for point in row.trajectory] == [True]
+    assert "clock" in row.not_enforced
+    assert row.verdict == "right"
+
+
+def test_an_honest_clock_is_believed(run):
+    outcome = run("honest")
+    assert solve_time_s(outcome) == outcome.message["solve_time_s"]
+    assert set(outcome.not_enforced) <= {"cores"}
+
+
+def test_work_in_supports_is_on_the_clock(run):
+    outcome = run("early")
+    assert solve_time_s(outcome) >= 0.5
+    assert "clock" not in outcome.not_enforced
+    outcome = run("asked", time_limit_s=0.2, grace_s=0.2)
+    assert outcome.killed_because.endswith("killed at 0.4 s")
+
+
+def test_preparing_is_limited_and_told(run, monkeypatch):
+    assert "before the clock, killed at 120 s" in run("honest").enforced["setup"]
+    monkeypatch.setattr("splitopt.bench.isolation.client.SETUP_LIMIT_S", 1.0)
+    outcome = run("preparer")
+    assert outcome.killed_for == "setup"
+    assert "had not started to solve" in outcome.killed_because
+
+
+@pytest.mark.skipif(not LINUX, reason="only Linux assigns cores")
+def test_cores_that_were_not_given_are_seen(run):
+    cores = os.sched_getaffinity(0)
+    if len(cores) < 2:
+        pytest.skip("one core alone")
+    outcome = run("widener", cores=(min(cores),))
+    assert outcome.not_enforced["cores"] == "the run took cores it was not given"
+    assert "cores" not in outcome.enforced
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside", "reading", "counts"),
+    [
+        (1.0, 1.001, 0.0, 1.0),  # the way of the message
+        (1.0, 1.039, 0.0, 1.0),
+        (1.0, 1.05, 0.0, 1.05),  # 20 ms and 2 % are close
+        (0.0, 0.02, 0.0, 0.0),
+        (0.0, 0.5, 0.0, 0.5),
+        (2.0, 3.0, 0.2, 2.0),  # a plan that took 0.2 s to read took long to write
+        (1.0, 0.95, 0.0, 1.0),  # the runner heard late of the start
+        (5.0, 1.0, 0.0, 1.0),
+        (-1.0, 0.01, 0.0, 0.01),
+        (None, 0.01, 0.0, 0.01),
+        (True, 1.0, 0.0, 1.0),
+        (10**400, 1.0, 0.0, 1.0),
+    ],
+)
+def test_which_clock_counts(inside, outside, reading, counts):
+    assert believed_s(inside, outside, reading) == counts
+
+
+def test_processor_time_is_held_against_threads_and_wall_time():
+    def held(cpu_s, wall_s, threads):
+        outcome = Outcome(
+            cpu_time_s=cpu_s, wall_time_s=wall_s, enforced={"threads": "environment variables"}
+        )
+        hold_times(outcome, threads)
+        return "threads" in outcome.enforced, "threads" in outcome.not_enforced
+
+    assert held(10.0, 10.0, 1) == (True, False)
+    # A tenth and half a second: 11.5.
+    assert held(11.4, 10.0, 1) == (True, False)
+    assert held(11.6, 10.0, 1) == (False, True)
+    assert held(19.0, 10.0, 2) == (True, False)
 
 
 def test_stopping_kills_a_run_at_once(run):

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -273,6 +274,66 @@ class Boundless(Honest):
         return result
 
 
+class Standstill(Honest):
+    """Stops the clock of its process, and tells of its plan when it pleases."""
+
+    name = "standstill"
+
+    def solve(self, instance, budget, seed, options, warm_start=None, on_progress=None):
+        now = time.perf_counter()
+        time.perf_counter = time.monotonic = lambda: now
+        time.sleep(0.5)
+        on_progress(Progress(0.0, 8.0, None))
+        result = conclude(instance, device_only(instance), Recorder(None), budget)
+        return replace(result, trajectory=(Progress(0.0, 8.0, None),))
+
+
+class Early(Honest):
+    """Does its work when asked whether it takes the instance."""
+
+    name = "early"
+
+    def supports(self, instance):
+        time.sleep(0.5)
+        return Support()
+
+
+class Asked(Honest):
+    """Never says whether it takes the instance."""
+
+    name = "asked"
+
+    def supports(self, instance):
+        time.sleep(3600)
+
+
+class Preparer(Honest):
+    """Never is ready."""
+
+    name = "preparer"
+
+    def prepare(self):
+        time.sleep(3600)
+
+
+class Widener(Honest):
+    """Takes every core there is, in a thread of its own, and gives them back."""
+
+    name = "widener"
+
+    def finish(self, instance, recorder, budget):
+        def widen():
+            mine = os.sched_getaffinity(0)
+            os.sched_setaffinity(0, range(os.cpu_count()))
+            time.sleep(0.5)
+            os.sched_setaffinity(0, mine)
+
+        thread = threading.Thread(target=widen)
+        thread.start()
+        thread.join()
+        return conclude(instance, device_only(instance), recorder, budget)
+
+
 METHODS = [
     kind()
     for kind in (
@@ -298,6 +359,11 @@ METHODS = [
         Deserter,
         Forger,
         Boundless,
+        Standstill,
+        Early,
+        Asked,
+        Preparer,
+        Widener,
     )
 ]
 HONEST = METHODS[0]
