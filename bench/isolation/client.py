@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import selectors
 import shutil
@@ -211,6 +212,14 @@ class Zygote:
         return _Run(self, watch).go(dict(request))
 
 
+def _finite(value: object) -> float | None:
+    """Return a figure that a run sent, None where it is no finite number."""
+    if type(value) not in (int, float):
+        return None
+    number = float(value)  # type: ignore[arg-type]
+    return number if math.isfinite(number) else None
+
+
 class _Run:
     """One run while it lasts."""
 
@@ -315,8 +324,9 @@ class _Run:
             try:
                 for message in self._lines.add(data):
                     self._hear(message, now)
-            except OverflowError as error:
-                self._kill("result", str(error))
+            except (OverflowError, TypeError, ValueError) as error:
+                # Not ours, then: the method itself wrote into the pipe.
+                self._kill("result", f"sent what is no message: {error}")
 
     def _hear(self, message: dict[str, Any], now: float) -> None:
         """Take a message that was there, unread, at `now`."""
@@ -343,14 +353,12 @@ class _Run:
             self._stage, self._deadline = "exit", now + _EXIT_LIMIT_S
 
     def _point(self, message: dict[str, Any], now: float) -> None:
-        time_s, objective, bound = (message.get(n) for n in ("time_s", "objective", "bound"))
-        if not isinstance(time_s, int | float):
-            return
+        objective, bound = _finite(message.get("objective")), _finite(message.get("bound"))
         at = now - self._solve_begin
         point = Progress(
-            believed_s(time_s, at),
-            float(objective) if isinstance(objective, int | float) else None,
-            float(bound) if isinstance(bound, int | float) else None,
+            believed_s(message.get("time_s"), at),
+            objective,
+            bound,
         )
         if len(self._outcome.points) >= _MOST_POINTS:
             # Every second one goes; the last one stays, and with it what was known.

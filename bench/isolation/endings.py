@@ -10,6 +10,7 @@ from splitopt.instances.contract.method import Termination
 
 __all__ = ["classify", "solve_time_s"]
 
+_LONGEST = 4000  # of a line, whatever a method writes
 _NO_MEMORY = (b"std::bad_alloc", b"MemoryError", b"Cannot allocate memory", b"Out of memory")
 
 
@@ -49,6 +50,11 @@ def classify(outcome: Outcome, *, limited: bool) -> tuple[Termination, str | Non
     limited
         Whether there was a memory limit.
     """
+    termination, detail = _classify(outcome, limited)
+    return termination, None if detail is None else detail[:_LONGEST]
+
+
+def _classify(outcome: Outcome, limited: bool) -> tuple[Termination, str | None]:
     why = outcome.killed_for
     message = outcome.message
     if why in ("time", "setup", "stop"):

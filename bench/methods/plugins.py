@@ -15,6 +15,7 @@ from splitopt.bench.methods.registry import METHODS, Entry, Kind, Problem
 from splitopt.instances.contract.method import OptionValue
 from splitopt.instances.core import fields
 from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.printable import printable
 
 if TYPE_CHECKING:
     from splitopt.bench.isolation.client import Zygote
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Catalogue", "all_entries"]
 
 _PROBLEMS: tuple[Problem, ...] = ("cift", "mepra")
+_MOST_METHODS = 1000
+_SUMMARY = 500
 _KINDS = ("exact", "approximation", "heuristic", "learner")
 
 
@@ -92,7 +95,7 @@ class Catalogue:
         """
         request = {"target": entry.target, "name": entry.name, "options": dict(given)}
         for described in _probe(self.zygote, request)["methods"]:
-            if described["name"] == entry.name:
+            if described["name"] == entry.name and "options" in described:
                 return cast(dict[str, OptionValue], described["options"])
         raise InputError("method", entry.name, f"a method in {entry.target}", "check the registry")
 
@@ -131,13 +134,34 @@ def _probe(zygote: Zygote, request: Mapping[str, Any]) -> dict[str, Any]:
         raise InputError("method", target, "a module that can be imported", str(error)) from None
     message = outcome.message or {}
     if message.get("kind") == "description":
-        return message
+        return _described(target, message)
     if message.get("kind") == "input":
-        raise InputError(
-            str(message["field"]), message["value"], str(message["allowed"]), str(message["remedy"])
-        )
+        field, allowed, remedy = (str(message.get(n)) for n in ("field", "allowed", "remedy"))
+        raise InputError(field, message.get("value"), allowed, remedy)
     _, detail = classify(outcome, limited=False)
     raise InputError("method", target, "a module that can be imported", str(detail))
+
+
+def _described(target: str, message: dict[str, Any]) -> dict[str, Any]:
+    """Return the description of methods that the process of a plugin sent, checked."""
+    methods = message.get("methods")
+    if (
+        not isinstance(methods, list)
+        or not all(isinstance(entry, dict) for entry in methods)
+        or len(methods) > _MOST_METHODS
+    ):
+        raise InputError("method", target, f"at most {_MOST_METHODS} methods", "check it")
+    for entry in methods:
+        texts = [entry.get(name) for name in ("name", "kind", "summary")]
+        others = [entry.get(name) for name in ("problem", "source", "version")]
+        if (
+            not all(isinstance(text, str) for text in texts)
+            or not all(isinstance(text, str | None) for text in others)
+            or not isinstance(entry.get("options", {}), dict)
+        ):
+            raise InputError("method", target, "methods with names and summaries", "check it")
+        entry["summary"] = printable(entry["summary"][:_SUMMARY])
+    return message
 
 
 def _entries(target: str, described: Mapping[str, Any], known: list[Entry]) -> list[Entry]:

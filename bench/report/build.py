@@ -50,7 +50,7 @@ def write_report(out: Path) -> Path:
     # The first page last: a reader who finds it finds the others too.
     first, *rest = pages.items()
     for name, text in (*rest, first):
-        write_bytes(folder / name, text.encode())
+        write_bytes(folder / name, text.encode("utf-8", "replace"))
     for kind in kinds:
         # Pages of an earlier report that this one has no more.
         for path in (folder / kind).glob("*.html"):

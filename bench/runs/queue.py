@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from splitopt.bench.runs.plan import RunPlan
+from splitopt.bench.runs.record import unstorable
 from splitopt.bench.store.rows import PlannedRun, Row
 from splitopt.bench.store.store import Claim, Store
 
@@ -102,7 +103,11 @@ class RunQueue:
 
     def finish(self, run: PlannedRun, row: Row, begin: float) -> None:
         """Store the row of a run that was taken up at `begin`, by `time.monotonic`."""
-        new = self.store.add(row)
+        try:
+            new = self.store.add(row)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            row = unstorable(row, error)
+            new = self.store.add(row)
         with self._lock:
             self._stored += 1
             # Another runner may have thought this one dead and have done the run meanwhile.

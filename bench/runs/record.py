@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from splitopt.bench.isolation.endings import classify, solve_time_s
 from splitopt.bench.isolation.streams import Outcome
-from splitopt.bench.store.rows import PlannedRun, Row
+from splitopt.bench.store.rows import PlannedRun, Row, Verdict
 from splitopt.bench.store.store import BestKnown
 from splitopt.bench.verdicts.again import finite_gap
 from splitopt.bench.verdicts.verdict import Claims, Judgement, judge, read_claims
@@ -24,7 +24,17 @@ from splitopt.instances.core.tolerances import TOLERANCES
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["Circumstances", "make_row", "now_text"]
+# What reading, judging or encoding raises of what a method sent; a full disk is no such thing.
+_NOT_STORABLE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+__all__ = ["Circumstances", "make_row", "now_text", "unstorable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +108,57 @@ def make_row(
     begin
         `time.monotonic` when the runner took the run up.
     """
+    try:
+        return _row(run, instance, outcome, circumstances, known, begin)
+    except _NOT_STORABLE as error:
+        # Something that a method sent, past all checks: its run is crashed, and the set goes on.
+        bare = dataclasses.replace(
+            outcome,
+            message=None,
+            points=[],
+            plan=None,
+            killed_for="result",
+            killed_because=_because(error),
+        )
+        return _row(run, instance, bare, circumstances, known, begin)
+
+
+def unstorable(row: Row, error: Exception) -> Row:
+    """Return the row of a run that sent what no store can hold: crashed, without what it sent."""
+    return dataclasses.replace(
+        row,
+        termination=str(Termination.CRASHED),
+        status=str(SolutionStatus.NONE),
+        detail=_because(error),
+        objective=None,
+        objective_claimed=None,
+        bound=None,
+        gap=None,
+        guarantee=None,
+        verdict=str(Verdict.NOT_CLAIMED),
+        verdict_reason=None,
+        violations=(),
+        trajectory=(),
+        statistics={},
+        plan=None,
+        enforced={},
+        not_enforced={},
+    )
+
+
+def _because(error: Exception) -> str:
+    said = " ".join(str(error).split())[:500]
+    return f"sent what cannot be stored: {type(error).__name__}: {said}"
+
+
+def _row(
+    run: PlannedRun,
+    instance: Instance,
+    outcome: Outcome,
+    circumstances: Circumstances,
+    known: BestKnown | None,
+    begin: float,
+) -> tuple[Row, Judgement]:
     limits = run.limits
     termination, detail = classify(outcome, limited=limits.memory_limit_bytes is not None)
     claims = None

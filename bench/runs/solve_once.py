@@ -165,9 +165,8 @@ def _solve(
         raise RuntimeError(str(error)) from error
     message = outcome.message or {}
     if message.get("kind") == "input":
-        raise InputError(
-            str(message["field"]), message["value"], str(message["allowed"]), str(message["remedy"])
-        )
+        field, allowed, remedy = (str(message.get(n)) for n in ("field", "allowed", "remedy"))
+        raise InputError(field, message.get("value"), allowed, remedy)
     row, judgement = make_row(run, instance, outcome, Circumstances.now("", 1, None), None, begin)
     status = SolutionStatus(row.status)
     if row.verdict == "wrong":

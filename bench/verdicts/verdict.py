@@ -6,15 +6,17 @@ status are held against that plan and against what is known of the instance.
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from splitopt.bench.store.rows import Verdict
 from splitopt.bench.store.store import BestKnown
 from splitopt.bench.verdicts.known import known_of
-from splitopt.instances.contract.method import SolutionStatus, Termination
+from splitopt.instances.contract.method import Guarantee, SolutionStatus, Termination
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.tolerances import TOLERANCES, gap, not_above, values_agree
 from splitopt.instances.judge import certify, evaluate, plan_from_document
@@ -22,8 +24,10 @@ from splitopt.instances.judge import certify, evaluate, plan_from_document
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance, Plan
 
-__all__ = ["Claims", "JudgedPlan", "Judgement", "judge", "judge_plan", "read_claims"]
+__all__ = ["Claims", "JudgedPlan", "Judgement", "judge", "judge_plan", "read_claims", "thinned"]
 
+MOST_POINTS = 10_000
+_LARGEST_STATISTICS = 1 << 20
 _DEADLINES = {
     "inference-deadline": "inference",
     "fine-tuning-deadline": "fine-tuning",
@@ -66,7 +70,10 @@ def _figure(value: object, what: str) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{what} is no number")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
     if not math.isfinite(number):
         raise ValueError(f"{what} is not finite")
     return number
@@ -79,7 +86,9 @@ def _object(value: object, what: str) -> Mapping[str, Any]:
 
 
 def read_claims(document: object) -> Claims:
-    """Return what a run sent back.
+    """Return what a run sent back, bounded: long trajectories are thinned, long texts cut.
+
+    Statistics that take more than a mebibyte are left out, and ``left_out`` says so.
 
     Raises
     ------
@@ -91,7 +100,7 @@ def read_claims(document: object) -> Claims:
         termination = Termination(found["termination"])
         status = SolutionStatus(found["status"])
         points = []
-        for entry in found["trajectory"]:
+        for entry in thinned(found["trajectory"]):
             time_s, objective, bound = entry
             at = _figure(time_s, "a time")
             if at is not None:
@@ -103,12 +112,52 @@ def read_claims(document: object) -> Claims:
             _figure(found["objective"], "the objective"),
             _figure(found["bound"], "the bound"),
             None if plan is None else _object(plan, "the plan"),
-            None if guarantee is None else _clean(_object(guarantee, "the guarantee")),
+            None if guarantee is None else _guarantee(_object(guarantee, "the guarantee")),
             tuple(points),
-            _clean(_object(found["statistics"], "the statistics")),
+            _statistics(_object(found["statistics"], "the statistics")),
         )
-    except (KeyError, TypeError, OverflowError) as error:
+    except (KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(f"malformed result: {error!r}") from None
+
+
+def thinned(points: Sequence[Any], most: int = MOST_POINTS) -> list[Any]:
+    """Return at most `most` points of a trajectory, the first and the last among them."""
+    if not isinstance(points, list | tuple):
+        raise ValueError("malformed trajectory: no list")
+    if len(points) <= most:
+        return list(points)
+    step = -(-(len(points) - 1) // (most - 1))
+    return [*points[:-1:step], points[-1]]
+
+
+def _guarantee(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a guarantee, whole; its fields and their types are those of `Guarantee`."""
+    whole = {**Guarantee("none", None, "").to_document(), **found}
+    if set(whole) != {f.name for f in dataclasses.fields(Guarantee)}:
+        raise ValueError("the guarantee has other fields than a guarantee has")
+    if whole["kind"] not in ("exact", "approximation", "none"):
+        raise ValueError("the guarantee is of no kind that there is")
+    for name in ("relaxed_deadlines", "reference_deadlines"):
+        factors = _object(whole[name], name)
+        if not set(factors) <= set(_DEADLINES.values()):
+            raise ValueError(f"{name} names what is no deadline")
+        whole[name] = {k: _figure(v, f"a factor of {name}") for k, v in factors.items()}
+    whole["factor"] = _figure(whole["factor"], "the factor of the guarantee")
+    whole["statement"] = _text(str(whole["statement"]))
+    return whole
+
+
+def _statistics(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    cleaned: Mapping[str, Any] = _clean(found)
+    size = len(json.dumps(cleaned))
+    if size <= _LARGEST_STATISTICS:
+        return cleaned
+    return {"left_out": f"statistics of {size} bytes; at most {_LARGEST_STATISTICS} are kept"}
+
+
+def _text(value: str) -> str:
+    """Return a text of moderate length that can be encoded: half a character cannot."""
+    return value[:2000].encode("utf-8", "replace").decode()
 
 
 def _clean(value: object, depth: int = 0) -> Any:
@@ -116,12 +165,14 @@ def _clean(value: object, depth: int = 0) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, dict) and depth < 5:
-        return {str(key)[:200]: _clean(entry, depth + 1) for key, entry in value.items()}
+        return {_text(str(k))[:200]: _clean(entry, depth + 1) for k, entry in value.items()}
     if isinstance(value, list) and depth < 5:
         return [_clean(entry, depth + 1) for entry in value]
+    if isinstance(value, int) and abs(value) >= 2**63:
+        return f"{value.bit_length()} bits"
     if value is None or isinstance(value, bool | int | float):
         return value
-    return str(value)[:2000]
+    return _text(str(value))
 
 
 def _relaxed(guarantee: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ The functions here are called by Dask in a thread of the worker; they take and r
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib.util
 import json
 import sys
@@ -18,7 +19,7 @@ from splitopt.bench.isolation.cores import assigned_cores
 from splitopt.bench.isolation.source import source_hash
 from splitopt.bench.isolation.streams import Watch
 from splitopt.bench.runs.cluster.payload import Answer, Task, read_task, write_answer
-from splitopt.bench.runs.record import Circumstances, make_row
+from splitopt.bench.runs.record import Circumstances, make_row, unstorable
 from splitopt.bench.runs.slot import Slot, solver_families
 from splitopt.bench.store.environment import describe
 from splitopt.bench.store.rows import ROW_VERSION
@@ -73,9 +74,14 @@ def do_run(text: str) -> str:
     begin = time.monotonic()
     task = read_task(text)
     try:
-        return write_answer(_do(task, begin))
+        answer = _do(task, begin)
     except InputError as error:
         return write_answer(Answer(error=str(error)))
+    try:
+        return write_answer(answer)
+    except (TypeError, ValueError, RecursionError) as error:
+        assert answer.row is not None
+        return write_answer(dataclasses.replace(answer, row=unstorable(answer.row, error)))
 
 
 def _do(task: Task, begin: float) -> Answer:

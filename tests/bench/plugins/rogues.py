@@ -1,9 +1,11 @@
 """Methods that misbehave, and two that do not, for the tests of the runner."""
 
 import ctypes
+import json
 import math
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -14,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from splitopt.bench.isolation.child import describe_result
 from splitopt.instances.contract.method import (
     Guarantee,
     Option,
@@ -334,6 +337,78 @@ class Widener(Honest):
         return conclude(instance, device_only(instance), recorder, budget)
 
 
+def pipe():
+    """Return the descriptor on which this process sends what it has to say."""
+    for number in range(3, 64):
+        try:
+            if stat.S_ISFIFO(os.fstat(number).st_mode):
+                os.write(number, b"")
+                return number
+        except OSError:
+            continue
+    raise RuntimeError("no pipe")
+
+
+BABBLE = (
+    *("", "statistics", "points", "surrogates", "depth", "whole numbers", "guarantee"),
+    *("deadlines", "huge", "plan", "infinite", "large", "texts", "ready", "reason", "error"),
+    *("input", "nothing", "noise"),
+)
+
+
+class Babbler(Honest):
+    """Sends what no method could, past the checks of its own process; the seed says what."""
+
+    name = "babbler"
+
+    def solve(self, instance, budget, seed, options, warm_start=None, on_progress=None):
+        result = conclude(instance, device_only(instance), Recorder(on_progress), budget)
+        document = describe_result(result)
+        what = BABBLE[seed]
+        if what == "statistics":
+            document["statistics"] = {f"s{k}": "x" * 1000 for k in range(50_000)}
+        elif what == "points":
+            document["trajectory"] = [[k / 1e6, 1e7 - k, None] for k in range(1_000_000)]
+        elif what == "surrogates":
+            document["statistics"] = {"\ud800": "\udfff", "list": ["\ud800"]}
+        elif what == "depth":
+            deep = []
+            for _ in range(500):
+                deep = [deep]
+            document["statistics"] = {"deep": deep}
+        elif what == "whole numbers":
+            document["statistics"] = {"n": 10**4000}
+        elif what == "guarantee":
+            document["guarantee"] = {"kind": ["x"], "factor": "y"}
+        elif what == "deadlines":
+            document["guarantee"] = Guarantee("none", None, "").to_document() | {
+                "relaxed_deadlines": {"inference": "x" * 100}
+            }
+        elif what == "huge":
+            document["bound"] = 10**400
+        elif what == "plan":
+            document["plan"]["splits"] = [["\ud800"]] * 2
+        lines = {
+            "infinite": b'{"kind":"point","time_s":1e999,"objective":1e999,"bound":-1e999}',
+            "large": b'{"kind":"point","time_s":0.1,"objective":1' + b"0" * 400 + b"}",
+            "texts": b'{"kind":"point","time_s":"x","objective":"y","bound":[],"plan":7}',
+            "ready": b'{"kind":"ready","enforced":[1],"not_enforced":7}',
+            "reason": b'{"kind":"unsupported","reason":"' + b"x" * 50_000_000 + b'"}',
+            "error": b'{"kind":"error","type":{},"message":["\\ud800"]}',
+            "input": b'{"kind":"input"}',
+            "nothing": b'{"kind":"result"}',
+            "noise": bytes(range(1, 10)) * 100 + b"\xff",
+        }
+        if what in lines:
+            with os.fdopen(pipe(), "wb", closefd=False) as stream:
+                stream.write(lines[what] + b"\n")
+        else:
+            text = json.dumps({"kind": "result", "solve_time_s": 0.0, "document": document})
+            with os.fdopen(pipe(), "wb", closefd=False) as stream:
+                stream.write(text.encode() + b"\n")
+        return result
+
+
 METHODS = [
     kind()
     for kind in (
@@ -364,6 +439,7 @@ METHODS = [
         Asked,
         Preparer,
         Widener,
+        Babbler,
     )
 ]
 HONEST = METHODS[0]
