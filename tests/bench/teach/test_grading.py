@@ -1,5 +1,6 @@
 """Grading: right and wrong plans and models, and files that are neither."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from splitopt.bench.cli import cli
+from splitopt.bench.isolation.apart import apart
 from splitopt.bench.methods.exporting import write
+from splitopt.bench.teach import grading
 from splitopt.bench.teach.exercises import EXERCISES, find
 from splitopt.bench.teach.grading import grade
 from splitopt.instances import library
@@ -99,3 +102,137 @@ def test_the_command_lists_grades_and_refuses(tmp_path):
     assert run(cli, ["grade", "9-none", "x"]).exit_code == 2
     assert run(cli, ["grade", "1-optimal"]).exit_code == 2
     assert run(cli, ["grade", "1-optimal", str(tmp_path / "absent.json")]).exit_code == 2
+
+
+# -- models that hold a figure -----------------------------------------------------------------
+
+OPTIMUM = 377.723918
+
+
+def mps(costs, offset=0.0, more=0):
+    """Return a model in which one of several binaries, each with a cost, is to be taken."""
+    names = [f"x{k}" for k in range(len(costs))]
+    spare = [f"y{k}" for k in range(more)]
+    columns = [f" {n} obj {c!r} one 1" for n, c in zip(names, costs, strict=True)]
+    columns += [f" {n} none 1" for n in spare]
+    return "\n".join(
+        [
+            *("NAME", "ROWS", " N obj", " E one", " G none", "COLUMNS", " M1 'MARKER' 'INTORG'"),
+            *columns,
+            *(" M2 'MARKER' 'INTEND'", "RHS", f" RHS obj {-offset!r}", " RHS one 1", "BOUNDS"),
+            *(f" BV BND {n}" for n in (*names, *spare)),
+            "ENDATA\n",
+        ]
+    )
+
+
+HELD = {
+    "in the constant": (mps([0.0], offset=OPTIMUM), "does not come from them"),
+    "in a cost": (mps([OPTIMUM]), "does not come from them"),
+    "in many alike": (mps([OPTIMUM] * 12, more=30), "does not come from them"),
+    "beside made-up ones": (
+        mps([OPTIMUM + k for k in range(12)], more=30),
+        "which no plan costs",
+    ),
+}
+
+
+@pytest.mark.parametrize("held", HELD)
+def test_a_model_that_holds_the_optimum_does_not_pass(tmp_path, held):
+    text, says = HELD[held]
+    path = tmp_path / "held.mps"
+    path.write_text(text)
+    found = grade(find("2-model"), path)
+    # It is the right figure, and that is all it is.
+    assert found.objective == pytest.approx(OPTIMUM)
+    assert not found.passed
+    assert says in found.remarks[-1]
+
+
+def test_a_weak_model_with_a_figure_in_a_row_is_not_stronger(tmp_path):
+    highspy = pytest.importorskip("highspy")
+    weak, held = tmp_path / "weak.mps", tmp_path / "held.mps"
+    write(library.load("cift-tiny-menu"), "assignment", "mps", weak)
+    engine = highspy.Highs()
+    engine.setOptionValue("output_flag", False)
+    engine.readModel(str(weak))
+    costs = engine.getLp().col_cost_
+    used = [k for k, cost in enumerate(costs) if cost]
+    engine.addRow(0.95 * OPTIMUM, 1e30, len(used), used, [costs[k] for k in used])
+    engine.writeModel(str(held))
+    found = grade(find("2-stronger"), held)
+    assert found.root == pytest.approx(0.95, abs=1e-3)
+    assert not found.passed
+    assert "its relaxation stays" in found.remarks[-1]
+    # As a model it is right.
+    assert grade(find("2-model"), held).passed
+
+
+@pytest.mark.parametrize("formulation", ["gdp-bigm", "gdp-hull"])
+def test_models_with_decisions_that_are_free_pass(tmp_path, formulation):
+    path = tmp_path / "model.mps"
+    write(library.load("cift-tiny-menu"), formulation, "mps", path)
+    found = grade(find("2-model"), path)
+    assert found.passed, found.remarks
+
+
+def test_a_packed_model_is_graded_as_it_is(tmp_path):
+    plain, packed = tmp_path / "model.mps", tmp_path / "model.mps.gz"
+    write(library.load("cift-tiny-menu"), "flow", "mps", plain)
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert grade(find("2-stronger"), packed) == grade(find("2-stronger"), plain)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"no gzip", "a whole gzip file"),
+        (gzip.compress(b"x" * 1000)[:-20], "a whole gzip file"),
+        (gzip.compress(b" " * (65 << 20), 1), "at most 64 MiB unpacked"),
+    ],
+)
+def test_a_packed_file_that_is_none_is_refused(tmp_path, data, says):
+    path = tmp_path / "model.mps.gz"
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=says):
+        grade(find("2-model"), path)
+
+
+# -- limits ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        # As HiGHS's reader does on some files, where no time limit of its own holds.
+        ("while True: pass", "still at it after 2 s|SIGKILL|SIGXCPU"),
+        ("import time; time.sleep(600)", "still at it after 2 s"),
+        ("import os; os.abort()", "SIGABRT"),
+        ("x = bytearray(8 << 30)", "without an answer"),
+    ],
+)
+def test_a_reader_that_hangs_or_dies_is_one_line(tmp_path, monkeypatch, body, says):
+    (tmp_path / "stubbed.py").write_text(f"def graded(request):\n    {body}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(grading, "_TARGET", "stubbed:graded")
+    monkeypatch.setattr(grading, "_LIMIT_S", 2.0)
+    path = tmp_path / "model.mps"
+    path.write_text("NAME\n")
+    with pytest.raises(InputError, match=says) as caught:
+        grade(find("2-model"), path)
+    assert "model.mps" in str(caught.value)
+
+
+def test_it_works_in_a_folder_of_its_own_and_prints_to_nowhere(tmp_path, monkeypatch, capfd):
+    (tmp_path / "stubbed.py").write_text(
+        "import os\n"
+        "def graded(request):\n"
+        "    os.write(1, b'noise')\n"
+        "    open('left', 'w').close()\n"
+        "    return {'folder': os.getcwd(), **request}\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = apart("stubbed:graded", {"a": 1}, limit_s=60.0, memory_bytes=1 << 30)
+    assert found["a"] == 1
+    assert not Path(found["folder"]).exists()
+    assert capfd.readouterr().out == ""
