@@ -13,18 +13,26 @@ from splitopt.bench.commands.output import echo_json, json_option, say, say_all
     epilog="""\b
 Examples:
   splitopt report results/quick
+  splitopt report /media/archive/quick --out quick-report
 \b
-Writes the report into the folder; it opens in any browser, without a network.
+Writes the report into the folder, or into another one where that is only to be read; it opens in
+any browser, without a network.
 """
 )
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Where to write the report; DIR/report by default.",
+)
 @json_option
-def report(directory: Path, as_json: bool) -> None:
+def report(directory: Path, out: Path | None, as_json: bool) -> None:
     """Print a table for each problem and write the report of the results in DIR."""
     from splitopt.bench.report import text_tables, write_report
 
     tables = "" if as_json else text_tables(directory)
-    written = write_report(directory)
+    written = write_report(directory, out)
     if as_json:
         echo_json({"report": str(written)})
         return

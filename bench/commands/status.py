@@ -22,7 +22,7 @@ def status(directory: Path, as_json: bool) -> None:
     """Say which runs are recorded in DIR, how they ended, and whether some are in progress."""
     from splitopt.bench.store.store import Store
 
-    with Store(directory) as store:
+    with Store(directory, readonly=True) as store:
         rows = store.rows(heavy=False)
         claimed = store.claimed()
         calls = store.calls()

@@ -199,7 +199,7 @@ def load(out: Path, *, heavy: bool = True) -> ReportData:
     InputError
         When there is none.
     """
-    with Store(out) as store:
+    with Store(out, readonly=True) as store:
         rows = store.rows(heavy=heavy)
         used = {row.environment_hash for row in rows}
         known = store.best_known()

@@ -65,7 +65,7 @@ def frame(out: str | Path, *, heavy: bool = False) -> pd.DataFrame:
     """
     import pandas as pd
 
-    with Store(Path(out)) as store:
+    with Store(Path(out), readonly=True) as store:
         rows = store.rows(heavy=heavy)
         known, environments = store.best_known(), store.environments()
     refuted = frozenset(c.refuted for c in cross_check(rows, known) if c.refuted is not None)

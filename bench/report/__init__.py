@@ -7,11 +7,11 @@ from pathlib import Path
 __all__ = ["text_tables", "write_report"]
 
 
-def write_report(out: Path) -> Path:
+def write_report(out: Path, folder: Path | None = None) -> Path:
     """Write the report of the store at `out` and return its first page; see `build`."""
     from splitopt.bench.report.build import write_report as write
 
-    return write(out)
+    return write(out, folder)
 
 
 def text_tables(out: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import resources
 from pathlib import Path
 
@@ -17,19 +18,35 @@ __all__ = ["write_report"]
 ASSETS = ("report.css", "theme.js", "tables.js", "charts.js")
 
 
-def write_report(out: Path) -> Path:
-    """Write the report of the store at `out` into ``out/report`` and return its first page.
+def write_report(out: Path, folder: Path | None = None) -> Path:
+    """Write the report of the store at `out` and return its first page.
+
+    Parameters
+    ----------
+    folder
+        Where it is written; by default into ``out/report``.
 
     Raises
     ------
     InputError
-        When there is no store, or it has no run yet; when a link in it leads elsewhere, or a name
-        in it is none that could be part of a file's.
+        When there is no store, or it has no run yet; when a link in the folder leads elsewhere, or
+        it cannot be written; when a name is none that could be part of a file's.
     """
     data = load(out)
     if not data.rows:
         raise InputError("store", str(out), "a store with at least one run", "splitopt run first")
-    folder = out / "report"
+    if folder is None:
+        folder = out / "report"
+        there = folder if folder.is_dir() else out
+        if not os.access(there, os.W_OK):
+            raise InputError(
+                "DIR", str(out), "results that can be written", "give --out with another folder"
+            )
+    elif folder.exists() and any(folder.iterdir()) and not (folder / "assets" / ASSETS[0]).exists():
+        # Pages of an earlier report are removed there, and nothing else.
+        raise InputError(
+            "--out", str(folder), "a new or empty folder, or one with a report", "name another"
+        )
     kinds = ("problems", "methods", "instances")
     for below in (folder, *(folder / name for name in ("assets", *kinds))):
         if below.is_symlink():

@@ -105,7 +105,7 @@ def plan(
     """
     chosen = _plan(spec, _jobs(jobs, cluster))
     if out is not None and (out / FILE_NAME).is_file():
-        with Store(out) as store:
+        with Store(out, readonly=True) as store:
             chosen.look_up(store)
     return chosen
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from splitopt.bench.store.ranges import check_table, check_values
+from splitopt.bench.store.reading import Reading, require_store
 from splitopt.bench.store.rows import PlannedRun, Row, check_name
 from splitopt.bench.store.schema import COLUMNS, VERDICT_COLUMNS, decode, encode, prepare
 from splitopt.instances.core.documents import content_hash
@@ -102,6 +103,9 @@ class Store:
         The folder of the set of runs; made when `create` holds.
     create
         Whether a missing store is made; otherwise it is an error.
+    readonly
+        Whether it is only read: then nothing is written, in it or beside it, whatever version it
+        is of and whether or not it can be written.
 
     Raises
     ------
@@ -111,7 +115,7 @@ class Store:
         When it cannot be opened or written.
     """
 
-    def __init__(self, directory: Path, *, create: bool = False) -> None:
+    def __init__(self, directory: Path, *, create: bool = False, readonly: bool = False) -> None:
         import psutil
 
         self.path = directory / FILE_NAME
@@ -134,21 +138,35 @@ class Store:
         self._pid = os.getpid()
         self._started = psutil.Process().create_time()
         self._lock = threading.RLock()
+        self._reading: Reading | None = None
         with self._errors():
-            directory.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(
-                self.path.absolute(),
-                timeout=60.0,
-                isolation_level=None,
-                check_same_thread=False,
-                uri=True,
-            )
-            self._connection.row_factory = sqlite3.Row
-            self._connection.execute("PRAGMA foreign_keys = ON")
+            if readonly:
+                self._reading = Reading(self.path)
+                self._connection = self._reading.connection
+            else:
+                directory.mkdir(parents=True, exist_ok=True)
+                self._connection = self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path.absolute(),
+            timeout=60.0,
+            isolation_level=None,
+            check_same_thread=False,
+            uri=True,
+        )
+        try:
+            connection.row_factory = sqlite3.Row
+            require_store(connection, self.path, empty=True)
+            connection.execute("PRAGMA foreign_keys = ON")
             # Readers and a writer side by side; a commit survives a loss of power.
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            prepare(self._connection)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def __enter__(self) -> Store:
         return self
@@ -158,6 +176,9 @@ class Store:
 
     def close(self) -> None:
         """Release this runner's claims and close the file."""
+        if self._reading is not None:
+            self._reading.close()
+            return
         with (
             contextlib.suppress(StoreError, sqlite3.ProgrammingError),
             self._transaction() as connection,
@@ -199,7 +220,24 @@ class Store:
 
     def _query(self, sql: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
         with self._lock, self._errors():
-            return self._connection.execute(sql, values).fetchall()
+            while True:
+                try:
+                    found = self._connection.execute(sql, values).fetchall()
+                except sqlite3.DatabaseError:
+                    if not self._refreshed():
+                        raise
+                else:
+                    if not self._refreshed():
+                        return found
+
+    def _refreshed(self) -> bool:
+        """Open a store again that a runner has begun to write meanwhile; return whether one did."""
+        if self._reading is None or not self._reading.stale:
+            return False
+        self._reading.close()
+        self._reading = Reading(self.path)
+        self._connection = self._reading.connection
+        return True
 
     # -- claims ----------------------------------------------------------------------------
 
@@ -293,14 +331,16 @@ class Store:
 
     @contextlib.contextmanager
     def taking(self, source: Store) -> Iterator[None]:
-        """Make `take` possible from another store, in a single transaction for all that is done."""
+        """Make `take` possible from a store open for reading, in a single transaction."""
         with self._lock:
             with self._errors():
-                uri = f"{source.path.absolute().as_uri()}?mode=ro"
-                self._connection.execute("ATTACH ? AS source", (uri,))
+                assert source._reading is not None
+                self._connection.execute("ATTACH ? AS source", (source._reading.uri,))
             try:
                 with self._transaction():
                     yield
+                    if source._reading.stale:
+                        raise StoreError(f"{source.path}: written while it was read; start again")
             finally:
                 with contextlib.suppress(sqlite3.Error):
                     self._connection.execute("DETACH source")
@@ -342,6 +382,8 @@ class Store:
             )
             while found := cursor.fetchmany(500):
                 yield from cast(list[Mapping[str, Any]], found)
+            if self._reading is not None and self._reading.stale:
+                raise StoreError(f"{self.path}: written while it was read; start again")
 
     def forget(self, keys: Sequence[str]) -> None:
         """Delete rows, so that their runs are done again."""

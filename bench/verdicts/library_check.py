@@ -195,7 +195,7 @@ def check_library(
         findings += [Finding(name, kind, statement) for kind, statement in wrong]
     rows: list[Row] = []
     for folder in results:
-        with Store(folder) as store:
+        with Store(folder, readonly=True) as store:
             store.check()
             standing = judged_again(store, Again(_instance_of(store)))
             rows += (standing.refuted.get(row.key, row) for row in store.rows(heavy=False))

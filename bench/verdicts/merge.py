@@ -134,12 +134,12 @@ def merge(out: Path, sources: Sequence[Path], *, trust: bool = False) -> Merged:
             raise InputError("source", str(source), "a store other than --out", "leave it out")
     known: set[str] = set()
     if (out / FILE_NAME).is_file():
-        with Store(out) as target:
+        with Store(out, readonly=True) as target:
             known |= target.keys().keys()
     # All of them are there, and right, before anything is written.
     standings = []
     for source in sources:
-        with Store(source) as store:
+        with Store(source, readonly=True) as store:
             store.check()
             _best_known(store)
             nothing = Standing({}, 0)
@@ -149,7 +149,7 @@ def merge(out: Path, sources: Sequence[Path], *, trust: bool = False) -> Merged:
     added = there = 0
     with Store(out, create=True) as target:
         for source, standing in zip(sources, standings, strict=True):
-            with Store(source) as store, target.taking(store):
+            with Store(source, readonly=True) as store, target.taking(store):
                 _take_rest(store, target)
                 if trust:
                     _take_best_known(store, target)

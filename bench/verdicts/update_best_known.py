@@ -232,7 +232,7 @@ def update(
     rows: dict[str, list[Row]] = {key: [] for key in kept}
     environment_of: dict[str, int] = {}
     for folder in stores:
-        with Store(folder) as store:
+        with Store(folder, readonly=True) as store:
             known = store.environments()
             for content_hash in kept:
                 found = store.rows(instance_hash=content_hash)

@@ -69,7 +69,7 @@ def _read(passes: Iterable[tuple[Pass, Path]], also: Iterable[Path]) -> _Runs:
     folders += [(folder.name, folder) for folder in also]
     for name, folder in folders:
         if (folder / FILE_NAME).is_file():
-            with Store(folder) as store:
+            with Store(folder, readonly=True) as store:
                 found += [(name, r) for r in store.rows(heavy=False) if r.instance_name in names]
     contradictions = cross_check([row for _, row in found])
     return _Runs(

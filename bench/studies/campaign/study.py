@@ -42,7 +42,7 @@ def unsettled(folders: Sequence[Path], names: Sequence[str]) -> tuple[str, ...]:
     rows = []
     for folder in folders:
         if (folder / FILE_NAME).is_file():
-            with Store(folder) as store:
+            with Store(folder, readonly=True) as store:
                 rows += store.rows(heavy=False)
     refuted = {one.refuted for one in cross_check(rows)}
     settled: dict[str, set[str]] = {}

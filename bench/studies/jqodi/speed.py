@@ -142,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     rows: list[Row] = []
     for folder in given.stores:
-        with Store(folder) as store:
+        with Store(folder, readonly=True) as store:
             rows += store.rows(heavy=False)
     figures = measure(rows, given.store, given.problems.split(","))
     write_json(given.out, {"least_s": LEAST_S, "epsilon": EPSILON, **figures}, indent=1)

@@ -159,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if not given.page:
             return 0 if run(given.out) else 1
-        with Store(given.out) as found:
+        with Store(given.out, readonly=True) as found:
             replace_part(PAGE, "sensitivity", table(found.rows(heavy=False)))
     except InputError as error:
         sys.stderr.write(f"error: {error}\n")

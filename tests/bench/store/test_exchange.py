@@ -1,64 +1,18 @@
 """Stores beside each other: comparison, merge, export."""
 
 import csv
-import dataclasses
 import json
 
 import pytest
+from stores import fill, row
 
 from splitopt.bench.compare.data import load
 from splitopt.bench.compare.frames import export, frame
 from splitopt.bench.compare.stores import compare
 from splitopt.bench.report.comparison import comparison_text
-from splitopt.bench.store.rows import Row
 from splitopt.bench.store.store import BestKnown, Store
 from splitopt.bench.verdicts.merge import merge
 from splitopt.instances.core.errors import InputError
-
-
-def row(method="m", seed=0, instance="h", solve_time_s=1.0, **changes):
-    filled = {field.name: None for field in dataclasses.fields(Row)} | {
-        "key": f"{instance}-{method}-{seed}",
-        "method": method,
-        "instance_hash": instance,
-        "instance_name": f"name-{instance}",
-        "problem": "mepra",
-        "options": {},
-        "seed": seed,
-        "repetition": 0,
-        "time_limit_s": 10.0,
-        "grace_s": 1.0,
-        "threads": 1,
-        "relative_gap": 1e-6,
-        "jobs": 1,
-        "enforced": {},
-        "not_enforced": {},
-        "environment_hash": "e",
-        "started_at": "now",
-        "termination": "solved",
-        "status": "feasible",
-        "solve_time_s": solve_time_s,
-        "wall_time_s": 1.0,
-        "overhead_s": 0.0,
-        "objective": 10.0,
-        "verdict": "right",
-        "violations": (),
-        "trajectory": (),
-        "statistics": {},
-        "stdout": "",
-        "stdout_bytes": 0,
-        "stderr": "",
-        "stderr_bytes": 0,
-    }
-    return Row(**(filled | changes))
-
-
-def fill(folder, rows):
-    with Store(folder, create=True) as store:
-        for one in rows:
-            store.put_instance(one.instance_hash, one.instance_name, "mepra", "x", b"{}")
-            store.add(one)
-    return folder
 
 
 def test_what_got_faster_slower_and_neither(tmp_path):

@@ -3,10 +3,10 @@
 import dataclasses
 import json
 import sqlite3
-from pathlib import Path
 
 import pytest
 from running import plan, run_set
+from stores import OLD_STORES, restore
 
 from splitopt.bench.runs.cluster.payload import Answer, read_answer, write_answer
 from splitopt.bench.store import schema as store_schema
@@ -203,20 +203,6 @@ def test_an_older_store_is_migrated_step_by_step_and_keeps_its_rows(tmp_path, mo
         assert store.rows() == [row()]
     with Store(tmp_path):
         assert steps == [1, 2]
-
-
-OLD_STORES = Path(__file__).parents[2] / "data" / "stores"
-
-
-def restore(version, folder):
-    """Make a store of an older version from its dump; return the rows as they stand in it."""
-    connection = sqlite3.connect(folder / "runs.sqlite")
-    connection.executescript((OLD_STORES / f"version-{version}.sql").read_text())
-    assert connection.execute("PRAGMA user_version").fetchone()[0] == version
-    connection.row_factory = sqlite3.Row
-    rows = [dict(found) for found in connection.execute("SELECT * FROM runs ORDER BY id")]
-    connection.close()
-    return rows
 
 
 def test_every_older_version_has_a_store_to_migrate():

@@ -1,0 +1,174 @@
+"""Open a store to read it, and write nothing: no table, no log, no file beside it.
+
+SQLite's own read-only mode makes two files beside a store that nobody has open, and refuses one in
+a folder that cannot be written. So where there is no log the file is read as it is; where there is
+one, a runner is at work or was killed, and SQLite's memory of the log, the file ``-shm``, is
+used as it stands. Without that, and for a store of an older version, a private copy is made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from splitopt.bench.store import schema
+from splitopt.instances.core.errors import InputError
+
+__all__ = ["Reading", "require_store"]
+
+_NAME = "runs.sqlite"
+_IN_MEMORY = ("/dev/shm",)
+
+
+def require_store(connection: sqlite3.Connection, path: Path, *, empty: bool = False) -> int:
+    """Return the version of a store; refuse a file that is none.
+
+    Parameters
+    ----------
+    empty
+        Whether one without any table will do, to become one.
+
+    Raises
+    ------
+    InputError
+        When it is no SQLite file, or somebody else's, or of a newer version.
+    """
+    try:
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        kinds = dict(connection.execute("SELECT name, type FROM sqlite_master").fetchall())
+    except sqlite3.OperationalError:
+        raise  # it cannot be opened, and may be one
+    except sqlite3.DatabaseError as error:
+        raise _no_store(path, str(error)) from None
+    if empty and version == 0 and not kinds:
+        return 0
+    foreign = {"view", "trigger"} & set(kinds.values())  # ours has none: somebody else's code
+    if version < 1 or foreign or not {"runs", "payloads", "claims"} <= set(kinds):
+        raise _no_store(path, "another SQLite file" if kinds else "an empty file")
+    if version > schema.VERSION:
+        newest = f"1 to {schema.VERSION}"
+        raise InputError("store", f"schema version {version}", newest, "update splitopt")
+    return version
+
+
+def _no_store(path: Path, found: str) -> InputError:
+    return InputError(str(path), found, "a store that `splitopt run` wrote", "check the path")
+
+
+class Reading:
+    """A connection for reading, with what it needs beside it until it is closed.
+
+    Attributes
+    ----------
+    path
+        The file that is open: the store's, or a copy.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._origin = path
+        self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self._stamp: tuple[int, int] | None = None
+        self.path = path
+        self.uri = ""
+        self.connection = self._open()
+        self.connection.row_factory = sqlite3.Row
+
+    def close(self) -> None:
+        """Close it and remove the copy."""
+        with contextlib.suppress(sqlite3.Error):
+            self.connection.close()
+        if self._copy is not None:
+            self._copy.cleanup()
+
+    @property
+    def stale(self) -> bool:
+        """Whether a runner has written since into a file that nobody had open."""
+        return self._stamp is not None and self._stamp != _stamp(self._origin)
+
+    def _open(self) -> sqlite3.Connection:
+        wal, shm = (self._origin.with_name(_NAME + suffix) for suffix in ("-wal", "-shm"))
+        logged = wal.is_file() and wal.stat().st_size > 0
+        if not logged:
+            self._stamp = _stamp(self._origin)
+            connection = self._connect("mode=ro&immutable=1")
+        elif shm.is_file():
+            connection = self._connect("mode=ro")
+            try:
+                connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+            except sqlite3.OperationalError:
+                connection.close()
+                connection = self._copied(wal)
+        else:
+            connection = self._copied(wal)
+        try:
+            if require_store(connection, self._origin) < schema.VERSION:
+                connection = self._brought_up_to_date(connection)
+        except BaseException:
+            connection.close()
+            raise
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    def _connect(self, how: str) -> sqlite3.Connection:
+        self.uri = f"{self.path.absolute().as_uri()}?{how}"
+        connection = sqlite3.connect(
+            self.uri, uri=True, timeout=60.0, isolation_level=None, check_same_thread=False
+        )
+        # Views and triggers in it are somebody else's code.
+        connection.execute("PRAGMA trusted_schema = OFF")
+        return connection
+
+    def _private(self, fill: Callable[[Path], None]) -> None:
+        """Make a copy in the temporary folder, or in memory where that is full."""
+        self._stamp = None
+        for above in (None, *(folder for folder in _IN_MEMORY if os.access(folder, os.W_OK))):
+            try:
+                self._copy = tempfile.TemporaryDirectory(prefix="splitopt-store-", dir=above)
+                self.path = Path(self._copy.name) / _NAME
+                fill(self.path)
+            except (OSError, sqlite3.OperationalError):
+                if self._copy is not None:
+                    self._copy.cleanup()
+                    self._copy = None
+                if above in _IN_MEMORY or not os.access(_IN_MEMORY[0], os.W_OK):
+                    raise
+            else:
+                return
+
+    def _copied(self, wal: Path) -> sqlite3.Connection:
+        """Return a connection to a copy of a store whose log has to be played again."""
+
+        def fill(path: Path) -> None:
+            shutil.copyfile(self._origin, path)
+            with contextlib.suppress(FileNotFoundError):  # its runner has ended meanwhile
+                shutil.copyfile(wal, path.with_name(wal.name))
+            # Its log is played now, so that a full disk shows here.
+            with contextlib.closing(sqlite3.connect(path)) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+        self._private(fill)
+        return self._connect("mode=rw")
+
+    def _brought_up_to_date(self, old: sqlite3.Connection) -> sqlite3.Connection:
+        """Return a connection to a copy of an older store that is migrated."""
+
+        def fill(path: Path) -> None:
+            with contextlib.closing(sqlite3.connect(path)) as target:
+                old.backup(target)
+
+        if self._copy is None:
+            self._private(fill)
+        old.close()
+        connection = self._connect("mode=rw")
+        schema.prepare(connection)
+        return connection
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size
