@@ -61,6 +61,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "claims": ("splitopt.bench.commands.claims:claims", "Benchmarking"),
     "compare": ("splitopt.bench.commands.stores:compare", "Benchmarking"),
     "merge": ("splitopt.bench.commands.stores:merge", "Benchmarking"),
+    "backup": ("splitopt.bench.commands.stores:backup", "Benchmarking"),
     "export-runs": ("splitopt.bench.commands.stores:export", "Benchmarking"),
     "export-solu": ("splitopt.bench.commands.best_known:export_solu", "Benchmarking"),
     "grade": ("splitopt.bench.commands.grade:grade", "Teaching"),

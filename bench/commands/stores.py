@@ -1,4 +1,4 @@
-"""``splitopt compare``, ``merge`` and ``export-runs``: folders of results as a whole."""
+"""``splitopt compare``, ``merge``, ``export-runs``, ``backup``: folders of results as a whole."""
 
 from __future__ import annotations
 
@@ -143,3 +143,27 @@ def export(directory: Path, file: Path, as_json: bool) -> None:
         echo_json({"file": str(file), "rows": count})
     else:
         say(f"{count} rows written to {file}")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  splitopt backup results/large saved/runs.sqlite
+  splitopt status saved
+\b
+While runs go on too: copying runs.sqlite alone would leave out what is in SQLite's log. An earlier
+backup at FILE is replaced in one step.
+"""
+)
+@click.argument("directory", metavar="DIR", type=_FOLDER)
+@click.argument("file", metavar="FILE", type=_FOLDER)
+@json_option
+def backup(directory: Path, file: Path, as_json: bool) -> None:
+    """Copy the results in DIR, as they stand now, to FILE."""
+    from splitopt.bench.store.backup import backup as copy_store
+
+    count = copy_store(directory, file)
+    if as_json:
+        echo_json({"file": str(file), "rows": count})
+    else:
+        say(f"{count} rows copied to {file}")

@@ -385,6 +385,11 @@ class Store:
             if self._reading is not None and self._reading.stale:
                 raise StoreError(f"{self.path}: written while it was read; start again")
 
+    def copy_into(self, target: sqlite3.Connection) -> None:
+        """Copy the whole store into an empty database, as it stands at one moment."""
+        with self._lock, self._errors():
+            self._connection.backup(target)
+
     def forget(self, keys: Sequence[str]) -> None:
         """Delete rows, so that their runs are done again."""
         with self._transaction() as connection:

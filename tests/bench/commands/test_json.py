@@ -135,6 +135,7 @@ CALLS = {
     "claims": [["--problem", "cift", "--set", "cift-crafted-zero-energy", "--time-limit", "2"]],
     "compare": [["one", "two"], ["one", "one"]],
     "merge": [["one", "two", "--out", "both"]],
+    "backup": [["one", "saved/runs.sqlite"]],
     "export-runs": [["one", "rows.csv"]],
     "export-solu": [["tiny.solu", "--set", "tiny"]],
     "grade": [["--list"]],
