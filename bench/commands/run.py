@@ -38,8 +38,9 @@ Examples:
   splitopt run large -m exact --cluster slurm:20 --cluster-options slurm.yaml --out results/large
 \b
 The same command again does what is left and nothing twice. Exit code 0: everything was done and
-nothing contradicts anything. 1: two results contradict each other, or the judge refutes a claim.
-130: interrupted; what was done is kept.
+nothing contradicts anything. 1: two results contradict each other, the judge refutes a claim, or
+every run crashed or was killed. 2: bad input; no results are left behind. 130: interrupted; what
+was done is kept.
 """
 )
 @click.argument(
@@ -238,7 +239,7 @@ def _tell_plan(plan: RunPlan, out: Path, as_json: bool) -> None:
         f"{_duration(plan.worst_case_s)} with {plan.jobs} at a time"
     )
     _tell_changed(changed)
-    _tell_skipped([one.reason for one in plan.skipped], len(plan))
+    _tell_skipped([one.reason for one in plan.skipped])
 
 
 def _tell_changed(changed: Mapping[str, int]) -> None:
@@ -250,10 +251,9 @@ def _tell_changed(changed: Mapping[str, int]) -> None:
         )
 
 
-def _tell_skipped(reasons: list[str], runs: int) -> None:
+def _tell_skipped(reasons: list[str]) -> None:
     """Say why pairs have no run; that a method is for the other problem is no news."""
-    if runs:
-        reasons = [reason for reason in reasons if " is no method for " not in reason]
+    reasons = [reason for reason in reasons if " is no method for " not in reason]
     for reason in dict.fromkeys(reasons):
         note(f"skipped {reasons.count(reason)}: {reason}")
 
@@ -307,7 +307,9 @@ def _tell(summary: RunSummary) -> None:
     if summary.overhead_s is not None:
         say(f"overhead: median {summary.overhead_s:.3f} s a run, outside the solve")
     _tell_changed(summary.changed)
-    _tell_skipped([one.reason for one in summary.skipped], summary.planned)
+    _tell_skipped([one.reason for one in summary.skipped])
     for one in summary.contradictions:
         note(f"splitopt: contradiction: {one.instance_name}: {one.kind}: {one.statement}")
+    if summary.none_in_order:
+        note(f"splitopt: not one run ended in order: {ends}; splitopt report says why")
     say(f"results in {summary.out}; splitopt report {summary.out} shows them")

@@ -156,6 +156,14 @@ def plan_runs(
                 for seed in seeds
                 for repetition in range(spec.repetitions)
             ]
+    if not runs:
+        served = [entry.problem for entry in catalogue.entries if entry.name in spec.methods]
+        raise InputError(
+            "methods",
+            ", ".join(dict.fromkeys(spec.methods)),
+            "a method for the problem of one of the instances",
+            f"these are for {' and '.join(sorted(set(served)))}; splitopt methods lists others",
+        )
     plan = RunPlan(runs, jobs)
     plan.skipped = skipped
     return plan

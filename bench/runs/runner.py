@@ -21,12 +21,15 @@ from splitopt.bench.runs.solve_once import solve_once
 from splitopt.bench.runs.spec import RunSpec
 from splitopt.bench.runs.work import Work
 from splitopt.bench.store.sources import load_instance
-from splitopt.bench.store.store import FILE_NAME, Store
+from splitopt.bench.store.store import FILE_NAME, Store, making
 from splitopt.bench.verdicts.crosscheck import Contradiction, cross_check
+from splitopt.instances.contract.method import Termination
 
 if TYPE_CHECKING:
     from splitopt.bench.runs.cluster.spec import ClusterSpec
     from splitopt.bench.runs.cluster.work import ClusterWork
+
+_NOT_IN_ORDER = {Termination.CRASHED, Termination.KILLED, Termination.MEMORY}
 
 __all__ = [
     "RunEvent",
@@ -82,9 +85,14 @@ class RunSummary:
     wall_time_s: float
 
     @property
+    def none_in_order(self) -> bool:
+        """Whether there are runs, and every one of them crashed or was killed."""
+        return bool(self.terminations) and set(self.terminations) <= _NOT_IN_ORDER
+
+    @property
     def ok(self) -> bool:
-        """Whether everything was done and nothing contradicts anything."""
-        return not self.interrupted and not self.contradictions
+        """Whether all was done, some run ended in order, and nothing contradicts anything."""
+        return not (self.interrupted or self.contradictions or self.none_in_order)
 
 
 def _jobs(jobs: int, cluster: ClusterSpec | None) -> int:
@@ -164,7 +172,7 @@ def run_set(
     """
     begin = time.monotonic()
     chosen = _plan(spec, _jobs(jobs, cluster))  # refuses what is wrong before anything is written
-    with Store(out, create=True) as store:
+    with making(out) as store:
         chosen.look_up(store)
         for run in {run.instance_hash: run for run in chosen}.values():
             if not store.has_instance(run.instance_hash):

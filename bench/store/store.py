@@ -29,7 +29,7 @@ from splitopt.bench.store.schema import COLUMNS, VERDICT_COLUMNS, decode, encode
 from splitopt.instances.core.documents import content_hash
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["LEASE_S", "BestKnown", "Claim", "Store", "StoreError"]
+__all__ = ["LEASE_S", "BestKnown", "Claim", "Store", "StoreError", "making"]
 
 FILE_NAME = "runs.sqlite"
 LEASE_S = 30.0
@@ -92,6 +92,36 @@ def _alive(pid: int, started: float) -> bool:
         return True
     except psutil.Error:
         return False
+
+
+@contextlib.contextmanager
+def making(directory: Path) -> Iterator[Store]:
+    """Open a store to write into; made if missing, and then removed again by a failure.
+
+    So what is refused late, such as a cluster that is not there, leaves nothing behind; a store
+    that has got a row, or that another runner is at, stays.
+    """
+    folders = [path for path in (directory, *directory.parents) if not path.exists()]
+    path = directory / FILE_NAME
+    new = not path.exists()
+    store: Store | None = None
+    try:
+        store = Store(directory, create=True)
+        yield store
+    except BaseException:
+        empty = new
+        if store is not None:
+            with contextlib.suppress(StoreError, sqlite3.Error):
+                empty = new and store.unused
+            store.close()
+        if empty:
+            for suffix in ("", "-wal", "-shm", "-journal"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # not empty, or gone
+                for folder in folders:
+                    folder.rmdir()
+        raise
+    store.close()
 
 
 class Store:
@@ -186,6 +216,12 @@ class Store:
             connection.execute("DELETE FROM claims WHERE owner = ?", (self.owner,))
         with contextlib.suppress(sqlite3.Error):
             self._connection.close()
+
+    @property
+    def unused(self) -> bool:
+        """Whether it has no row, and no other runner has a claim."""
+        others = self._query("SELECT COUNT(*) AS n FROM claims WHERE owner != ?", (self.owner,))
+        return self.count() == 0 and others[0]["n"] == 0
 
     # -- transactions ----------------------------------------------------------------------
 

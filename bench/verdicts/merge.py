@@ -11,7 +11,7 @@ from typing import Any
 
 from splitopt.bench.store.rows import Row
 from splitopt.bench.store.schema import VERDICT_COLUMNS, decode, unpack
-from splitopt.bench.store.store import FILE_NAME, BestKnown, Store
+from splitopt.bench.store.store import FILE_NAME, BestKnown, Store, making
 from splitopt.bench.verdicts.again import Again, instances_of
 from splitopt.instances.core import fields
 from splitopt.instances.core.errors import InputError
@@ -147,7 +147,7 @@ def merge(out: Path, sources: Sequence[Path], *, trust: bool = False) -> Merged:
             standings.append(nothing if trust else judged_again(store, again, known))
             known |= store.keys().keys()
     added = there = 0
-    with Store(out, create=True) as target:
+    with making(out) as target:
         for source, standing in zip(sources, standings, strict=True):
             with Store(source, readonly=True) as store, target.taking(store):
                 _take_rest(store, target)
