@@ -285,7 +285,7 @@ class Standstill(Honest):
     def solve(self, instance, budget, seed, options, warm_start=None, on_progress=None):
         now = time.perf_counter()
         time.perf_counter = time.monotonic = lambda: now
-        time.sleep(0.5)
+        time.sleep(1.0)
         on_progress(Progress(0.0, 8.0, None))
         result = conclude(instance, device_only(instance), Recorder(None), budget)
         return replace(result, trajectory=(Progress(0.0, 8.0, None),))
@@ -297,7 +297,7 @@ class Early(Honest):
     name = "early"
 
     def supports(self, instance):
-        time.sleep(0.5)
+        time.sleep(1.0)
         return Support()
 
 
