@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -27,77 +27,114 @@ _LIMIT = (1 + TOLERANCES.deadline) * (1 + 1e-12)  # of a deadline, as the judge 
 
 
 @dataclass(frozen=True, slots=True)
+class _Reach:
+    """What a path from one source can meet.
+
+    Attributes
+    ----------
+    nodes
+        Nodes, the source first.
+    links
+        (tail, head) of the links between them.
+    tail, head
+        Their places in `nodes`.
+    rate, delay, energy
+        Bit/s, s and J a bit of the links.
+    """
+
+    nodes: list[int]
+    links: list[tuple[int, int]]
+    tail: Ints
+    head: Ints
+    rate: Floats
+    delay: Floats
+    energy: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class _Choice:
     """A configuration: its chain's figures and how often it is run."""
 
     index: int
-    source: int
     flops: Floats  # of each block, compressed
     bits: Floats  # behind 0..L-1 blocks
-    held: list[Fraction]  # bytes of each block in memory
+    held: list[int]  # each block in memory, in `parts` of a byte: whole numbers are exact
+    parts: int
     passes: int  # S_g
-    reach: list[int]  # nodes that a path from the source meets
+    reach: _Reach
 
     @property
     def blocks(self) -> int:
         return len(self.flops)
 
+    def room(self, memory: Fraction) -> int:
+        """Return what a memory holds, in `parts`: whole numbers compare as the fractions do."""
+        return memory.numerator * self.parts // memory.denominator
 
-@dataclass
+
 class AssignmentModel:
-    """Columns by what they mean, and rows as they are written.
+    """Columns by what they mean, and rows as they are written, whole arrays at a time.
 
     Attributes
     ----------
     y, x, h, z, v
-        Column of each variable: y[k], x[k, b, n], h[k, b, tail, head], z[phase, n, f],
-        v[phase, k, n, f]; k numbers `choices`, blocks count from 0 (x) and cuts from 0 (h).
+        Column of each variable: y[k], x[k][b, n], h[k][b, link], z[phase, n, f],
+        v[phase, k, n, f]; k numbers `choices`, blocks and cuts count from 0, n and link are places
+        in the reach of k; -1 where there is no column.
     energy_j
         Objective.
     """
 
-    instance: CiftInstance
-    choices: list[_Choice]
-    y: dict[int, int] = field(default_factory=dict)
-    x: dict[tuple[int, int, int], int] = field(default_factory=dict)
-    h: dict[tuple[int, int, int, int], int] = field(default_factory=dict)
-    z: dict[tuple[str, int, float], int] = field(default_factory=dict)
-    v: dict[tuple[str, int, int, float], int] = field(default_factory=dict)
-    energy_j: list[float] = field(default_factory=list)
-    _integer: list[bool] = field(default_factory=list)
-    _most: list[float] = field(default_factory=list)
-    _row: list[int] = field(default_factory=list)
-    _column: list[int] = field(default_factory=list)
-    _value: list[float] = field(default_factory=list)
-    _lower: list[float] = field(default_factory=list)
-    _upper: list[float] = field(default_factory=list)
+    def __init__(self, instance: CiftInstance, choices: list[_Choice]) -> None:
+        self.instance = instance
+        self.choices = choices
+        self.y: list[int] = []
+        self.x: list[Ints] = []
+        self.h: list[Ints] = []
+        self.z: dict[tuple[str, int, float], int] = {}
+        self.v: dict[tuple[str, int, int, float], int] = {}
+        self.columns = 0
+        self.rows = 0
+        self._energy: list[Floats] = []
+        self._continuous: list[Ints] = []
+        self._ruled_out: list[Ints] = []
+        self._entries: list[tuple[Ints, Ints, Floats]] = []
+        self._ends: list[tuple[int, float, float]] = []
 
-    def new(self, energy_j: float = 0.0, *, integer: bool = True) -> int:
-        """Add a column in [0, 1]."""
-        self.energy_j.append(energy_j)
-        self._integer.append(integer)
-        self._most.append(1.0)
-        return len(self.energy_j) - 1
+    def new(self, energy_j: Floats | list[float]) -> Ints:
+        """Add binary columns, with their energies; return them."""
+        self._energy.append(np.asarray(energy_j))
+        self.columns += len(energy_j)
+        return np.arange(self.columns - len(energy_j), self.columns)
 
-    def rule_out(self, column: int) -> None:
-        """Hold a column at zero."""
-        self._most[column] = 0.0
+    def relax(self, columns: Ints) -> None:
+        """Let columns take fractions."""
+        self._continuous.append(columns)
 
-    def row(self, terms: list[tuple[int, float]], lower: float, upper: float) -> None:
-        """Add a row, unless nothing is in it."""
-        if not terms:
-            return
-        columns, values = zip(*terms, strict=True)
-        self._row += [len(self._lower)] * len(columns)
-        self._column += columns
-        self._value += values
-        self._lower.append(lower)
-        self._upper.append(upper)
+    def rule_out(self, columns: Ints) -> None:
+        """Hold columns at zero."""
+        self._ruled_out.append(columns)
 
-    @property
+    def add_rows(self, row: Ints, column: Ints, value: Floats, lower: float, upper: float) -> None:
+        """Add the rows that have entries; `row` numbers them from 0, with gaps."""
+        there = np.bincount(row) > 0
+        number = self.rows - 1 + np.cumsum(there)
+        count = int(there.sum())
+        self._entries.append((number[row], column, value))
+        self._ends.append((count, lower, upper))
+        self.rows += count
+
+    @cached_property
+    def energy_j(self) -> Floats:
+        """Joules of each column."""
+        return np.concatenate(self._energy)
+
+    @cached_property
     def binary(self) -> Bools:
         """Which columns are integer."""
-        return np.array(self._integer, dtype=np.bool_)
+        whole = np.ones(self.columns, dtype=np.bool_)
+        whole[np.concatenate(self._continuous)] = False
+        return whole
 
     @property
     def support(self) -> int:
@@ -107,15 +144,15 @@ class AssignmentModel:
     @property
     def least_energy_j(self) -> float:
         """A guess at the optimum: the least positive cost of a whole chain on one node."""
-        whole = [self.energy_j[c] for c in self.v.values() if self.energy_j[c] > 0]
-        return min(whole, default=0.0)
+        whole = self.energy_j[list(self.v.values())]
+        return float(min(whole[whole > 0], default=0.0))
 
     @property
     def floor_j(self) -> float:
         """A bound: what a chain costs in each phase where it is cheapest, hops for nothing."""
         phases: dict[tuple[int, str], float] = {}
-        for (phase, k, _, _), column in self.v.items():
-            cost = self.energy_j[column]
+        costs = self.energy_j[list(self.v.values())].tolist()
+        for (phase, k, _, _), cost in zip(self.v, costs, strict=True):
             phases[k, phase] = min(cost, phases.get((k, phase), math.inf))
         chains = [
             sum(phases.get((k, phase), 0.0) for phase in PHASES) for k in range(len(self.choices))
@@ -124,29 +161,37 @@ class AssignmentModel:
 
     def sparse(self, scale: float) -> SparseModel:
         """Return the model, its objective times `scale`."""
-        n = len(self.energy_j)
+        upper = np.ones(self.columns)
+        for columns in self._ruled_out:
+            upper[columns] = 0.0
+        counts, row_lower, row_upper = zip(*self._ends, strict=True)
+        row, column, value = (np.concatenate(part) for part in zip(*self._entries, strict=True))
         return SparseModel(
-            cost=np.array(self.energy_j) * scale,
-            lower=np.zeros(n),
-            upper=np.array(self._most),
+            cost=self.energy_j * scale,
+            lower=np.zeros(self.columns),
+            upper=upper,
             integer=self.binary,
-            row_lower=np.array(self._lower),
-            row_upper=np.array(self._upper),
-            row=np.array(self._row, dtype=np.int64),
-            column=np.array(self._column, dtype=np.int64),
-            value=np.array(self._value),
+            row_lower=np.repeat(row_lower, counts),
+            row_upper=np.repeat(row_upper, counts),
+            row=row,
+            column=column,
+            value=value,
         )
 
     def plan(self, values: Floats) -> CiftPlan:
         """Return the plan of a solution."""
         on = values > 0.5
-        k = next(k for k, column in self.y.items() if on[column])
+        k = next(k for k, column in enumerate(self.y) if on[column])
         choice = self.choices[k]
-        n, done = choice.source, 0
+        # A column of -1 reads the place behind the others.
+        on = np.append(on, False)
+        hosted, crossed = on[self.x[k]], on[self.h[k]]
+        place, done = 0, 0
         stops: list[Stop] = []
         while True:
             first = done
-            while done < choice.blocks and (k, done, n) in self.x and on[self.x[k, done, n]]:
+            n = choice.reach.nodes[place]
+            while done < choice.blocks and hosted[done, place]:
                 done += 1
             speeds: list[float | None] = [None, None]
             if done > first:
@@ -158,10 +203,10 @@ class AssignmentModel:
             if done == choice.blocks:
                 chosen = self.instance.configurations[choice.index]
                 return CiftPlan.of(chosen, tuple(stops))
-            n = next(
-                there
-                for (j, b, here, there), column in self.h.items()
-                if (j, b, here) == (k, done, n) and on[column]
+            place = next(
+                choice.reach.head[link]
+                for link in np.flatnonzero(crossed[done])
+                if choice.reach.tail[link] == place
             )
 
     def _level(self, values: Floats, phase: str, n: int) -> float | None:
@@ -178,7 +223,7 @@ class AssignmentModel:
         return values if complete else None
 
     def _spread(self, plan: CiftPlan) -> tuple[Floats, bool]:
-        values = np.zeros(len(self.energy_j))
+        values = np.zeros(self.columns)
         g = plan.configuration(self.instance)
         k = next(
             (k for k, c in enumerate(self.choices) if self.instance.configurations[c.index] == g),
@@ -188,30 +233,33 @@ class AssignmentModel:
             return values, False
         choice = self.choices[k]
         total = choice.flops.sum()
-        wanted: list[tuple[int | None, float]] = [(self.y[k], 1.0)]
+        wanted: list[tuple[int, float]] = [(self.y[k], 1.0)]
         done, last = 0, -1
         for stop in plan.stops:
             n = self.instance.node_index[stop.node]
             if last >= 0:
-                wanted.append((self.h.get((k, done, last, n)), 1.0))
-            blocks = range(done, done + stop.blocks)
-            wanted += [(self.x.get((k, b, n)), 1.0) for b in blocks]
+                link = choice.reach.links.index((last, n))
+                wanted.append((self.h[k][done, link], 1.0))
+            hosted = self.x[k][done : done + stop.blocks, choice.reach.nodes.index(n)]
+            wanted += [(column, 1.0) for column in hosted.tolist()]
             share = float(choice.flops[done : done + stop.blocks].sum() / total) if total else 0.0
             speeds = (stop.inference_speed_flop_per_s, stop.fine_tuning_speed_flop_per_s)
             for phase, speed in zip(PHASES, speeds, strict=True):
                 if speed is not None:
-                    wanted.append((self.z.get((phase, n, speed)), 1.0))
-                    wanted.append((self.v.get((phase, k, n, speed)), share))
+                    wanted.append((self.z.get((phase, n, speed), -1), 1.0))
+                    wanted.append((self.v.get((phase, k, n, speed), -1), share))
             done, last = done + stop.blocks, n
         for column, value in wanted:
-            if column is not None:
+            if column >= 0:
                 values[column] = value
-        return values, all(column is not None for column, _ in wanted)
+        return values, all(column >= 0 for column, _ in wanted)
 
 
 def _choices(instance: CiftInstance) -> list[_Choice]:
     """Return the configurations; a (model, compression, source) with its least S_g alone."""
     found: dict[tuple[str, str, str], _Choice] = {}
+    reaches: dict[str, _Reach] = {}
+    held: dict[tuple[str, str, bool], tuple[list[int], int]] = {}
     for index, g in enumerate(instance.configurations):
         passes = instance.sample_passes(g)
         same = found.get((g.model, g.compression, g.source))
@@ -219,26 +267,50 @@ def _choices(instance: CiftInstance) -> list[_Choice]:
             continue
         model = instance.models[instance.model_index[g.model]]
         level = instance.compressions[instance.compression_index[g.compression]]
-        factor = rational(level.param_factor)
-        if passes > 0:
-            factor *= rational(instance.training.memory_factor)
-        source = instance.node_index[g.source]
-        reach = [source]
-        for n in reach:  # grows while it is walked
-            for link in instance.links_from[instance.nodes[n].name]:
-                if instance.node_index[link.head] not in reach:
-                    reach.append(instance.node_index[link.head])
+        if g.source not in reaches:
+            reaches[g.source] = _reach(instance, g.source)
+        weighs = g.model, g.compression, passes > 0
+        if weighs not in held:
+            factor = rational(level.param_factor)
+            if passes > 0:
+                factor *= rational(instance.training.memory_factor)
+            exact = [rational(block.param_bytes) * factor for block in model.blocks]
+            parts = math.lcm(*(bytes_.denominator for bytes_ in exact))
+            held[weighs] = [int(bytes_ * parts) for bytes_ in exact], parts
         activations = [block.activation_bits for block in model.blocks[:-1]]
         found[g.model, g.compression, g.source] = _Choice(
             index,
-            source,
             np.array([block.flops for block in model.blocks]) * level.flops_factor,
             np.array([model.input_bits, *(a * level.activation_factor for a in activations)]),
-            [rational(block.param_bytes) * factor for block in model.blocks],
+            *held[weighs],
             passes,
-            reach,
+            reaches[g.source],
         )
     return list(found.values())
+
+
+def _reach(instance: CiftInstance, source: str) -> _Reach:
+    """Return what a path from a source can meet."""
+    place = {source: 0}
+    leaving = []
+    for name in (names := [source]):  # grows while it is walked
+        for link in instance.links_from[name]:
+            leaving.append(link)
+            if link.head not in place:
+                place[link.head] = len(names)
+                names.append(link.head)
+    nodes = [instance.node_index[name] for name in names]
+    tail = [place[link.tail] for link in leaving]
+    head = [place[link.head] for link in leaving]
+    return _Reach(
+        nodes,
+        [(nodes[t], nodes[h]) for t, h in zip(tail, head, strict=True)],
+        np.array(tail, dtype=np.int64),
+        np.array(head, dtype=np.int64),
+        np.array([link.rate_bit_per_s for link in leaving], dtype=np.float64),
+        np.array([link.delay_s for link in leaving], dtype=np.float64),
+        np.array([link.energy_j_per_bit for link in leaving], dtype=np.float64),
+    )
 
 
 def _efficient(node: Node) -> list[tuple[float, float]]:
@@ -254,73 +326,58 @@ def _efficient(node: Node) -> list[tuple[float, float]]:
     ]
 
 
+Seconds = dict[str, list[tuple[Ints, Floats]]]
+
+
 def build_model(instance: CiftInstance) -> AssignmentModel:
     """Return the assignment model of an instance with listed speeds."""
     model = AssignmentModel(instance, _choices(instance))
-    seconds: dict[str, list[tuple[int, float]]] = {phase: [] for phase in PHASES}
+    seconds: Seconds = {phase: [] for phase in PHASES}
     levels = [_efficient(node) for node in instance.nodes]
     rooms = [rational(node.memory_bytes) for node in instance.nodes]
     # Variables, with their energy and their seconds in either phase.
     for k, choice in enumerate(model.choices):
-        model.y[k] = model.new()
+        model.y += model.new([0.0]).tolist()
+        fits = np.ones((len(choice.reach.nodes), choice.blocks), dtype=np.bool_)
         largest = max(choice.held)
-        for n in choice.reach:
-            everything = largest <= rooms[n]
-            for b, held in enumerate(choice.held):
-                if everything or held <= rooms[n]:
-                    model.x[k, b, n] = model.new()
-        _hops(model, k, seconds)
+        for place, n in enumerate(choice.reach.nodes):
+            if largest > (room := choice.room(rooms[n])):
+                fits[place] = [held <= room for held in choice.held]
+        hosted = np.full(fits.shape, -1)
+        hosted[fits] = model.new(np.zeros(fits.sum()))
+        model.x.append(hosted.T)
+        _hops(model, choice, seconds)
         _work(model, k, levels, seconds)
     # Constraints.
-    model.row([(column, 1.0) for column in model.y.values()], 1.0, 1.0)
-    hops: list[list[tuple[int, int, int, int]]] = [[] for _ in model.choices]
-    for (k, b, tail, head), column in model.h.items():
-        hops[k].append((b, tail, head, column))
-    done: list[dict[tuple[str, int], list[tuple[int, float]]]] = [
-        defaultdict(list) for _ in model.choices
-    ]
-    for (phase, k, n, _), column in model.v.items():
-        done[k][phase, n].append((column, 1.0))
+    y = np.array(model.y)
+    model.add_rows(np.zeros_like(y), y, np.ones(len(y)), 1.0, 1.0)
     for k in range(len(model.choices)):
-        _path(model, k, hops[k])
-        _memory(model, k)
-        _shares(model, k, done[k])
+        _path(model, k)
+        _memory(model, k, rooms)
+        _shares(model, k, levels)
     _levels(model)
     deadlines = (instance.inference_deadline_s, instance.fine_tuning_deadline_s)
     for phase, deadline in zip(PHASES, deadlines, strict=True):
-        if deadline is not None:
-            limit = deadline * _LIMIT
-            _deadline(model, seconds[phase], limit)
+        if deadline is not None and seconds[phase]:
+            _deadline(model, seconds[phase], deadline * _LIMIT)
     return model
 
 
-def _hops(model: AssignmentModel, k: int, seconds: dict[str, list[tuple[int, float]]]) -> None:
+def _hops(model: AssignmentModel, choice: _Choice, seconds: Seconds) -> None:
     """Add h: both phases send the same bits the same way."""
-    instance, choice = model.instance, model.choices[k]
-    training = instance.training
+    training, reach = model.instance.training, choice.reach
     sent = training.communication_factor * choice.passes
-    serving = instance.inference_deadline_s is not None
-    tuning = instance.fine_tuning_deadline_s is not None
-    for n in choice.reach:
-        for link in instance.links_from[instance.nodes[n].name]:
-            head = instance.node_index[link.head]
-            for b, bits in enumerate(choice.bits.tolist()):
-                joules = link.energy_j_per_bit * bits
-                column = model.new(instance.requests * joules + sent * joules)
-                model.h[k, b, n, head] = column
-                wire = bits / link.rate_bit_per_s
-                if serving:
-                    seconds["serve"].append((column, wire + link.delay_s))
-                if tuning:
-                    delay = link.delay_s / training.batch_size
-                    seconds["tune"].append((column, sent * (wire + delay)))
+    joules: Floats = reach.energy[:, None] * choice.bits
+    columns = model.new((model.instance.requests * joules + sent * joules).ravel())
+    model.h.append(columns.reshape(joules.shape).T)
+    wire = choice.bits / reach.rate[:, None]
+    seconds["serve"].append((columns, (wire + reach.delay[:, None]).ravel()))
+    delay = reach.delay[:, None] / training.batch_size
+    seconds["tune"].append((columns, (sent * (wire + delay)).ravel()))
 
 
 def _work(
-    model: AssignmentModel,
-    k: int,
-    levels: list[list[tuple[float, float]]],
-    seconds: dict[str, list[tuple[int, float]]],
+    model: AssignmentModel, k: int, levels: list[list[tuple[float, float]]], seconds: Seconds
 ) -> None:
     """Add v, in shares of the chain, and z where it is not there yet."""
     instance, choice = model.instance, model.choices[k]
@@ -329,84 +386,116 @@ def _work(
     runs = {"serve": (float(instance.requests), 1.0)}
     if choice.passes > 0:
         runs["tune"] = (instance.training.compute_factor * choice.passes,) * 2
+    first = column = model.columns
+    energy, shares = [], []
     for phase, (charged, timed) in runs.items():
-        for n in choice.reach:
+        columns, taken = [], []
+        for n in choice.reach.nodes:
             for f, joules in levels[n]:
                 if (phase, n, f) not in model.z:
-                    model.z[phase, n, f] = model.new()
-                column = model.new(charged * total * joules, integer=False)
+                    model.z[phase, n, f] = column
+                    energy.append(0.0)
+                    column += 1
                 model.v[phase, k, n, f] = column
-                seconds[phase].append((column, timed * total / f))
+                columns.append(column)
+                energy.append(charged * total * joules)
+                taken.append(timed * total / f)
+                column += 1
+        seconds[phase].append((np.array(columns), np.array(taken)))
+        shares += columns
+    assert model.new(energy)[0] == first
+    model.relax(np.array(shares))
 
 
-def _path(model: AssignmentModel, k: int, hops: list[tuple[int, int, int, int]]) -> None:
+def _path(model: AssignmentModel, k: int) -> None:
     """State that the blocks of a choice follow a path of links from its source."""
-    choice = model.choices[k]
-    into, out = defaultdict(list), defaultdict(list)
-    for b, tail, head, column in hops:
-        out[b, tail].append(column)
-        into[b, head].append(column)
-    for b in range(choice.blocks):
-        hosts = [model.x[k, b, n] for n in choice.reach if (k, b, n) in model.x]
-        model.row([(c, 1.0) for c in hosts] + [(model.y[k], -1.0)], 0.0, 0.0)
-        for n in choice.reach:
-            terms = [(c, 1.0) for c in into[b, n]] + [(c, -1.0) for c in out[b, n]]
-            if b == 0 and n == choice.source:
-                terms.append((model.y[k], 1.0))
-            if (k, b - 1, n) in model.x:
-                terms.append((model.x[k, b - 1, n], 1.0))
-            if (k, b, n) in model.x:
-                terms.append((model.x[k, b, n], -1.0))
-            model.row(terms, 0.0, 0.0)
+    choice, x, h, y = model.choices[k], model.x[k], model.h[k], model.y[k]
+    nodes = len(choice.reach.nodes)
+    # Of each block: the row of its host, then one a node.
+    host = (nodes + 1) * np.arange(choice.blocks)[:, None]
+    at = host + 1 + np.arange(nodes)
+    pieces: list[tuple[Ints, Ints, float]] = [
+        (np.broadcast_to(host, x.shape), x, 1.0),
+        (host, np.full(host.shape, y), -1.0),
+        (at[:1, :1], np.full((1, 1), y), 1.0),
+        (host + 1 + choice.reach.head, h, 1.0),
+        (host + 1 + choice.reach.tail, h, -1.0),
+        (at[1:], x[:-1], 1.0),
+        (at, x, -1.0),
+    ]
+    row = np.concatenate([piece[0].ravel() for piece in pieces])
+    column = np.concatenate([piece[1].ravel() for piece in pieces])
+    value = np.repeat([piece[2] for piece in pieces], [piece[0].size for piece in pieces])
+    there = column >= 0
+    model.add_rows(row[there], column[there], value[there], 0.0, 0.0)
 
 
-def _memory(model: AssignmentModel, k: int) -> None:
+def _memory(model: AssignmentModel, k: int, rooms: list[Fraction]) -> None:
     """State that what a node hosts fits it, as shares of its memory."""
-    choice = model.choices[k]
-    for n in choice.reach:
-        room = rational(model.instance.nodes[n].memory_bytes)
-        hosted = [b for b in range(choice.blocks) if (k, b, n) in model.x]
-        if sum((choice.held[b] for b in hosted), Fraction(0)) <= room:
+    choice, x = model.choices[k], model.x[k]
+    everything = sum(choice.held)
+    for place, n in enumerate(choice.reach.nodes):
+        room = choice.room(rooms[n])
+        if everything <= room:
             continue
-        terms = [(model.x[k, b, n], float(choice.held[b] / room)) for b in hosted]
-        model.row([*terms, (model.y[k], -WIDE)], -math.inf, 0.0)
+        hosted = np.flatnonzero(x[:, place] >= 0)
+        if sum(choice.held[b] for b in hosted) <= room:
+            continue
+        # Of whole numbers Python divides to the nearest double.
+        above, below = rooms[n].denominator, rooms[n].numerator * choice.parts
+        shares = [choice.held[b] * above / below for b in hosted]
+        column = np.append(x[hosted, place], model.y[k])
+        model.add_rows(np.zeros_like(column), column, np.array([*shares, -WIDE]), -math.inf, 0.0)
 
 
-def _shares(
-    model: AssignmentModel, k: int, done: dict[tuple[str, int], list[tuple[int, float]]]
-) -> None:
+def _shares(model: AssignmentModel, k: int, levels: list[list[tuple[float, float]]]) -> None:
     """State that a node computes what it hosts, in either phase."""
-    choice = model.choices[k]
-    total = float(choice.flops.sum())
-    for (_, n), terms in done.items():
-        hosted = [
-            (model.x[k, b, n], -float(work) / total)
-            for b, work in enumerate(choice.flops)
-            if (k, b, n) in model.x and work > 0
-        ]
-        model.row(terms + hosted, 0.0, 0.0)
+    choice, x = model.choices[k], model.x[k]
+    phases = PHASES if choice.passes > 0 else PHASES[:1]
+    nodes = choice.reach.nodes
+    done = [
+        (p * len(nodes) + place, model.v[phase, k, n, f])
+        for p, phase in enumerate(phases)
+        for place, n in enumerate(nodes)
+        for f, _ in levels[n]
+    ]
+    b, place = np.nonzero((x >= 0) & (choice.flops > 0)[:, None])
+    share = -choice.flops[b] / choice.flops.sum()
+    at, column = np.array(done).T
+    model.add_rows(
+        np.concatenate([at, *(place + p * len(nodes) for p in range(len(phases)))]),
+        np.concatenate([column, *(x[b, place] for _ in phases)]),
+        np.concatenate([np.ones(len(at)), *(share for _ in phases)]),
+        0.0,
+        0.0,
+    )
 
 
 def _levels(model: AssignmentModel) -> None:
     """State that a node computes at one level in each phase."""
-    at = defaultdict(list)
-    for (phase, _, n, f), column in model.v.items():
-        at[phase, n, f].append((column, 1.0))
-    one = defaultdict(list)
-    for (phase, n, f), column in model.z.items():
-        model.row([*at[phase, n, f], (column, -1.0)], -math.inf, 0.0)
-        one[phase, n].append((column, 1.0))
-    for terms in one.values():
-        model.row(terms, -math.inf, 1.0)
+    row = {level: position for position, level in enumerate(model.z)}
+    z = np.array(list(model.z.values()))
+    at = np.array([row[phase, n, f] for phase, _, n, f in model.v])
+    model.add_rows(
+        np.concatenate([at, np.arange(len(z))]),
+        np.concatenate([list(model.v.values()), z]),
+        np.concatenate([np.ones(len(at)), -np.ones(len(z))]),
+        -math.inf,
+        0.0,
+    )
+    first: dict[tuple[str, int], int] = {}
+    node = np.array([first.setdefault((phase, n), len(first)) for phase, n, _ in model.z])
+    model.add_rows(node, z, np.ones(len(z)), -math.inf, 1.0)
 
 
-def _deadline(model: AssignmentModel, seconds: list[tuple[int, float]], limit: float) -> None:
+def _deadline(model: AssignmentModel, seconds: list[tuple[Ints, Floats]], limit: float) -> None:
     """State that the seconds stay within the limit; what alone exceeds it is ruled out."""
-    whole = model.binary
-    kept = []
-    for column, value in seconds:
-        if value > limit and (limit == 0 or whole[column]):
-            model.rule_out(column)
-        elif value > 0:
-            kept.append((column, value / limit))
-    model.row(kept, -math.inf, WIDE)
+    column, value = (np.concatenate(part) for part in zip(*seconds, strict=True))
+    beyond = value > limit
+    if limit > 0:
+        beyond &= model.binary[column]
+    model.rule_out(column[beyond])
+    kept = ~beyond & (value > 0)
+    if kept.any():
+        share = value[kept] / limit
+        model.add_rows(np.zeros(len(share), np.int64), column[kept], share, -math.inf, WIDE)
