@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
 import json
 import math
 import re
+import subprocess
+import sys
 
 import numpy as np
+import pyomo.environ as pyo
 import pytest
+from pyomo.gdp import GDP_Error
 
 import splitopt
 from splitopt.bench.commands.export_model import FORMULATIONS
 from splitopt.bench.methods.exporting import unit_of_file, write
 from splitopt.bench.methods.registry import load
+from splitopt.formulations.cift.pyomo import gdp, gdp_rows
 from splitopt.formulations.cift.pyomo import models as pyomo_cift
 from splitopt.formulations.cift.pyomo.data import least_energy_j
 from splitopt.formulations.mepra.pyomo import models as pyomo_mepra
@@ -178,6 +184,99 @@ def test_tangents_bound_from_below_as_closely_as_they_say(tmp_path, instance):
     assert by_scip(path) == pytest.approx(value, rel=1e-6)
 
 
+def by_meaning(model, meaning):
+    """Return columns and rows of arrays apart from their order; each column by its meaning."""
+    columns = {
+        meaning[k]: (model.cost[k], model.lower[k], model.upper[k], bool(model.integer[k]))
+        for k in range(len(model.cost))
+    }
+    terms = [{} for _ in model.row_lower]
+    for row, column, value in zip(model.row, model.column, model.value, strict=True):
+        assert meaning[column] not in terms[row]
+        terms[row][meaning[column]] = value
+    rows = collections.Counter()
+    for row, lower, upper in zip(terms, model.row_lower, model.row_upper, strict=True):
+        row = sorted(row.items())
+        if lower == upper == 0 and row[0][1] < 0:
+            # Pyomo writes x = copy either way round.
+            row = [(column, -value) for column, value in row]
+        rows[lower, upper, tuple(row)] += 1
+    return columns, rows
+
+
+@pytest.mark.parametrize("transformation", ["bigm", "hull"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cift-tiny-both",
+        "cift-tiny-menu",
+        "cift-crafted-zero-energy",
+        "cift-crafted-zero-times",
+        # No time at all, a node that nothing reaches, and configurations that do not fine-tune.
+        "cift-crafted-no-time",
+        "cift-crafted-no-way",
+        "cift-crafted-no-training",
+    ],
+)
+def test_arrays_are_what_pyomo_makes_of_the_disjuncts(name, transformation):
+    """To the last bit: row for row, column for column, by Pyomo's own transformation."""
+    instance = library.load(name)
+    m = gdp.disjunctive_model(instance)
+    transform = pyo.TransformationFactory(f"gdp.{transformation}")
+    transform.apply_to(m)
+    of_pyomo, variables = compiled(m)
+    written = gdp_rows.written(instance, transformation)
+    meaning, shared, meant = [], [], {}
+    for variable, keys in written.columns.items():
+        for key in keys:
+            if variable == "copy":
+                meaning.append((*meaning[key[1]][:2], f"copy {key[0]}"))
+            elif variable == "rest":
+                meaning.append((*meaning[key][:2], "rest"))
+            elif variable == "choice":
+                meaning.append((variable, str(key[0]), ""))
+                meant[id(m.choice[key[0]].binary_indicator_var)] = meaning[-1]
+            else:
+                meaning.append((variable, str(key), ""))
+                shared.append(getattr(m, variable)[key])
+                meant[id(shared[-1])] = meaning[-1]
+    if transformation == "hull":
+        for position, g in enumerate(m.G):
+            for variable in shared:
+                try:
+                    copy = transform.get_disaggregated_var(variable, m.choice[g])
+                except GDP_Error:
+                    continue  # of no disjunct
+                kind = f"copy {position}" if "relaxedDisjuncts" in copy.name else "rest"
+                meant[id(copy)] = (*meant[id(variable)][:2], kind)
+    found = by_meaning(written.model, meaning)
+    assert len(found[0]) == len(written.model.cost)
+    assert found == by_meaning(of_pyomo, [meant[id(v)] for v in variables])
+
+
+@pytest.mark.parametrize("formulation", pyomo_cift.FORMULATIONS)
+def test_plans_are_read_from_arrays(formulation):
+    instance = tiny("cift-tiny-both")
+    arrays, read = pyomo_cift.arrays(instance, formulation)
+    values = solve_highs(load_highs(arrays), time_limit_s=20, relative_gap=1e-7, support=50).values
+    plan = read(values)
+    assert check(instance, plan) == []
+    assert evaluate(instance, plan).objective == pytest.approx(optimum(instance), rel=1e-6)
+
+
+def test_methods_do_not_import_pyomo():
+    """Its import takes longer than most of their solves."""
+    program = (
+        "import sys\n"
+        "import splitopt\n"
+        "for method in ('pyomo-flow', 'gdp-bigm', 'gdp-hull'):\n"
+        "    result = splitopt.solve(splitopt.load('cift-tiny-both'), method)\n"
+        "    assert result.objective is not None\n"
+        "assert 'pyomo' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 @pytest.mark.parametrize("formulation", pyomo_cift.FORMULATIONS)
 def test_a_solution_is_read_back_as_a_plan(formulation):
     instance = tiny("cift-tiny-both")
@@ -335,7 +434,6 @@ def test_solvers_as_they_are_find_small_and_large_optima(tmp_path, formulation, 
 
 
 def test_the_recipe_of_the_howto_holds_for_small_energies():
-    import pyomo.environ as pyo
 
     instance = small("cift-tiny-hosts", 1e-6)
     model = splitopt.model(instance, "flow")

@@ -35,26 +35,26 @@ With e(f) = kappa f^2 + rho / f::
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
 import pyomo.environ as pyo
 
 from splitopt.formulations.cift.pyomo.data import (
-    Chain,
     chains,
+    level_of,
     levels,
     limit,
     need_configurations,
     need_listed_speeds,
+    placed,
 )
 from splitopt.formulations.solvers.pyomo import chosen, stated
 from splitopt.instances.cift.model import CiftInstance
-from splitopt.instances.cift.plan import CiftPlan, Stop
+from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.core.exact import rational
 
-__all__ = ["level_of", "model", "placed", "plan_of"]
+__all__ = ["model", "plan_of"]
 
 
 def model(instance: CiftInstance) -> Any:
@@ -216,41 +216,5 @@ def plan_of(m: Any, instance: CiftInstance) -> CiftPlan:
     chain = chains(instance)[g]
     host = {b: n for c, b, n in chosen(m.x) if c == g}
     hop = {(b, n): k for c, b, n, k in chosen(m.h) if c == g}
-    speed = level_of(m, instance)
+    speed = level_of(chosen(m.z), instance)
     return placed(instance, chain, host, hop, speed)
-
-
-def level_of(m: Any, instance: CiftInstance) -> Callable[[str, int], float]:
-    """Return the speed of a phase and node as ``m.z`` says; a host without FLOP may have none."""
-    level = {(p, n): f for p, n, f in chosen(m.z)}
-
-    def speed(phase: str, n: int) -> float:
-        listed: Any = instance.nodes[n].speeds_flop_per_s
-        found: float = listed[level.get((phase, n), len(listed) - 1)]
-        return found
-
-    return speed
-
-
-def placed(
-    instance: CiftInstance,
-    chain: Chain,
-    host: dict[int, int],
-    hop: dict[tuple[int, int], int],
-    speed: Callable[[str, int], float],
-) -> CiftPlan:
-    """Return the plan of blocks at hosts, joined by links, at speeds by phase and node."""
-    n, done, stops = chain.source, 0, []
-    while True:
-        first = done
-        while done < chain.blocks and host[done + 1] == n:
-            done += 1
-        name = instance.nodes[n].name
-        if done > first:
-            tuned = speed("tune", n) if chain.passes else None
-            stops.append(Stop(name, done - first, speed("serve", n), tuned))
-        else:
-            stops.append(Stop(name, 0))
-        if done == chain.blocks:
-            return CiftPlan.of(instance.configurations[chain.index], tuple(stops))
-        n = hop[done, n]

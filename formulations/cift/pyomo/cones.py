@@ -7,12 +7,12 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from splitopt.formulations.cift.pyomo.data import Chain
+from splitopt.formulations.cift.pyomo.data import Chain, Key
 from splitopt.instances.cift.model import CiftInstance, SpeedInterval
 
 __all__ = ["Cones"]
 
-Terms = list[tuple[float, Any]]
+Terms = list[tuple[float, str, Key]]  # coefficient, variable, its index
 
 
 class Cones:
@@ -22,15 +22,14 @@ class Cones:
     kappa Fmax^2 W_g, so that w^3 / t^2 <= e reads w^2 <= s t, s^2 <= e w.
     """
 
-    def __init__(self, m: Any, instance: CiftInstance, every: Sequence[Chain]) -> None:
+    def __init__(self, instance: CiftInstance, every: Sequence[Chain]) -> None:
         self.intervals = {
             n: node.speeds_flop_per_s
             for n, node in enumerate(instance.nodes)
             if isinstance(node.speeds_flop_per_s, SpeedInterval)
         }
         self.instance = instance
-        self.m = m
-        keys = [
+        self.keys = [
             (g.index, p, n)
             for g in every
             for p in ("serve", "tune")
@@ -38,8 +37,22 @@ class Cones:
             for n in g.nodes
             if n in self.intervals
         ]
-        ratio = {n: v.high / v.low for n, v in self.intervals.items()}
-        m.C = pyo.Set(dimen=3, initialize=keys)
+        self.ratio = {n: v.high / v.low for n, v in self.intervals.items()}
+
+    @property
+    def upper(self) -> dict[str, dict[Key, float]]:
+        """Return the variables that disjuncts have terms in, each with its upper bound."""
+        return {
+            "w": dict.fromkeys(self.keys, 1.0),
+            "t": {key: self.ratio[key[2]] for key in self.keys},
+            "e": dict.fromkeys(self.keys, 1.0),
+        }
+
+    def state(self, m: Any) -> None:
+        """State variables and cones."""
+        self.m = m
+        ratio = self.ratio
+        m.C = pyo.Set(dimen=3, initialize=self.keys)
         m.w = pyo.Var(m.C, bounds=(0, 1))
         m.t = pyo.Var(m.C, bounds=lambda m, g, p, n: (0, ratio[n]))
         m.s = pyo.Var(m.C, bounds=(0, 1))
@@ -65,7 +78,7 @@ class Cones:
     def terms(
         self, g: Chain, total: float, phases: Sequence[str]
     ) -> Iterator[tuple[str, Terms, Terms]]:
-        """Yield each phase with (joules of one pass, variable) and (seconds, variable)."""
+        """Yield each phase with the joules of one pass and the seconds."""
         for p in phases:
             joules: Terms = []
             seconds: Terms = []
@@ -73,15 +86,11 @@ class Cones:
                 if n not in self.intervals:
                     continue
                 node, top = self.instance.nodes[n], self.intervals[n].high
-                e, t = self.m.e[g.index, p, n], self.m.t[g.index, p, n]
-                joules.append((total * node.kappa_j_s2_per_flop3 * top**2, e))
-                joules.append((total * node.busy_power_w / top, t))
-                seconds.append((total / top, t))
+                key = g.index, p, n
+                joules.append((total * node.kappa_j_s2_per_flop3 * top**2, "e", key))
+                joules.append((total * node.busy_power_w / top, "t", key))
+                seconds.append((total / top, "t", key))
             yield p, joules, seconds
-
-    def share(self, g: Chain, phase: str, node: int) -> Any:
-        """Return the variable of the share of the FLOP that a node does."""
-        return self.m.w[g.index, phase, node]
 
     def localise(self, disjunct: Any, g: Chain) -> None:
         """Tell the hull that these variables are the disjunct's own: it makes no copies."""

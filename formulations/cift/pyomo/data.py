@@ -1,4 +1,4 @@
-"""What the Pyomo models of CIFT read of an instance: one `Chain` a configuration.
+"""What the Pyomo models of CIFT read of an instance, one `Chain` a configuration, and give back.
 
 Computed from the instance alone, apart from the models given to solvers as arrays, so that an
 error in either shows when their optima are compared.
@@ -7,24 +7,37 @@ error in either shows when their optima are compared.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from graphlib import TopologicalSorter
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from splitopt.formulations.solvers.highs import SparseModel
 from splitopt.instances.cift.model import CiftInstance, Node, SpeedInterval
+from splitopt.instances.cift.plan import CiftPlan, Stop
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.exact import rational
 from splitopt.instances.core.tolerances import TOLERANCES
 
 __all__ = [
     "Chain",
+    "Key",
+    "Written",
     "chains",
     "least_energy_j",
+    "level_of",
     "levels",
     "limit",
     "need_configurations",
     "need_listed_speeds",
+    "placed",
 ]
+
+Key = Any  # the index of a variable, nearly always a tuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,3 +243,66 @@ def need_listed_speeds(instance: CiftInstance, formulation: str) -> None:
                 f"listed speeds for the formulation {formulation}",
                 "use gdp-hull or gdp-bigm, which take intervals",
             )
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A formulation as arrays, equal to its Pyomo model.
+
+    Attributes
+    ----------
+    model
+        The arrays.
+    columns
+        The variables' indices in order of their columns, by name.
+    """
+
+    model: SparseModel
+    columns: Mapping[str, Sequence[Key]]
+
+    def chosen(self, values: npt.NDArray[np.float64]) -> dict[str, list[Key]]:
+        """Return the indices of what is one, by name of the variable."""
+        on = np.flatnonzero(values > 0.5)
+        found: dict[str, list[Key]] = {}
+        first = 0
+        for name, keys in self.columns.items():
+            inside = on[(on >= first) & (on < first + len(keys))] - first
+            found[name] = [keys[k] for k in inside.tolist()]
+            first += len(keys)
+        return found
+
+
+def level_of(chosen: Iterable[Key], instance: CiftInstance) -> Callable[[str, int], float]:
+    """Return the speed of a phase and node by the z at one; a host without FLOP may have none."""
+    level = {(p, n): f for p, n, f in chosen}
+
+    def speed(phase: str, n: int) -> float:
+        listed: Any = instance.nodes[n].speeds_flop_per_s
+        found: float = listed[level.get((phase, n), len(listed) - 1)]
+        return found
+
+    return speed
+
+
+def placed(
+    instance: CiftInstance,
+    chain: Chain,
+    host: dict[int, int],
+    hop: dict[tuple[int, int], int],
+    speed: Callable[[str, int], float],
+) -> CiftPlan:
+    """Return the plan of blocks at hosts, joined by links, at speeds by phase and node."""
+    n, done, stops = chain.source, 0, []
+    while True:
+        first = done
+        while done < chain.blocks and host[done + 1] == n:
+            done += 1
+        name = instance.nodes[n].name
+        if done > first:
+            tuned = speed("tune", n) if chain.passes else None
+            stops.append(Stop(name, done - first, speed("serve", n), tuned))
+        else:
+            stops.append(Stop(name, 0))
+        if done == chain.blocks:
+            return CiftPlan.of(instance.configurations[chain.index], tuple(stops))
+        n = hop[done, n]

@@ -43,18 +43,18 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from splitopt.formulations.cift.pyomo.data import chains
 from splitopt.formulations.cift.pyomo.flow_rows import (
     Term,
     arcs,
     columns,
     deadline_rows,
     flow_rows,
+    plan,
     read,
 )
 from splitopt.formulations.solvers.pyomo import chosen, stated
 from splitopt.instances.cift.model import CiftInstance
-from splitopt.instances.cift.plan import CiftPlan, Stop
+from splitopt.instances.cift.plan import CiftPlan
 
 __all__ = ["arcs", "model", "plan_of"]
 
@@ -106,21 +106,5 @@ def model(instance: CiftInstance) -> Any:
 
 def plan_of(m: Any, instance: CiftInstance) -> CiftPlan:
     """Return the plan that the variables' values stand for."""
-    g = next(iter(chosen(m.y)))
-    chain = chains(instance)[g]
-    serve = {(n, i): (j, f) for c, i, j, n, f in chosen(m.serve) if c == g}
-    tune = {(n, i): f for c, i, _, n, f in chosen(m.tune) if c == g}
-    hop = {(b, n): k for c, b, n, k in chosen(m.hop) if c == g}
-    n, done, stops = chain.source, 0, []
-    while True:
-        node = instance.nodes[n]
-        if (n, done) in serve:
-            start, (done, f) = done, serve[n, done]
-            speeds: Any = node.speeds_flop_per_s
-            tuned = speeds[tune[n, start]] if chain.passes else None
-            stops.append(Stop(node.name, done - start, speeds[f], tuned))
-        else:
-            stops.append(Stop(node.name, 0))
-        if done == chain.blocks:
-            return CiftPlan.of(instance.configurations[g], tuple(stops))
-        n = hop[done, n]
+    found = {name: chosen(getattr(m, name)) for name in ("serve", "tune", "skip", "hop")}
+    return plan(instance, {**found, "y": [(g,) for g in chosen(m.y)]})

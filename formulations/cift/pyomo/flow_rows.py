@@ -8,13 +8,15 @@ from __future__ import annotations
 import itertools
 import math
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from splitopt.formulations.cift.pyomo.data import (
     Chain,
+    Key,
+    Written,
     chains,
     levels,
     limit,
@@ -24,9 +26,20 @@ from splitopt.formulations.cift.pyomo.data import (
 from splitopt.formulations.solvers.files import NamedModel
 from splitopt.formulations.solvers.highs import SparseModel
 from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.cift.plan import CiftPlan, Stop
 from splitopt.instances.core.exact import rational
 
-__all__ = ["Term", "arcs", "columns", "deadline_rows", "flow_rows", "named", "read"]
+__all__ = [
+    "Term",
+    "arcs",
+    "columns",
+    "deadline_rows",
+    "flow_rows",
+    "named",
+    "plan",
+    "read",
+    "written",
+]
 
 
 def arcs(instance: CiftInstance) -> int:
@@ -86,7 +99,6 @@ class Steps:
                     self.hop[g.index, b, n, m] = (energy, latency, time)
 
 
-Key = tuple[int, ...]
 Term = tuple[str, Key, float]  # variable, its index, its coefficient
 
 
@@ -165,22 +177,16 @@ def read(instance: CiftInstance) -> tuple[list[Chain], Steps]:
     return chains(instance), Steps(instance)
 
 
-def named(instance: CiftInstance) -> NamedModel:
-    """Return the model as arrays, with the names that files of `model` have; without Pyomo.
-
-    Raises
-    ------
-    InputError
-        As `model`.
-    """
+def _arrays(instance: CiftInstance) -> tuple[Written, tuple[str, ...]]:
+    """Return the model as arrays, and the names of its rows."""
     every, steps = read(instance)
     variables = columns(every, steps)
     limits = {name: terms for name, terms in deadline_rows(instance, steps).items() if terms}
     place: dict[str, dict[Key, int]] = {}
-    names: list[str] = []
+    count = 0
     for variable, found in variables.items():
-        place[variable] = dict(zip(found, range(len(names), len(names) + len(found)), strict=True))
-        names += [f"{variable}_{'_'.join(map(str, key))}" for key in found]
+        place[variable] = dict(zip(found, range(count, count + len(found)), strict=True))
+        count += len(found)
     row, column, value = array("q"), array("q"), array("d")
     # Row 0: one configuration. Then a row a state, in order of their first terms.
     for key in variables["y"]:
@@ -201,20 +207,67 @@ def named(instance: CiftInstance) -> NamedModel:
     lower[0] = upper[0] = 1.0
     lower[1 + len(states) :] = -np.inf
     upper[1 + len(states) :] = 1.0
-    count = len(names)
     joules = itertools.chain.from_iterable(found.values() for found in variables.values())
-    return NamedModel(
-        SparseModel(
-            np.fromiter(joules, np.float64, count),
-            np.zeros(count),
-            np.ones(count),
-            np.ones(count, dtype=np.bool_),
-            lower,
-            upper,
-            np.frombuffer(row, np.int64),
-            np.frombuffer(column, np.int64),
-            np.frombuffer(value, np.float64),
-        ),
-        tuple(names),
-        ("one", *(f"flow_{k}" for k in range(len(states))), *limits),
+    model = SparseModel(
+        np.fromiter(joules, np.float64, count),
+        np.zeros(count),
+        np.ones(count),
+        np.ones(count, dtype=np.bool_),
+        lower,
+        upper,
+        np.frombuffer(row, np.int64),
+        np.frombuffer(column, np.int64),
+        np.frombuffer(value, np.float64),
     )
+    names = ("one", *(f"flow_{k}" for k in range(len(states))), *limits)
+    return Written(model, {name: list(found) for name, found in variables.items()}), names
+
+
+def written(instance: CiftInstance) -> Written:
+    """Return the model as arrays, without Pyomo.
+
+    Raises
+    ------
+    InputError
+        As `flow.model`.
+    """
+    return _arrays(instance)[0]
+
+
+def named(instance: CiftInstance) -> NamedModel:
+    """Return the same with the names that files of `flow.model` have.
+
+    Raises
+    ------
+    InputError
+        As `flow.model`.
+    """
+    found, rows = _arrays(instance)
+    columns = (
+        f"{variable}_{'_'.join(map(str, key))}"
+        for variable, keys in found.columns.items()
+        for key in keys
+    )
+    return NamedModel(found.model, tuple(columns), rows)
+
+
+def plan(instance: CiftInstance, chosen: Mapping[str, Iterable[Key]]) -> CiftPlan:
+    """Return the plan of the variables that are one, by name."""
+    ((g,),) = itertools.islice(chosen["y"], 1)
+    chain = chains(instance)[g]
+    serve = {(n, i): (j, f) for c, i, j, n, f in chosen["serve"] if c == g}
+    tune = {(n, i): f for c, i, _, n, f in chosen["tune"] if c == g}
+    hop = {(b, n): k for c, b, n, k in chosen["hop"] if c == g}
+    n, done, stops = chain.source, 0, []
+    while True:
+        node = instance.nodes[n]
+        if (n, done) in serve:
+            start, (done, f) = done, serve[n, done]
+            speeds: Any = node.speeds_flop_per_s
+            tuned = speeds[tune[n, start]] if chain.passes else None
+            stops.append(Stop(node.name, done - start, speeds[f], tuned))
+        else:
+            stops.append(Stop(node.name, 0))
+        if done == chain.blocks:
+            return CiftPlan.of(instance.configurations[g], tuple(stops))
+        n = hop[done, n]

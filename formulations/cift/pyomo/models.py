@@ -1,23 +1,23 @@
 """The Pyomo models of CIFT: built, read back as plans, and solved by HiGHS as methods.
 
-=============  =======================================  =========================================
-formulation    module                                   speeds
-=============  =======================================  =========================================
-``flow``       `splitopt.formulations.cift.pyomo.flow`           listed
-``assignment`` `splitopt.formulations.cift.pyomo.assignment`     listed
-``gdp-bigm``   `splitopt.formulations.cift.pyomo.gdp`            listed (linear) or intervals
-(cones) ``gdp-hull``   `splitopt.formulations.cift.pyomo.gdp`            listed (linear) or
-intervals (cones) =============  =======================================
-=========================================
+=============  =================  =========================================
+formulation    module             speeds
+=============  =================  =========================================
+``flow``       `flow`             listed
+``assignment`` `assignment`       listed
+``gdp-bigm``   `gdp`              listed (linear) or intervals (cones)
+``gdp-hull``   `gdp`              listed (linear) or intervals (cones)
+=============  =================  =========================================
 
 As methods they are the textbook models as they stand, without the presolve of their siblings
-given to HiGHS as arrays: what they take longer is what that presolve is worth. The bound and
+given to HiGHS as arrays: what they take longer is what that presolve is worth. `arrays` writes them
+without Pyomo, whose building and transforming took longer than solving. The bound and
 what becomes of solutions the judge rejects are those of `splitopt.formulations.cift.milp`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +27,9 @@ import numpy.typing as npt
 from splitopt.formulations.cift.exact import ListedSpeeds
 from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.formulations.cift.milp import prove
+from splitopt.formulations.cift.pyomo import flow_rows, gdp_rows
+from splitopt.formulations.cift.pyomo.data import Key
+from splitopt.formulations.solvers.highs import SparseModel
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
@@ -35,17 +38,24 @@ from splitopt.instances.contract.method import (
     Termination,
 )
 
-__all__ = ["FORMULATIONS", "GDP_BIGM", "GDP_HULL", "PYOMO_FLOW", "model", "plan_of"]
+__all__ = [
+    "FORMULATIONS",
+    "GDP_BIGM",
+    "GDP_HULL",
+    "PYOMO_FLOW",
+    "arrays",
+    "model",
+    "plan_of",
+]
 
 FORMULATIONS = ("flow", "assignment", "gdp-bigm", "gdp-hull")
-# What Pyomo builds in some 20 s; a build cannot be interrupted when the time is up.
+# What Pyomo builds in some 20 s, for whoever exports what a method solves.
 MOST_ARCS = 100_000
 MOST_HULL_VARIABLES = 10_000
-# Measured 0.3 to 0.8 ms a variable; one not begun overruns no limit.
-_HULL_S_A_VARIABLE = 3e-4
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Read = Callable[[Floats], CiftPlan]
 
 
 def model(instance: CiftInstance, formulation: str) -> Any:
@@ -71,6 +81,37 @@ def model(instance: CiftInstance, formulation: str) -> Any:
     if formulation == "gdp-hull":
         return pyomo_cift_gdp.model(instance, "hull")
     raise ValueError(f"{formulation} is none of {FORMULATIONS}")
+
+
+def arrays(instance: CiftInstance, formulation: str) -> tuple[SparseModel, Read]:
+    """Return a formulation as arrays, and what reads the plan of a solution.
+
+    Those that are methods are written without Pyomo, which takes most of the time of small
+    solves; tests hold them to the Pyomo model, row for row.
+    """
+    plan: Callable[[CiftInstance, Mapping[str, Iterable[Key]]], CiftPlan]
+    if formulation == "flow":
+        written, plan = flow_rows.written(instance), flow_rows.plan
+    elif formulation == "gdp-bigm":
+        written, plan = gdp_rows.written(instance, "bigm"), gdp_rows.plan
+    elif formulation == "gdp-hull":
+        written, plan = gdp_rows.written(instance, "hull"), gdp_rows.plan
+    else:
+        return _compiled(instance, formulation)
+    return written.model, lambda values: plan(instance, written.chosen(values))
+
+
+def _compiled(instance: CiftInstance, formulation: str) -> tuple[SparseModel, Read]:
+    from splitopt.formulations.solvers.pyomo import compiled, raise_values
+
+    m = model(instance, formulation)
+    found, columns = compiled(m)
+
+    def read(values: Floats) -> CiftPlan:
+        raise_values(m, columns, values)
+        return plan_of(m, instance, formulation)
+
+    return found, read
 
 
 def plan_of(m: Any, instance: CiftInstance, formulation: str) -> CiftPlan:
@@ -102,56 +143,37 @@ class PyomoCift(ListedSpeeds):
         if not listed:
             return listed
         if self.formulation == "flow":
-            from splitopt.formulations.cift.pyomo.flow_rows import arcs
-
-            count, most, what = arcs(instance), MOST_ARCS, "arcs"
+            count, most, what = flow_rows.arcs(instance), MOST_ARCS, "arcs"
         else:
-            from splitopt.formulations.cift.pyomo.gdp import size
-
-            count, most, what = size(instance), MOST_HULL_VARIABLES, "variables"
+            count, most, what = gdp_rows.size(instance), MOST_HULL_VARIABLES, "variables"
         if count > most:
-            return Support(f"about {count} {what} for Pyomo to build, more than {most}")
+            return Support(f"about {count} {what} in the model, more than {most}")
         return Support()
 
     def search(self, best: Incumbent, chosen: Mapping[str, Any], seed: int) -> Result:
         """Search until the gap asked for is proven, or a limit."""
         instance = best.instance
-        if self.formulation == "gdp-hull" and best.remaining_s is not None:
-            from splitopt.formulations.cift.pyomo.gdp import size
+        model, plan = arrays(instance, self.formulation)
+        best.statistics["build_s"] = best.recorder.elapsed_s
+        if best.remaining_s == 0:
+            return best.result(Termination.TIME)
+        costs = model.cost[model.cost > 0]
+        scale = best.objective_scale(float(np.median(costs)) if len(costs) else 0.0)
 
-            if best.remaining_s < _HULL_S_A_VARIABLE * size(instance):
-                return best.result(Termination.TIME)
-        return _solve(best, self.formulation, seed)
+        def read(values: Floats) -> tuple[CiftPlan, Ints]:
+            return plan(values), np.flatnonzero(model.integer & (values > 0.5))
 
-
-def _solve(best: Incumbent, formulation: str, seed: int) -> Result:
-    from splitopt.formulations.solvers.pyomo import compiled, raise_values
-
-    instance = best.instance
-    m = model(instance, formulation)
-    best.statistics["build_s"] = best.recorder.elapsed_s
-    if best.remaining_s == 0:
-        return best.result(Termination.TIME)
-    arrays, columns = compiled(m)
-    best.statistics["compile_s"] = best.recorder.elapsed_s
-    costs = arrays.cost[arrays.cost > 0]
-    scale = best.objective_scale(float(np.median(costs)) if len(costs) else 0.0)
-
-    def read(values: Floats) -> tuple[CiftPlan, Ints]:
-        raise_values(m, columns, values)
-        return plan_of(m, instance, formulation), np.flatnonzero(arrays.integer & (values > 0.5))
-
-    most = max(len(model.blocks) for model in instance.models)
-    return prove(
-        best,
-        replace(arrays, cost=arrays.cost * scale),
-        scale=scale,
-        read=read,
-        # A configuration, blocks or steps, hops, and levels with their shares.
-        support=2 + most + 8 * len(instance.nodes),
-        seed=seed,
-        start=lambda: None,
-    )
+        most = max(len(network.blocks) for network in instance.models)
+        return prove(
+            best,
+            replace(model, cost=model.cost * scale),
+            scale=scale,
+            read=read,
+            # A configuration, blocks or steps, hops, and levels with their shares.
+            support=2 + most + 8 * len(instance.nodes),
+            seed=seed,
+            start=lambda: None,
+        )
 
 
 PYOMO_FLOW = PyomoCift("pyomo-flow", "flow")
