@@ -7,6 +7,7 @@ route              build, load, solve
 ``contrib_highs``  Pyomo model; ``contrib.solver`` hands it over and runs (load: within solve)
 ``fast``           Pyomo model; one sparse matrix compiled and passed; HiGHS runs
 ``direct``         arrays from NumPy; passed; HiGHS runs
+``written``        the arrays of the Pyomo model, without Pyomo; passed; HiGHS runs
 =================  ==========================================================================
 """
 
@@ -22,6 +23,12 @@ from benchmark_spec import Phase, Spec
 from splitopt.instances.generators import generate
 
 ROUTES = ("appsi_highs", "contrib_highs", "fast", "direct")
+# The models that methods solve, in Pyomo and not.
+WRITTEN = {
+    "flow": ("written",),
+    "gdp-bigm": ("fast", "written"),
+    "gdp-hull": ("fast", "written"),
+}
 # Stages, width, blocks.
 SIZES = {"small": (3, 1, 4), "large": (5, 4, 12)}
 
@@ -49,6 +56,8 @@ def build_cift(formulation: str, instance: Any, route: str) -> Any:
     from splitopt.formulations.cift.flow import method as cift_flow
     from splitopt.formulations.cift.pyomo import models as pyomo_cift
 
+    if route == "written":
+        return pyomo_cift.arrays(instance, formulation)[0]
     if route != "direct":
         return pyomo_cift.model(instance, formulation)
     if formulation == "assignment":
@@ -94,16 +103,19 @@ def cift_spec(formulation: str, size: str, route: str) -> Spec:
     def built() -> tuple[Any, ...]:
         return build_cift(formulation, cift(size), route), route
 
+    phases = (
+        Phase("build", lambda: (formulation, cift(size), route), build_cift, rounds=3),
+        Phase("load", built, load_into, rounds=3),
+        Phase("solve", lambda: (load_into(*built()),), run_loaded, float, rounds=3),
+    )
+    # Large disjunctive models take HiGHS minutes.
+    solved = size == "small" or formulation in ("assignment", "flow")
     return Spec(
         f"cift-{formulation}-{size}-{route}",
         "models",
         f"cift-{formulation}-{size}",
         size == "small",
-        (
-            Phase("build", lambda: (formulation, cift(size), route), build_cift, rounds=3),
-            Phase("load", built, load_into, rounds=3),
-            Phase("solve", lambda: (load_into(*built()),), run_loaded, float, rounds=3),
-        ),
+        phases if solved else phases[:2],
         lambda: cift(size).content_hash,
     )
 
@@ -154,6 +166,12 @@ SPECS = (
         for size in SIZES
         for formulation in ("assignment", "flow")
         for route in ROUTES
+    ),
+    *(
+        cift_spec(formulation, size, route)
+        for size in SIZES
+        for formulation, routes in WRITTEN.items()
+        for route in routes
     ),
     tangent_spec("small", 12),
     tangent_spec("large", 600),

@@ -259,6 +259,7 @@ def _choices(instance: CiftInstance) -> list[_Choice]:
     """Return the configurations; a (model, compression, source) with its least S_g alone."""
     found: dict[tuple[str, str, str], _Choice] = {}
     reaches: dict[str, _Reach] = {}
+    sizes: dict[str, tuple[list[int], int]] = {}
     held: dict[tuple[str, str, bool], tuple[list[int], int]] = {}
     for index, g in enumerate(instance.configurations):
         passes = instance.sample_passes(g)
@@ -274,9 +275,12 @@ def _choices(instance: CiftInstance) -> list[_Choice]:
             factor = rational(level.param_factor)
             if passes > 0:
                 factor *= rational(instance.training.memory_factor)
-            exact = [rational(block.param_bytes) * factor for block in model.blocks]
-            parts = math.lcm(*(bytes_.denominator for bytes_ in exact))
-            held[weighs] = [int(bytes_ * parts) for bytes_ in exact], parts
+            if g.model not in sizes:
+                exact = [rational(block.param_bytes) for block in model.blocks]
+                parts = math.lcm(*(bytes_.denominator for bytes_ in exact))
+                sizes[g.model] = [int(bytes_ * parts) for bytes_ in exact], parts
+            whole, parts = sizes[g.model]
+            held[weighs] = [b * factor.numerator for b in whole], parts * factor.denominator
         activations = [block.activation_bits for block in model.blocks[:-1]]
         found[g.model, g.compression, g.source] = _Choice(
             index,
@@ -438,7 +442,7 @@ def _memory(model: AssignmentModel, k: int, rooms: list[Fraction]) -> None:
         room = choice.room(rooms[n])
         if everything <= room:
             continue
-        hosted = np.flatnonzero(x[:, place] >= 0)
+        hosted = [b for b, column in enumerate(x[:, place].tolist()) if column >= 0]
         if sum(choice.held[b] for b in hosted) <= room:
             continue
         # Of whole numbers Python divides to the nearest double.
