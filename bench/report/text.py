@@ -86,12 +86,12 @@ def text_tables(out: Path) -> str:
         parts.append("\n".join([f"CONTRADICTIONS: {len(lines)}", *lines]))
     parts += [_problem(data, problem) for problem in data.problems]
     terms = (
-        "runs: those the method supports. solved: ended of itself with a plan or a proof. right: "
-        "every claim holds, as far as the judge and the other runs can tell. proved: right, with a "
-        "proof of optimality or infeasibility. gap: to the best plan known, over runs with a "
-        f"feasible plan that are not wrong. time: shifted geometric mean, shift {SHIFT_S:g} s; a "
-        "run that is not right counts with its time limit. virtual best: on each task the "
-        "quickest proof, or the best plan at the limit."
+        "runs: those the method supports. solved: ended of itself, in time, with a plan or proof. "
+        "right: every claim holds, as far as the judge and the other runs can tell. proved: right, "
+        "with a proof of optimality or infeasibility. gap: to the best plan known, over runs that "
+        "held a feasible plan and are not wrong. time: shifted geometric mean, shift "
+        f"{SHIFT_S:g} s; a run that is not solved and right counts with its time limit. virtual "
+        "best: on each task, and in each column by itself, the best of all."
     )
     notes = [textwrap.fill(printable(note), 96) for note in (terms, *data.caveats)]
     parts.append("\n".join(notes))
