@@ -34,6 +34,7 @@ from splitopt.instances.cift.model import (
     Training,
 )
 from splitopt.instances.contract.method import Budget, SolutionStatus
+from splitopt.instances.core import kernels as compiled
 from splitopt.instances.core.tolerances import not_above, values_agree
 from splitopt.instances.judge import check, evaluate, read_instance
 from splitopt.instances.mepra.model import ExitFractions, MepraInstance
@@ -327,6 +328,7 @@ def users(module: str) -> list[Entry]:
 def changed(module: str, figure: str, factor: float, kernels: bool = False):
     """Import `module` with one figure changed; every importer is imported anew."""
     mine = {n: m for n, m in sys.modules.items() if n.startswith(ROOMS)}
+    known = list(compiled._kernels)
     for name in mine:
         forget(name)
     try:
@@ -342,6 +344,8 @@ def changed(module: str, figure: str, factor: float, kernels: bool = False):
         exec(code, throwaway.__dict__)
         yield
     finally:
+        # Kernels of changed modules are nobody's business after this.
+        compiled._kernels[:] = known
         for name in [n for n in sys.modules if n.startswith(ROOMS)]:
             forget(name)
         sys.modules.update(mine)
