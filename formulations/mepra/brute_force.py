@@ -22,21 +22,18 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
     Budget,
-    OnProgress,
-    Option,
     Recorder,
     Result,
     Support,
     Termination,
-    read_options,
 )
 from splitopt.instances.contract.outcome import cheaper, conclude, nothing_found
 from splitopt.instances.judge import evaluate
@@ -144,11 +141,10 @@ def undominated(choices: list[Choice]) -> list[Choice]:
     return kept
 
 
-class BruteForceMepra:
+class BruteForceMepra(Framed[MepraInstance, MepraPlan]):
     """Enumeration of every combination of options of a small MEPRA instance."""
 
     name = "brute-force"
-    options: tuple[Option, ...] = ()
 
     def supports(self, instance: MepraInstance) -> Support:
         """Take what has at most three million combinations of undominated options."""
@@ -167,25 +163,15 @@ class BruteForceMepra:
                 )
         return Support()
 
-    def solve(
-        self,
-        instance: MepraInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: MepraPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
+    def answer(self, instance: MepraInstance, run: Run[MepraPlan]) -> Result:
         """Return the optimum, or the best plan so far and no bound when time is up.
 
         A start speeds nothing up; it is kept when time is up before anything better is found.
         """
-        read_options(self.name, self.options, options)
-        recorder = Recorder(on_progress)
         fronts = []
         for i in range(instance.devices):
-            if recorder.remaining_s(budget) == 0:
-                return _out_of_time(instance, None, warm_start, recorder, budget)
+            if run.stopped:
+                return _out_of_time(instance, None, run.start, run.recorder, run.budget)
             fronts.append(undominated(device_choices(instance, i)))
         scale = instance.weight_time_per_s / instance.edge_capacity_flop_per_s
         costs = [np.array([c.own_cost for c in front]) for front in fronts]
@@ -199,7 +185,7 @@ class BruteForceMepra:
         best, chosen = math.inf, None
         termination = Termination.SOLVED
         for head in itertools.product(*(range(len(front)) for front in fronts[:tail])):
-            if recorder.remaining_s(budget) == 0:
+            if run.stopped:
                 termination = Termination.TIME
                 break
             head_cost = sum(float(costs[i][k]) for i, k in enumerate(head))
@@ -214,18 +200,18 @@ class BruteForceMepra:
                     position, k = divmod(position, len(front))
                     last.append(k)
                 chosen = (*head, *reversed(last))
-                recorder.note(best)
+                run.recorder.note(best)
         if chosen is None:
-            return _out_of_time(instance, None, warm_start, recorder, budget)
+            return _out_of_time(instance, None, run.start, run.recorder, run.budget)
         plan = _plan(instance, [front[k] for front, k in zip(fronts, chosen, strict=True)])
         if termination is Termination.TIME:
-            return _out_of_time(instance, plan, warm_start, recorder, budget)
+            return _out_of_time(instance, plan, run.start, run.recorder, run.budget)
         bound = min(best * (1 - _ROUNDING), evaluate(instance, plan).objective)
         return conclude(
             instance,
             plan,
-            recorder,
-            budget,
+            run.recorder,
+            run.budget,
             bound=bound,
             statistics={"combinations": math.prod(len(front) for front in fronts)},
         )

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
 from splitopt.formulations.cift.brute_force.oracle import Host, phase_optimum
@@ -43,15 +43,13 @@ from splitopt.formulations.cift.brute_force.plans import (
 )
 from splitopt.instances.cift.model import CiftInstance, Configuration, SpeedInterval
 from splitopt.instances.cift.plan import CiftPlan, Stop
+from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
     Budget,
-    OnProgress,
-    Option,
     Recorder,
     Result,
     Support,
     Termination,
-    read_options,
 )
 from splitopt.instances.contract.outcome import cheaper, conclude, nothing_found, proven_infeasible
 from splitopt.instances.core.exact import rational
@@ -162,11 +160,10 @@ class _OutOfTimeError(Exception):
     """The time limit has passed."""
 
 
-class BruteForceCift:
+class BruteForceCift(Framed[CiftInstance, CiftPlan]):
     """Enumeration of every plan of a small CIFT instance."""
 
     name = "brute-force"
-    options: tuple[Option, ...] = ()
 
     def supports(self, instance: CiftInstance) -> Support:
         """Take what has at most two million plans (60 000 with continuous speeds)."""
@@ -177,44 +174,34 @@ class BruteForceCift:
         shown = str(count) if count < 10**12 else f"about 1e{len(str(count)) - 1}"
         return Support(f"{shown} plans to enumerate, more than {most}")
 
-    def solve(
-        self,
-        instance: CiftInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: CiftPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
+    def answer(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the optimum, or the best plan so far and no bound when time is up.
 
         A start speeds nothing up; it is kept when time is up before anything better is found.
         """
-        read_options(self.name, self.options, options)
-        recorder = Recorder(on_progress)
-        run = (_Continuous if instance.has_continuous_speeds else _Listed)(
-            instance, budget, recorder
+        search = (_Continuous if instance.has_continuous_speeds else _Listed)(
+            instance, run.budget, run.recorder
         )
         termination = Termination.SOLVED
         try:
-            run.enumerate()
+            search.enumerate()
         except _OutOfTimeError:
             termination = Termination.TIME
-        statistics = {"placements": run.visited}
+        statistics = {"placements": search.visited}
         if termination is Termination.TIME:
-            run.plan = cheaper(instance, run.plan, warm_start)
-        if run.plan is None:
+            search.plan = cheaper(instance, search.plan, run.start)
+        if search.plan is None:
             if termination is Termination.SOLVED:
-                return proven_infeasible(recorder, statistics)
-            return nothing_found(recorder, termination=termination, statistics=statistics)
+                return proven_infeasible(run.recorder, statistics)
+            return nothing_found(run.recorder, termination=termination, statistics=statistics)
         bound = None
         if termination is Termination.SOLVED:
-            bound = min(run.lower_j, evaluate(instance, run.plan).objective)
+            bound = min(search.lower_j, evaluate(instance, search.plan).objective)
         return conclude(
             instance,
-            run.plan,
-            recorder,
-            budget,
+            search.plan,
+            run.recorder,
+            run.budget,
             bound=bound,
             termination=termination,
             statistics=statistics,

@@ -24,9 +24,9 @@ from collections.abc import Callable, Iterator
 from splitopt.heuristics.baselines.cift.data import Chain
 from splitopt.heuristics.baselines.cift.routes import Network, Route
 from splitopt.heuristics.baselines.cift.search import Placement, Segment, exhaust
-from splitopt.heuristics.frame import Heuristic, Run
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
     Budget,
     Option,
@@ -54,7 +54,7 @@ def uncompressed(instance: CiftInstance) -> CiftInstance:
     )
 
 
-class CompressionBlind(Heuristic[CiftInstance, CiftPlan]):
+class CompressionBlind(Framed[CiftInstance, CiftPlan]):
     """The best plan without compression."""
 
     name = "compression-blind"
@@ -79,7 +79,7 @@ class CompressionBlind(Heuristic[CiftInstance, CiftPlan]):
 
         warm_up()
 
-    def search(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
+    def answer(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the best plan of this kind; its bound says nothing of plans that compress."""
         epsilon = run.options["epsilon"]
         part = uncompressed(instance)
@@ -127,7 +127,7 @@ def _best(part: CiftInstance, budget: Budget, epsilon: float, recorder: Recorder
     return first if last.plan is None and first.plan is not None else last
 
 
-class PartitionBlind(Heuristic[CiftInstance, CiftPlan]):
+class PartitionBlind(Framed[CiftInstance, CiftPlan]):
     """The best plan that keeps the network in one piece."""
 
     name = "partition-blind"
@@ -136,7 +136,7 @@ class PartitionBlind(Heuristic[CiftInstance, CiftPlan]):
         """Take every instance; where no node holds a whole network, no plan is found."""
         return Support()
 
-    def search(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
+    def answer(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the cheapest plan of this kind, or the least violating one."""
         return exhaust(instance, whole_placements, run.budget, run.recorder)
 

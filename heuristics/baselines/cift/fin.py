@@ -35,9 +35,9 @@ from splitopt.heuristics.baselines.cift.search import (
     violation,
 )
 from splitopt.heuristics.baselines.cift.speeds import Host, cheapest_schedule
-from splitopt.heuristics.frame import Heuristic, Run
 from splitopt.instances.cift.model import CiftInstance, Link, Node, SpeedInterval
 from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
     Option,
     Result,
@@ -52,7 +52,7 @@ Floats = npt.NDArray[np.float64]
 _EDGE = 1e-9
 
 
-class Fin(Heuristic[CiftInstance, CiftPlan]):
+class Fin(Framed[CiftInstance, CiftPlan]):
     """The cheapest path on a grid of latencies."""
 
     name = "fin"
@@ -61,7 +61,7 @@ class Fin(Heuristic[CiftInstance, CiftPlan]):
         Option("speed_levels", 8, "speeds tried of an interval", minimum=1, maximum=1000),
     )
 
-    def search(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
+    def answer(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the cheapest plan found, or the least violating path."""
         chosen = run.options
         network = Network(instance)

@@ -22,9 +22,9 @@ import numpy as np
 from splitopt.heuristics.baselines.cift.moves import neighbours
 from splitopt.heuristics.baselines.cift.search import conclude_placement
 from splitopt.heuristics.baselines.cift.states import Key, State, States, random_state
-from splitopt.heuristics.frame import Heuristic, Run
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
     Option,
     Result,
@@ -37,7 +37,7 @@ __all__ = ["METHOD", "LocalSearch"]
 _FRESH_EVERY = 4
 
 
-class LocalSearch(Heuristic[CiftInstance, CiftPlan]):
+class LocalSearch(Framed[CiftInstance, CiftPlan]):
     """Iterated first-improvement descent over placements."""
 
     name = "local-search"
@@ -46,7 +46,7 @@ class LocalSearch(Heuristic[CiftInstance, CiftPlan]):
         Option("kick", 3, "random moves between two descents", minimum=1, maximum=1000),
     )
 
-    def search(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
+    def answer(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the best plan met; without a feasible one, the least violating."""
         chosen = run.options
         restarts, kick = int(chosen["restarts"]), int(chosen["kick"])

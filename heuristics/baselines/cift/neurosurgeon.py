@@ -24,9 +24,9 @@ from splitopt.heuristics.baselines.cift.search import (
     settle,
     top_latency,
 )
-from splitopt.heuristics.frame import Heuristic, Run
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
     Option,
     Result,
@@ -40,7 +40,7 @@ __all__ = ["LATENCY", "METHOD", "Neurosurgeon"]
 _NEVER_S = 1e50
 
 
-class Neurosurgeon(Heuristic[CiftInstance, CiftPlan]):
+class Neurosurgeon(Framed[CiftInstance, CiftPlan]):
     """The best single cut after the source, for latency or for energy.
 
     Parameters
@@ -57,7 +57,7 @@ class Neurosurgeon(Heuristic[CiftInstance, CiftPlan]):
             Option("objective", objective, "what the cut minimises", choices=("latency", "energy")),
         )
 
-    def search(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
+    def answer(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the plan with Neurosurgeon's cut; it may break a deadline."""
         fast = run.options["objective"] == "latency"
         blind = instance.replace(

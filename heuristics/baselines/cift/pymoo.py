@@ -30,9 +30,9 @@ import numpy as np
 from splitopt.heuristics.baselines.cift.search import conclude_placement
 from splitopt.heuristics.baselines.cift.states import Key, State, States
 from splitopt.heuristics.baselines.pymoo_run import OPTIONS, Floats, evolve, preload
-from splitopt.heuristics.frame import Heuristic, Run
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
     Option,
     Result,
@@ -110,7 +110,7 @@ def _pick(value: float, count: int) -> int:
     return min(int(value * count), count - 1)
 
 
-class PymooCift(Heuristic[CiftInstance, CiftPlan]):
+class PymooCift(Framed[CiftInstance, CiftPlan]):
     """pymoo's genetic algorithm over placements."""
 
     name = "pymoo-ga"
@@ -120,7 +120,7 @@ class PymooCift(Heuristic[CiftInstance, CiftPlan]):
         """Import pymoo."""
         preload()
 
-    def search(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
+    def answer(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the best plan met; without a feasible one, the least violating."""
         chosen = run.options
         if not instance.configurations or run.stopped:

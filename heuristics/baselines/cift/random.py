@@ -14,9 +14,9 @@ import numpy as np
 from splitopt.heuristics.baselines.cift.data import Chain, excess
 from splitopt.heuristics.baselines.cift.routes import Route
 from splitopt.heuristics.baselines.cift.search import Placement, Segment, make_plan
-from splitopt.heuristics.frame import Heuristic, Run
 from splitopt.instances.cift.model import CiftInstance, Node, SpeedInterval
 from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
     Option,
     Result,
@@ -27,13 +27,13 @@ from splitopt.instances.contract.outcome import conclude, nothing_found
 __all__ = ["METHOD", "RandomPlans"]
 
 
-class RandomPlans(Heuristic[CiftInstance, CiftPlan]):
+class RandomPlans(Framed[CiftInstance, CiftPlan]):
     """The cheapest feasible of `samples` random plans."""
 
     name = "random"
     options = (Option("samples", 1000, "plans to draw", minimum=1, maximum=10**9),)
 
-    def search(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
+    def answer(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the best plan drawn; without a feasible one, the least violating."""
         samples = int(run.options["samples"])
         rng = np.random.default_rng(run.seed)

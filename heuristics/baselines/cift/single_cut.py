@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from splitopt.heuristics.baselines.cift.data import Chain, cheapest_flop_j
 from splitopt.heuristics.baselines.cift.routes import Network, Route
 from splitopt.heuristics.baselines.cift.search import Placement, Segment, exhaust
-from splitopt.heuristics.frame import Heuristic, Run
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
     Result,
 )
@@ -72,12 +72,12 @@ def single_cuts(
                         yield Placement(chain, whole, (Segment(at, 0, cut), end))
 
 
-class SingleCut(Heuristic[CiftInstance, CiftPlan]):
+class SingleCut(Framed[CiftInstance, CiftPlan]):
     """The best plan with at most one cut."""
 
     name = "single-cut"
 
-    def search(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
+    def answer(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the cheapest plan with at most two hosts, or the least violating one."""
         return exhaust(instance, single_cuts, run.budget, run.recorder)
 

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from splitopt.heuristics.baselines.cift.data import Chain
 from splitopt.heuristics.baselines.cift.routes import Network, Route
 from splitopt.heuristics.baselines.cift.search import Placement, Segment, exhaust
-from splitopt.heuristics.frame import Heuristic, Run
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
     Result,
     Support,
@@ -24,7 +24,7 @@ from splitopt.instances.contract.method import (
 __all__ = ["CLOUD_ONLY", "DEVICE_ONLY", "EDGE_ONLY", "OneTier"]
 
 
-class OneTier(Heuristic[CiftInstance, CiftPlan]):
+class OneTier(Framed[CiftInstance, CiftPlan]):
     """All blocks on one node of a tier."""
 
     def __init__(self, name: str, tier: str) -> None:
@@ -37,7 +37,7 @@ class OneTier(Heuristic[CiftInstance, CiftPlan]):
             return Support()
         return Support(f"the instance has no node of tier {self.tier}")
 
-    def search(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
+    def answer(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the cheapest plan of this kind, or the least violating one."""
         return exhaust(instance, self._placements, run.budget, run.recorder)
 

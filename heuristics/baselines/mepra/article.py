@@ -30,7 +30,7 @@ import numpy.typing as npt
 
 from splitopt.heuristics.baselines.mepra.data import Devices, device_chunks, split_costs
 from splitopt.heuristics.baselines.mepra.exit_rules import colony_exits, spinn_exits
-from splitopt.heuristics.frame import Heuristic, Run
+from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
     Option,
     OptionValue,
@@ -71,7 +71,7 @@ FIXED_SPLIT = (
 )
 
 
-class ArticleBaseline(Heuristic[MepraInstance, MepraPlan]):
+class ArticleBaseline(Framed[MepraInstance, MepraPlan]):
     """One baseline of the article: how exits are set, where networks are cut, who gets what."""
 
     def __init__(self, name: str, rule: Literal["spinn", "colony"], where: Where) -> None:
@@ -86,7 +86,7 @@ class ArticleBaseline(Heuristic[MepraInstance, MepraPlan]):
         """Take every instance; fixed exits are taken as given."""
         return Support()
 
-    def search(self, instance: MepraInstance, run: Run[MepraPlan]) -> Result:
+    def answer(self, instance: MepraInstance, run: Run[MepraPlan]) -> Result:
         """Return the baseline's plan; at the time limit the colony's best so far."""
         chosen = run.options
         rng = np.random.default_rng(run.seed)

@@ -22,7 +22,7 @@ import numpy as np
 
 from splitopt.heuristics.baselines.mepra.data import Devices, Integers, device_chunks, split_costs
 from splitopt.heuristics.baselines.mepra.exits import best_exits
-from splitopt.heuristics.frame import Heuristic, Run
+from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
     Result,
     Support,
@@ -44,7 +44,7 @@ def allowed_splits(devices: Devices, where: str) -> list[Integers]:
     return [np.full(devices.count, s, dtype=np.int64) for s in range(devices.most + 1)]
 
 
-class EvenShares(Heuristic[MepraInstance, MepraPlan]):
+class EvenShares(Framed[MepraInstance, MepraPlan]):
     """Even shares with all splits, or one kind of split, allowed."""
 
     def __init__(self, name: str, where: Literal["device", "edge", "anywhere"]) -> None:
@@ -55,7 +55,7 @@ class EvenShares(Heuristic[MepraInstance, MepraPlan]):
         """Take every instance; free exits are set to the best for the split at 1/n."""
         return Support()
 
-    def search(self, instance: MepraInstance, run: Run[MepraPlan]) -> Result:
+    def answer(self, instance: MepraInstance, run: Run[MepraPlan]) -> Result:
         """Return the best plan of this kind."""
         share = 1.0 / instance.devices
         splits, exits = [], []

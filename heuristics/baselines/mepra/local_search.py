@@ -24,7 +24,7 @@ import numpy as np
 
 from splitopt.heuristics.baselines.mepra.choices import Choices, choices_of
 from splitopt.heuristics.baselines.mepra.data import Integers
-from splitopt.heuristics.frame import Heuristic, Run
+from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
     Option,
     Result,
@@ -42,7 +42,7 @@ _MOST_PAIRS = 1000
 _CHUNK = 1 << 16
 
 
-class LocalSearchMepra(Heuristic[MepraInstance, MepraPlan]):
+class LocalSearchMepra(Framed[MepraInstance, MepraPlan]):
     """Iterated descent over the devices' choices."""
 
     name = "local-search"
@@ -51,7 +51,7 @@ class LocalSearchMepra(Heuristic[MepraInstance, MepraPlan]):
         Option("kick", 0.1, "share of the devices drawn anew", minimum=0.0, maximum=1.0),
     )
 
-    def search(self, instance: MepraInstance, run: Run[MepraPlan]) -> Result:
+    def answer(self, instance: MepraInstance, run: Run[MepraPlan]) -> Result:
         """Return the best plan met."""
         given = run.options
         restarts = int(given["restarts"])

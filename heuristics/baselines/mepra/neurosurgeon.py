@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from splitopt.heuristics.baselines.mepra.data import device_chunks, split_costs
-from splitopt.heuristics.frame import Heuristic, Run
+from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
     Option,
     Result,
@@ -26,7 +26,7 @@ from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
 __all__ = ["METHOD", "Neurosurgeon"]
 
 
-class Neurosurgeon(Heuristic[MepraInstance, MepraPlan]):
+class Neurosurgeon(Framed[MepraInstance, MepraPlan]):
     """Best split of each device at a share of one, for latency or for energy."""
 
     name = "neurosurgeon"
@@ -40,7 +40,7 @@ class Neurosurgeon(Heuristic[MepraInstance, MepraPlan]):
             return Support("it has no early exits to choose; fix the exits")
         return Support()
 
-    def search(self, instance: MepraInstance, run: Run[MepraPlan]) -> Result:
+    def answer(self, instance: MepraInstance, run: Run[MepraPlan]) -> Result:
         """Return the plan of load-blind splits with square-root shares."""
         objective = run.options["objective"]
         weights = (1.0, 0.0) if objective == "latency" else (0.0, 1.0)

@@ -19,7 +19,7 @@ import numpy as np
 from splitopt.heuristics.baselines.mepra.choices import Choices, choices_of
 from splitopt.heuristics.baselines.mepra.data import Integers
 from splitopt.heuristics.baselines.pymoo_run import OPTIONS, Floats, evolve, preload
-from splitopt.heuristics.frame import Heuristic, Run
+from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
     Option,
     Result,
@@ -60,7 +60,7 @@ class _Decoder:
         return x
 
 
-class PymooMepra(Heuristic[MepraInstance, MepraPlan]):
+class PymooMepra(Framed[MepraInstance, MepraPlan]):
     """pymoo's genetic algorithm over the devices' choices."""
 
     name = "pymoo-ga"
@@ -78,7 +78,7 @@ class PymooMepra(Heuristic[MepraInstance, MepraPlan]):
         """Import pymoo."""
         preload()
 
-    def search(self, instance: MepraInstance, run: Run[MepraPlan]) -> Result:
+    def answer(self, instance: MepraInstance, run: Run[MepraPlan]) -> Result:
         """Return the best plan met."""
         given = run.options
         if run.stopped:

@@ -13,7 +13,7 @@ import numpy as np
 
 from splitopt.heuristics.baselines.mepra.data import Floats, Integers, device_chunks, split_costs
 from splitopt.heuristics.baselines.mepra.exits import best_exits
-from splitopt.heuristics.frame import Heuristic, Run
+from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
     Option,
     Result,
@@ -27,7 +27,7 @@ from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
 __all__ = ["METHOD", "RandomSplits"]
 
 
-class RandomSplits(Heuristic[MepraInstance, MepraPlan]):
+class RandomSplits(Framed[MepraInstance, MepraPlan]):
     """The cheapest of `samples` random split vectors with square-root shares."""
 
     name = "random"
@@ -37,7 +37,7 @@ class RandomSplits(Heuristic[MepraInstance, MepraPlan]):
         """Take every instance; free exits are set to the best for each split at 1/n."""
         return Support()
 
-    def search(self, instance: MepraInstance, run: Run[MepraPlan]) -> Result:
+    def answer(self, instance: MepraInstance, run: Run[MepraPlan]) -> Result:
         """Return the best plan drawn."""
         samples = int(run.options["samples"])
         rng = np.random.default_rng(run.seed)

@@ -23,17 +23,15 @@ from splitopt.heuristics.jqodi.cift.search import EXACT_RATIO, Search
 from splitopt.heuristics.jqodi.guarantee import broken, certified, interrupted, promised
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
     EXACT,
     Budget,
-    OnProgress,
     Option,
     OptionValue,
-    Recorder,
     Result,
     Support,
     Termination,
-    read_options,
 )
 from splitopt.instances.contract.outcome import conclude, nothing_found, proven_infeasible
 from splitopt.instances.core.errors import InputError
@@ -60,7 +58,7 @@ _DEADLINES = Option(
 )
 
 
-class JqodiCift:
+class JqodiCift(Framed[CiftInstance, CiftPlan]):
     """The label program on CIFT.
 
     Parameters
@@ -91,26 +89,16 @@ class JqodiCift:
 
         warm_up()
 
-    def solve(
-        self,
-        instance: CiftInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: CiftPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
+    def answer(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Solve within epsilon, or to a relative 1e-9; see `Method.solve`."""
-        chosen = read_options(self.name, self.options, options)
-        recorder = Recorder(on_progress)
-        rules = self._rules(instance, chosen)
+        rules = self._rules(instance, run.options)
         arrays = Instance(instance)
         _check_grid(arrays, rules)
-        search = Search(arrays, rules, budget, recorder)
-        if warm_start is not None:
-            search.offer_start(warm_start)
+        search = Search(arrays, rules, run.budget, run.recorder)
+        if run.start is not None:
+            search.offer_start(run.start)
         search.go()
-        return self._result(instance, search, budget)
+        return self._result(instance, search, run.budget)
 
     def _rules(self, instance: CiftInstance, chosen: Mapping[str, OptionValue]) -> Rules:
         reduction = bool(chosen["reduction"])

@@ -9,21 +9,16 @@ grow exponentially; its memory is bounded, and it then ends with its plan and it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from splitopt.heuristics.jqodi.guarantee import INTERRUPTED, certified
 from splitopt.heuristics.jqodi.mepra.search import EXACT_RATIO, MepraSearch
+from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
     EXACT,
-    Budget,
     Guarantee,
-    OnProgress,
     Option,
-    Recorder,
     Result,
     Support,
     Termination,
-    read_options,
 )
 from splitopt.instances.contract.outcome import conclude, nothing_found
 from splitopt.instances.judge import check
@@ -40,7 +35,7 @@ _REDUCTION = Option(
 _EPSILON = Option("epsilon", 0.01, "relative error allowed", minimum=1e-6)
 
 
-class JqodiMepra:
+class JqodiMepra(Framed[MepraInstance, MepraPlan]):
     """The label program on MEPRA.
 
     Parameters
@@ -67,28 +62,19 @@ class JqodiMepra:
 
         warm_up()
 
-    def solve(
-        self,
-        instance: MepraInstance,
-        budget: Budget,
-        seed: int,
-        options: Mapping[str, object],
-        warm_start: MepraPlan | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
-        """Solve within epsilon, or to the budget's gap; see `Method.solve`."""
-        chosen = read_options(self.name, self.options, options)
-        epsilon = 0.0 if self.exact else float(chosen["epsilon"])
+    def answer(self, instance: MepraInstance, run: Run[MepraPlan]) -> Result:
+        """Solve within epsilon, or to the run.budget's gap; see `Method.solve`."""
+        epsilon = 0.0 if self.exact else float(run.options["epsilon"])
         search = MepraSearch(
             instance,
-            1.0 + epsilon if epsilon else max(EXACT_RATIO, 1.0 + 0.9 * budget.relative_gap),
+            1.0 + epsilon if epsilon else max(EXACT_RATIO, 1.0 + 0.9 * run.budget.relative_gap),
             epsilon > 0,
-            bool(chosen["reduction"]),
-            budget,
-            Recorder(on_progress),
+            bool(run.options["reduction"]),
+            run.budget,
+            run.recorder,
         )
-        if warm_start is not None and not check(instance, warm_start):
-            search.offer(warm_start)
+        if run.start is not None and not check(instance, run.start):
+            search.offer(run.start)
         search.go()
         if search.plan is None:
             return nothing_found(
@@ -113,7 +99,7 @@ class JqodiMepra:
             instance,
             search.plan,
             search.recorder,
-            budget,
+            run.budget,
             bound=search.bound,
             termination=search.termination,
             guarantee=guarantee,

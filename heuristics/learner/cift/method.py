@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from splitopt.heuristics.frame import Heuristic, Run
 from splitopt.heuristics.learner.cift.play import (
     VARIANTS,
     CiftPolicyFile,
@@ -25,6 +24,7 @@ from splitopt.heuristics.learner.cift.process import CiftProcess
 from splitopt.heuristics.learner.cift.repair import repair
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
     Guarantee,
     Option,
@@ -38,7 +38,7 @@ from splitopt.instances.contract.outcome import conclude, nothing_found
 __all__ = ["METHOD", "LearnedPlans"]
 
 
-class LearnedPlans(Heuristic[CiftInstance, CiftPlan]):
+class LearnedPlans(Framed[CiftInstance, CiftPlan]):
     """A trained policy as a method."""
 
     name = "ppo"
@@ -59,7 +59,7 @@ class LearnedPlans(Heuristic[CiftInstance, CiftPlan]):
         """Take every instance; of an interval of speeds a fine grid is used."""
         return Support()
 
-    def search(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
+    def answer(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the plan the policy decides on; without a feasible one, the least violating."""
         given = run.options
         path = str(given["policy"])

@@ -19,7 +19,6 @@ import numpy as np
 
 from splitopt.heuristics.baselines.mepra.data import device_chunks, split_costs
 from splitopt.heuristics.baselines.mepra.exits import best_exits
-from splitopt.heuristics.frame import Heuristic, Run
 from splitopt.heuristics.learner.mepra.play import (
     VARIANTS,
     Decision,
@@ -31,6 +30,7 @@ from splitopt.heuristics.learner.mepra.play import (
     decide,
     read_policy,
 )
+from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
     Guarantee,
     Option,
@@ -102,7 +102,7 @@ def _plan_of(decision: Decision, variant: str, exits: Integers | None, edge: Flo
     )
 
 
-class LearnedSplits(Heuristic[MepraInstance, MepraPlan]):
+class LearnedSplits(Framed[MepraInstance, MepraPlan]):
     """A trained policy as a method."""
 
     name = "ppo"
@@ -121,7 +121,7 @@ class LearnedSplits(Heuristic[MepraInstance, MepraPlan]):
         """Take every instance; free exits are set to the best for each split."""
         return Support()
 
-    def search(self, instance: MepraInstance, run: Run[MepraPlan]) -> Result:
+    def answer(self, instance: MepraInstance, run: Run[MepraPlan]) -> Result:
         """Return the plan the policy decides on."""
         given = run.options
         path = str(given["policy"])

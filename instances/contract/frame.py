@@ -1,31 +1,27 @@
-"""The frame of heuristics: options read, a recorder made, the search left to them."""
+"""The frame of a method's `solve`: options read, a recorder made, the rest left to the method."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from splitopt.instances.cift.model import CiftInstance
-from splitopt.instances.cift.plan import CiftPlan
-from splitopt.instances.contract.method import (
-    Budget,
-    OnProgress,
-    Option,
-    OptionValue,
-    Recorder,
-    Result,
-    Support,
-    read_options,
-)
-from splitopt.instances.mepra.model import MepraInstance
-from splitopt.instances.mepra.plan import MepraPlan
+from splitopt.instances.contract.method import Recorder, Support, read_options
 
-__all__ = ["Heuristic", "Run"]
+if TYPE_CHECKING:
+    from splitopt.instances.contract.method import (
+        Budget,
+        OnProgress,
+        Option,
+        OptionValue,
+        Result,
+    )
 
-InstanceT = TypeVar("InstanceT", CiftInstance, MepraInstance)
-PlanT = TypeVar("PlanT", CiftPlan, MepraPlan)
+__all__ = ["Framed", "Run"]
+
+InstanceT = TypeVar("InstanceT")
+PlanT = TypeVar("PlanT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +50,8 @@ class Run(Generic[PlanT]):
         return self.recorder.remaining_s(self.budget) == 0.0
 
 
-class Heuristic(ABC, Generic[InstanceT, PlanT]):
-    """A method that proves nothing; subclasses say `search`.
+class Framed(ABC, Generic[InstanceT, PlanT]):
+    """A method; subclasses say `answer`.
 
     Attributes
     ----------
@@ -79,11 +75,10 @@ class Heuristic(ABC, Generic[InstanceT, PlanT]):
         warm_start: PlanT | None = None,
         on_progress: OnProgress | None = None,
     ) -> Result:
-        """Search once; see `Method.solve`."""
+        """Solve as `answer` says; see `Method.solve`."""
         chosen = read_options(self.name, self.options, options)
-        run = Run(budget, seed, chosen, warm_start, Recorder(on_progress))
-        return self.search(instance, run)
+        return self.answer(instance, Run(budget, seed, chosen, warm_start, Recorder(on_progress)))
 
     @abstractmethod
-    def search(self, instance: InstanceT, run: Run[PlanT]) -> Result:
-        """Return the best plan found."""
+    def answer(self, instance: InstanceT, run: Run[PlanT]) -> Result:
+        """Return what the method finds."""
