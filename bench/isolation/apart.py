@@ -15,8 +15,8 @@ import tempfile
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from splitopt.bench.isolation.boot import command
 from splitopt.bench.isolation.child import load_target
-from splitopt.bench.isolation.client import module_path
 from splitopt.bench.isolation.confine import confine, die_with_parent
 from splitopt.bench.store.environment import thread_variables
 from splitopt.instances.core.errors import InputError
@@ -24,10 +24,6 @@ from splitopt.instances.core.errors import InputError
 __all__ = ["ApartError", "apart", "main"]
 
 _LARGEST_ANSWER = 1 << 20
-_BOOT = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from splitopt.bench.isolation.apart import main; main()"
-)
 
 
 class ApartError(RuntimeError):
@@ -59,7 +55,7 @@ def apart(
     with tempfile.TemporaryDirectory(prefix="splitopt-apart-") as folder, _files() as files:
         answer, log = files
         process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _BOOT, json.dumps(module_path()), target],
+            command("splitopt.bench.isolation.apart", target),
             stdin=subprocess.PIPE,
             stdout=answer,
             stderr=log,
@@ -100,7 +96,7 @@ def main() -> None:
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 1)
-    function: Callable[[dict[str, Any]], dict[str, Any]] = load_target(sys.argv[2])
+    function: Callable[[dict[str, Any]], dict[str, Any]] = load_target(sys.argv[1])
     confine(
         {
             "cpu_limit_s": asked["limit_s"],

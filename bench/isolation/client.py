@@ -7,7 +7,6 @@ the run when it breaks one.
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import os
 import selectors
@@ -19,10 +18,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from splitopt.bench.isolation import wire
+from splitopt.bench.isolation.boot import command
 from splitopt.bench.isolation.process_tree import tree_cores, tree_memory_bytes
 from splitopt.bench.isolation.streams import Capture, Lines, Outcome, Watch, believed_s, hold_times
 from splitopt.bench.store.environment import thread_variables
@@ -30,7 +29,7 @@ from splitopt.instances.contract.method import Progress
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.kernels import announcement
 
-__all__ = ["Zygote", "ZygoteLostError", "module_path"]
+__all__ = ["Zygote", "ZygoteLostError"]
 
 # A run that has not begun to solve by then is killed: its instance or imports hang.
 SETUP_LIMIT_S = 120.0
@@ -38,42 +37,10 @@ SETUP_LIMIT_S = 120.0
 _EXIT_LIMIT_S = 10.0
 _MOST_POINTS = 10_000
 _BETWEEN_CORES_S = 0.05
-# Editable installs are found last of all: a splitopt.py of the current folder would come before.
-_BOOT = """
-import json, os, sys
-sys.path[:] = paths = json.loads(sys.argv[2])
-if paths[-1] == os.getcwd():
-    del sys.path[-1]
-    try:
-        import splitopt
-    except ImportError:
-        pass
-    sys.path.append(paths[-1])
-from splitopt.bench.isolation.zygote import main
-main()
-"""
 
 
 class ZygoteLostError(RuntimeError):
     """The process that runs are forked from died; the run in progress is lost."""
-
-
-def module_path() -> list[str]:
-    """Return where runs look for modules: where this process does, the current folder last.
-
-    It is there where a plugin was asked for, or where Python was started so as to look there. A
-    file called json.py in it takes nobody's place; one named in PYTHONPATH stays where it is.
-    """
-    # '' is the current folder; what import hooks put there need not be a path.
-    entries = [
-        os.path.abspath(entry) if entry == "" or Path(entry).exists() else entry  # noqa: PTH100
-        for entry in sys.path
-    ]
-    named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    here = Path.cwd()
-    if here in (Path(entry).resolve() for entry in named if entry):
-        return entries
-    return sorted(entries, key=lambda entry: Path(entry).resolve() == here)
 
 
 class Zygote:
@@ -100,11 +67,7 @@ class Zygote:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the zygote
         try:
             self._process = subprocess.Popen(
-                # -P: nothing of the current folder is imported before the path is set.
-                [
-                    *(sys.executable, "-P", "-c", _BOOT),
-                    *(str(theirs.fileno()), json.dumps(module_path())),
-                ],
+                command("splitopt.bench.isolation.zygote", str(theirs.fileno())),
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=self._log,

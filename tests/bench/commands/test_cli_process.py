@@ -330,7 +330,7 @@ def test_modules_of_the_current_folder_are_not_imported(tmp_path, plugin, where)
 @pytest.mark.parametrize("place", ["first", "named"])
 def test_the_current_folder_comes_last_unless_it_is_named(tmp_path, place):
     """As under ``python -c``, which puts it first; PYTHONPATH is the user's to order."""
-    code = "from splitopt.bench.isolation.client import module_path as p; print(p().index(HERE))"
+    code = "from splitopt.bench.isolation.boot import module_path as p; print(p().index(HERE))"
     here = str(tmp_path.resolve())
     path = os.pathsep.join([*([here] if place == "named" else []), *filter(None, sys.path)])
     done = subprocess.run(
