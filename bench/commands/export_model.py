@@ -89,4 +89,4 @@ def export(
             f"objective in units of {size['objective_unit']:.17g}{joules}; solvers also stop at "
             "absolute gaps (HiGHS 1e-6): set them to 0 for a proof"
         )
-        say(readers_of(linear=bool(size["linear"]), kind=kind))
+        say(readers_of(linear=bool(size.get("linear")), kind=kind))

@@ -176,11 +176,11 @@ def write(
         arrays = named(_in_unit(instance, unit))
         size = write_named(arrays, path, kind, "cift-flow", _said(instance, unit))
         return {**size, "objective_unit": unit, "linear": True}
-    from splitopt.formulations.solvers.pyomo import is_linear, write_model
+    from splitopt.formulations.solvers.pyomo import write_model
 
     model = build(instance, formulation, unit)
     size = write_model(model, path, kind, comment=_said(instance, model.objective_unit))
-    return {**size, "objective_unit": model.objective_unit, "linear": is_linear(model)}
+    return {**size, "objective_unit": model.objective_unit}
 
 
 def _said(instance: Instance, unit: float) -> str:

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
+
+import numpy as np
 
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.core.documents import read_bytes
@@ -227,69 +228,55 @@ def plan_of_solution(
         For names that the model does not have, integers that are far from whole, or values that
         are no plan: a solution of another model, or of this one cut short.
     """
-    model, columns = _model(instance, formulation)
-    values = _by_name(found, tuple(columns), source)
-    for name, value in values.items():
-        _, whole = columns[name]
-        if not math.isfinite(value) or (whole and abs(value - round(value)) > _WHOLE):
-            raise InputError(
-                source, f"{name} = {value!r}", "a whole number", "solve it with integers"
-            )
-    for name, (variable, whole) in columns.items():
-        value = values.get(name, 0.0)
-        variable.value = float(round(value)) if whole else value
     try:
-        if isinstance(instance, CiftInstance):
-            from splitopt.formulations.cift.pyomo import models as cift
+        if formulation == "flow" and isinstance(instance, CiftInstance):
+            return _flow_plan(instance, found, source)
+        return _pyomo_plan(instance, formulation, found, source)
+    except (KeyError, StopIteration, IndexError, ZeroDivisionError):
+        pass
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+    raise InputError(
+        source,
+        "values that are no plan",
+        f"a solution of {formulation} of {instance.name}",
+        "check that the file is whole and of this model",
+    )
 
-            return cift.plan_of(model, instance, formulation)
-        from splitopt.formulations.mepra.pyomo import models as mepra
 
-        return mepra.plan_of(model, instance)
-    except (KeyError, StopIteration, IndexError, ZeroDivisionError, ValueError):
-        raise InputError(
-            source,
-            "values that are no plan",
-            f"a solution of {formulation} of {instance.name}",
-            "check that the file is whole and of this model",
-        ) from None
+def _flow_plan(instance: CiftInstance, found: SolutionFile, source: str) -> Plan:
+    """Return the plan of a flow, without Pyomo."""
+    from splitopt.formulations.cift.pyomo import flow_rows
+
+    written = flow_rows.written(instance)
+    names = flow_rows.column_names(written)
+    values = _by_name(found, dict.fromkeys(names, True), source)
+    taken = np.array([values.get(name, 0.0) for name in names])
+    return flow_rows.plan(instance, written.chosen(taken))
 
 
-def _model(instance: Instance, formulation: str) -> tuple[Any, dict[str, tuple[Any, bool]]]:
-    """Return a model to read a plan from, and its variables by name with whether they are whole."""
-    if formulation == "flow" and isinstance(instance, CiftInstance):
-        # Without Pyomo: variables that hold a value and no more.
-        from splitopt.formulations.cift.pyomo.flow_rows import columns, read
-
-        every, steps = read(instance)
-        held: dict[str, dict[Any, Any]] = {}
-        named = {}
-        for variable, found in columns(every, steps).items():
-            held[variable] = {
-                key if len(key) > 1 else key[0]: SimpleNamespace(value=0.0) for key in found
-            }
-            for key, cell in zip(found, held[variable].values(), strict=True):
-                named[f"{variable}_{'_'.join(map(str, key))}"] = (cell, True)
-        return SimpleNamespace(**held), named
-    from splitopt.bench.methods.exporting import build
+def _pyomo_plan(instance: Instance, formulation: str, found: SolutionFile, source: str) -> Plan:
+    from splitopt.bench.methods.exporting import build, read_back
     from splitopt.formulations.solvers.pyomo import columns_by_name
 
     model = build(instance, formulation)
-    return model, {
-        name: (variable, not variable.is_continuous())
-        for name, variable in columns_by_name(model).items()
-    }
+    columns = columns_by_name(model)
+    whole = {name: not variable.is_continuous() for name, variable in columns.items()}
+    values = _by_name(found, whole, source)
+    for name, variable in columns.items():
+        variable.set_value(values.get(name, 0.0), skip_validation=True)
+    return read_back(model, instance, formulation)
 
 
-def _by_name(found: SolutionFile, names: tuple[str, ...], source: str) -> dict[str, float]:
-    numbered = [name for name in found.values if name.startswith("#")]
-    if numbered:
+def _by_name(found: SolutionFile, columns: Mapping[str, bool], source: str) -> dict[str, float]:
+    """Return the values by name, those of whole columns rounded; `columns` says which are whole."""
+    if any(name.startswith("#") for name in found.values):
         raise InputError(
             source, "columns by number", "columns by name", "write it by glpsol -o FILE"
         )
     # Of writers: columns that carry a constant of the objective.
-    known = set(names)
-    unknown = sorted(found.values.keys() - known - {"constant", "ONE_VAR_CONSTANT"})
+    unknown = sorted(found.values.keys() - columns.keys() - {"constant", "ONE_VAR_CONSTANT"})
     if unknown:
         raise InputError(
             source,
@@ -297,4 +284,12 @@ def _by_name(found: SolutionFile, names: tuple[str, ...], source: str) -> dict[s
             "names of this model's columns",
             "name the instance and the formulation that the model was exported from",
         )
-    return {name: value for name, value in found.values.items() if name in known}
+    values = {name: value for name, value in found.values.items() if name in columns}
+    for name, value in values.items():
+        if not math.isfinite(value) or (columns[name] and abs(value - round(value)) > _WHOLE):
+            raise InputError(
+                source, f"{name} = {value!r}", "a whole number", "solve it with integers"
+            )
+        if columns[name]:
+            values[name] = float(round(value))
+    return values

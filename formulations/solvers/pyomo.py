@@ -22,8 +22,6 @@ __all__ = [
     "chosen",
     "columns_by_name",
     "compiled",
-    "is_linear",
-    "raise_values",
     "stated",
     "write_model",
 ]
@@ -87,14 +85,6 @@ def _arrays(form: Any) -> SparseModel:
     )
 
 
-def raise_values(model: Any, columns: list[Any], values: Floats) -> None:
-    """Give every variable of the model its value; those in no row or cost become zero."""
-    for data in model.component_data_objects(pyo.Var, descend_into=True):
-        data.set_value(None, skip_validation=True)
-    for data, value in zip(columns, values.tolist(), strict=True):
-        data.set_value(value, skip_validation=True)
-
-
 class _Labels:
     """Names of a model's parts that every reader takes, the same each time it is built."""
 
@@ -117,15 +107,6 @@ def columns_by_name(model: Any) -> dict[str, Any]:
     return {label(v): v for v in model.component_data_objects(pyo.Var, descend_into=True)}
 
 
-def is_linear(model: Any) -> bool:
-    """Return whether objective and constraints are linear."""
-    parts = model.component_data_objects(
-        (pyo.Objective, pyo.Constraint), active=True, descend_into=True
-    )
-    # The objective's expression and a constraint's body.
-    return all(getattr(p, "body", p.expr).polynomial_degree() in (0, 1) for p in parts)
-
-
 def _named(model: Any) -> NamedModel | None:
     """Return a linear model with its names, None where it is not linear."""
     try:
@@ -144,6 +125,8 @@ def _named(model: Any) -> NamedModel | None:
 def write_model(model: Any, path: Path, kind: str, *, comment: str = "") -> dict[str, int]:
     """Write a model to `path` in one step, in a format of `WRITERS`; return its size.
 
+    Of LP and MPS files it says as well whether they are linear.
+
     LP and MPS files begin with `comment` and name the model's parts as `plain` does; NL files have
     neither. Linear models are written by `splitopt.formulations.solvers.files`, others by Pyomo.
     """
@@ -151,7 +134,7 @@ def write_model(model: Any, path: Path, kind: str, *, comment: str = "") -> dict
         raise ValueError(f"{kind} is none of {WRITERS}")
     named = _named(model) if kind in _COMMENT else None
     if named is not None:
-        return write_named(named, path, kind, model.name, comment)
+        return write_named(named, path, kind, model.name, comment) | {"linear": True}
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / f"model.{kind}"
         labels = {} if kind == "nl" else {"labeler": _Labels(model)}
@@ -168,6 +151,7 @@ def write_model(model: Any, path: Path, kind: str, *, comment: str = "") -> dict
     rows = model.component_data_objects(pyo.Constraint, active=True, descend_into=True)
     variables = list(model.component_data_objects(pyo.Var, descend_into=True))
     return {
+        **({"linear": False} if kind in _COMMENT else {}),
         "rows": sum(1 for _ in rows),
         "columns": len(variables),
         "integers": sum(not v.is_continuous() for v in variables),

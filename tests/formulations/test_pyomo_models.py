@@ -26,7 +26,7 @@ from splitopt.formulations.cift.pyomo.data import least_energy_j
 from splitopt.formulations.mepra.pyomo import models as pyomo_mepra
 from splitopt.formulations.solvers.highs import load as load_highs
 from splitopt.formulations.solvers.highs import solve as solve_highs
-from splitopt.formulations.solvers.pyomo import compiled, raise_values, write_model
+from splitopt.formulations.solvers.pyomo import compiled, write_model
 from splitopt.instances import library
 from splitopt.instances.cift.model import (
     CiftInstance,
@@ -254,7 +254,7 @@ def test_arrays_are_what_pyomo_makes_of_the_disjuncts(name, transformation):
     assert found == by_meaning(of_pyomo, [meant[id(v)] for v in variables])
 
 
-@pytest.mark.parametrize("formulation", pyomo_cift.FORMULATIONS)
+@pytest.mark.parametrize("formulation", ["flow", "gdp-bigm", "gdp-hull"])
 def test_plans_are_read_from_arrays(formulation):
     instance = tiny("cift-tiny-both")
     arrays, read = pyomo_cift.arrays(instance, formulation)
@@ -283,7 +283,8 @@ def test_a_solution_is_read_back_as_a_plan(formulation):
     model = pyomo_cift.model(instance, formulation)
     arrays, columns = compiled(model)
     values = solve_highs(load_highs(arrays), time_limit_s=20, relative_gap=1e-7, support=50).values
-    raise_values(model, columns, values)
+    for variable, value in zip(columns, values.tolist(), strict=True):
+        variable.set_value(value, skip_validation=True)
     plan = pyomo_cift.plan_of(model, instance, formulation)
     assert check(instance, plan) == []
     assert evaluate(instance, plan).objective == pytest.approx(optimum(instance), rel=1e-6)

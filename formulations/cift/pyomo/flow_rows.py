@@ -6,7 +6,6 @@ Without Pyomo: what is written to a file needs no model of it.
 from __future__ import annotations
 
 import itertools
-import math
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -27,7 +26,6 @@ from splitopt.formulations.solvers.files import NamedModel
 from splitopt.formulations.solvers.highs import SparseModel
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan, Stop
-from splitopt.instances.core.exact import rational
 
 __all__ = [
     "Term",
@@ -69,16 +67,13 @@ class Steps:
             self._hops(g)
 
     def _hosts(self, instance: CiftInstance, g: Chain) -> None:
-        # Memory in whole parts of a byte: exact, and quicker than fractions.
-        parts = math.lcm(*(held.denominator for held in g.held))
-        held = [int(bytes_ * parts) for bytes_ in g.held]
+        held, rooms = g.memory(instance)
         for n in g.nodes:
             speeds = levels(instance.nodes[n])
-            room = math.floor(rational(instance.nodes[n].memory_bytes) * parts)
             for i in range(g.blocks if n != g.source else 1):
                 self.skip.append((g.index, i, n))
                 for j in range(i + 1, g.blocks + 1):
-                    if sum(held[i:j]) > room:
+                    if sum(held[i:j]) > rooms[n]:
                         break
                     w = g.work(i, j)
                     for level, (f, joules) in speeds.items():
@@ -243,12 +238,16 @@ def named(instance: CiftInstance) -> NamedModel:
         As `flow.model`.
     """
     found, rows = _arrays(instance)
-    columns = (
+    return NamedModel(found.model, column_names(found), rows)
+
+
+def column_names(found: Written) -> tuple[str, ...]:
+    """Return the names of the columns in files."""
+    return tuple(
         f"{variable}_{'_'.join(map(str, key))}"
         for variable, keys in found.columns.items()
         for key in keys
     )
-    return NamedModel(found.model, tuple(columns), rows)
 
 
 def plan(instance: CiftInstance, chosen: Mapping[str, Iterable[Key]]) -> CiftPlan:

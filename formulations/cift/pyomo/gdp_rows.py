@@ -182,12 +182,7 @@ class _Draft:
         self.joules: dict[int, float] = {}
         self.seconds: dict[str, dict[int, float]] = {p: {} for p in PHASES}
         self.ruled_out: dict[int, None] = {}
-        # Memory in whole parts of a byte: exact, and quicker than fractions.
-        parts = math.lcm(*(held.denominator for held in g.held))
-        self.held = [int(bytes_ * parts) for bytes_ in g.held]
-        self.room = {
-            n: math.floor(rational(program.instance.nodes[n].memory_bytes) * parts) for n in g.nodes
-        }
+        self.held, self.room = g.memory(program.instance)
         self._collect()
 
     def _collect(self) -> None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -83,35 +83,21 @@ def model(instance: CiftInstance, formulation: str) -> Any:
     raise ValueError(f"{formulation} is none of {FORMULATIONS}")
 
 
-def arrays(instance: CiftInstance, formulation: str) -> tuple[SparseModel, Read]:
-    """Return a formulation as arrays, and what reads the plan of a solution.
+def arrays(
+    instance: CiftInstance, formulation: Literal["flow", "gdp-bigm", "gdp-hull"]
+) -> tuple[SparseModel, Read]:
+    """Return a formulation that is a method as arrays, and what reads the plan of a solution.
 
-    Those that are methods are written without Pyomo, which takes most of the time of small
-    solves; tests hold them to the Pyomo model, row for row.
+    Written without Pyomo, which takes most of the time of small solves; tests hold the arrays to
+    the Pyomo model, row for row.
     """
     plan: Callable[[CiftInstance, Mapping[str, Iterable[Key]]], CiftPlan]
     if formulation == "flow":
         written, plan = flow_rows.written(instance), flow_rows.plan
-    elif formulation == "gdp-bigm":
-        written, plan = gdp_rows.written(instance, "bigm"), gdp_rows.plan
-    elif formulation == "gdp-hull":
-        written, plan = gdp_rows.written(instance, "hull"), gdp_rows.plan
     else:
-        return _compiled(instance, formulation)
+        how: Literal["bigm", "hull"] = "bigm" if formulation == "gdp-bigm" else "hull"
+        written, plan = gdp_rows.written(instance, how), gdp_rows.plan
     return written.model, lambda values: plan(instance, written.chosen(values))
-
-
-def _compiled(instance: CiftInstance, formulation: str) -> tuple[SparseModel, Read]:
-    from splitopt.formulations.solvers.pyomo import compiled, raise_values
-
-    m = model(instance, formulation)
-    found, columns = compiled(m)
-
-    def read(values: Floats) -> CiftPlan:
-        raise_values(m, columns, values)
-        return plan_of(m, instance, formulation)
-
-    return found, read
 
 
 def plan_of(m: Any, instance: CiftInstance, formulation: str) -> CiftPlan:
@@ -133,7 +119,7 @@ class PyomoCift(ListedSpeeds):
     A start is kept as the best plan so far; it is not given to HiGHS.
     """
 
-    def __init__(self, name: str, formulation: str) -> None:
+    def __init__(self, name: str, formulation: Literal["flow", "gdp-bigm", "gdp-hull"]) -> None:
         self.name = name
         self.formulation = formulation
 
