@@ -35,5 +35,5 @@ def rows_of(spec: runner.RunSpec, out: Path, *, jobs: int = 1) -> list[Row]:
         first = summary.contradictions[0]
         raise RuntimeError(f"{first.instance_name}: {first.method}: {first.statement}")
     keys = {run.key for run in runner.plan(spec, out, jobs=jobs)}
-    with Store(out) as store:
+    with Store(out, readonly=True) as store:
         return [row for row in store.rows(heavy=False) if row.key in keys]

@@ -79,12 +79,12 @@ def phase_optimum(
     # Hosts with lists first: labels run over them, the others choose last.
     hosts = nodes.size
     place = np.empty(hosts, np.int64)
-    listed = 0
+    filled = 0
     for lists in (True, False):
         for k in range(hosts):
             if net.listed[nodes[k]] == lists:
-                place[listed] = k
-                listed += 1
+                place[filled] = k
+                filled += 1
     given, works_given = nodes, works
     nodes, works = np.empty(hosts, np.int64), np.empty(hosts)
     for k in range(hosts):
