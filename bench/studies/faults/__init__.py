@@ -1,0 +1,1 @@
+"""What a campaign survives: attacks, each tried and told."""
