@@ -310,7 +310,31 @@ def method_of(entry: Entry):
     """Return the method of an entry, from the modules that are imported now."""
     module, _, attribute = entry.target.partition(":")
     found = getattr(importlib.import_module(module), attribute)
-    return found(entry.name, "assignment") if entry in DOORS else found
+    if entry not in DOORS:
+        return found
+    method = found(entry.name, "flow")
+    method.search = functools.partial(searched, importlib.import_module(module))
+    return method
+
+
+def searched(models, best, chosen, seed):
+    """Solve the assignment model that Pyomo builds, and read its plan."""
+    pyomo = importlib.import_module("splitopt.formulations.solvers.pyomo")
+    milp = importlib.import_module("splitopt.formulations.cift.milp")
+    model = models.model(best.instance, "assignment")
+    arrays, columns = pyomo.compiled(model)
+
+    def read(values):
+        for variable in model.component_data_objects(pyomo.pyo.Var, descend_into=True):
+            variable.set_value(0.0)
+        for variable, value in zip(columns, values.tolist(), strict=True):
+            variable.set_value(value, skip_validation=True)
+        plan = models.plan_of(model, best.instance, "assignment")
+        return plan, np.flatnonzero(arrays.integer & (values > 0.5))
+
+    return milp.prove(
+        best, arrays, scale=1.0, read=read, support=100, seed=seed, start=lambda: None
+    )
 
 
 def users(module: str) -> list[Entry]:
