@@ -155,7 +155,8 @@ def _value(engine: Any) -> float | None:
 def _relaxed(engine: Any, integer: Sequence[int]) -> float | None:
     import highspy
 
-    kinds = [engine.getLp().integrality_[column] for column in integer]
+    every = engine.getLp().integrality_  # once: each call copies the model
+    kinds = [every[column] for column in integer]
     for column in integer:
         engine.changeColIntegrality(column, highspy.HighsVarType.kContinuous)
     found = _value(engine)

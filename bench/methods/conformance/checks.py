@@ -35,6 +35,8 @@ __all__ = ["CHECKS", "Check", "names_of", "solve", "supported", "switches"]
 # Far more than any method needs here; learners and heuristics may use all they are given.
 EXACT_LIMIT_S = 60.0
 OTHER_LIMIT_S = 5.0
+# What a switch turns off may leave tens of millions of labels; a limit keeps a method to its word.
+SWITCHED_LIMIT_S = 10.0
 _FEW = 3
 
 
@@ -173,7 +175,7 @@ def switched(subject: Subject, options: Mapping[str, object], name: str) -> None
     if not support(subject, name):
         return
     instance = case(subject.problem, name)
-    result = solve(subject, instance, options=options)
+    result = solve(subject, instance, limit=SWITCHED_LIMIT_S, options=options)
     hold_to_its_word(subject, instance, result)
     optimum = optimum_of(instance)
     if (
