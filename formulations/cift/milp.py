@@ -55,6 +55,7 @@ def prove(
     start: Callable[[], Floats | None],
     refine: Callable[[], list[Row]] = list,
     cutoff: float = math.inf,
+    probing: bool = True,
 ) -> Result:
     """Solve `model` and return the result; `best` is kept up to date.
 
@@ -78,6 +79,8 @@ def prove(
         for all plans), none to end.
     cutoff
         The bound on what the model leaves out, J.
+    probing
+        As of `splitopt.formulations.solvers.highs.load`.
 
     Notes
     -----
@@ -88,7 +91,7 @@ def prove(
     began = best.recorder.elapsed_s
     model = model.tidied()
     try:
-        highs = load(model, threads=best.budget.threads, seed=seed)
+        highs = load(model, threads=best.budget.threads, seed=seed, probing=probing)
     except ModelRefusedError as error:
         best.refuse(str(error))
         return best.claim(Termination.LIMIT)

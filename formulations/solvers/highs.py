@@ -49,6 +49,7 @@ ROW_TOLERANCE = 1e-9
 COST_TOLERANCE = 1e-7
 WIDE = 1 + 10 * ROW_TOLERANCE
 UNSEEN = ROW_TOLERANCE / 10
+_PROBING = 1 << 15  # its bit in HiGHS's presolve_rule_off
 
 Ended = Literal["solved", "infeasible", "time", "failed"]
 
@@ -188,8 +189,11 @@ def _quiet_highs() -> Any:
     return highspy.Highs()
 
 
-def load(model: SparseModel, *, threads: int = 1, seed: int = 0) -> Any:
+def load(model: SparseModel, *, threads: int = 1, seed: int = 0, probing: bool = True) -> Any:
     """Return a silent ``highspy.Highs`` that holds `model`.
+
+    Without `probing`, its presolve does not try what follows from each binary, for which HiGHS
+    1.16 does not look at the clock.
 
     Raises
     ------
@@ -225,6 +229,7 @@ def load(model: SparseModel, *, threads: int = 1, seed: int = 0) -> Any:
         ("mip_feasibility_tolerance", ROW_TOLERANCE),
         ("dual_feasibility_tolerance", COST_TOLERANCE),
         ("mip_abs_gap", 0.0),
+        ("presolve_rule_off", 0 if probing else _PROBING),
     ):
         highs.setOptionValue(name, setting)
     if highs.passModel(lp) == highspy.HighsStatus.kError:

@@ -159,6 +159,8 @@ class PyomoCift(ListedSpeeds):
             support=2 + most + 8 * len(instance.nodes),
             seed=seed,
             start=lambda: None,
+            # Of the hull's many binaries it takes most of the time, and runs past the limit.
+            probing=self.formulation != "gdp-hull",
         )
 
 
