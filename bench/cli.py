@@ -5,7 +5,7 @@ imports numpy or a solver before it has work to do, so that ``--help``, ``list``
 answer at once.
 
 Exit codes: 0 for a run that ended in order (a proof of infeasibility is one), 2 for bad input, 130
-when interrupted, 1 for anything else.
+when interrupted (143 by SIGTERM, 129 by SIGHUP), 1 for anything else.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from typing import Any, NoReturn
 
 import click
 
+from splitopt.bench.commands.signals import interruption, listen
 from splitopt.instances.core.errors import InputError, InputErrors
 from splitopt.instances.core.printable import printable
 
 __all__ = ["LazyGroup", "cli", "main"]
 
 BAD_INPUT = 2
-INTERRUPTED = 130
 _MOST_ERRORS = 20  # lines of one file's errors
 # What figures are called by those who type them.
 _OPTIONS = {
@@ -142,8 +142,9 @@ class LazyGroup(click.Group):
             click.echo(printable(f"splitopt: error: {_line(error)}"), err=True)
             sys.exit(error.exit_code)
         except click.Abort:
-            click.echo("splitopt: interrupted", err=True)
-            sys.exit(INTERRUPTED)
+            said, code = interruption()
+            click.echo(said, err=True)
+            sys.exit(code)
         # An exit code, or what a command returned, which is nothing.
         sys.exit(code if isinstance(code, int) else 0)
 
@@ -158,7 +159,8 @@ class LazyGroup(click.Group):
                 lines.append(f"splitopt: error: and {len(several) - len(lines)} more")
             _stop(ctx, lines, BAD_INPUT)
         except KeyboardInterrupt:
-            _stop(ctx, ["splitopt: interrupted"], INTERRUPTED)
+            said, code = interruption()
+            _stop(ctx, [said], code)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except OSError as error:
@@ -218,7 +220,8 @@ splitopt COMMAND --help has examples of each command.
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     help=_HELP,
-    epilog="Exit codes: 0 ended in order, 2 bad input, 130 interrupted, 1 anything else.",
+    epilog="Exit codes: 0 ended in order, 2 bad input, 130 interrupted (143 by SIGTERM), "
+    "1 anything else.",
 )
 @click.version_option(package_name="splitopt", prog_name="splitopt")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
@@ -228,6 +231,7 @@ def cli(debug: bool) -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit."""
+    listen()
     cli(prog_name="splitopt")
     sys.exit(0)
 

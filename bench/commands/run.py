@@ -19,13 +19,13 @@ from splitopt.bench.commands.selection import (
     select_instances,
     select_methods,
 )
+from splitopt.bench.commands.signals import interruption
 
 if TYPE_CHECKING:
     from splitopt.bench.runs.cluster.spec import ClusterSpec
     from splitopt.bench.runs.runner import RunPlan, RunSummary
 
 FAILED = 1
-INTERRUPTED = 130
 
 
 @click.command(
@@ -39,8 +39,9 @@ Examples:
 \b
 The same command again does what is left and nothing twice. Exit code 0: everything was done and
 nothing contradicts anything. 1: two results contradict each other, the judge refutes a claim, or
-every run crashed or was killed. 2: bad input; no results are left behind. 130: interrupted; what
-was done is kept.
+every run crashed or was killed; or the machine has no room or no process for runs, or the results
+were removed meanwhile: what was done is kept. 2: bad input; no results are left behind. 130:
+interrupted by Ctrl-C, 143: by SIGTERM, 129: by SIGHUP; what was done is kept.
 """
 )
 @click.argument(
@@ -165,8 +166,9 @@ def run(
     else:
         _tell(summary)
     if summary.interrupted:
-        note("splitopt: interrupted; go on with: splitopt " + shlex.join(sys.argv[1:]))
-        ctx.exit(INTERRUPTED)
+        said, code = interruption()
+        note(f"{said}; go on with: splitopt " + shlex.join(sys.argv[1:]))
+        ctx.exit(code)
     if not summary.ok:
         ctx.exit(FAILED)
 

@@ -20,13 +20,13 @@ from splitopt.bench.commands.arguments import (
 )
 from splitopt.bench.commands.output import check_writable, echo_json, figure, json_option, note, say
 from splitopt.bench.commands.selection import read_bytes_limit
+from splitopt.bench.commands.signals import NUMBERS, hear, interruption
 
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance, Plan, Result
     from splitopt.instances.core.violations import Violation
 
 FAILED = 1
-INTERRUPTED = 130
 IN_ORDER = ("solved", "time", "limit")
 
 
@@ -41,8 +41,8 @@ Examples:
 guarantee, violations, runtime_s, plan. What is unknown is null.
 \b
 Exit code 0: ended in order, at the time limit or with a proof of infeasibility too. 1: crashed,
-killed, out of memory, or the judge refutes what the method claims. 2: bad input. 130: Ctrl-C;
-the last incumbent and bound that the method had sent are judged and printed.
+killed, out of memory, or the judge refutes what the method claims. 2: bad input. 130: Ctrl-C, 143:
+SIGTERM; the last incumbent and bound that the method had sent are judged and printed.
 """
 )
 @click.argument("instance", type=InstanceName())
@@ -148,8 +148,9 @@ def solve(
         elif not as_json:
             say(f"plan         {out}")
     if stop.is_set():
-        note("splitopt: interrupted")
-        ctx.exit(INTERRUPTED)
+        said, code = interruption()
+        note(said)
+        ctx.exit(code)
     detail = result.statistics.get("detail")
     if str(result.termination) not in IN_ORDER or result.statistics.get("verdict") == "wrong":
         note(f"splitopt: {method} did not end in order ({result.termination}): {detail}")
@@ -158,18 +159,23 @@ def solve(
 
 @contextlib.contextmanager
 def _stopped_by_interrupt() -> Iterator[threading.Event]:
-    """Yield an event that the first Ctrl-C sets; a second one ends the command at once."""
+    """Yield an event that the first signal to stop sets; a second one ends the command at once."""
     stop = threading.Event()
 
-    def hear(number: int, frame: object) -> None:
+    def on_signal(number: int, frame: object) -> None:
+        hear(number)
         stop.set()
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before[number])
 
-    before = signal.signal(signal.SIGINT, hear)
+    before = {number: signal.getsignal(number) for number in NUMBERS}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, on_signal)
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _check_method(

@@ -18,6 +18,7 @@ from typing import Any
 from splitopt.bench.isolation.boot import command
 from splitopt.bench.isolation.child import load_target
 from splitopt.bench.isolation.confine import confine, die_with_parent
+from splitopt.bench.isolation.scratch import scratch
 from splitopt.bench.store.environment import thread_variables
 from splitopt.instances.core.errors import InputError
 
@@ -52,7 +53,7 @@ def apart(
         As the function raised it.
     """
     asked = {"request": dict(request), "limit_s": limit_s, "memory_bytes": memory_bytes}
-    with tempfile.TemporaryDirectory(prefix="splitopt-apart-") as folder, _files() as files:
+    with scratch() as folder, _files() as files:
         answer, log = files
         process = subprocess.Popen(
             command("splitopt.bench.isolation.apart", target),

@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from splitopt.bench.isolation.machine import lacking
 from splitopt.bench.isolation.source import source_hash
 from splitopt.instances.contract.method import Budget, Guarantee, Progress, Result, read_options
 from splitopt.instances.core import kernels
@@ -157,7 +158,8 @@ def _guarded(work: Callable[[], None], send: Send) -> None:
     except BaseException as error:  # whatever a method raises must come back by name
         traceback.print_exc()
         line = " ".join(str(error).split())[:_TEXT]
-        send({"kind": "error", "type": type(error).__name__, "message": line})
+        lacks = {"lacking": lacking(error)}
+        send({"kind": "error", "type": type(error).__name__, "message": line, **lacks})
 
 
 def _version(method: Any, target: str) -> str | None:

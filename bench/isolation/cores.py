@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-__all__ = ["assigned_cores"]
+__all__ = ["assigned_cores", "lock_folder", "lock_in"]
 
 
 def _own_folder(path: Path) -> int:
@@ -32,25 +32,40 @@ def _own_folder(path: Path) -> int:
     return folder
 
 
-def _lock(core: int) -> IO[bytes] | None:
-    """Return an open file that holds the lock of a core, None when another run has it.
+def lock_folder() -> int:
+    """Return a descriptor of the folder with the locks of this user on this machine.
+
+    Raises
+    ------
+    OSError
+        When it cannot be had, or is open to others.
+    """
+    return _own_folder(Path(tempfile.gettempdir()) / f"splitopt-cores-{os.getuid()}")
+
+
+def lock_in(folder: int, name: str) -> IO[bytes] | None:
+    """Return an open file that holds a lock of that name, None when another run has it.
 
     The lock goes with the process that holds it, however that ends.
     """
     import fcntl
 
-    folder = _own_folder(Path(tempfile.gettempdir()) / f"splitopt-cores-{os.getuid()}")
-    try:
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        stream = os.fdopen(os.open(str(core), flags, 0o600, dir_fd=folder), "r+b")
-    finally:
-        os.close(folder)
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    stream = os.fdopen(os.open(name, flags, 0o600, dir_fd=folder), "r+b")
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         stream.close()
         return None
     return stream
+
+
+def _lock(core: int) -> IO[bytes] | None:
+    folder = lock_folder()
+    try:
+        return lock_in(folder, str(core))
+    finally:
+        os.close(folder)
 
 
 @contextlib.contextmanager

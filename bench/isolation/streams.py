@@ -105,6 +105,13 @@ class Outcome:
         Whether the run's own clock was too far from the one outside for its times to count.
     exit_status
         As `os.wait4` gives it; None when the run was never started.
+    ready
+        Whether its process got as far as to run code of the method's.
+    unwatched_s
+        Seconds, before the result came, in which the runner should have looked and was not
+        scheduled.
+    runs_beside
+        The most other runs that were seen at work on this machine; None where that is not known.
     """
 
     message: dict[str, Any] | None = None
@@ -115,7 +122,10 @@ class Outcome:
     killed_because: str | None = None
     failed: str | None = None
     exit_status: int | None = None
+    ready: bool = False
     started: bool = False
+    unwatched_s: float = 0.0
+    runs_beside: int | None = None
     solve_wall_s: float | None = None
     reading_s: float = 0.0
     clock_denied: bool = False

@@ -17,13 +17,15 @@ import shutil
 import signal
 import socket
 import sys
-import tempfile
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
 from splitopt.bench.isolation import child, wire
 from splitopt.bench.isolation.confine import become_subreaper, confine, die_with_parent
+from splitopt.bench.isolation.machine import look
+from splitopt.bench.isolation.scratch import make_scratch
 from splitopt.bench.isolation.source import source_hash
 from splitopt.bench.store.sources import load_instance
 from splitopt.instances.core import kernels
@@ -76,6 +78,8 @@ class Zygote:
             message, descriptors = got
             if message["op"] in ("solve", "probe"):
                 self._fork(message, descriptors)
+            elif message["op"] == "look":
+                wire.send(self._control, self._look())
             elif message["op"] == "preload":
                 from splitopt.bench.isolation.preload import preload
 
@@ -102,43 +106,48 @@ class Zygote:
             self._instance = (key, instance)
         return self._instance[1]
 
-    def _fork(self, request: dict[str, Any], descriptors: list[int]) -> None:
+    def _look(self) -> dict[str, Any]:
         try:
-            instance = scratch = None
+            look()
+        except (OSError, MemoryError) as error:
+            return {"lacking": _said(error)}
+        return {"lacking": None}
+
+    def _fork(self, request: dict[str, Any], descriptors: list[int]) -> None:
+        zygote = os.getpid()
+        instance = scratch = lock = None
+        try:
             if request["op"] == "solve":
                 instance = self._load(request)
                 source = request["source"]
                 if source is not None and source_hash(request["target"]) != source:
                     raise SourceChangedError(request["target"])
-                scratch = tempfile.mkdtemp(prefix="splitopt-run-")
+                scratch, lock = make_scratch()
+            request["scratch"] = scratch
+            pid = os.fork()
         except Exception as error:
-            for descriptor in descriptors:
-                os.close(descriptor)
-            changed = isinstance(error, SourceChangedError)
-            said = " ".join(str(error).split())[:2000]
-            wire.send(self._control, {"failed": said, "changed": changed})
+            _clear(scratch, [*descriptors, *([] if lock is None else [lock])])
+            wire.send(self._control, _refusal(error))
             return
-        zygote = os.getpid()
-        request["scratch"] = scratch
-        pid = os.fork()
         if pid == 0:
             code = 70
             try:
                 self._control.close()
                 code = _child(request, instance, descriptors, zygote)
+            except BaseException:
+                traceback.print_exc()
+                raise
             finally:
                 # No handlers at exit, no destructors: what they do is no part of the run.
                 os._exit(code)
         try:
-            for descriptor in descriptors:
-                os.close(descriptor)
+            _clear(None, descriptors)
             # The runner removes the folder too, should this process die.
             wire.send(self._control, {"pid": pid, "scratch": scratch})
             self._wait(pid)
         finally:
             _sweep()
-            if scratch is not None:
-                shutil.rmtree(scratch, ignore_errors=True)
+            _clear(scratch, [] if lock is None else [lock])
 
     def _wait(self, pid: int) -> None:
         while True:
@@ -166,6 +175,26 @@ class Zygote:
         )
 
 
+def _clear(scratch: str | None, descriptors: list[int]) -> None:
+    if scratch is not None:
+        shutil.rmtree(scratch, ignore_errors=True)
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def _refusal(error: Exception) -> dict[str, Any]:
+    """Return what is told of a run that did not come to be: never its method's fault."""
+    if isinstance(error, SourceChangedError):
+        return {"changed": True}
+    if isinstance(error, InputError):
+        return {"input": [error.field, str(error.value), error.allowed, error.remedy]}
+    return {"lacking": _said(error)}
+
+
+def _said(error: BaseException) -> str:
+    return " ".join(str(error).split())[:2000] or type(error).__name__
+
+
 def _sweep() -> float:
     """Kill and reap everything that is left; return the processor time it had used."""
     cpu_time_s = 0.0
@@ -187,7 +216,8 @@ def _sweep() -> float:
 def _child(request: dict[str, Any], instance: Any, descriptors: list[int], zygote: int) -> int:
     results, output, errors = descriptors
     signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     os.setsid()
     mortal = die_with_parent()
     if os.getppid() != zygote:
@@ -222,7 +252,9 @@ def main() -> None:
     """Serve the socket whose descriptor is the first argument."""
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the runner's to handle
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # The runner's to handle: batch systems send them to all processes of a job.
+        signal.signal(number, signal.SIG_IGN)
     wire.send(control, {"hello": os.getpid()})
     # When the runner dies the socket says so, in a read or in a write.
     with contextlib.suppress(ConnectionError):

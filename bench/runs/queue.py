@@ -15,7 +15,7 @@ from splitopt.bench.store.store import Claim, Store
 
 __all__ = ["EventKind", "RunEvent", "RunQueue"]
 
-EventKind = Literal["planned", "started", "finished", "waiting"]
+EventKind = Literal["planned", "started", "finished", "waiting", "again"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,16 @@ class RunEvent:
     ----------
     kind
         ``planned`` once, then ``started`` and ``finished`` for each run; ``waiting`` when all
-        that is left is in the hands of another runner, or when no worker is there yet.
+        that is left is in the hands of another runner, or when no worker is there yet; ``again``
+        when a run is done once more, since the machine and not its method failed.
     done, total
         Runs stored, of those planned.
     run, row
         The run, and its row once it is finished.
     remaining_s
         Estimate of the seconds left; None until the first run is finished.
+    why
+        What is waited for, or why a run is done again.
     """
 
     kind: EventKind
@@ -41,6 +44,7 @@ class RunEvent:
     run: PlannedRun | None = None
     row: Row | None = None
     remaining_s: float | None = None
+    why: str | None = None
 
 
 class RunQueue:

@@ -227,5 +227,6 @@ def _row(
         cluster=circumstances.cluster,
         method_source=run.source,
         method_version=run.version,
+        runs_beside=outcome.runs_beside,
     )
     return row, judgement

@@ -166,7 +166,9 @@ def run_set(
     InputError
         For a selection that does not exist; before any run.
     StoreError
-        When the store cannot be written; what it holds is whole.
+        When the store cannot be written; what it holds is whole. Or when it was removed.
+    MachineError
+        When this machine cannot do runs; what was stored is kept.
     ClusterError
         When the cluster is lost; what was stored is kept.
     """
@@ -205,6 +207,7 @@ def run_set(
 
             work = ClusterWork(queue, chosen, cluster, tuple(spec.plugins))
         work.go()
+        store.require_there()
         hashes = {run.instance_hash for run in chosen}
         rows = [row for row in store.rows(heavy=False) if row.instance_hash in hashes]
         keys = {run.key for run in chosen}

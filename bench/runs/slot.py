@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from splitopt.bench.isolation.client import Zygote, ZygoteLostError
+from splitopt.bench.isolation.client import Zygote
+from splitopt.bench.isolation.endings import classify, solve_time_s
+from splitopt.bench.isolation.machine import Doubt, RunLostError, ZygoteLostError, doubt
+from splitopt.bench.isolation.scratch import sweep
 from splitopt.bench.isolation.streams import Outcome, Watch
 from splitopt.bench.methods.registry import entry_at
 from splitopt.bench.runs.requests import request_of
 from splitopt.bench.store.rows import PlannedRun
+from splitopt.instances.contract.method import Termination
 
 __all__ = ["Slot", "solver_families"]
 
@@ -36,6 +40,7 @@ class Slot:
         self._families = families
         # One parent of runs for each family of solvers and number of threads, started when needed.
         self._zygotes: dict[tuple[int, str | None], Zygote] = {}
+        sweep()
 
     def close(self) -> None:
         """End the processes that runs are forked from."""
@@ -48,21 +53,53 @@ class Slot:
         watch: Watch,
         cores: tuple[int, ...] | None,
         instance_document: Mapping[str, Any] | None = None,
+        on_again: Callable[[str], None] = lambda why: None,
     ) -> Outcome:
-        """Do a run; once more when the zygote, and not the run, was lost."""
+        """Do a run; again where it is not sure that it ended through what its method did.
+
+        Parameters
+        ----------
+        on_again
+            Called with the reason before that.
+
+        Raises
+        ------
+        MachineError
+            When this machine lacks what runs need.
+        RunLostError
+            When it was lost each time, and nothing is known of it.
+        """
+        request = request_of(run, cores=cores, instance_document=instance_document)
+        tries = 1
+        while True:
+            outcome, why = self._try(run, request, watch)
+            if watch.stop.is_set():
+                return Outcome(killed_for="stop")
+            if outcome is not None and (why is None or (why.own and tries >= why.tries)):
+                return outcome
+            assert why is not None
+            if tries >= why.tries:
+                raise RunLostError(f"{run.method} on {run.instance_name}: {why.why}")
+            tries += 1
+            on_again(why.why)
+
+    def _try(
+        self, run: PlannedRun, request: Mapping[str, Any], watch: Watch
+    ) -> tuple[Outcome | None, Doubt | None]:
+        """Return what came of a run, None where it was lost, and the doubt about it."""
         family = self._families.get(run.target)
         key = (run.limits.threads, family)
-        request = request_of(run, cores=cores, instance_document=instance_document)
-        lost = ""
-        for _ in range(2):
-            if key not in self._zygotes:
-                wanted = [t for t, f in self._families.items() if f == family]
-                self._zygotes[key] = Zygote(run.limits.threads, wanted)
-            try:
-                return self._zygotes[key].run(request, watch)
-            except ZygoteLostError as error:
-                lost = str(error)
-                self._zygotes.pop(key).close()
-                if watch.stop.is_set():
-                    return Outcome(killed_for="stop")
-        return Outcome(failed=lost, wall_time_s=0.0)
+        if key not in self._zygotes:
+            wanted = [t for t, f in self._families.items() if f == family]
+            self._zygotes[key] = Zygote(run.limits.threads, wanted)
+        zygote = self._zygotes[key]
+        try:
+            outcome = zygote.run(request, watch)
+            termination, _ = classify(outcome, limited=watch.memory_limit_bytes is not None)
+            why = doubt(outcome, watch, solve_time_s(outcome))
+            if termination is Termination.CRASHED or why is not None:
+                zygote.look()
+        except ZygoteLostError as error:
+            self._zygotes.pop(key).close()
+            return None, Doubt(str(error))
+        return outcome, why

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from splitopt.bench.isolation.client import Zygote, ZygoteLostError
+from splitopt.bench.isolation.client import Zygote
+from splitopt.bench.isolation.endings import classify
 from splitopt.bench.isolation.streams import Watch
 from splitopt.bench.methods.plugins import Catalogue
 from splitopt.bench.methods.registry import METHODS, find
@@ -85,6 +86,8 @@ def solve_once(
     ------
     InputError
         For an instance, method or option that is not what it should be.
+    MachineError
+        When this machine has no room or no process for it.
     KeyboardInterrupt
         On Ctrl-C, after the process was killed.
     """
@@ -155,14 +158,14 @@ def _solve(
         time_limit_s=None if unlimited else run.limits.time_limit_s,
     )
     begin = time.monotonic()
-    try:
-        outcome = zygote.run(request, watch)
-        if (outcome.message or {}).get("kind") == "kernels":
-            # Too large to interpret: once more, with the clock at 0 and kernels loaded before.
-            zygote.load_kernels()
-            outcome = zygote.run(request | {"trial": False}, watch)
-    except ZygoteLostError as error:
-        raise RuntimeError(str(error)) from error
+    outcome = zygote.run(request, watch)
+    if (outcome.message or {}).get("kind") == "kernels":
+        # Too large to interpret: once more, with the clock at 0 and kernels loaded before.
+        zygote.load_kernels()
+        outcome = zygote.run(request | {"trial": False}, watch)
+    limited = run.limits.memory_limit_bytes is not None
+    if classify(outcome, limited=limited)[0] is Termination.CRASHED:
+        zygote.look()
     message = outcome.message or {}
     if message.get("kind") == "input":
         field, allowed, remedy = (str(message.get(n)) for n in ("field", "allowed", "remedy"))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from splitopt.bench.isolation.cores import assigned_cores
+from splitopt.bench.isolation.machine import MachineError, RunLostError
 from splitopt.bench.isolation.streams import Watch
 from splitopt.bench.runs.plan import RunPlan
 from splitopt.bench.runs.queue import RunQueue
@@ -48,9 +49,20 @@ class Work:
         self._environment = self._store.put_environment(describe())
         self._families = solver_families(builtin_targets(self.plan))
         self._held: OrderedDict[str, Instance] = OrderedDict()
+        # Runs that were lost each time, and the methods of those since the last that was not.
+        self._lost: list[RunLostError] = []
+        self._lately: set[str] = set()
 
     def go(self) -> None:
-        """Do all that is left; return when it is done, or after Ctrl-C."""
+        """Do all that is left; return when it is done, or after Ctrl-C.
+
+        Raises
+        ------
+        MachineError
+            When this machine cannot do runs, or could not do some of them.
+        StoreError
+            When the store cannot be written.
+        """
         self.queue.tell("planned")
         if not len(self.queue):
             return
@@ -78,6 +90,11 @@ class Work:
                     slot.join(30.0)
         if self._failure is not None:
             raise self._failure
+        if self._lost and not self.interrupted:
+            raise MachineError(
+                f"{len(self._lost)} runs were lost each time they were tried, first "
+                f"{self._lost[0]} (where its method does that, leave it out)"
+            )
 
     # -- a slot ----------------------------------------------------------------------------
 
@@ -102,7 +119,7 @@ class Work:
                 return run
             if not len(self.queue):
                 return None
-            self.queue.tell("waiting")
+            self.queue.tell("waiting", why=f"another runner, which has all {len(self.queue)} left")
             self._stop.wait(_WAIT_S)
         return None
 
@@ -134,10 +151,20 @@ class Work:
         )
         with assigned_cores(run.limits.threads) as cores:
             circumstances = Circumstances.now(self._environment, self.plan.jobs, cores)
-            outcome = slot.run(run, watch, cores)
+            try:
+                outcome = slot.run(
+                    run,
+                    watch,
+                    cores,
+                    on_again=lambda why: self.queue.tell("again", run=run, why=why),
+                )
+            except RunLostError as error:
+                self._lose(run, error)
+                return
         if outcome.killed_for == "stop":
             self._store.release(run.key)
             return
+        self._lately.clear()
         row, _ = make_row(
             run,
             self._instance(run),
@@ -147,3 +174,18 @@ class Work:
             begin,
         )
         self.queue.finish(run, row, begin)
+
+    def _lose(self, run: PlannedRun, error: RunLostError) -> None:
+        """Put a run aside that was lost each time: a method that sees to that harms no other.
+
+        Raises
+        ------
+        MachineError
+            When that came to runs of two methods, one after another: then it is the machine.
+        """
+        self._store.release(run.key)
+        with self._lock:
+            self._lost.append(error)
+            self._lately.add(run.method)
+            if len(self._lately) > 1:
+                raise MachineError(str(error))

@@ -78,6 +78,7 @@ _RULES: Mapping[str, tuple[str, bool, str]] = {
     ),
     **dict.fromkeys(("threads", "jobs"), (_whole(1), False, "an integer >= 1")),
     "jobs_on_machine": (_whole(1), True, "an integer >= 1"),
+    "runs_beside": (_whole(0), True, "an integer >= 0"),
     "memory_limit_bytes": (_whole(1 << 20), True, "an integer >= 1 MiB"),
     "peak_memory_bytes": (_whole(0), True, "an integer >= 0"),
     **dict.fromkeys(

@@ -28,7 +28,7 @@ __all__ = [
     "run_key",
 ]
 
-ROW_VERSION = 3
+ROW_VERSION = 4
 # They become parts of file names and lines of tables.
 NAMES = ("instance_hash", "instance_name", "problem", "method", "environment_hash")
 
@@ -285,6 +285,8 @@ class Row:
     # Since version 3.
     method_source: str | None = None
     method_version: str | None = None
+    # Since version 4.
+    runs_beside: int | None = None
 
     @property
     def limits(self) -> Limits:
@@ -324,7 +326,10 @@ class Row:
     def parallelism(self) -> str:
         """How many runs went on at a time, and on this one's machine: times differ with both."""
         here = self.jobs if self.jobs_on_machine is None else self.jobs_on_machine
-        return f"{self.jobs}" if here == self.jobs else f"{self.jobs} ({here} a machine)"
+        said = f"{self.jobs}" if here == self.jobs else f"{self.jobs} ({here} a machine)"
+        # Of its own runner there were at most `here - 1` beside it: the rest is of others.
+        others = 0 if self.runs_beside is None else self.runs_beside + 1 - here
+        return f"{said} beside {others} of other runners" if others > 0 else said
 
     def to_document(self) -> dict[str, Any]:
         """Return the row as a JSON object."""

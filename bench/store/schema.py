@@ -23,7 +23,7 @@ __all__ = [
     "unpack",
 ]
 
-VERSION = 3
+VERSION = 4
 
 # Fields kept packed in a table of their own, so that a look at ten thousand rows is quick.
 HEAVY = ("trajectory", "plan", "stdout", "stderr")
@@ -38,6 +38,7 @@ _INTEGERS = (
     "threads",
     "jobs",
     "jobs_on_machine",
+    "runs_beside",
     "peak_memory_bytes",
     "stdout_bytes",
     "stderr_bytes",
@@ -101,10 +102,16 @@ def _code_of_methods(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE runs ADD COLUMN method_version TEXT")
 
 
+def _runs_beside(connection: sqlite3.Connection) -> None:
+    """Version 4: rows say what other runs were at work on the machine; of older ones unknown."""
+    connection.execute("ALTER TABLE runs ADD COLUMN runs_beside INTEGER")
+
+
 # From a version to the next: each function changes the tables; the number follows by itself.
 MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {
     1: _clusters_and_plans,
     2: _code_of_methods,
+    3: _runs_beside,
 }
 
 

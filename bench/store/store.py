@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import platform
 import sqlite3
 import threading
 import time
@@ -22,6 +21,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
 
+from splitopt.bench.store.processes import birth, host, lives
 from splitopt.bench.store.ranges import check_table, check_values
 from splitopt.bench.store.reading import Reading, require_store
 from splitopt.bench.store.rows import PlannedRun, Row, check_name
@@ -71,29 +71,6 @@ class BestKnown:
     source: str = "registry"
 
 
-def _host() -> str:
-    """Return what tells machines, boots and process namespaces apart."""
-    parts = [platform.node()]
-    for path in ("/proc/sys/kernel/random/boot_id",):
-        with contextlib.suppress(OSError):
-            parts.append(Path(path).read_text().strip())
-    with contextlib.suppress(OSError):
-        parts.append(str(Path("/proc/self/ns/pid").readlink()))
-    return "|".join(parts)
-
-
-def _alive(pid: int, started: float) -> bool:
-    import psutil
-
-    try:
-        # A process with the same number but another birth is another process.
-        return abs(psutil.Process(pid).create_time() - started) < 1.0
-    except psutil.AccessDenied:
-        return True
-    except psutil.Error:
-        return False
-
-
 @contextlib.contextmanager
 def making(directory: Path) -> Iterator[Store]:
     """Open a store to write into; made if missing, and then removed again by a failure.
@@ -112,7 +89,7 @@ def making(directory: Path) -> Iterator[Store]:
         empty = new
         if store is not None:
             with contextlib.suppress(StoreError, sqlite3.Error):
-                empty = new and store.unused
+                empty = new and store.there and store.unused
             store.close()
         if empty:
             for suffix in ("", "-wal", "-shm", "-journal"):
@@ -122,6 +99,15 @@ def making(directory: Path) -> Iterator[Store]:
                     folder.rmdir()
         raise
     store.close()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another of the same name; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 class Store:
@@ -146,8 +132,6 @@ class Store:
     """
 
     def __init__(self, directory: Path, *, create: bool = False, readonly: bool = False) -> None:
-        import psutil
-
         self.path = directory / FILE_NAME
         if not create and not self.path.is_file():
             raise InputError(
@@ -164,9 +148,12 @@ class Store:
                     "DIR", str(file), "a file of its own, no link", "name the folder it leads to"
                 )
         self.owner = uuid.uuid4().hex
-        self._host = _host()
+        self._host = host()
         self._pid = os.getpid()
-        self._started = psutil.Process().create_time()
+        self._started = birth(self._pid) or 0.0
+        # By key, claims of runners elsewhere: what they said last, when that was looked at last,
+        # and the seconds that they have been seen to be silent.
+        self._heard: dict[str, tuple[tuple[str, float], float, float]] = {}
         self._lock = threading.RLock()
         self._reading: Reading | None = None
         with self._errors():
@@ -176,6 +163,7 @@ class Store:
             else:
                 directory.mkdir(parents=True, exist_ok=True)
                 self._connection = self._open()
+                self._file = _identity(self.path)
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -223,6 +211,25 @@ class Store:
         others = self._query("SELECT COUNT(*) AS n FROM claims WHERE owner != ?", (self.owner,))
         return self.count() == 0 and others[0]["n"] == 0
 
+    @property
+    def there(self) -> bool:
+        """Whether the file that was opened is still where it was."""
+        return _identity(self.path) == self._file
+
+    def require_there(self) -> None:
+        """Raise unless what is written can be found again.
+
+        Raises
+        ------
+        StoreError
+            When the folder was removed, moved or replaced meanwhile.
+        """
+        if not self.there:
+            raise StoreError(
+                f"{self.path.parent}: removed or replaced while runs went on, and what was stored "
+                "is gone with it; start again, into a folder that stays"
+            )
+
     # -- transactions ----------------------------------------------------------------------
 
     @contextlib.contextmanager
@@ -244,6 +251,7 @@ class Store:
             if part_of_a_larger_one:
                 yield self._connection
                 return
+            self.require_there()
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -279,25 +287,33 @@ class Store:
 
     def claim(self, key: str) -> Claim:
         """Claim a run for this runner unless it is done or a living runner has it."""
-        now = time.time()
         with self._transaction() as connection:
             if connection.execute("SELECT 1 FROM runs WHERE key = ?", (key,)).fetchone():
                 return Claim.DONE
             held = connection.execute("SELECT * FROM claims WHERE key = ?", (key,)).fetchone()
-            if held is not None and held["owner"] != self.owner and self._lives(held, now):
+            if held is not None and held["owner"] != self.owner and self._lives(held):
                 return Claim.TAKEN
             connection.execute(
                 "INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?, ?, ?)",
-                (key, self.owner, self._host, self._pid, self._started, now + LEASE_S),
+                (key, self.owner, self._host, self._pid, self._started, time.time() + LEASE_S),
             )
         return Claim.MINE
 
-    def _lives(self, held: sqlite3.Row, now: float) -> bool:
-        if held["expires_at"] < now:
-            return False
-        if held["host"] != self._host:
-            return True
-        return _alive(held["pid"], held["process_started"])
+    def _lives(self, held: sqlite3.Row) -> bool:
+        """Return whether the runner that holds a claim is alive; no clock of the day is asked.
+
+        On this host its process says so. One elsewhere is alive as long as its claim changes: it
+        is dead when that was seen to stand still for `LEASE_S` by a clock of ours. A look counts
+        for the time since the last one, but not for more than it takes to renew a claim: where
+        this process itself stood still, in a machine that was paused, the other may have too.
+        """
+        if held["host"] == self._host:
+            return lives(held["pid"], held["process_started"])
+        now, said = time.monotonic(), (held["owner"], held["expires_at"])
+        before, looked, silent_s = self._heard.get(held["key"], (None, now, 0.0))
+        silent_s = 0.0 if said != before else silent_s + min(now - looked, LEASE_S / 4)
+        self._heard[held["key"]] = (said, now, silent_s)
+        return silent_s < LEASE_S
 
     def renew(self) -> None:
         """Extend this runner's claims; called well within `LEASE_S`."""
@@ -313,9 +329,14 @@ class Store:
             connection.execute("DELETE FROM claims WHERE key = ? AND owner = ?", (key, self.owner))
 
     def claimed(self) -> int:
-        """Return how many runs living runners are at."""
+        """Return how many runs living runners are at; of those elsewhere, by their own clock."""
         now = time.time()
-        return sum(self._lives(held, now) for held in self._query("SELECT * FROM claims"))
+        return sum(
+            lives(held["pid"], held["process_started"])
+            if held["host"] == self._host
+            else held["expires_at"] >= now
+            for held in self._query("SELECT * FROM claims")
+        )
 
     # -- rows ------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from splitopt.bench.isolation.cores import assigned_cores
+from splitopt.bench.isolation.machine import MachineError, RunLostError
 from splitopt.bench.isolation.source import source_hash
 from splitopt.bench.isolation.streams import Watch
 from splitopt.bench.runs.cluster.payload import Answer, Task, read_task, write_answer
@@ -75,7 +76,7 @@ def do_run(text: str) -> str:
     task = read_task(text)
     try:
         answer = _do(task, begin)
-    except InputError as error:
+    except (InputError, MachineError, RunLostError) as error:
         return write_answer(Answer(error=str(error)))
     try:
         return write_answer(answer)

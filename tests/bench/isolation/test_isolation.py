@@ -122,7 +122,7 @@ def test_work_in_supports_is_on_the_clock(run):
 
 def test_preparing_is_limited_and_told(run, monkeypatch):
     assert "before the clock, killed at 120 s" in run("honest").enforced["setup"]
-    monkeypatch.setattr("splitopt.bench.isolation.client.SETUP_LIMIT_S", 1.0)
+    monkeypatch.setattr("splitopt.bench.isolation.following.SETUP_LIMIT_S", 1.0)
     outcome = run("preparer")
     assert outcome.killed_for == "setup"
     assert "had not started to solve" in outcome.killed_because

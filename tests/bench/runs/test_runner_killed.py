@@ -76,7 +76,7 @@ def test_kill_9_of_the_runner_loses_only_what_was_in_progress(
     process.stdout.close()
     # Its processes end with it.
     wait_until(lambda: gone(family))
-    assert not list(scratch.glob("splitopt-run-*"))
+    assert not list(scratch.glob("splitopt-scratch-*"))
     kept = methods_of(tmp_path)
     assert 2 <= len(kept) < 6
     # Started again it does the rest, at once: the claims of the dead are free.

@@ -2,7 +2,10 @@
 
 import dataclasses
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 from running import plan, run_set
@@ -10,8 +13,9 @@ from stores import OLD_STORES, restore
 
 from splitopt.bench.runs.cluster.payload import Answer, read_answer, write_answer
 from splitopt.bench.store import schema as store_schema
+from splitopt.bench.store.processes import birth, lives
 from splitopt.bench.store.rows import Limits, Row, run_key
-from splitopt.bench.store.store import LEASE_S, BestKnown, Claim, Store
+from splitopt.bench.store.store import LEASE_S, BestKnown, Claim, Store, StoreError, making
 from splitopt.instances.core.errors import InputError
 
 
@@ -126,25 +130,120 @@ def test_the_claims_of_a_dead_runner_are_taken_over(tmp_path):
         assert second.claim("k") is Claim.MINE
 
 
-def test_the_claims_of_a_runner_elsewhere_last_as_long_as_their_lease(tmp_path, monkeypatch):
+class Clocks:
+    """A clock of the day and a monotonic one, both set by hand."""
+
+    def __init__(self):
+        self.day, self.since_start = 1e9, 1e3
+
+    def time(self):
+        return self.day
+
+    def monotonic(self):
+        return self.since_start
+
+    def wait(self, seconds):
+        self.day += seconds
+        self.since_start += seconds
+
+
+@pytest.fixture
+def clocks(monkeypatch):
+    found = Clocks()
+    monkeypatch.setattr("splitopt.bench.store.store.time", found)
+    return found
+
+
+def test_no_step_of_a_clock_makes_a_living_claim_free(tmp_path, clocks):
+    """On this host the process decides, however old its claim seems to be."""
+    with Store(tmp_path, create=True) as first, Store(tmp_path) as second:
+        first.claim("k")
+        for step in (86_400.0, -2 * 86_400.0):
+            clocks.day += step
+            assert second.claim("k") is Claim.TAKEN
+            assert second.claimed() == 1
+        clocks.wait(10 * LEASE_S)  # it was stopped for so long, and lives
+        assert second.claim("k") is Claim.TAKEN
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells ticks")
+def test_the_birth_of_a_process_is_not_told_by_the_clock_of_the_day(monkeypatch):
+    """What psutil tells is: with a step of the clock it becomes another process."""
+    before = birth(os.getpid())
+    monkeypatch.setattr("psutil.boot_time", lambda: 1e9)
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: 1e9)
+    assert birth(os.getpid()) == before
+    assert lives(os.getpid(), before)
+    assert not lives(os.getpid(), before - 2)
+    assert birth(os.getppid()) <= before
+
+
+def test_a_zombie_is_over():
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    born = birth(child.pid)
+    assert born is not None
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert not lives(child.pid, born)
+    child.wait()
+
+
+def test_the_claims_of_a_runner_elsewhere_last_while_they_change(tmp_path, clocks):
     with Store(tmp_path, create=True) as first, Store(tmp_path) as second:
         first._host = "another machine"
         first.claim("k")
         assert second.claim("k") is Claim.TAKEN
-        now = __import__("time").time()
-        monkeypatch.setattr("splitopt.bench.store.store.time.time", lambda: now + LEASE_S + 1)
-        assert second.claim("k") is Claim.MINE
+        # Steps of either clock of the day are no time.
+        for step in (86_400.0, -2 * 86_400.0):
+            clocks.day += step
+            assert second.claim("k") is Claim.TAKEN
+        for _ in range(20):
+            clocks.wait(LEASE_S / 5)
+            if _ % 2:
+                first.renew()
+            assert second.claim("k") is Claim.TAKEN
+        # Silent from now on: for as long as a lease it is waited for.
+        begin = clocks.since_start
+        while second.claim("k") is Claim.TAKEN:
+            clocks.wait(1.0)
+        assert LEASE_S <= clocks.since_start - begin + LEASE_S / 5 <= LEASE_S + LEASE_S / 5 + 1
 
 
-def test_renewing_extends_a_lease(tmp_path, monkeypatch):
+def test_a_machine_that_was_paused_takes_no_claim_of_another(tmp_path, clocks):
+    """When it goes on, so may the other: it gets the time to say so."""
     with Store(tmp_path, create=True) as first, Store(tmp_path) as second:
-        first._host = "another machine"
+        first._host = "a container on this machine"
         first.claim("k")
-        now = __import__("time").time()
-        monkeypatch.setattr("splitopt.bench.store.store.time.time", lambda: now + LEASE_S - 1)
+        assert second.claim("k") is Claim.TAKEN
+        clocks.wait(100 * LEASE_S)
+        assert second.claim("k") is Claim.TAKEN
         first.renew()
-        monkeypatch.setattr("splitopt.bench.store.store.time.time", lambda: now + LEASE_S + 1)
+        clocks.wait(LEASE_S - 1)
         assert second.claim("k") is Claim.TAKEN
+
+
+def test_a_store_that_was_removed_or_replaced_takes_no_row(tmp_path):
+    store = Store(tmp_path / "a", create=True)
+    store.claim("k")
+    (tmp_path / "a").rename(tmp_path / "b")
+    for change in (lambda: store.add(row()), store.renew, lambda: store.claim("l")):
+        with pytest.raises(StoreError, match="removed or replaced while runs went on"):
+            change()
+    with Store(tmp_path / "a", create=True) as other:  # somebody else's
+        with pytest.raises(StoreError, match="removed or replaced"):
+            store.require_there()
+        assert other.count() == 0
+    store.close()
+
+
+def test_what_was_put_in_the_place_of_a_removed_store_is_left_alone(tmp_path):
+    def replace(first):
+        (tmp_path / "a").rename(tmp_path / "b")
+        Store(tmp_path / "a", create=True).close()
+        first.require_there()
+
+    with pytest.raises(StoreError), making(tmp_path / "a") as first:
+        replace(first)
+    assert (tmp_path / "a" / "runs.sqlite").exists()
 
 
 def test_forgotten_rows_take_their_payload_along(tmp_path):
@@ -213,6 +312,7 @@ def test_every_older_version_has_a_store_to_migrate():
 CALLS = {
     1: ("even-shares,single-cut,brute-force,random", 12),
     2: ("even-shares,single-cut,random", 8),
+    3: ("even-shares,single-cut,random", 8),
 }
 
 
