@@ -113,8 +113,9 @@ def lacking(error: BaseException | None) -> str | None:
 
 def require_room(folder: str) -> None:
     """Raise OSError unless a file can be written in a folder."""
-    with tempfile.TemporaryFile(dir=folder, buffering=0) as stream:
+    with tempfile.TemporaryFile(dir=folder) as stream:
         stream.write(bytes(_ROOM_BYTES))
+        stream.flush()
 
 
 def look() -> None:

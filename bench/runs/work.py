@@ -44,6 +44,8 @@ class Work:
         self._store = self.queue.store
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._over = threading.Event()
+        self._working = 0
         self._failure: BaseException | None = None
         self._known = self._store.best_known()
         self._environment = self._store.put_environment(describe())
@@ -66,17 +68,11 @@ class Work:
         self.queue.tell("planned")
         if not len(self.queue):
             return
-        slots = [
-            threading.Thread(target=self._work, daemon=True)
-            for _ in range(min(self.plan.jobs, len(self.queue)))
-        ]
         try:
-            for slot in slots:
-                slot.start()
+            self._start(min(self.plan.jobs, len(self.queue)))
             last = time.monotonic()
-            while any(slot.is_alive() for slot in slots):
-                # Short waits, so that Ctrl-C is seen at once.
-                slots[0].join(0.1) if slots[0].is_alive() else time.sleep(0.05)
+            # Short waits, so that Ctrl-C is seen at once.
+            while not self._over.wait(0.1):
                 if time.monotonic() - last > LEASE_S / 4:
                     self._store.renew()
                     last = time.monotonic()
@@ -85,9 +81,7 @@ class Work:
         finally:
             # Runs in progress are killed and their claims given back.
             self._stop.set()
-            for slot in slots:
-                if slot.ident is not None:
-                    slot.join(30.0)
+            self._over.wait(30.0)
         if self._failure is not None:
             raise self._failure
         if self._lost and not self.interrupted:
@@ -95,6 +89,24 @@ class Work:
                 f"{len(self._lost)} runs were lost each time they were tried, first "
                 f"{self._lost[0]} (where its method does that, leave it out)"
             )
+
+    def _start(self, count: int) -> None:
+        # Not by joining threads: a join that a signal interrupts takes its thread to be over.
+        self._working = count
+        for started in range(count):
+            try:
+                threading.Thread(target=self._work, daemon=True).start()
+            except BaseException as error:
+                self._leave(count - started)
+                if isinstance(error, RuntimeError):  # the system refused a thread
+                    raise MachineError(str(error)) from error
+                raise
+
+    def _leave(self, count: int) -> None:
+        with self._lock:
+            self._working -= count
+            if not self._working:
+                self._over.set()
 
     # -- a slot ----------------------------------------------------------------------------
 
@@ -110,6 +122,7 @@ class Work:
             self._stop.set()
         finally:
             slot.close()
+            self._leave(1)
 
     def _next(self) -> PlannedRun | None:
         """Return a run claimed for this slot; None when every run is done."""
@@ -119,7 +132,7 @@ class Work:
                 return run
             if not len(self.queue):
                 return None
-            self.queue.tell("waiting", why=f"another runner, which has all {len(self.queue)} left")
+            self.queue.tell("waiting", why=f"another runner, at all {len(self.queue)} runs left")
             self._stop.wait(_WAIT_S)
         return None
 

@@ -17,6 +17,8 @@ def host() -> str:
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
     with contextlib.suppress(OSError):
         parts.append(str(Path("/proc/self/ns/pid").readlink()))
+    with contextlib.suppress(OSError):
+        parts.append(str(Path("/proc/self/ns/time").readlink()))
     parts.append("ticks" if _stat(os.getpid()) is not None else "seconds")
     return "|".join(parts)
 
