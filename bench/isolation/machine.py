@@ -63,8 +63,8 @@ class MachineError(OSError):
 
     def __init__(self, said: str) -> None:
         super().__init__(
-            f"this machine cannot do runs now: {said}; what was stored is whole: put it right, "
-            "then start again: finished runs are not repeated"
+            f"this machine cannot do runs now: {said}; put it right, then start again: "
+            "what is stored is kept and not repeated"
         )
 
 
@@ -150,8 +150,8 @@ def doubt(outcome: Outcome, watch: Watch, seconds: float | None) -> Doubt | None
         return Doubt(f"its process ended before it began: {said}")
     message = outcome.message
     if message is not None:
-        said = message.get("lacking") if message.get("kind") == "error" else None
-        return None if said is None else Doubt(str(said)[:200], own=True)
+        lacks = message.get("lacking") if message.get("kind") == "error" else None
+        return None if lacks is None else Doubt(str(lacks)[:200], own=True)
     if outcome.killed_for is None and status is not None and os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         return Doubt(signal.Signals(number).name, own=True) if number in _ENDS_JOBS else None

@@ -83,7 +83,11 @@ def scratch() -> Iterator[str]:
 def sweep() -> int:
     """Remove the folders that dead runs of this user left; return how many."""
     swept = 0
-    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+    try:
+        found = list(Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"))
+    except OSError:  # there is none, or it cannot be read
+        return 0
+    for path in found:
         with contextlib.suppress(OSError):
             folder = _locked(str(path), wait=False)
             shutil.rmtree(path, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import OrderedDict
@@ -111,17 +112,16 @@ class Work:
     # -- a slot ----------------------------------------------------------------------------
 
     def _work(self) -> None:
-        slot = Slot(self._families)
         try:
-            while not self._stop.is_set() and (run := self._next()) is not None:
-                self._do(run, slot)
+            with contextlib.closing(Slot(self._families)) as slot:
+                while not self._stop.is_set() and (run := self._next()) is not None:
+                    self._do(run, slot)
         except BaseException as error:
             # The first failure ends the set: a store that cannot be written, say.
             with self._lock:
                 self._failure = self._failure or error
             self._stop.set()
         finally:
-            slot.close()
             self._leave(1)
 
     def _next(self) -> PlannedRun | None:

@@ -80,3 +80,29 @@ def test_signatures_can_be_read():
     for name in ("load", "solve", "run", "methods", "register", "load_set"):
         assert getattr(splitopt, name).__annotations__["return"]
     assert typing.get_type_hints(splitopt.register) == {"target": str, "return": type(None)}
+
+
+QUIET = """
+import splitopt
+from splitopt.instances.contract.method import Budget
+
+for problem, name, method in (
+    ("cift", "cift-tiny-both", "highs-flow"),
+    ("cift", "cift-tiny-both", "pyomo-flow"),
+    ("cift", "cift-tiny-both", "scip-minlp"),
+    ("mepra", "mepra-image-10mbps", "highs-tangent"),
+):
+    found = splitopt.method(method, problem)
+    options = splitopt.read_options(method, tuple(found.options), {})
+    result = found.solve(splitopt.load(name), Budget(time_limit_s=20.0), 0, options)
+    assert result.status == "optimal"
+assert splitopt.solve("mepra-image-10mbps", "highs-tangent").status == "optimal"
+"""
+
+
+def test_a_solve_prints_nothing_on_standard_output():
+    """In this process or in one of its own: solvers have banners, in code that is not Python's."""
+    done = subprocess.run(
+        [sys.executable, "-c", QUIET], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr

@@ -69,7 +69,16 @@ class Writer(Steady):
             stream.write(bytes(256 << 10))
 
 
-METHODS = [Steady(), Patricide(), Hoarder(), Writer()]
+class Filler(Steady):
+    name = "filler"
+
+    def act(self):
+        with open("larger", "wb") as stream:
+            while True:
+                stream.write(bytes(1 << 16))
+
+
+METHODS = [Steady(), Patricide(), Hoarder(), Writer(), Filler()]
 """
 
 
@@ -111,9 +120,7 @@ class Campaign:
         Runs of each method.
     """
 
-    def __init__(
-        self, folder: Path, runs: int = 8, methods: str = "steady", **more: object
-    ) -> None:
+    def __init__(self, folder: Path, runs: int = 8, methods: str = "steady", **more: float) -> None:
         self.folder = folder
         self.runs = runs
         self.methods = methods
@@ -121,7 +128,7 @@ class Campaign:
         self.marks = folder / "marks"
         self.scratch = folder / "temporary"
         self.scratch.mkdir(exist_ok=True)
-        self._more = {"time-limit": 20, **more}
+        self._more = {"time_limit": 20, **more}
         (folder / "attacked.py").write_text(_PLUGIN.format(marks=str(self.marks)))
 
     def command(self, **more: object) -> list[str]:

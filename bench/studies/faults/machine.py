@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import random
 import resource
@@ -151,23 +152,22 @@ def _patricide(folder: Path) -> str:
     return "3 of 3 runs of the other method done, none of its own recorded"
 
 
-def _too_many_files(folder: Path) -> str:
-    campaign = Campaign(folder, methods="hoarder,steady", runs=2)
-    campaign.end(campaign.start(), 0)
+def _itself(folder: Path, method: str) -> str:
+    campaign = Campaign(folder, methods=f"{method},steady", runs=2)
+    with contextlib.ExitStack() as stack:
+        if method == "filler":
+            stack.enter_context(_disk(campaign.scratch, "size=1m"))
+        campaign.end(campaign.start(), 0)
     rows = sorted(row[:3] for row in campaign.rows())
-    ends = [
-        (m, s, "crashed" if m == "hoarder" else "solved")
-        for m in ("hoarder", "steady")
-        for s in (0, 1)
-    ]
-    assert rows == ends, f"rows {rows}"
+    ends = {method: "crashed", "steady": "solved"}
+    assert rows == [(m, s, end) for m, end in ends.items() for s in (0, 1)], f"rows {rows}"
     return "its 2 runs crashed, the 2 of the other solved"
 
 
 def _stopped(everybody: bool, size: int) -> Callable[[Path], str]:
     def attempt(folder: Path) -> str:
-        more = {"pause": 0.6, "size": size, "time-limit": 1, "grace": 0.5}
-        campaign = Campaign(folder, runs=4, **more)
+        limits = {"time_limit": 1, "grace": 0.5}
+        campaign = Campaign(folder, runs=4, pause=0.6, size=size, **limits)
         process = campaign.start()
         campaign.wait_begun(2)
         stopped = [process.pid, *(family(process) if everybody else [])]
@@ -207,10 +207,10 @@ def _removed(folder: Path) -> str:
 
 def _killed_at_random(folder: Path) -> str:
     """As batch systems do when nothing else helps, at any moment."""
-    campaign = Campaign(folder, runs=40, pause=0.1, jobs=2)
+    campaign = Campaign(folder, runs=80, pause=0.1, jobs=2)
     draw = random.Random(15)
     kills = told = 0
-    while told < 36:
+    while told < 76:
         process = campaign.start()
         campaign.wait(told + 1)
         time.sleep(draw.uniform(0.0, 0.5))
@@ -313,7 +313,14 @@ def attacks() -> Iterator[Attack]:
         "the helper process is killed": ("its run is done again", _helper_once),
         "it is killed whenever it is there": (_ONE_LINE, _helper_always),
         "a method kills it": ("the others are done; no row; exit code 1", _patricide),
-        "a method opens too many files": ("crashed, and the set goes on", _too_many_files),
+        "a method opens too many files": (
+            "crashed, and the set goes on",
+            functools.partial(_itself, method="hoarder"),
+        ),
+        "a method fills the disk itself": (
+            "crashed, and the set goes on",
+            functools.partial(_itself, method="filler"),
+        ),
         "the runner is stopped over a deadline": ("its run is done again", _stopped(False, 0)),
         "the same, with 1 MB of result": ("its run is done again", _stopped(False, 1 << 19)),
         "all processes are stopped over it": ("its run is done again", _stopped(True, 0)),

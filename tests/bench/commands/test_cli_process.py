@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -116,10 +117,12 @@ METHOD = Sleeper()
 """
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("command", ["solve", "run"])
-def test_ctrl_c_ends_at_once(tmp_path, command):
+def test_ctrl_c_and_what_batch_systems_send_end_at_once(tmp_path, command, number):
     started = tmp_path / "started"
     (tmp_path / "sleeper.py").write_text(SLEEPER.format(started=str(started)))
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
     more = ["--out", "results"] if command == "run" else []
     with subprocess.Popen(
         [
@@ -130,17 +133,21 @@ def test_ctrl_c_ends_at_once(tmp_path, command):
         stderr=subprocess.PIPE,
         text=True,
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        env=os.environ | {"PYTHONPATH": path},
     ) as process:
         for _ in range(600):
             if started.exists() or process.poll() is not None:
                 break
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, err = process.communicate(timeout=30)
-    assert process.returncode == 130, err
-    assert "interrupted" in err
+    assert process.returncode == 128 + number, err
+    by = "" if number == signal.SIGINT else " by SIGTERM"
+    assert err.splitlines()[-1].startswith(f"splitopt: interrupted{by}")
     assert "Traceback" not in err
+    if command == "run":
+        with contextlib.closing(sqlite3.connect(tmp_path / "results" / "runs.sqlite")) as store:
+            assert store.execute("SELECT * FROM claims").fetchall() == []
 
 
 def test_a_progress_bar_with_an_estimate_on_a_terminal(tmp_path):

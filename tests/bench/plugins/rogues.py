@@ -1,6 +1,7 @@
 """Methods that misbehave, and two that do not, for the tests of the runner."""
 
 import ctypes
+import errno
 import json
 import math
 import os
@@ -168,6 +169,46 @@ class Assassin(Honest):
         worker = psutil.Process().parent().parent()
         worker.kill()
         time.sleep(3600)
+
+
+class Patricide(Honest):
+    """Kills the process that runs are forked from."""
+
+    name = "patricide"
+
+    def finish(self, instance, recorder, budget):
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(3600)
+
+
+class Bulky(Honest):
+    """Tells an improvement, and gives back more than a pipe holds."""
+
+    name = "bulky"
+
+    def finish(self, instance, recorder, budget):
+        recorder.note(objective=1000.0)
+        time.sleep(0.1)
+        result = super().finish(instance, recorder, budget)
+        return replace(result, statistics={str(k): "x" * 1000 for k in range(300)})
+
+
+class Terminated(Honest):
+    """Ends itself as batch systems would."""
+
+    name = "terminated"
+
+    def finish(self, instance, recorder, budget):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+class Crammed(Honest):
+    """Finds no room, though there is some."""
+
+    name = "crammed"
+
+    def finish(self, instance, recorder, budget):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 class Liar(Honest):
@@ -424,6 +465,10 @@ METHODS = [
         Litterer,
         Segfault,
         Assassin,
+        Patricide,
+        Bulky,
+        Terminated,
+        Crammed,
         Liar,
         Cheat,
         Denier,
