@@ -51,7 +51,7 @@ _LACKING = frozenset(
     }
 )
 # What ends all processes of a job at once.
-_ENDS_JOBS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+_ENDS_JOBS = {getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP", "SIGINT")}
 # A folder for a run has room for that; folders alone can be made on full disks.
 _ROOM_BYTES = 64 << 10
 # A watcher that was not scheduled for so long in all, and so much of the run, did not watch it.

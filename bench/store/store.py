@@ -156,10 +156,12 @@ class Store:
         self._heard: dict[str, tuple[tuple[str, float], float, float]] = {}
         self._lock = threading.RLock()
         self._reading: Reading | None = None
+        self._file: tuple[int, int] | None = None
         with self._errors():
             if readonly:
                 self._reading = Reading(self.path)
                 self._connection = self._reading.connection
+                self._file = _identity(self.path)
             else:
                 directory.mkdir(parents=True, exist_ok=True)
                 self._connection = self._open()

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import random
-import resource
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from splitopt.bench.studies.faults.attack import Attack, NotTriedError
+from splitopt.bench.studies.faults.attack import Attack
 from splitopt.bench.studies.faults.campaign import (
     Campaign,
     end_all,
@@ -23,34 +20,16 @@ from splitopt.bench.studies.faults.campaign import (
     wait_for,
     zygotes,
 )
+from splitopt.bench.studies.faults.shortage import disk, refusing_forks
 
 __all__ = ["attacks"]
 
 _CANNOT = "this machine cannot do runs now: "
 
 
-@contextlib.contextmanager
-def _disk(folder: Path, options: str) -> Iterator[None]:
-    """Mount a file system over a folder."""
-    if os.getuid() != 0 or shutil.which("mount") is None:
-        raise NotTriedError("mounting a small file system needs root")
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise NotTriedError(f"mount: {done.stderr.strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=False)
-
-
 def _full(folder: Path) -> str:
     campaign = Campaign(folder)
-    with _disk(campaign.scratch, "size=1m"):
+    with disk(campaign.scratch, "size=1m"):
         process = campaign.start()
         campaign.wait(2)
         with contextlib.suppress(OSError), (campaign.scratch / "filled").open("wb", 0) as stream:
@@ -65,7 +44,7 @@ def _full(folder: Path) -> str:
 def _full_in_mid_run(folder: Path) -> str:
     """Room for the folder of the run, but not for what its method writes into it."""
     campaign = Campaign(folder, methods="writer", runs=4)
-    with _disk(campaign.scratch, "size=400k"):
+    with disk(campaign.scratch, "size=400k"):
         process = campaign.start()
         campaign.wait(1)
         (campaign.scratch / "filled").write_bytes(bytes(380 << 10))
@@ -76,36 +55,12 @@ def _full_in_mid_run(folder: Path) -> str:
 
 def _read_only(folder: Path) -> str:
     campaign = Campaign(folder)
-    with _disk(campaign.scratch, "size=1m"):
+    with disk(campaign.scratch, "size=1m"):
         process = campaign.start()
         campaign.wait(2)
-        with _disk(campaign.scratch, "ro"):
+        with disk(campaign.scratch, "ro"):
             campaign.end(process, 1, _CANNOT, "Read-only file system")
         return campaign.finish()
-
-
-@contextlib.contextmanager
-def _refusing_forks(*processes: int) -> Iterator[None]:
-    """Have the system refuse new processes to some: by their limit or, to root, by a group."""
-    if os.getuid() != 0:
-        for pid in processes:
-            resource.prlimit(pid, resource.RLIMIT_NPROC, (1, 1))
-        yield
-        return
-    above = Path("/sys/fs/cgroup")
-    group = (above / "pids" if (above / "pids").is_dir() else above) / f"splitopt-{os.getpid()}"
-    try:
-        group.mkdir()
-        for pid in processes:
-            (group / "cgroup.procs").write_text(str(pid))
-        (group / "pids.max").write_text("1")
-    except OSError as error:
-        raise NotTriedError(f"root has no limit but by control groups: {error}") from None
-    try:
-        yield
-    finally:
-        wait_for(lambda: not (group / "cgroup.procs").read_text(), "the group to be empty")
-        group.rmdir()
 
 
 def _no_fork(folder: Path) -> str:
@@ -113,7 +68,7 @@ def _no_fork(folder: Path) -> str:
     process = campaign.start()
     campaign.wait(2)
     wait_for(lambda: zygotes(process), "a run")
-    with _refusing_forks(*zygotes(process)):
+    with refusing_forks(*zygotes(process)):
         campaign.end(process, 1, _CANNOT, "Resource temporarily unavailable")
     return campaign.finish()
 
@@ -156,7 +111,7 @@ def _itself(folder: Path, method: str) -> str:
     campaign = Campaign(folder, methods=f"{method},steady", runs=2)
     with contextlib.ExitStack() as stack:
         if method == "filler":
-            stack.enter_context(_disk(campaign.scratch, "size=1m"))
+            stack.enter_context(disk(campaign.scratch, "size=1m"))
         campaign.end(campaign.start(), 0)
     rows = sorted(row[:3] for row in campaign.rows())
     ends = {method: "crashed", "steady": "solved"}

@@ -259,3 +259,14 @@ def test_export_says_what_is_missing(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"pip install 'splitopt\[parquet\]'"):
         export(folder, tmp_path / "rows.parquet")
     assert not (tmp_path / "rows.parquet").exists()
+
+
+def test_runs_beside_those_of_other_runners_are_not_compared_unsaid(tmp_path):
+    """Three runners with a run at a time each: none of them can say more than that of itself."""
+    alone = row(jobs=2, jobs_on_machine=2, runs_beside=1)  # the other is of its own runner
+    assert alone.parallelism == row(jobs=2, runs_beside=None).parallelism == "2"
+    crowded = row(jobs=1, runs_beside=2)
+    assert crowded.parallelism == "1 beside 2 of other runners"
+    found = compare(fill(tmp_path / "a", [row(runs_beside=0)]), fill(tmp_path / "b", [crowded]))
+    assert found.methods[0].timed == 0
+    assert any("A has 1; B has 1 beside 2 of other runners" in note for note in found.caveats)
