@@ -89,8 +89,9 @@ class _State:
     """What holds for the process."""
 
     left = INTERPRETED_STEPS
-    # Called before each kernel that is compiled, with the seconds that all may still take.
-    tell: Callable[[float], None] | None = None
+    # Called before each kernel that is compiled, with the seconds that all may still take, or
+    # with None where another process does it and this one waits.
+    tell: Callable[[float | None], None] | None = None
     trial = False
     ahead = 0  # lines of the kernels asked for that are still to come
     told = False
@@ -253,8 +254,11 @@ def trial() -> Iterator[None]:
         _State.trial = False
 
 
-def on_compiling(tell: Callable[[float], None] | None) -> None:
-    """Set what is told, before each kernel is compiled, about how many seconds it takes."""
+def on_compiling(tell: Callable[[float | None], None] | None) -> None:
+    """Set what is told, before each kernel is compiled, about how many seconds it takes.
+
+    It is told None where another process compiles, for which this one waits.
+    """
     _State.tell = tell
 
 
@@ -270,9 +274,9 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _tell(made: Kernel) -> None:
-    """Say that a kernel is compiled: to who listens, else once on the standard error."""
-    ahead = _SECONDS_A_LINE * (_State.ahead or made.lines)
+def _tell(made: Kernel | None) -> None:
+    """Say that a kernel is compiled, here or (None) elsewhere: to who listens, else on stderr."""
+    ahead = None if made is None else _SECONDS_A_LINE * (_State.ahead or made.lines)
     if _State.tell is not None:
         _State.tell(ahead)
     elif not _State.told:
@@ -280,8 +284,10 @@ def _tell(made: Kernel) -> None:
     _State.told = True
 
 
-def announcement(seconds: float) -> str:
-    """Return the line that says how long compiling takes."""
+def announcement(seconds: float | None) -> str:
+    """Return the line that says how long compiling takes, or that another process does it."""
+    if seconds is None:
+        return "splitopt: waiting for another process, which compiles once"
     return f"splitopt: compiling once, about {max(1, round(seconds))} s"
 
 
@@ -307,7 +313,11 @@ def _alone(folder: str | None) -> Iterator[None]:
         with contextlib.suppress(OSError):
             Path(folder).mkdir(parents=True, exist_ok=True)
             held = stack.enter_context((Path(folder) / "splitopt-kernels.lock").open("w"))
-            fcntl.flock(held, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                _tell(None)
+                fcntl.flock(held, fcntl.LOCK_EX)
         _State.locks += 1
         try:
             yield

@@ -121,8 +121,7 @@ def _itself(folder: Path, method: str) -> str:
 
 def _stopped(everybody: bool, size: int) -> Callable[[Path], str]:
     def attempt(folder: Path) -> str:
-        limits = {"time_limit": 1, "grace": 0.5}
-        campaign = Campaign(folder, runs=4, pause=0.6, size=size, **limits)
+        campaign = Campaign(folder, runs=4, pause=0.6, size=size, time_limit=1, grace=0.5)
         process = campaign.start()
         campaign.wait_begun(2)
         stopped = [process.pid, *(family(process) if everybody else [])]
@@ -144,7 +143,7 @@ def _ended_by(number: signal.Signals, everybody: bool) -> Callable[[Path], str]:
         send(number, *(family(process) if everybody else []), process.pid)
         campaign.end(process, 128 + number, f"interrupted by {number.name}; go on with: ")
         assert campaign.claims() == 0, "a claim is left"
-        left = list(campaign.scratch.glob("splitopt-scratch-*"))
+        left = _folders(campaign)
         assert not left, f"{len(left)} folders are left"
         return f"exit code {128 + number}; " + campaign.finish()
 
@@ -176,37 +175,44 @@ def _killed_at_random(folder: Path) -> str:
         kills += 1
         assert len(campaign.rows()) >= told, "rows are gone"
     kept = campaign.finish()
-    wait_for(lambda: not list(campaign.scratch.glob("splitopt-scratch-*")), "the folders swept")
+    wait_for(lambda: not _folders(campaign), "the folders swept")
     return f"{kills} kills, 0 rows lost, 0 repeated, 0 folders left; {kept}"
 
 
 def _swept(folder: Path) -> str:
     """Nobody is left to tidy up when all processes of a job are killed at once."""
+    other = Campaign(folder, runs=1, pause=100.0, time_limit=200)
+    other.out = folder / "others"
+    living = other.start()
+    other.wait_begun(1)
     campaign = Campaign(folder, pause=0.5)
     process = campaign.start()
     campaign.wait_begun(2)
-    other = Campaign(folder, runs=1, pause=10.0)
-    other.out = folder / "others"
-    living = other.start()
-    wait_for(lambda: len(list(campaign.scratch.glob("splitopt-scratch-*"))) == 2, "two folders")
+    wait_for(lambda: len(_folders(campaign)) == 2, "two folders")
     everybody = [process.pid, *family(process)]
     send(signal.SIGSTOP, *everybody)
+    left = len(_folders(campaign))
     send(signal.SIGKILL, *everybody)
     process.communicate()
-    left = len(list(campaign.scratch.glob("splitopt-scratch-*")))
     kept = campaign.finish()
-    assert living.poll() is None, "the other runner was too quick"
-    now = len(list(campaign.scratch.glob("splitopt-scratch-*")))
-    other.end(living, 0)
+    now = len(_folders(campaign))
+    send(signal.SIGTERM, living.pid)
+    other.end(living, 143)
     assert (left, now) == (2, 1), f"{left} folders of dead and living, then {now}"
     return f"1 folder swept, that of a living run kept; {kept}"
 
 
+def _folders(campaign: Campaign) -> list[Path]:
+    return list(campaign.scratch.glob("splitopt-scratch-*"))
+
+
 _STEP = """
-import time, psutil
-day, boot = time.time, psutil.boot_time
+import time
+from psutil import _pslinux
+day, boot = time.time, _pslinux.boot_time
 time.time = lambda: day() + {step}
-psutil.boot_time = psutil._pslinux.boot_time = lambda: boot() + {step}
+_pslinux.boot_time = lambda: boot() + {step}
+_pslinux.BOOT_TIME = boot() + {step}
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import fcntl
 import os
 import subprocess
 import sys
@@ -276,3 +277,26 @@ def test_work_too_large_to_interpret_is_refused_in_a_trial(monkeypatch: pytest.M
         with pytest.raises(kernels.KernelsWantedError):
             double(2.0)
     assert double(2.0) == 4.0
+
+
+def test_who_waits_for_another_that_compiles_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernels._State, "locks", 0)
+    monkeypatch.setattr(kernels._State, "told", False)
+    said: list[float | None] = []
+    with (tmp_path / "splitopt-kernels.lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+
+        def tell(seconds: float | None) -> None:
+            said.append(seconds)
+            fcntl.flock(other, fcntl.LOCK_UN)
+
+        monkeypatch.setattr(kernels._State, "tell", tell)
+        with kernels._alone(str(tmp_path)):
+            assert said == [None]
+    with kernels._alone(str(tmp_path)):
+        assert said == [None]  # nobody else is at it
+    assert (
+        kernels.announcement(None) == "splitopt: waiting for another process, which compiles once"
+    )
