@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from splitopt.bench.runs.cluster.spec import ClusterSpec
     from splitopt.bench.runs.runner import RunPlan, RunSummary
 
+# What belongs to --cluster, by the arguments of `read_cluster`.
+_CLUSTER_OPTIONS = {
+    "options": "--cluster-options",
+    "interface": "--interface",
+    "wait_s": "--worker-wait",
+    "unencrypted": "--allow-unencrypted",
+}
 FAILED = 1
 
 
@@ -38,10 +45,11 @@ Examples:
   splitopt run large -m exact --cluster slurm:20 --cluster-options slurm.yaml --out results/large
 \b
 The same command again does what is left and nothing twice. Exit code 0: everything was done and
-nothing contradicts anything. 1: two results contradict each other, the judge refutes a claim, or
-every run crashed or was killed; or the machine has no room or no process for runs, or the results
-were removed meanwhile: what was done is kept. 2: bad input; no results are left behind. 130:
-interrupted by Ctrl-C, 143: by SIGTERM, 129: by SIGHUP; what was done is kept.
+nothing contradicts anything. 1: two results contradict each other, the judge refutes a claim,
+every run crashed or was killed; or the machine has no room or no process for runs, the cluster
+cannot be had or is lost, or the results were removed meanwhile: what was done is kept. 2: bad
+input; no results are left behind. 130: interrupted by Ctrl-C, 143: by SIGTERM, 129: by SIGHUP; what
+was done is kept.
 """
 )
 @click.argument(
@@ -96,6 +104,22 @@ interrupted by Ctrl-C, 143: by SIGTERM, 129: by SIGHUP; what was done is kept.
     metavar="FILE",
     help="Options of the job queue, or certificates; JSON or YAML.",
 )
+@click.option(
+    "--interface",
+    metavar="NAME",
+    help="Network interface by which jobs reach the runner, such as eth0; for a job queue.",
+)
+@click.option(
+    "--worker-wait",
+    type=float,
+    metavar="S",
+    help="Give up after so long without a worker; 120 s by default, a day for a job queue.",
+)
+@click.option(
+    "--allow-unencrypted",
+    is_flag=True,
+    help="Use a tcp:// scheduler on another machine: whoever reaches it runs code as you.",
+)
 @plugin_option
 @click.option("--retry", metavar="T,...", help="Do again what ended so, such as crashed,killed.")
 @click.option("--dry-run", is_flag=True, help="Say how many runs there are, and do none.")
@@ -118,6 +142,9 @@ def run(
     assignments: tuple[str, ...],
     cluster: str | None,
     cluster_options: Path | None,
+    interface: str | None,
+    worker_wait: float | None,
+    allow_unencrypted: bool,
     plugins: tuple[str, ...],
     retry: str | None,
     dry_run: bool,
@@ -126,7 +153,14 @@ def run(
     """Run methods on a SET of the library, on instances, or on both, and record every run."""
     chosen = select_instances(instances)
     named = select_methods(methods, plugins)
-    workers = _cluster(ctx, cluster, cluster_options)
+    workers = _cluster(
+        ctx,
+        cluster,
+        cluster_options,
+        interface=interface,
+        wait_s=worker_wait,
+        unencrypted=allow_unencrypted,
+    )
     from splitopt.bench.runs import runner
     from splitopt.bench.store.rows import Limits
 
@@ -173,15 +207,18 @@ def run(
         ctx.exit(FAILED)
 
 
-def _cluster(ctx: click.Context, text: str | None, options: Path | None) -> ClusterSpec | None:
+def _cluster(
+    ctx: click.Context, text: str | None, options: Path | None, **more: Any
+) -> ClusterSpec | None:
     """Return the cluster asked for, None without one."""
     from splitopt.instances.core.errors import InputError
 
     if text is None:
-        if options is not None:
-            raise InputError(
-                "--cluster-options", str(options), "with --cluster only", "give --cluster too"
-            )
+        for name, value in {"options": options, **more}.items():
+            if value not in (None, False):
+                raise InputError(
+                    _CLUSTER_OPTIONS[name], str(value), "with --cluster only", "give --cluster too"
+                )
         return None
     given = ctx.get_parameter_source("jobs")
     if given is not None and given.name != "DEFAULT":
@@ -193,7 +230,7 @@ def _cluster(ctx: click.Context, text: str | None, options: Path | None) -> Clus
         )
     from splitopt.bench.runs.cluster.spec import read_cluster
 
-    return read_cluster(text, options)
+    return read_cluster(text, options, **more)
 
 
 def _terminations(text: str | None) -> tuple[str, ...]:

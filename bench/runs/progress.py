@@ -18,7 +18,7 @@ __all__ = ["progress"]
 
 # A wait is told when it has lasted so long, and then every so often.
 _WAITS_S = 2.0
-_TELL_S = 60.0
+_TELL_S = 10.0
 
 
 @contextlib.contextmanager

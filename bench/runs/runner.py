@@ -95,10 +95,6 @@ class RunSummary:
         return not (self.interrupted or self.contradictions or self.none_in_order)
 
 
-def _jobs(jobs: int, cluster: ClusterSpec | None) -> int:
-    return jobs if cluster is None else cluster.expected_jobs
-
-
 def plan(
     spec: RunSpec,
     out: Path | None = None,
@@ -111,14 +107,19 @@ def plan(
     The plan is a list of runs; it knows those already in the store at `out`, the pairs
     skipped, and the worst-case time.
     """
-    chosen = _plan(spec, _jobs(jobs, cluster))
+    chosen = _plan(spec, jobs, cluster)
     if out is not None and (out / FILE_NAME).is_file():
         with Store(out, readonly=True) as store:
             chosen.look_up(store)
     return chosen
 
 
-def _plan(spec: RunSpec, jobs: int) -> RunPlan:
+def _plan(spec: RunSpec, jobs: int, cluster: ClusterSpec | None) -> RunPlan:
+    if cluster is not None:
+        from splitopt.bench.runs.cluster.walltime import check_walltime
+
+        check_walltime(cluster, spec.limits)
+        jobs = cluster.expected_jobs
     zygote = Zygote()
     try:
         return plan_runs(Catalogue.build(spec.plugins, zygote), spec, jobs=jobs)
@@ -170,10 +171,10 @@ def run_set(
     MachineError
         When this machine cannot do runs; what was stored is kept.
     ClusterError
-        When the cluster is lost; what was stored is kept.
+        When the cluster cannot be had or is lost; what was stored is kept.
     """
     begin = time.monotonic()
-    chosen = _plan(spec, _jobs(jobs, cluster))  # refuses what is wrong before anything is written
+    chosen = _plan(spec, jobs, cluster)  # refuses what is wrong before anything is written
     with making(out) as store:
         chosen.look_up(store)
         for run in {run.instance_hash: run for run in chosen}.values():

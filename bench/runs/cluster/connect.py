@@ -8,20 +8,25 @@ import logging
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from splitopt.bench.runs.cluster.preload import SAFE_PATH
-from splitopt.bench.runs.cluster.spec import QUEUES, ClusterSpec
+from splitopt.bench.runs.cluster.credentials import temporary_credentials
+from splitopt.bench.runs.cluster.errors import ClusterError
+from splitopt.bench.runs.cluster.jobs import JobPool, in_folder
+from splitopt.bench.runs.cluster.network import LOOPBACK, listening_place
+from splitopt.bench.runs.cluster.pool import LocalPool, Pool, worker_arguments
+from splitopt.bench.runs.cluster.spec import QUEUES, TLS, ClusterSpec
+from splitopt.bench.runs.cluster.walltime import JOB_BEGAN, JOB_WALLTIME, walltime_s
 from splitopt.instances.core.errors import InputError
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Security
 
 __all__ = ["connected"]
 
-LOOPBACK = "127.0.0.1"
 _CONNECT_S = 15.0
 
 
@@ -34,44 +39,87 @@ def _quiet() -> int:
 
 
 @contextlib.contextmanager
-def connected(spec: ClusterSpec) -> Iterator[Client]:
-    """Yield a client of the cluster; what was started for it ends with it.
+def connected(
+    spec: ClusterSpec, out: Path, needed_s: float, left: int
+) -> Iterator[tuple[Client, Pool]]:
+    """Yield a client of the cluster and what provides its workers; both end with it.
+
+    Parameters
+    ----------
+    out
+        Folder of the results; what a job queue reads and writes lies in ``cluster`` below it.
+    needed_s
+        What a worker must have left of its walltime to be given a run.
+    left
+        Runs to do.
 
     Raises
     ------
     InputError
-        When there is no scheduler at the address, or the job queue refuses the options.
+        When credentials, an interface or options are wrong.
+    ClusterError
+        When no scheduler answers at the address, or the job queue takes no job.
     """
-    import distributed
-
     level = _quiet()
     with contextlib.ExitStack() as stack:
         if spec.kind == "local":
-            target: Any = stack.enter_context(_local(spec, level))
+            target, security, pool = stack.enter_context(_local(spec, level))
         elif spec.kind in QUEUES:
-            target = stack.enter_context(_queue(spec))
-        else:
-            target = spec.text
-        try:
-            security = None
-            if spec.text.startswith("tls://"):
-                security = distributed.Security(require_encryption=True, **spec.options)
-            client = distributed.Client(
-                target,
-                timeout=_CONNECT_S,
-                set_as_default=False,
-                security=security,
-                name="splitopt",
+            folder = out / "cluster"
+            target, security, pool = stack.enter_context(
+                _queue(spec, level, folder, needed_s, left)
             )
-        except (OSError, TimeoutError, ValueError) as error:
-            raise InputError(
-                "--cluster",
-                spec.text,
-                "the address of a Dask scheduler that answers",
-                " ".join(str(error).split())[:300] or type(error).__name__,
-            ) from None
+        else:
+            target, security, pool = spec.text, _credentials(spec), Pool()
+        client = _client(spec, target, security)
         stack.callback(_close, client)
-        yield client
+        yield client, pool
+
+
+def _client(spec: ClusterSpec, target: Any, security: Security | None) -> Client:
+    import distributed
+
+    try:
+        return distributed.Client(
+            target,
+            timeout=_CONNECT_S,
+            set_as_default=False,
+            security=security,
+            name="splitopt",
+        )
+    except Exception as error:
+        # Whatever answers there, Dask has a name for it, or falls over it.
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise ClusterError(
+            f"no Dask scheduler answers at {spec.text} within {_CONNECT_S:g} s: {reason}"
+        ) from None
+
+
+def _credentials(spec: ClusterSpec) -> Security | None:
+    """Return the user's own credentials for ``tls://``, from options or from Dask's config."""
+    import distributed
+
+    if not spec.text.startswith("tls://"):
+        return None
+    security = distributed.Security(require_encryption=True, **spec.options)
+    if not (security.tls_ca_file and security.tls_client_cert):
+        raise InputError(
+            "--cluster",
+            spec.text,
+            "a tls:// address with credentials of yours",
+            f"give a file with {', '.join(TLS)} as --cluster-options, or set "
+            "distributed.comm.tls in Dask's own configuration",
+        )
+    try:
+        security.get_connection_args("client")
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise InputError(
+            "--cluster-options",
+            ", ".join(filter(None, (security.tls_ca_file, security.tls_client_cert))),
+            "readable files of a certificate and its key, in PEM",
+            " ".join(str(error).split())[:300],
+        ) from None
+    return security
 
 
 def _close(client: Client) -> None:
@@ -80,97 +128,122 @@ def _close(client: Client) -> None:
 
 
 @contextlib.contextmanager
-def _safe_path() -> Iterator[None]:
-    """Keep the processes that Dask starts from importing modules of the current folder."""
-    if os.environ.get("PYTHONSAFEPATH"):
-        yield
-        return
-    os.environ["PYTHONSAFEPATH"] = SAFE_PATH
+def _ending(cluster: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        os.environ.pop("PYTHONSAFEPATH", None)
+        with contextlib.suppress(OSError, TimeoutError):
+            cluster.close(timeout=10)
 
 
 @contextlib.contextmanager
-def _elsewhere() -> Iterator[None]:
-    """Take the current folder off the path, which processes that are spawned inherit.
-
-    Workers are told the folder of a plugin later, when ours is imported: an editable install is
-    found last of all, after a splitopt.py in that folder.
-    """
-    kept = list(sys.path)
-    sys.path[:] = [entry for entry in kept if Path(entry).resolve() != Path.cwd()]
-    try:
-        yield
-    finally:
-        sys.path[:] = kept
-
-
-@contextlib.contextmanager
-def _local(spec: ClusterSpec, level: int) -> Iterator[Any]:
+def _local(spec: ClusterSpec, level: int) -> Iterator[tuple[Any, Security, Pool]]:
     """Start a scheduler and worker processes here, which listen on the loopback device alone."""
-    import dask
     import distributed
 
-    with (
-        _safe_path(),
-        tempfile.TemporaryDirectory(
-            prefix="splitopt-cluster-", ignore_cleanup_errors=True
-        ) as folder,
-        # A worker that dies is started again. Dask looks once more this long after each death
-        # and, should it find the worker dead again just then, never starts another one.
-        dask.config.set({"distributed.deploy.lost-worker-timeout": "8760h"}),
-    ):
-        with _elsewhere():
-            cluster = distributed.LocalCluster(
-                n_workers=spec.workers,
-                threads_per_worker=1,
-                processes=True,
-                host=LOOPBACK,
-                protocol="tcp",
-                dashboard_address=f"{LOOPBACK}:0",
-                worker_dashboard_address=f"{LOOPBACK}:0",
-                # Runs have limits of their own; a worker holds next to nothing.
-                memory_limit=0,
-                local_directory=folder,
-                silence_logs=level,
-                preload=["splitopt.bench.runs.cluster.preload"],
-            )
-        try:
-            yield cluster
-        finally:
-            with contextlib.suppress(OSError, TimeoutError):
-                cluster.close(timeout=10)
+    from splitopt.bench.runs.cluster.daemons import QuietScheduler
+
+    assert spec.workers is not None
+    with contextlib.ExitStack() as stack:
+        folder = tempfile.TemporaryDirectory(prefix="splitopt-cluster-", ignore_cleanup_errors=True)
+        place = Path(stack.enter_context(folder))
+        security = stack.enter_context(temporary_credentials(place))
+        options = {"host": LOOPBACK, "port": 0, "protocol": "tls://", "security": security}
+        cluster = distributed.SpecCluster(
+            scheduler={"cls": QuietScheduler, "options": options | {"dashboard": False}},
+            security=security,
+            silence_logs=level,
+        )
+        stack.enter_context(_ending(cluster))
+        files = security.get_tls_config_for_role("worker")
+        pool = LocalPool(
+            spec.workers,
+            cluster.scheduler.address,
+            [
+                part
+                for name in ("ca_file", "cert", "key")
+                for part in (f"--tls-{name.replace('_', '-')}", files[name])
+            ],
+            place,
+        )
+        # The scheduler ends first, and with it workers in order.
+        stack.callback(pool.close)
+        stack.enter_context(_ending(cluster))
+        yield cluster, security, pool
 
 
 @contextlib.contextmanager
-def _queue(spec: ClusterSpec) -> Iterator[Any]:
+def _queue(
+    spec: ClusterSpec, level: int, folder: Path, needed_s: float, left: int
+) -> Iterator[tuple[Any, Security, Pool]]:
     """Have a job queue start workers; the scheduler runs here."""
     import dask
 
+    from splitopt.bench.runs.cluster.daemons import QuietScheduler
+
     module = importlib.import_module("dask_jobqueue")
-    options = dict(spec.options)
+    configured = dask.config.get(f"jobqueue.{spec.kind}.interface", None)
+    place = listening_place(spec.interface, spec.options, configured)
+    cls = getattr(module, QUEUES[spec.kind])
+    folder.mkdir(parents=True, exist_ok=True)
+    folder = folder.resolve()
+    shared = spec.options.get("shared_temp_directory")
+    with contextlib.ExitStack() as stack:
+        stack.callback(_remove_empty, folder)
+        where = folder if shared is None else Path(os.path.expandvars(shared)).expanduser()
+        security = stack.enter_context(temporary_credentials(where))
+        try:
+            # Its warnings are of names that it has changed.
+            with warnings.catch_warnings(action="ignore"):
+                cluster = cls(
+                    **_job_options(spec, folder),
+                    scheduler_options=dict(spec.options.get("scheduler_options", {}))
+                    | {"interface": None, "dashboard": False}
+                    | place,
+                    scheduler_cls=QuietScheduler,
+                    job_cls=in_folder(cls.job_cls, folder),
+                    security=security,
+                    silence_logs=level,
+                )
+        except (TypeError, ValueError, OSError, RuntimeError) as error:
+            raise InputError(
+                "--cluster-options",
+                ", ".join(map(str, spec.options)),
+                f"options of dask-jobqueue's {QUEUES[spec.kind]}",
+                " ".join(str(error).split())[:300],
+            ) from None
+        stack.enter_context(_ending(cluster))
+        pool = JobPool(cluster, spec, folder, needed_s, left)
+        stack.callback(pool.close)
+        yield cluster, security, pool
+
+
+def _job_options(spec: ClusterSpec, folder: Path) -> dict[str, Any]:
+    """Return what dask-jobqueue is told of the jobs."""
+    import dask
+
+    def configured(name: str) -> Any:
+        return dask.config.get(f"jobqueue.{spec.kind}.{name}", None)
+
+    options = {k: v for k, v in spec.options.items() if k != "scheduler_options"}
     # One run at a time in each worker process unless asked for otherwise.
     options.setdefault("processes", options["cores"])
-    python = options.get("python") or dask.config.get(f"jobqueue.{spec.kind}.python", None)
+    python = options.get("python") or configured("python")
     options["python"] = f"{python or sys.executable} -P"  # a job starts in the current folder
-    options["scheduler_options"] = {
-        "dashboard_address": f"{LOOPBACK}:0",
-        **options.get("scheduler_options", {}),
-    }
-    try:
-        cluster = getattr(module, QUEUES[spec.kind])(**options)
-    except (TypeError, ValueError, OSError, RuntimeError) as error:
-        raise InputError(
-            "--cluster-options",
-            ", ".join(map(str, spec.options)),
-            f"options of dask-jobqueue's {QUEUES[spec.kind]}",
-            " ".join(str(error).split())[:300],
-        ) from None
-    try:
-        cluster.scale(jobs=spec.workers)
-        yield cluster
-    finally:
-        with contextlib.suppress(OSError, TimeoutError):
-            cluster.close(timeout=20)
+    options.setdefault("log_directory", configured("log-directory") or str(folder))
+    options.setdefault("job_name", "splitopt")
+    extra = options.get("worker_extra_args") or configured("worker-extra-args") or []
+    options["worker_extra_args"] = [*worker_arguments(), *extra]
+    walltime = walltime_s(spec)
+    if walltime is not None:
+        prologue = options.get("job_script_prologue") or configured("job-script-prologue") or []
+        options["job_script_prologue"] = [
+            f"export {JOB_BEGAN}=$(date +%s) {JOB_WALLTIME}={walltime:g}",
+            *prologue,
+        ]
+    return options
+
+
+def _remove_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()

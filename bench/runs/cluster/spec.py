@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from splitopt.instances.core.documents import read_bytes, read_json
+from splitopt.bench.runs.cluster.network import is_loopback
+from splitopt.bench.runs.cluster.options import check_kind, read_options
 from splitopt.instances.core.errors import InputError
 
 __all__ = ["QUEUES", "ClusterSpec", "read_cluster"]
@@ -32,26 +34,11 @@ ALLOWED = (
 TLS = ("tls_ca_file", "tls_client_cert", "tls_client_key")
 _COUNTED = re.compile(r"([a-z]+):([0-9]{1,5})")
 _ADDRESS = re.compile(r"(tcp|tls)://(\[[0-9a-fA-F:.%]+\]|[\w.-]+):([0-9]{1,5})")
-# What the classes of dask-jobqueue 0.9 make of their options; all others are texts.
-_WHOLE = frozenset({"cores", "processes", "jobs", "job_cpu", "ncpus", "mem", "port"})
-_FLAGS = frozenset({"nanny", "use_stdin", "dashboard"})
-_LISTS = frozenset(
-    {
-        "extra",
-        "worker_extra_args",
-        "job_extra",
-        "job_extra_directives",
-        "env_extra",
-        "job_script_prologue",
-        "header_skip",
-        "job_directives_skip",
-        "submit_command_extra",
-        "cancel_command_extra",
-    }
-)
-_TABLES = frozenset({"scheduler_options"})
-_LARGEST_YAML = 1 << 20
-_DEEPEST = 5
+# Whether connections are encrypted, and who may look on, is not an option.
+_OURS = frozenset({"dashboard", "dashboard_address", "protocol", "security"})
+WAIT_S = 120.0
+# Jobs may have to queue for hours.
+QUEUE_WAIT_S = 86400.0
 _MOST_WORKERS = 10_000
 _MOST_LOCAL_WORKERS = 256
 
@@ -70,12 +57,18 @@ class ClusterSpec:
         Worker processes of a local cluster, jobs of a queue; None for an address.
     options
         From the file of ``--cluster-options``.
+    interface
+        On which the scheduler of a job queue listens; None leaves it to the options.
+    wait_s
+        So long the runner waits while there is no worker.
     """
 
     text: str
     kind: str
     workers: int | None
     options: Mapping[str, Any] = field(default_factory=dict)
+    interface: str | None = None
+    wait_s: float = WAIT_S
 
     @property
     def expected_jobs(self) -> int:
@@ -85,8 +78,28 @@ class ClusterSpec:
         return self.workers * int(self.options.get("cores", 1))
 
 
-def read_cluster(text: str, options: Path | None = None) -> ClusterSpec:
-    """Return the cluster that ``--cluster`` and ``--cluster-options`` name.
+def read_cluster(
+    text: str,
+    options: Path | None = None,
+    *,
+    interface: str | None = None,
+    unencrypted: bool = False,
+    wait_s: float | None = None,
+) -> ClusterSpec:
+    """Return the cluster that ``--cluster`` and its options name.
+
+    Parameters
+    ----------
+    text
+        What ``--cluster`` says.
+    options
+        The file of ``--cluster-options``.
+    interface
+        Network interface on which the scheduler of a job queue listens.
+    unencrypted
+        Whether the scheduler at a ``tcp://`` address may be on another machine.
+    wait_s
+        How long to wait while there is no worker; two minutes by default, a day for a job queue.
 
     Raises
     ------
@@ -95,7 +108,7 @@ def read_cluster(text: str, options: Path | None = None) -> ClusterSpec:
         missing.
     """
     wrong = InputError("--cluster", text, ALLOWED, "write local:4, say")
-    given = dict(_read_options(options))
+    given = dict(read_options(options))
     if text in QUEUES:
         number = given.pop("jobs", None)
         if isinstance(number, bool) or not isinstance(number, int):
@@ -106,13 +119,30 @@ def read_cluster(text: str, options: Path | None = None) -> ClusterSpec:
         most = _MOST_LOCAL_WORKERS if kind == "local" else _MOST_WORKERS
         if kind not in ("local", *QUEUES) or not 1 <= number <= most:
             raise wrong
-        spec = ClusterSpec(text, kind, number, given)
     elif (address := _ADDRESS.fullmatch(text)) and 0 < int(address[3]) < 65536:
-        spec = ClusterSpec(text, "address", None, given)
+        kind, number = "address", None
+        if address[1] == "tcp" and not (unencrypted or is_loopback(address[2])):
+            raise InputError(
+                "--cluster",
+                text,
+                "tls:// with credentials of yours, or tcp:// on this machine: whoever reaches an "
+                "unencrypted scheduler, or the network on the way, runs code as you",
+                "write tls://, or --allow-unencrypted where nobody else is on that network",
+            )
     else:
         raise wrong
+    if interface is not None and kind not in QUEUES:
+        raise InputError("--interface", interface, "with a job queue only", "leave it out")
+    wait_s = (QUEUE_WAIT_S if kind in QUEUES else WAIT_S) if wait_s is None else wait_s
+    if not 0 < wait_s < math.inf:
+        raise InputError("--worker-wait", wait_s, "seconds above 0", "write 600, say")
+    spec = ClusterSpec(text, kind, number, given, interface, wait_s)
     _check_options(spec)
-    needed = ["distributed"] + (["dask_jobqueue"] if spec.kind in QUEUES else [])
+    needed = ["distributed"]
+    if kind in QUEUES:
+        needed.append("dask_jobqueue")
+    if kind != "address":
+        needed.append("cryptography")  # makes the credentials
     for package in needed:
         if importlib.util.find_spec(package) is None:
             raise InputError(
@@ -127,7 +157,15 @@ def read_cluster(text: str, options: Path | None = None) -> ClusterSpec:
 def _check_options(spec: ClusterSpec) -> None:
     if spec.kind in QUEUES:
         for name, value in spec.options.items():
-            _check_kind(name, value)
+            check_kind(name, value)
+            if name in _OURS or (name == "scheduler_options" and _OURS & value.keys()):
+                raise InputError(
+                    "--cluster-options",
+                    name if name in _OURS else ", ".join(sorted(_OURS & value.keys())),
+                    "what is not ours to say: every connection is encrypted, with credentials "
+                    "made for this call, and no page is served",
+                    "leave it out",
+                )
         for name in ("cores", "memory"):
             if name not in spec.options:
                 raise InputError(
@@ -146,96 +184,3 @@ def _check_options(spec: ClusterSpec) -> None:
                 "for tls:// the files " + ", ".join(TLS) + "; for tcp:// and local: none",
                 "remove it",
             )
-
-
-def _check_kind(name: str, value: object) -> None:
-    """Hold an option of a job queue to the kind of value that dask-jobqueue makes of it."""
-    least = 0 if name == "port" else 1
-    whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
-    if name in _WHOLE and not whole:
-        remedy = "write its digits, no 0 in front"
-        raise InputError(name, value, f"an integer >= {least}", remedy)
-    if name in _FLAGS and not isinstance(value, bool):
-        raise InputError(name, value, "true or false", "write one of the two")
-    if name in _LISTS and not (isinstance(value, list) and all(isinstance(x, str) for x in value)):
-        raise InputError(name, value, "a list of texts", f"write [{value!r}]")
-    if name in _TABLES:
-        if not isinstance(value, dict):
-            raise InputError(name, value, "names and values", "see docs/running.md")
-        for inner, found in value.items():
-            _check_kind(inner, found)
-    elif name not in _WHOLE | _FLAGS | _LISTS and not isinstance(value, str):
-        remedy = f"write {str(value)!r}" if isinstance(value, int | float) else "write a text"
-        raise InputError(name, value, "a text", remedy)
-
-
-def _read_options(path: Path | None) -> Mapping[str, Any]:
-    """Return the object in a JSON or YAML file."""
-    if path is None:
-        return {}
-    found = _read_yaml(path) if path.suffix in (".yaml", ".yml") else read_json(path)
-    if not isinstance(found, dict):
-        raise InputError(
-            "--cluster-options", str(path), "a file with names and values", "see docs/running.md"
-        )
-    return found
-
-
-def _read_yaml(path: Path) -> Any:
-    """Return what a YAML file holds, its scalars as they are written.
-
-    YAML 1.1, which PyYAML reads, makes 43200 of 12:00:00, 83 of 0123 and False of no. So a scalar
-    is a text, and one that stands where a number or a switch belongs is read as one.
-    """
-    try:
-        import yaml  # comes with distributed
-    except ImportError:
-        raise InputError(
-            "--cluster-options", str(path), "a .json file while PyYAML is missing", "write JSON"
-        ) from None
-
-    def refuse(node: yaml.Node, found: object, remedy: str) -> InputError:
-        where = f"{path.name} line {node.start_mark.line + 1}"
-        return InputError(where, found, "names, texts, numbers and lists of them", remedy)
-
-    def value_of(node: yaml.Node, name: str, depth: int = 0) -> object:
-        if depth > _DEEPEST:
-            raise refuse(node, "levels in levels", "write it flatter")
-        if isinstance(node, yaml.ScalarNode):
-            return _meant(name, node.value)
-        if isinstance(node, yaml.SequenceNode):
-            return [value_of(each, "", depth + 1) for each in node.value]
-        found: dict[str, object] = {}
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.value in found:
-                raise refuse(key, str(key.value), "give each name once, as a word")
-            found[key.value] = value_of(value, key.value, depth + 1)
-        return found
-
-    try:
-        text = read_bytes(path, _LARGEST_YAML).decode("utf-8")
-        for event in yaml.parse(text, yaml.BaseLoader):
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "tag", None):
-                raise InputError(
-                    f"{path.name} line {event.start_mark.line + 1}",
-                    "an alias or a tag",
-                    "plain values",
-                    "write the value out",
-                )
-        node = yaml.compose(text, yaml.BaseLoader)
-    except InputError:
-        raise
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
-        raise InputError(
-            "--cluster-options", str(path), "a YAML file", " ".join(str(error).split())[:300]
-        ) from None
-    return {} if node is None else value_of(node, "")
-
-
-def _meant(name: str, text: str) -> object:
-    """Return a scalar as what its name calls for: a whole number, a switch, or the text."""
-    if name in _WHOLE and re.fullmatch("0|[1-9][0-9]{0,17}", text):
-        return int(text)
-    if name in _FLAGS and text in ("true", "false"):
-        return text == "true"
-    return text

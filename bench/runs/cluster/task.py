@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import importlib.util
 import json
+import os
 import sys
 import threading
 import time
@@ -19,7 +20,9 @@ from splitopt.bench.isolation.cores import assigned_cores
 from splitopt.bench.isolation.machine import MachineError, RunLostError
 from splitopt.bench.isolation.source import source_hash
 from splitopt.bench.isolation.streams import Watch
+from splitopt.bench.runs.cluster.code import own_code
 from splitopt.bench.runs.cluster.payload import Answer, Task, read_task, write_answer
+from splitopt.bench.runs.cluster.walltime import JOB_BEGAN, JOB_WALLTIME
 from splitopt.bench.runs.record import Circumstances, make_row, unstorable
 from splitopt.bench.runs.slot import Slot, solver_families
 from splitopt.bench.store.environment import describe
@@ -45,7 +48,7 @@ _held: tuple[str, Any] | None = None
 
 
 def introduce(text: str) -> str:
-    """Say what this worker is: versions, plugins that it does not find, the source of the others.
+    """Say what this worker is: its code, its walltime, plugins it lacks, the source of the others.
 
     `text` is a JSON object with the plugins and the folders where they are looked for last; the
     answer is a JSON object.
@@ -64,10 +67,22 @@ def introduce(text: str) -> str:
         {
             "row_version": ROW_VERSION,
             "version": describe()["versions"].get("splitopt"),
+            "code": own_code(),
+            "left_s": _left_s(),
             "missing": missing,
             "sources": {plugin: source_hash(plugin) for plugin in asked["plugins"]},
         }
     )
+
+
+def _left_s() -> float | None:
+    """Return what is left of the walltime of the job this worker is in; None outside of any."""
+    ends = []
+    with contextlib.suppress(KeyError, ValueError):
+        ends.append(float(os.environ["SLURM_JOB_END_TIME"]))
+    with contextlib.suppress(KeyError, ValueError):
+        ends.append(float(os.environ[JOB_BEGAN]) + float(os.environ[JOB_WALLTIME]))
+    return min(ends) - time.time() if ends else None
 
 
 def do_run(text: str) -> str:

@@ -17,8 +17,11 @@ from typing import TYPE_CHECKING, Any
 from splitopt.bench.isolation.streams import Outcome
 from splitopt.bench.runs.cluster import task
 from splitopt.bench.runs.cluster.connect import connected
+from splitopt.bench.runs.cluster.errors import ClusterError
 from splitopt.bench.runs.cluster.payload import Answer, Task, read_answer, write_task
-from splitopt.bench.runs.cluster.spec import QUEUES, ClusterSpec
+from splitopt.bench.runs.cluster.pool import Pool
+from splitopt.bench.runs.cluster.spec import ClusterSpec
+from splitopt.bench.runs.cluster.walltime import needed_s
 from splitopt.bench.runs.cluster.workers import Workers
 from splitopt.bench.runs.plan import RunPlan
 from splitopt.bench.runs.queue import RunQueue
@@ -45,15 +48,13 @@ _CLAIM_S = 0.2
 _TELL_S = 1.0
 # A run is given out so often when its workers are lost; then it is taken to be the reason.
 _MOST_LOSSES = 3
-# Without any worker for so long there will be none, but for a job queue's.
-_PATIENCE_S = 120.0
+# Losses for which the queue is the reason do not count as such, but there is an end to them too.
+_MOST_RETURNS = 10
 # A larger instance from a file is read by the workers from the same path.
 _LARGEST_DOCUMENT_BYTES = 4 << 20
 _ANSWER_S = 60.0
-
-
-class ClusterError(OSError):
-    """The cluster cannot go on; what was stored is kept."""
+# A worker that is lost so short before its walltime was ended by it; queues have clocks of theirs.
+_NEAR_S = 10.0
 
 
 @dataclass(slots=True)
@@ -63,10 +64,21 @@ class _Given:
     run: PlannedRun
     address: str
     host: str
+    worker: str
+    ends: float
     future: Future
     begin: float
     jobs: int
     jobs_on_machine: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Loss:
+    """A worker that was lost with a run: its name, when, and whether its walltime was over."""
+
+    worker: str
+    at: float
+    over: bool
 
 
 @dataclass
@@ -79,7 +91,7 @@ class ClusterWork:
     plugins: tuple[str, ...] = ()
     interrupted: bool = False
     _given: dict[str, _Given] = field(default_factory=dict)
-    _losses: dict[str, int] = field(default_factory=dict)
+    _losses: dict[str, list[_Loss]] = field(default_factory=dict)
     _held: Instance | None = None
 
     def __post_init__(self) -> None:
@@ -89,6 +101,8 @@ class ClusterWork:
         self._targets = tuple(builtin_targets(self.plan))
         self._documents: dict[str, dict[str, Any] | None] = {}
         self._ended: queues.SimpleQueue[str] = queues.SimpleQueue()
+        self._needed_s = max((needed_s(run.limits) for run in self.plan), default=0.0)
+        self._pool = Pool()
 
     def go(self) -> None:
         """Do all that is left; return when it is done, or after Ctrl-C.
@@ -96,15 +110,18 @@ class ClusterWork:
         Raises
         ------
         InputError
-            When the cluster cannot be had, or a worker does not fit.
+            When what was asked for is wrong, or a worker does not fit.
         ClusterError
-            When the scheduler is lost or a worker fails; what was stored is kept.
+            When there is no scheduler or it is lost, the queue takes no job, no worker comes or
+            one fails; what was stored is kept.
         """
         self.queue.tell("planned")
         if not len(self.queue):
             return
         try:
-            with connected(self.spec) as client:
+            out = self._store.path.parent
+            with connected(self.spec, out, self._needed_s, len(self.queue)) as (client, pool):
+                self._pool = pool
                 try:
                     self._serve(client)
                 finally:
@@ -129,25 +146,36 @@ class ClusterWork:
             if now - renewed > LEASE_S / 4:
                 self._store.renew()
                 renewed = now
-            while now - asked > _CLAIM_S and (address := workers.free()) is not None:
+            while now - asked > _CLAIM_S and (address := workers.free(self._needed_s)) is not None:
                 run = self.queue.claim()
                 if run is None:
                     asked = now
                     break
                 self._give(client, workers, address, run)
-            if workers.threads:
+            able = any(worker.holds(self._needed_s) for worker in workers.all())
+            if able or self._given:
                 alone_since = now
-            elif now - alone_since > _PATIENCE_S and self.spec.kind not in QUEUES:
-                raise InputError(
-                    "--cluster",
-                    self.spec.text,
-                    "a scheduler with workers",
-                    f"start some: none was there for {_PATIENCE_S:g} s",
-                )
+            elif now - alone_since > self.spec.wait_s:
+                raise ClusterError(self._nobody(workers))
             if not self._given and now - told > _TELL_S:
-                self.queue.tell("waiting")
+                self.queue.tell("waiting", why=self._waits_for(able, now - alone_since))
                 told = now
             self._collect(workers)
+
+    def _waits_for(self, able: bool, alone_s: float) -> str:
+        if able:
+            return "another runner"
+        left_s = self.spec.wait_s - alone_s
+        until = f"{left_s / 60:.0f} minutes" if left_s > 120 else f"{left_s:.0f} s"
+        return f"{self.spec.text}: {self._pool.waits_for}; given up in {until}"
+
+    def _nobody(self, workers: Workers) -> str:
+        there = f", but {len(workers.all())} that cannot" if workers.all() else ""
+        return (
+            f"{self.spec.text}: no worker that can do a run was there for {self.spec.wait_s:g} s "
+            f"(--worker-wait){there}; waited for {self._pool.waits_for}; every run stored so far "
+            "is kept"
+        )
 
     def _look(self, client: Client, workers: Workers) -> None:
         """See who has come and gone; runs of workers that are gone are given out again."""
@@ -162,6 +190,7 @@ class ClusterWork:
         except (OSError, TimeoutError):
             # A moment later it is mended, or the status says that it cannot be.
             return
+        self._pool.look(workers.all(), len(self.queue), self.queue.done_now)
         for given in self._given.values():
             given.jobs = max(given.jobs, workers.threads)
             given.jobs_on_machine = max(given.jobs_on_machine, workers.threads_on(given.host))
@@ -205,6 +234,8 @@ class ClusterWork:
             run,
             address,
             worker.host,
+            worker.name,
+            worker.ends,
             future,
             begin,
             max(workers.threads, local or 0),
@@ -251,6 +282,7 @@ class ClusterWork:
                 continue  # it was given up
             if given.address in workers:
                 workers[given.address].busy -= 1
+                workers[given.address].done += 1
             answer = _answer(given)
             if answer is None:
                 self._lose(name)
@@ -284,12 +316,24 @@ class ClusterWork:
     def _lose(self, name: str) -> None:
         """Give a run out again whose worker is gone, but not for ever."""
         given = self._given.pop(name)
-        key = given.run.key
-        self._losses[key] = self._losses.get(key, 0) + 1
-        if self._losses[key] < _MOST_LOSSES:
-            self.queue.put_back(given.run)
-        else:
+        now = time.monotonic()
+        losses = self._losses.setdefault(given.run.key, [])
+        losses.append(_Loss(given.worker, now, now >= given.ends - _NEAR_S))
+        # Known by now of all but the last of them.
+        counted = [
+            loss for loss in losses if not (loss.over or self._pool.innocent(loss.worker, loss.at))
+        ]
+        if len(counted) >= _MOST_LOSSES:
             self.queue.finish(given.run, self._crashed(given), given.begin)
+            return
+        self.queue.put_back(given.run)
+        if len(losses) >= _MOST_RETURNS:
+            times = sum(loss.over for loss in losses)
+            raise ClusterError(
+                f"{given.run.method} on {given.run.instance_name} was lost {len(losses)} times "
+                f"with the job it was in, {times} times at its walltime: ask the queue for longer "
+                "jobs; every run stored so far is kept"
+            )
 
     def _crashed(self, given: _Given) -> Row:
         circumstances = Circumstances.now(

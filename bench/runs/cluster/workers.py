@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from splitopt.bench.runs.cluster import task
+from splitopt.bench.runs.cluster.code import difference, own_code
 from splitopt.bench.store.environment import describe
 from splitopt.bench.store.rows import ROW_VERSION
 from splitopt.instances.core.errors import InputError
@@ -28,21 +31,39 @@ class Worker:
 
     Attributes
     ----------
+    name
+        What it was named by who started it.
     host
         What tells machines apart.
     threads
         Runs at a time.
     busy
         Runs it is at.
+    done
+        Runs it has done.
     introduced
         Whether it has said that it fits; until then it gets no runs.
+    ends
+        When its walltime is over, by `time.monotonic`; infinite where it has none.
     """
 
+    name: str
     host: str
     threads: int
     introduction: Future
     busy: int = 0
+    done: int = 0
     introduced: bool = False
+    ends: float = math.inf
+
+    @property
+    def left_s(self) -> float:
+        """Seconds that are left of its walltime."""
+        return self.ends - time.monotonic()
+
+    def holds(self, seconds: float) -> bool:
+        """Whether a run that takes so long can be given to it."""
+        return self.introduced and self.left_s >= seconds
 
 
 class Workers:
@@ -90,10 +111,11 @@ class Workers:
                     task.introduce, self._asked, workers=[address], pure=False
                 )
                 host = str(found.get("host") or address)
-                self._known[address] = Worker(host, int(found["nthreads"]), introduction)
+                name = str(found.get("name") or address)
+                self._known[address] = Worker(name, host, int(found["nthreads"]), introduction)
         for address, worker in self._known.items():
             if not worker.introduced and worker.introduction.done():
-                worker.introduced = self._fits(address, worker.introduction)
+                worker.introduced = self._fits(address, worker)
 
     def _ask(self) -> Mapping[str, Any]:
         # Not `scheduler_info`, which answers from memory when the scheduler does not.
@@ -105,7 +127,8 @@ class Workers:
         workers: Mapping[str, Any] = found["workers"]
         return workers
 
-    def _fits(self, address: str, introduction: Future) -> bool:
+    def _fits(self, address: str, worker: Worker) -> bool:
+        introduction = worker.introduction
         if introduction.status != "finished":
             if address not in self._ask():
                 return False  # it has gone meanwhile
@@ -125,6 +148,13 @@ class Workers:
                 f"workers with splitopt {version}",
                 "install the same version there",
             )
+        if (differ := difference(own_code(), found["code"])) is not None:
+            raise InputError(
+                "--cluster",
+                f"worker {address} with splitopt {version} of other code",
+                f"workers with the code of this runner; {differ}",
+                "install the same there as here, from the same commit, and start it again",
+            )
         if found["missing"]:
             raise InputError(
                 "--plugin",
@@ -140,7 +170,13 @@ class Workers:
                     f"the same source on worker {address} as here",
                     "install the same version there",
                 )
+        if found["left_s"] is not None:
+            worker.ends = time.monotonic() + found["left_s"]
         return True
+
+    def all(self) -> list[Worker]:
+        """Return those that are there."""
+        return list(self._known.values())
 
     @property
     def threads(self) -> int:
@@ -155,11 +191,14 @@ class Workers:
             if worker.introduced and worker.host == host
         )
 
-    def free(self) -> str | None:
-        """Return the address of a worker with the fewest runs that can take one more."""
+    def free(self, seconds: float) -> str | None:
+        """Return the address of a worker with the fewest runs that can take one more.
+
+        None where no worker with a free thread has so many seconds left.
+        """
         free = [
             (worker.busy / worker.threads, address)
             for address, worker in self._known.items()
-            if worker.introduced and worker.busy < worker.threads
+            if worker.holds(seconds) and worker.busy < worker.threads
         ]
         return min(free)[1] if free else None

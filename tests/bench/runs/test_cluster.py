@@ -17,6 +17,7 @@ import pytest
 from running import plan, run_set
 
 from splitopt.bench.report import text_tables
+from splitopt.bench.runs.cluster.errors import ClusterError
 from splitopt.bench.runs.cluster.spec import read_cluster
 from splitopt.bench.store.store import Store
 from splitopt.instances.core.errors import InputError
@@ -378,7 +379,7 @@ def test_slurm_through_dask_jobqueue(tmp_path, rogues, instance_file, monkeypatc
         ("slurm:4", None, "cores and memory"),
         ("slurm:4", {"cores": 0, "memory": "1GB"}, "cores: got 0"),
         ("local:2", {"queue": "x"}, "queue"),
-        ("tcp://h:1", {"tls_ca_file": "x"}, "tls_ca_file"),
+        ("tcp://127.0.0.1:1", {"tls_ca_file": "x"}, "tls_ca_file"),
         ("tls://h:1", {"tls_ca_file": 7}, "tls_ca_file"),
         ("slurm:4", [1], "names and values"),
     ],
@@ -432,7 +433,7 @@ def options_of(tmp_path, text):
         ("processes: 8", 8),
         ("nanny: false", False),
         ("job_extra_directives: [--gres=gpu:1, 12:30]", ["--gres=gpu:1", "12:30"]),
-        ("scheduler_options: {port: 0, dashboard: true}", {"port": 0, "dashboard": True}),
+        ("scheduler_options: {port: 0, interface: ib0}", {"port": 0, "interface": "ib0"}),
     ],
 )
 def test_yaml_scalars_are_what_is_written(tmp_path, text, value):
@@ -490,7 +491,9 @@ def test_a_missing_package_is_one_line(monkeypatch):
 
 def test_no_scheduler_at_the_address_is_one_line(tmp_path, rogues, instance_file, monkeypatch):
     monkeypatch.setattr("splitopt.bench.runs.cluster.connect._CONNECT_S", 0.5)
-    with pytest.raises(InputError, match="a Dask scheduler that answers") as caught:
+    with pytest.raises(
+        ClusterError, match=r"no Dask scheduler answers at .* within 0.5 s"
+    ) as caught:
         run_set(
             [instance_file()],
             ["honest"],
