@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import importlib
 import logging
 import os
 import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from splitopt.bench.runs.cluster.credentials import temporary_credentials
 from splitopt.bench.runs.cluster.errors import ClusterError
 from splitopt.bench.runs.cluster.jobs import JobPool, in_folder
 from splitopt.bench.runs.cluster.network import LOOPBACK, listening_place
+from splitopt.bench.runs.cluster.options import job_queue_module
 from splitopt.bench.runs.cluster.pool import LocalPool, Pool, worker_arguments
 from splitopt.bench.runs.cluster.spec import QUEUES, TLS, ClusterSpec
 from splitopt.bench.runs.cluster.walltime import JOB_BEGAN, JOB_WALLTIME, walltime_s
@@ -80,6 +82,9 @@ def _client(spec: ClusterSpec, target: Any, security: Security | None) -> Client
     import distributed
 
     try:
+        if isinstance(target, str):
+            with ThreadPoolExecutor(1) as other:  # a notebook has a loop in this thread
+                other.submit(asyncio.run, _greet(target, security)).result()
         return distributed.Client(
             target,
             timeout=_CONNECT_S,
@@ -89,10 +94,22 @@ def _client(spec: ClusterSpec, target: Any, security: Security | None) -> Client
         )
     except Exception as error:
         # Whatever answers there, Dask has a name for it, or falls over it.
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        reason = " ".join(str(error).split())[:300] or "who is there does not speak as one"
         raise ClusterError(
             f"no Dask scheduler answers at {spec.text} within {_CONNECT_S:g} s: {reason}"
         ) from None
+
+
+async def _greet(address: str, security: Security | None) -> None:
+    """Exchange Dask's greetings with who is at an address.
+
+    Its client waits for them without end, however short its time limit.
+    """
+    from distributed.comm import connect
+
+    more = {} if security is None else security.get_connection_args("client")
+    comm = await asyncio.wait_for(connect(address, timeout=_CONNECT_S, **more), _CONNECT_S)
+    comm.abort()
 
 
 def _credentials(spec: ClusterSpec) -> Security | None:
@@ -181,7 +198,7 @@ def _queue(
 
     from splitopt.bench.runs.cluster.daemons import QuietScheduler
 
-    module = importlib.import_module("dask_jobqueue")
+    module = job_queue_module()
     configured = dask.config.get(f"jobqueue.{spec.kind}.interface", None)
     place = listening_place(spec.interface, spec.options, configured)
     cls = getattr(module, QUEUES[spec.kind])

@@ -25,10 +25,11 @@ class QuietWorker(Worker):  # type: ignore[misc]
     that from which it reaches the scheduler.
     """
 
+    _start_host: str | None
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        named: str | None = self._start_host or self._interface
-        if named is None:
+        if not self._start_host and not self._interface:
             reached = get_ip(get_address_host(self.scheduler.address))
             self._start_host = unparse_host_port(reached)
 

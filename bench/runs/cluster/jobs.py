@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import os
+import tempfile
 import time
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
@@ -28,6 +30,9 @@ __all__ = ["JobPool", "in_folder"]
 
 _SUBMIT_S = 120.0
 _END_S = 20.0
+# Commands of the queue at a time.
+_MOST_CALLS = 8
+_MOST_TOLD = 3
 # After a refusal, or a job that came to nothing.
 _AGAIN_S = 10.0
 _ASK_S = 10.0
@@ -53,9 +58,11 @@ def in_folder(base: type, folder: Path) -> type:
 
     @contextlib.contextmanager
     def job_file(self: Any) -> Iterator[str]:
-        path = folder / f"{self.name}.sh"
-        path.write_text(self.job_script(), encoding="utf-8")
-        yield str(path)
+        # Another runner may be at work on the same results.
+        descriptor, path = tempfile.mkstemp(".sh", f"{self.name}-", folder)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(self.job_script())
+        yield path
 
     return type(base.__name__, (base,), {"job_file": job_file})
 
@@ -66,7 +73,7 @@ class _Job:
 
     handle: Any
     submission: Future[Any]
-    submitted: float
+    submitted: float = math.inf
     seen: float | None = None
     state: str = ""
     reason: str = ""
@@ -105,10 +112,14 @@ class JobPool(Pool):
         self._last_asked = self._not_before = 0.0
         self._count = self._barren = self._done = 0
         self._refused = ""
+        self._few = asyncio.Semaphore(_MOST_CALLS)
         first = self._submit()
         try:
             first.submission.result(_SUBMIT_S)
-        except Exception as error:
+        except BaseException as error:
+            self.close()
+            if not isinstance(error, Exception):
+                raise
             raise ClusterError(f"{spec.text}: no job could be submitted: {_words(error)}") from None
         self._fill((), left)
 
@@ -117,13 +128,23 @@ class JobPool(Pool):
     def _call(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
         return asyncio.run_coroutine_threadsafe(work, self._cluster.loop.asyncio_loop)
 
+    async def _start(self, job: _Job) -> None:
+        async with self._few:
+            await job.handle
+        job.submitted = time.monotonic()
+
+    async def _close(self, handle: Any) -> None:
+        async with self._few:
+            with contextlib.suppress(Exception):  # it is over, or the queue does not answer
+                await handle.close()
+
     def _submit(self) -> _Job:
         name = f"splitopt-{self._count}"
         self._count += 1
         made = self._cluster.new_spec
         handle = made["cls"](self._address, name=name, **made["options"])
-        job = _Job(handle, self._call(_start(handle)), time.monotonic())
-        self._jobs[name] = job
+        job = self._jobs[name] = _Job(handle, Future())
+        job.submission = self._call(self._start(job))
         return job
 
     def _drop(self, name: str) -> _Job:
@@ -131,7 +152,7 @@ class JobPool(Pool):
         job = self._jobs.pop(name)
         self._numbers[job.number] = name
         self._fates.setdefault(name, job.state or "GONE")
-        self._ending.append(self._call(_close(job.handle)))
+        self._ending.append(self._call(self._close(job.handle)))
         return job
 
     def _ask(self, now: float) -> None:
@@ -156,7 +177,7 @@ class JobPool(Pool):
                 if self._fates.get(name) in _AT_WORK | {"COMPLETING"} and state != "CANCELLED":
                     self._fates[name] = state
         for job in self._jobs.values():
-            if not job.submission.done() or job.submitted > self._last_asked - 1:
+            if job.submitted > self._last_asked - 1:
                 continue  # it may be younger than the answer
             job.state, job.reason = told.get(job.number, ("GONE", ""))
 
@@ -259,9 +280,10 @@ class JobPool(Pool):
             for job in self._jobs.values()
             if job.submission.done()
         ]
-        said = f"a worker of {len(self._jobs)} jobs" + (f" ({', '.join(each[:3])}" if each else "")
-        said += (", ...)" if len(each) > 3 else ")") if each else ""
-        return said + (f"; refused lately: {self._refused}" if self._refused else "")
+        more = ", ..." if len(each) > _MOST_TOLD else ""
+        said = f"a worker of its jobs ({', '.join(each[:_MOST_TOLD])}{more})"
+        refused = f"; refused lately: {self._refused}" if self._refused else ""
+        return (said if each else "the time to submit its next job") + refused
 
     def close(self) -> None:
         """Take back every job, and wait for the queue's word."""
@@ -270,15 +292,6 @@ class JobPool(Pool):
         for name in list(self._jobs):
             self._drop(name)
         wait(self._ending, timeout=max(0.0, until - time.monotonic()))
-
-
-async def _start(handle: Any) -> None:
-    await handle
-
-
-async def _close(handle: Any) -> None:
-    with contextlib.suppress(Exception):  # it is over, or the queue does not answer
-        await handle.close()
 
 
 def _words(error: BaseException | None) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import signal
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,7 @@ from typing import Any
 from splitopt.instances.core.documents import read_bytes, read_json
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["check_kind", "read_options"]
+__all__ = ["check_kind", "job_queue_module", "read_options"]
 
 # What the classes of dask-jobqueue 0.9 make of their options; all others are texts.
 _WHOLE = frozenset({"cores", "processes", "jobs", "job_cpu", "ncpus", "mem", "port"})
@@ -32,6 +35,21 @@ _LISTS = frozenset(
 _TABLES = frozenset({"scheduler_options"})
 _LARGEST_YAML = 1 << 20
 _DEEPEST = 5
+
+
+def job_queue_module() -> Any:
+    """Import dask-jobqueue, and leave signals as they are.
+
+    Its import alone (0.9) makes Ctrl-C end the process at once, with exit code 0.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return importlib.import_module("dask_jobqueue")
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        return importlib.import_module("dask_jobqueue")
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
 
 
 def check_kind(name: str, value: object) -> None:

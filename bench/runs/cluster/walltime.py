@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from splitopt.bench.runs.cluster.options import job_queue_module
 from splitopt.instances.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ def walltime_s(spec: ClusterSpec) -> float | None:
     text = spec.options.get("walltime")
     if text is None:
         import dask
-        import dask_jobqueue  # noqa: F401 - its defaults
 
+        job_queue_module()  # and with it come its defaults
         text = dask.config.get(f"jobqueue.{spec.kind}.walltime", None)
     return None if text is None else _seconds(spec.kind, str(text).strip())
 

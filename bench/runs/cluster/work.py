@@ -18,6 +18,7 @@ from splitopt.bench.isolation.streams import Outcome
 from splitopt.bench.runs.cluster import task
 from splitopt.bench.runs.cluster.connect import connected
 from splitopt.bench.runs.cluster.errors import ClusterError
+from splitopt.bench.runs.cluster.losses import MOST_LOSSES, Losses, Patience
 from splitopt.bench.runs.cluster.payload import Answer, Task, read_answer, write_task
 from splitopt.bench.runs.cluster.pool import Pool
 from splitopt.bench.runs.cluster.spec import ClusterSpec
@@ -46,15 +47,9 @@ _LOOK_S = 0.5
 # All that is left may be in the hands of another runner: so often it is asked for again.
 _CLAIM_S = 0.2
 _TELL_S = 1.0
-# A run is given out so often when its workers are lost; then it is taken to be the reason.
-_MOST_LOSSES = 3
-# Losses for which the queue is the reason do not count as such, but there is an end to them too.
-_MOST_RETURNS = 10
 # A larger instance from a file is read by the workers from the same path.
 _LARGEST_DOCUMENT_BYTES = 4 << 20
 _ANSWER_S = 60.0
-# A worker that is lost so short before its walltime was ended by it; queues have clocks of theirs.
-_NEAR_S = 10.0
 
 
 @dataclass(slots=True)
@@ -72,15 +67,6 @@ class _Given:
     jobs_on_machine: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Loss:
-    """A worker that was lost with a run: its name, when, and whether its walltime was over."""
-
-    worker: str
-    at: float
-    over: bool
-
-
 @dataclass
 class ClusterWork:
     """What `splitopt.bench.runs.work.Work` is on one machine."""
@@ -91,7 +77,6 @@ class ClusterWork:
     plugins: tuple[str, ...] = ()
     interrupted: bool = False
     _given: dict[str, _Given] = field(default_factory=dict)
-    _losses: dict[str, list[_Loss]] = field(default_factory=dict)
     _held: Instance | None = None
 
     def __post_init__(self) -> None:
@@ -102,7 +87,6 @@ class ClusterWork:
         self._documents: dict[str, dict[str, Any] | None] = {}
         self._ended: queues.SimpleQueue[str] = queues.SimpleQueue()
         self._needed_s = max((needed_s(run.limits) for run in self.plan), default=0.0)
-        self._pool = Pool()
 
     def go(self) -> None:
         """Do all that is left; return when it is done, or after Ctrl-C.
@@ -121,9 +105,9 @@ class ClusterWork:
         try:
             out = self._store.path.parent
             with connected(self.spec, out, self._needed_s, len(self.queue)) as (client, pool):
-                self._pool = pool
+                self._losses = Losses(pool.innocent)
                 try:
-                    self._serve(client)
+                    self._serve(client, pool)
                 finally:
                     # Workers see that nobody waits, and kill what they are at.
                     for given in self._given.values():
@@ -133,15 +117,15 @@ class ClusterWork:
         except KeyboardInterrupt:
             self.interrupted = True
 
-    def _serve(self, client: Client) -> None:
+    def _serve(self, client: Client, pool: Pool) -> None:
         sources = {run.target: run.source for run in self.plan if run.source is not None}
         workers = Workers(client, self.plugins, sources)
         renewed = looked = told = asked = 0.0
-        alone_since = time.monotonic()
+        patience = Patience(self.spec, pool)
         while len(self.queue) or self._given:
             now = time.monotonic()
             if now - looked > _LOOK_S:
-                self._look(client, workers)
+                self._look(client, workers, pool)
                 looked = now
             if now - renewed > LEASE_S / 4:
                 self._store.renew()
@@ -153,31 +137,14 @@ class ClusterWork:
                     break
                 self._give(client, workers, address, run)
             able = any(worker.holds(self._needed_s) for worker in workers.all())
-            if able or self._given:
-                alone_since = now
-            elif now - alone_since > self.spec.wait_s:
-                raise ClusterError(self._nobody(workers))
+            patience.look(able or bool(self._given), len(workers.all()))
             if not self._given and now - told > _TELL_S:
-                self.queue.tell("waiting", why=self._waits_for(able, now - alone_since))
+                what = "another runner" if able else patience.waits_for
+                self.queue.tell("waiting", why=what)
                 told = now
             self._collect(workers)
 
-    def _waits_for(self, able: bool, alone_s: float) -> str:
-        if able:
-            return "another runner"
-        left_s = self.spec.wait_s - alone_s
-        until = f"{left_s / 60:.0f} minutes" if left_s > 120 else f"{left_s:.0f} s"
-        return f"{self.spec.text}: {self._pool.waits_for}; given up in {until}"
-
-    def _nobody(self, workers: Workers) -> str:
-        there = f", but {len(workers.all())} that cannot" if workers.all() else ""
-        return (
-            f"{self.spec.text}: no worker that can do a run was there for {self.spec.wait_s:g} s "
-            f"(--worker-wait){there}; waited for {self._pool.waits_for}; every run stored so far "
-            "is kept"
-        )
-
-    def _look(self, client: Client, workers: Workers) -> None:
+    def _look(self, client: Client, workers: Workers, pool: Pool) -> None:
         """See who has come and gone; runs of workers that are gone are given out again."""
         if client.status == "connecting":
             return  # the connection was cut, and Dask is about to mend it
@@ -190,7 +157,7 @@ class ClusterWork:
         except (OSError, TimeoutError):
             # A moment later it is mended, or the status says that it cannot be.
             return
-        self._pool.look(workers.all(), len(self.queue), self.queue.done_now)
+        pool.look(workers.all(), len(self.queue), self.queue.done_now)
         for given in self._given.values():
             given.jobs = max(given.jobs, workers.threads)
             given.jobs_on_machine = max(given.jobs_on_machine, workers.threads_on(given.host))
@@ -316,24 +283,10 @@ class ClusterWork:
     def _lose(self, name: str) -> None:
         """Give a run out again whose worker is gone, but not for ever."""
         given = self._given.pop(name)
-        now = time.monotonic()
-        losses = self._losses.setdefault(given.run.key, [])
-        losses.append(_Loss(given.worker, now, now >= given.ends - _NEAR_S))
-        # Known by now of all but the last of them.
-        counted = [
-            loss for loss in losses if not (loss.over or self._pool.innocent(loss.worker, loss.at))
-        ]
-        if len(counted) >= _MOST_LOSSES:
+        if self._losses.count(given.run, given.worker, given.ends):
             self.queue.finish(given.run, self._crashed(given), given.begin)
-            return
-        self.queue.put_back(given.run)
-        if len(losses) >= _MOST_RETURNS:
-            times = sum(loss.over for loss in losses)
-            raise ClusterError(
-                f"{given.run.method} on {given.run.instance_name} was lost {len(losses)} times "
-                f"with the job it was in, {times} times at its walltime: ask the queue for longer "
-                "jobs; every run stored so far is kept"
-            )
+        else:
+            self.queue.put_back(given.run)
 
     def _crashed(self, given: _Given) -> Row:
         circumstances = Circumstances.now(
@@ -346,7 +299,7 @@ class ClusterWork:
         row, _ = make_row(
             given.run,
             self._instance(given.run),
-            Outcome(failed=f"its worker was lost, {_MOST_LOSSES} times in a row"),
+            Outcome(failed=f"its worker was lost, {MOST_LOSSES} times in a row"),
             circumstances,
             None,
             given.begin,

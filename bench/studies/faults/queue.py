@@ -276,6 +276,21 @@ def _interrupted(folder: Path) -> str:
         return f"exit code 130, {campaign.stored()} runs stored, no job and no credentials left"
 
 
+def _runner_killed(folder: Path) -> str:
+    with slurm(folder / "slurm") as queue:
+        with _campaign(folder, queue) as campaign:
+            campaign.wait_for(lambda: campaign.stored() > 0, "a run")
+            campaign.process.kill()
+            campaign.process.wait()
+            began = time.monotonic()
+            _taken_back(queue)
+            ended = time.monotonic() - began
+        with _campaign(folder, queue) as campaign:
+            counted = campaign.check_all_once()
+        assert len(list((campaign.out / "cluster").glob("tls-*"))) == 0, "credentials are left"
+        return f"its jobs ended within {ended:.0f} s; after the same command {counted}"
+
+
 def _outsiders(folder: Path) -> str:
     """Look at every port that the runner and its jobs listen on, and knock."""
     with slurm(folder / "slurm") as queue, _campaign(folder, queue) as campaign:
@@ -330,6 +345,7 @@ def attacks() -> Iterator[Attack]:
         ("there is no sbatch", line, _no_command),
         ("no job ever starts", "one line within --worker-wait, jobs taken back", _no_worker),
         ("Ctrl-C", "exit code 130, jobs taken back, credentials removed", _interrupted),
+        ("kill -9 of the runner", once + " after the same command", _runner_killed),
         ("strangers on the same machine", "no open port, none that answers", _outsiders),
     ):
         yield Attack("queue", name, holds, attempt)

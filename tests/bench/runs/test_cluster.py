@@ -307,7 +307,8 @@ def test_a_run_that_costs_its_worker_every_time_is_given_up(
     tmp_path, rogues, instance_file, monkeypatch
 ):
     """A method that kills its worker's process: the others are done, it is named."""
-    monkeypatch.setattr("splitopt.bench.runs.cluster.work._MOST_LOSSES", 2)
+    for module in ("losses", "work"):
+        monkeypatch.setattr(f"splitopt.bench.runs.cluster.{module}.MOST_LOSSES", 2)
     summary = run_set(
         [instance_file()],
         ["assassin", "honest"],
