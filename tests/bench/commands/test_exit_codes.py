@@ -39,7 +39,7 @@ RUN = ("run", "mepra-image-10mbps", "--out", "new/out")
 BAD = {
     "no run at all": (*RUN, "-m", "fin"),
     "an option of a method without a run": (*RUN, "-m", "single-cut", "-o", "single-cut.x=1"),
-    "no scheduler": (*RUN, "-m", "even-shares", "--cluster", f"tcp://127.0.0.1:{free_port()}"),
+    "a scheduler in the open": (*RUN, "-m", "even-shares", "--cluster", "tcp://10.0.0.1:1"),
     "no method": (*RUN, "-m", "none-such"),
     "no plugin": (*RUN, "-m", "even-shares", "--plugin", "none_such:METHOD"),
     "no instance": ("run", "none-such", "-m", "even-shares", "--out", "new/out"),
@@ -64,6 +64,16 @@ def test_bad_input_is_one_line_and_leaves_nothing(invoke, tmp_path, arguments):
     assert done.exit_code == 2, done.output
     assert done.output.startswith("splitopt: error: ")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["damaged"]
+
+
+def test_no_scheduler_is_no_bad_input_and_leaves_nothing(invoke, tmp_path, monkeypatch):
+    connect = pytest.importorskip("splitopt.bench.runs.cluster.connect")
+    monkeypatch.setattr(connect, "_CONNECT_S", 0.5)
+    done = invoke(*RUN, "-m", "even-shares", "--cluster", f"tcp://127.0.0.1:{free_port()}")
+    assert done.exit_code == 1, done.output
+    assert done.output.startswith("splitopt: error: no Dask scheduler answers at tcp://127.0.0.1:")
+    assert done.output.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def attempt(folder, work, error):

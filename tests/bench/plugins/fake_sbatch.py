@@ -24,6 +24,7 @@ if kind == "sbatch":
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
+    (folder / "jobs").write_text(str(job.pid))
     print(f"Submitted batch job {job.pid}")
 else:
     for number in arguments:

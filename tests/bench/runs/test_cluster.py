@@ -5,6 +5,8 @@ import json
 import os
 import shutil
 import signal
+import socket
+import ssl
 import stat
 import subprocess
 import sys
@@ -258,14 +260,16 @@ def test_a_local_cluster_listens_here_alone_and_ends_with_its_processes(
         if json.loads(line)["kind"] == "finished":
             break
     family = psutil.Process(runner.pid).children(recursive=True)
-    listening = [
-        connection.laddr.ip
+    listening = {
+        connection.laddr
         for process in [psutil.Process(runner.pid), *family]
         for connection in net_connections(process)
         if connection.status == psutil.CONN_LISTEN
-    ]
-    assert len(listening) >= 3  # the scheduler and two workers
-    assert set(listening) <= {"127.0.0.1", "::1"}
+    }
+    assert len(listening) == 3  # the scheduler and two workers, and no pages
+    assert {address.ip for address in listening} == {"127.0.0.1"}
+    for address in listening:
+        turned_away(address.port)
     # Ctrl-C in a terminal reaches all of them; the runner alone acts on it.
     os.killpg(runner.pid, signal.SIGINT)
     output, errors = runner.communicate(timeout=PATIENCE_S)
@@ -294,6 +298,29 @@ def test_a_local_cluster_listens_here_alone_and_ends_with_its_processes(
     both = {(r.jobs, r.cluster) for r in rows_of(tmp_path / "out")}
     assert both == {(2, "local"), (1, None)}
     assert "runs at a time" in text_tables(tmp_path / "out")
+
+
+def answer(port, context=None):
+    """Return what a port answers to Dask's own greeting."""
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as raw:
+        with raw if context is None else context.wrap_socket(raw) as stranger:
+            stranger.sendall(b"\x08" + bytes(23))
+            return stranger.recv(64)
+
+
+def turned_away(port):
+    """Hold a port to let nobody in who comes in the open, without a key or with another."""
+    from distributed import Security
+
+    with contextlib.suppress(ConnectionError):
+        assert answer(port)[:1] in (b"", b"\x15")  # the end, or an alert of TLS
+    without = ssl.create_default_context()
+    another = Security.temporary().get_connection_args("client")["ssl_context"]
+    for context in (without, another):
+        # A stranger would not mind whom it speaks to.
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            answer(port, context)
 
 
 def net_connections(process):
@@ -340,28 +367,50 @@ def test_slurm_through_dask_jobqueue(tmp_path, rogues, instance_file, monkeypatc
     options = tmp_path / "slurm.yaml"
     options.write_text(
         "queue: short\naccount: lab\ncores: 1\nmemory: 1GiB\nwalltime: '00:10:00'\n"
-        f"interface: lo\nlocal_directory: {tmp_path}\nlog_directory: {tmp_path}\n"
+        f"interface: lo\nlocal_directory: {tmp_path}\n"
     )
-    spec = read_cluster("slurm:2", options)
-    assert (spec.kind, spec.workers, spec.expected_jobs) == ("slurm", 2, 2)
+    spec = read_cluster("slurm:1", options)
+    assert (spec.kind, spec.workers, spec.expected_jobs) == ("slurm", 1, 1)
+    monkeypatch.setattr("splitopt.bench.runs.cluster.jobs._GONE_S", 0.2)
+    monkeypatch.chdir(tmp_path)
+    files = tmp_path / "out" / "cluster"
+    private = []
+
+    def on_event(event):
+        if event.kind == "finished" and event.done == 1:
+            private.extend(files.glob("tls-*/*.pem"))
+            # As at a walltime: the job is gone, and a run with it or not.
+            os.killpg(int((commands / "jobs").read_text()), signal.SIGKILL)
+
     summary = run_set(
         [instance_file()],
         ["honest"],
         tmp_path / "out",
         time_limit_s=60.0,
-        seeds=range(4),
+        seeds=range(3),
         plugins=rogues,
+        options={"honest": {"pause": 0.3}},
         cluster=spec,
+        on_event=on_event,
     )
-    assert summary.verdicts == {"right": 4}
+    assert summary.verdicts == {"right": 3}
+    # Its files are with the results, and the credentials are no more.
+    assert len(list(files.glob("splitopt-*.sh"))) == 2
+    assert len(private) == 2
+    assert not any(path.exists() for path in private)
+    assert not list(tmp_path.glob("*.out"))
     script = (commands / "script").read_text()
+    assert f"#SBATCH -o {files}/splitopt-%J.out" in script
+    assert f"--tls-key {private[0].parent}/key.pem" in script
+    assert "tls://127.0.0.1:" in script
+    assert "tcp://" not in script
     assert "#SBATCH -p short" in script
     assert "#SBATCH -A lab" in script
     # A job starts in the folder it was submitted from, and imports no module from there.
     assert f"{sys.executable} -P -m distributed.cli.dask_worker" in script
     calls = (commands / "calls").read_text().split()
-    assert calls.count("sbatch") == 2
-    assert calls.count("scancel") >= 1
+    assert calls.count("sbatch") == 2  # one was lost
+    assert calls.count("scancel") == 2
     assert {row.cluster for row in rows_of(tmp_path / "out")} == {"slurm"}
 
 
