@@ -302,10 +302,12 @@ def test_a_local_cluster_listens_here_alone_and_ends_with_its_processes(
 
 def answer(port, context=None):
     """Return what a port answers to Dask's own greeting."""
-    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as raw:
-        with raw if context is None else context.wrap_socket(raw) as stranger:
-            stranger.sendall(b"\x08" + bytes(23))
-            return stranger.recv(64)
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as raw,
+        raw if context is None else context.wrap_socket(raw) as stranger,
+    ):
+        stranger.sendall(b"\x08" + bytes(23))
+        return stranger.recv(64)
 
 
 def turned_away(port):
