@@ -208,6 +208,10 @@ def _queue(
     with contextlib.ExitStack() as stack:
         stack.callback(_remove_empty, folder)
         where = folder if shared is None else Path(os.path.expandvars(shared)).expanduser()
+        if not where.is_dir():
+            raise InputError(
+                "shared_temp_directory", shared, "a folder", "make it, or leave it out"
+            )
         security = stack.enter_context(temporary_credentials(where))
         try:
             # Its warnings are of names that it has changed.

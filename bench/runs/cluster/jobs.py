@@ -109,7 +109,7 @@ class JobPool(Pool):
         self._numbers: dict[str, str] = {}
         self._ending: list[Future[Any]] = []
         self._asked: Future[Any] | None = None
-        self._last_asked = self._not_before = 0.0
+        self._last_asked = self._heard = self._not_before = 0.0
         self._count = self._barren = self._done = 0
         self._refused = ""
         self._few = asyncio.Semaphore(_MOST_CALLS)
@@ -159,14 +159,15 @@ class JobPool(Pool):
         """Ask the queue what has become of the jobs, now and then."""
         if self._asked is not None and self._asked.done():
             with contextlib.suppress(Exception):  # it does not answer; it is asked again
-                self._note(str(self._asked.result()), now)
+                self._note(str(self._asked.result()))
             self._asked = None
         if self._spec.kind in _LISTING and self._asked is None and now - self._last_asked > _ASK_S:
             self._last_asked = now
             listing = list(_LISTING[self._spec.kind])
             self._asked = self._call(self._cluster.job_cls._call(listing))
 
-    def _note(self, listing: str, now: float) -> None:
+    def _note(self, listing: str) -> None:
+        self._heard = self._last_asked
         told = {}
         for line in listing.splitlines():
             number, state, reason = [*line.strip().split("|"), "", ""][:3]
@@ -264,13 +265,13 @@ class JobPool(Pool):
         return worker if worker.count("-") == 1 else worker.rpartition("-")[0]
 
     def innocent(self, worker_name: str, lost: float) -> bool:
-        """Whether the queue ended the job; as long as it was not asked, whether it may have."""
+        """Whether the queue ended the job; as long as it has not said, whether it may have."""
         if self._spec.kind not in _LISTING:
             return False
         name = self._job_of(worker_name)
         job = self._jobs.get(name)
         state = self._fates.get(name, "GONE") if job is None else job.state
-        return state in _ENDED_BY_QUEUE or (job is not None and self._last_asked <= lost)
+        return state in _ENDED_BY_QUEUE or (job is not None and self._heard <= lost)
 
     @property
     def waits_for(self) -> str:  # type: ignore[override]

@@ -148,7 +148,9 @@ class Workers:
                 f"workers with splitopt {version}",
                 "install the same version there",
             )
-        if (differ := difference(own_code(), found["code"])) is not None:
+        code = found.get("code")  # an older worker does not say
+        differ = "its is older" if code is None else difference(own_code(), code)
+        if differ is not None:
             raise InputError(
                 "--cluster",
                 f"worker {address} with splitopt {version} of other code",

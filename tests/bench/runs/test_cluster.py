@@ -51,10 +51,17 @@ def gone(processes):
 
 
 @contextlib.contextmanager
-def started(folder):
+def started(folder, keys=None):
     """A scheduler and two workers as processes, as on machines of their own."""
     file = folder / "scheduler.json"
     common = ["--host", "127.0.0.1", "--scheduler-file", str(file)]
+    options = None
+    if keys is not None:
+        common += ["--protocol", "tls", "--tls-ca-file", keys.tls_ca_file]
+        common += ["--tls-cert", keys.tls_worker_cert, "--tls-key", keys.tls_worker_key]
+        options = folder / "keys.json"
+        names = ("tls_ca_file", "tls_client_cert", "tls_client_key")
+        options.write_text(json.dumps({name: getattr(keys, name) for name in names}))
     log = (folder / "dask.log").open("wb")
 
     def dask(kind, *arguments):
@@ -73,7 +80,7 @@ def started(folder):
         more += ["--local-directory", str(folder / "scratch")]
         processes += [dask("worker", *more) for _ in range(2)]
         address = json.loads(file.read_text())["address"]
-        yield read_cluster(address), processes
+        yield read_cluster(address, options), processes
     finally:
         for process in processes:
             with contextlib.suppress(ProcessLookupError):
@@ -84,8 +91,13 @@ def started(folder):
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """A cluster that no test harms."""
-    with started(tmp_path_factory.mktemp("cluster")) as found:
+    """A cluster that no test harms, with keys of its owner's."""
+    pytest.importorskip("cryptography")
+    from splitopt.bench.runs.cluster.credentials import temporary_credentials
+
+    folder = tmp_path_factory.mktemp("cluster")
+    with temporary_credentials(folder) as keys, started(folder, keys) as found:
+        assert found[0].text.startswith("tls://127.0.0.1:")
         yield found
 
 
@@ -155,7 +167,13 @@ def test_a_run_that_nobody_waits_for_is_killed_on_its_worker(
         "seeds": [0, 1],
         "cluster": spec.text,
     }
-    runner = subprocess.Popen([sys.executable, str(SCRIPT), json.dumps(document)])
+    # It has the keys from Dask's own configuration.
+    tls = "DASK_DISTRIBUTED__COMM__TLS__"
+    names = {"CA_FILE": "ca_file", "CLIENT__CERT": "client_cert", "CLIENT__KEY": "client_key"}
+    keys = {tls + name: spec.options[f"tls_{option}"] for name, option in names.items()}
+    runner = subprocess.Popen(
+        [sys.executable, str(SCRIPT), json.dumps(document)], env=os.environ | keys
+    )
     runs = wait_until(lambda: all(map(at_work, workers)) and list(map(at_work, workers)))
     runner.send_signal(signal.SIGKILL)
     runner.wait()
@@ -376,11 +394,18 @@ def test_slurm_through_dask_jobqueue(tmp_path, rogues, instance_file, monkeypatc
     monkeypatch.setattr("splitopt.bench.runs.cluster.jobs._GONE_S", 0.2)
     monkeypatch.chdir(tmp_path)
     files = tmp_path / "out" / "cluster"
-    private = []
+    private, listening = [], []
 
     def on_event(event):
         if event.kind == "finished" and event.done == 1:
             private.extend(files.glob("tls-*/*.pem"))
+            job = psutil.Process(int((commands / "jobs").read_text()))
+            listening.extend(
+                connection.laddr.ip
+                for process in [psutil.Process(), job, *job.children(recursive=True)]
+                for connection in net_connections(process)
+                if connection.status == psutil.CONN_LISTEN
+            )
             # As at a walltime: the job is gone, and a run with it or not.
             os.killpg(int((commands / "jobs").read_text()), signal.SIGKILL)
 
@@ -399,6 +424,8 @@ def test_slurm_through_dask_jobqueue(tmp_path, rogues, instance_file, monkeypatc
     # Its files are with the results, and the credentials are no more.
     assert len(list(files.glob("splitopt-*.sh"))) == 2
     assert len(private) == 2
+    # The scheduler, a worker and its nanny, and no pages.
+    assert listening == ["127.0.0.1"] * 3
     assert not any(path.exists() for path in private)
     assert not list(tmp_path.glob("*.out"))
     script = (commands / "script").read_text()
@@ -570,7 +597,7 @@ def test_a_worker_without_the_users_module_is_one_line(
     (tmp_path / "only_here").mkdir()
     shutil.copy(PLUGINS / "rogues.py", tmp_path / "only_here" / "rogues_here.py")
     monkeypatch.syspath_prepend(str(tmp_path / "only_here"))
-    with pytest.raises(InputError, match="a module that worker tcp://") as caught:
+    with pytest.raises(InputError, match="a module that worker tls://") as caught:
         run_set(
             [instance_file()],
             ["honest"],

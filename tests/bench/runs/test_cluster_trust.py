@@ -145,6 +145,9 @@ def test_a_worker_with_other_code_of_the_same_version_is_refused(monkeypatch):
     worker = workers.Worker("w", "host", 1, Introduction())
     with pytest.raises(InputError, match=r"worker tls://w .*other code.*judge\.py.*same commit"):
         known._fits("tls://w", worker)
+    del answer["code"]  # from before workers said so
+    with pytest.raises(InputError, match=r"other code.*its is older.*same commit"):
+        known._fits("tls://w", worker)
     answer["code"] = code.own_code()
     assert known._fits("tls://w", worker)
 
