@@ -15,8 +15,9 @@ import importlib
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import click
 
@@ -151,7 +152,10 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Run the command and turn what goes wrong into one line and an exit code."""
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = _show_warning
+                warnings.filterwarnings("once", message=".* without a checksum")
+                return super().invoke(ctx)
         except InputError as error:
             several = error.errors if isinstance(error, InputErrors) else (error,)
             lines = [f"splitopt: error: {self._typed(ctx, e)}" for e in several[:_MOST_ERRORS]]
@@ -186,6 +190,23 @@ class LazyGroup(click.Group):
         if not any(option in parameter.opts for parameter in command.params):
             return error
         return InputError(option, error.value, error.allowed, error.remedy)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Tell a warning of ours in one line, once; those of libraries as Python does."""
+    if category.__module__.startswith("splitopt."):
+        click.echo(printable(f"splitopt: note: {message}"), err=True)
+    else:
+        (file or sys.stderr).write(
+            warnings.formatwarning(message, category, filename, lineno, line)
+        )
 
 
 def _line(error: BaseException) -> str:

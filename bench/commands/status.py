@@ -23,23 +23,23 @@ def status(directory: Path, as_json: bool) -> None:
     from splitopt.bench.store.store import Store
 
     with Store(directory, readonly=True) as store:
-        rows = store.rows(heavy=False)
+        outcomes = store.outcomes()
         claimed = store.claimed()
         calls = store.calls()
         known = len(store.instances())
         done, planned = store.progress()
     counts: dict[tuple[str, str], dict[str, int]] = {}
-    for row in rows:
-        line = counts.setdefault((row.problem, row.method), {})
-        line["runs"] = line.get("runs", 0) + 1
-        line[row.ending] = line.get(row.ending, 0) + 1
-        line[f"judged {row.verdict}"] = line.get(f"judged {row.verdict}", 0) + 1
+    for found in outcomes:
+        line = counts.setdefault((found.problem, found.method), {})
+        for name in ("runs", found.ending, f"judged {found.verdict}"):
+            line[name] = line.get(name, 0) + found.count
+    recorded = sum(found.count for found in outcomes)
     table = [{"method": m, "problem": p, **line} for (p, m), line in sorted(counts.items())]
     if as_json:
         echo_json(
             {
                 "out": str(directory),
-                "runs": len(rows),
+                "runs": recorded,
                 "in_progress": claimed,
                 "planned": planned,
                 "left": planned - done,
@@ -59,7 +59,7 @@ def status(directory: Path, as_json: bool) -> None:
             for (problem, method), line in sorted(counts.items())
         ],
     )
-    say(f"{len(rows)} runs recorded, {claimed} in progress, {known} instances")
+    say(f"{recorded} runs recorded, {claimed} in progress, {known} instances")
     if calls:
         last = calls[-1]
         say(f"last started {last['started_at']}: {' '.join(last.get('command', []))}")

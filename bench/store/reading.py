@@ -19,9 +19,21 @@ from pathlib import Path
 from splitopt.bench.store import schema
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["Reading", "require_store"]
+__all__ = ["Reading", "damage", "damaged", "require_store"]
 
 _NAME = "runs.sqlite"
+# A row takes some hundred steps of SQLite's machine and a thousand bytes; a store takes no more
+# than a few readings of the whole.
+_STEP = 1_000_000
+_STEPS = 300
+_BYTES_A_STEP = 100_000
+_SMALL = ("claims", "environments", "instances", "best_known", "calls", "planned")
+_LARGEST_VALUE = 300 << 20
+_DAMAGE = (
+    *("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT", "SQLITE_IOERR_SHORT_READ"),
+    # In a statement that is right: a column is missing, a text is none, it runs on and on.
+    *("SQLITE_ERROR", "SQLITE_INTERRUPT", "SQLITE_TOOBIG", "SQLITE_MISMATCH"),
+)
 _IN_MEMORY = ("/dev/shm",)
 
 
@@ -47,13 +59,44 @@ def require_store(connection: sqlite3.Connection, path: Path, *, empty: bool = F
         raise _no_store(path, str(error)) from None
     if empty and version == 0 and not kinds:
         return 0
-    foreign = {"view", "trigger"} & set(kinds.values())  # ours has none: somebody else's code
-    if version < 1 or foreign or not {"runs", "payloads", "claims"} <= set(kinds):
+    if version < 1 or not {"runs", "payloads", "claims"} <= set(kinds):
         raise _no_store(path, "another SQLite file" if kinds else "an empty file")
+    if (code := schema.foreign(connection)) is not None:
+        raise _no_store(path, f"another SQLite file, with {code}")
     if version > schema.VERSION:
         newest = f"1 to {schema.VERSION}"
         raise InputError("store", f"schema version {version}", newest, "update splitopt")
     return version
+
+
+def bound(connection: sqlite3.Connection, path: Path) -> None:
+    """Hold what a store costs to read to its size, whatever stands in it."""
+    # Views and triggers in it are somebody else's code.
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_VALUE)
+    left = _STEPS + path.stat().st_size // _BYTES_A_STEP
+
+    def spent() -> bool:
+        nonlocal left
+        left -= 1
+        return left < 0
+
+    connection.set_progress_handler(spent, _STEP)
+
+
+def damaged(path: Path, found: str) -> InputError:
+    """Return the error that a store is damaged."""
+    allowed = "a store that is whole"
+    return InputError(str(path), found, allowed, "restore a backup, or copy it again")
+
+
+def damage(error: sqlite3.Error | OSError) -> bool:
+    """Return whether an error in reading says that the file is not what was written."""
+    if not isinstance(error, sqlite3.DatabaseError):
+        return False
+    name = str(getattr(error, "sqlite_errorname", None) or "SQLITE_ERROR")
+    return name.startswith(_DAMAGE)
 
 
 def _no_store(path: Path, found: str) -> InputError:
@@ -73,9 +116,15 @@ class Reading:
         self._origin = path
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         self._stamp: tuple[int, int] | None = None
+        self._whole: set[tuple[str, bool]] = set()
         self.path = path
         self.uri = ""
-        self.connection = self._open()
+        try:
+            self.connection = self._open()
+        except (InputError, sqlite3.DatabaseError):
+            if not self.stale:  # else a runner has written meanwhile
+                raise
+            self.connection = self._open()
         self.connection.row_factory = sqlite3.Row
 
     def close(self) -> None:
@@ -108,19 +157,42 @@ class Reading:
         try:
             if require_store(connection, self._origin) < schema.VERSION:
                 connection = self._brought_up_to_date(connection)
+            self.connection = connection
+            self.require_whole("runs", indices=False)
+            self.require_whole(*_SMALL)
         except BaseException:
             connection.close()
             raise
         connection.execute("PRAGMA query_only = ON")
         return connection
 
+    def require_whole(self, *tables: str, indices: bool = True) -> None:
+        """Raise unless the pages of these tables are in order, as far as not looked at before.
+
+        Parameters
+        ----------
+        indices
+            Whether their indices are held against them too, which takes three times as long.
+
+        Raises
+        ------
+        InputError
+            When they are damaged: rows may be missing then that nobody misses.
+        """
+        check = "integrity_check" if indices else "quick_check"
+        for table in tables:
+            if (table, indices) not in self._whole:
+                (said,) = self.connection.execute(f"PRAGMA {check}({table})").fetchone()
+                if said != "ok":
+                    raise damaged(self._origin, " ".join(str(said).split()))
+                self._whole |= {(table, True), (table, False)} if indices else {(table, False)}
+
     def _connect(self, how: str) -> sqlite3.Connection:
         self.uri = f"{self.path.absolute().as_uri()}?{how}"
         connection = sqlite3.connect(
             self.uri, uri=True, timeout=60.0, isolation_level=None, check_same_thread=False
         )
-        # Views and triggers in it are somebody else's code.
-        connection.execute("PRAGMA trusted_schema = OFF")
+        bound(connection, self._origin)
         return connection
 
     def _private(self, fill: Callable[[Path], None]) -> None:
@@ -149,6 +221,7 @@ class Reading:
                 shutil.copyfile(wal, path.with_name(wal.name))
             # Its log is played now, so that a full disk shows here.
             with contextlib.closing(sqlite3.connect(path)) as connection:
+                bound(connection, path)
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
         self._private(fill)

@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sqlite3
-import zlib
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
-from splitopt.bench.store.rows import ROW_VERSION, Row, check_heavy
+from splitopt.bench.store.rows import Row
 from splitopt.instances.core.errors import InputError
 
 __all__ = [
     "COLUMNS",
     "HEAVY",
+    "INTEGERS",
+    "JSON",
+    "TEXTS",
     "VERDICT_COLUMNS",
     "VERSION",
-    "decode",
-    "encode",
+    "foreign",
     "prepare",
-    "unpack",
 ]
 
 VERSION = 4
 
 # Fields kept packed in a table of their own, so that a look at ten thousand rows is quick.
 HEAVY = ("trajectory", "plan", "stdout", "stderr")
-_JSON = ("options", "cores", "enforced", "not_enforced", "guarantee", "violations", "statistics")
+JSON = ("options", "cores", "enforced", "not_enforced", "guarantee", "violations", "statistics")
 COLUMNS = tuple(f.name for f in dataclasses.fields(Row) if f.name not in HEAVY)
 # What the judge says of a run, and nobody else.
 VERDICT_COLUMNS = ("objective", "gap", "violations", "verdict", "verdict_reason")
-_INTEGERS = (
+INTEGERS = (
     "seed",
     "repetition",
     "memory_limit_bytes",
@@ -43,7 +41,7 @@ _INTEGERS = (
     "stdout_bytes",
     "stderr_bytes",
 )
-_TEXTS = (
+TEXTS = (
     "key",
     "instance_hash",
     "instance_name",
@@ -63,26 +61,28 @@ _TEXTS = (
 
 
 def _column(name: str) -> str:
-    kind = "INTEGER" if name in _INTEGERS else "TEXT" if name in _TEXTS or name in _JSON else "REAL"
+    kind = "INTEGER" if name in INTEGERS else "TEXT" if name in TEXTS or name in JSON else "REAL"
     return f"{name} {kind}" + (" NOT NULL UNIQUE" if name == "key" else "")
 
 
 _CREATE = f"""
-CREATE TABLE runs (id INTEGER PRIMARY KEY, {", ".join(map(_column, COLUMNS))});
+CREATE TABLE runs (id INTEGER PRIMARY KEY, {", ".join(map(_column, COLUMNS))}, checksum BLOB);
 CREATE INDEX runs_by_instance ON runs (instance_hash);
 CREATE TABLE payloads (
-    key TEXT PRIMARY KEY REFERENCES runs (key) ON DELETE CASCADE, document BLOB NOT NULL);
+    key TEXT PRIMARY KEY REFERENCES runs (key) ON DELETE CASCADE, document BLOB NOT NULL,
+    output BLOB, checksum BLOB);
 CREATE TABLE claims (
     key TEXT PRIMARY KEY, owner TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL,
     process_started REAL NOT NULL, expires_at REAL NOT NULL);
 CREATE TABLE environments (hash TEXT PRIMARY KEY, document TEXT NOT NULL);
 CREATE TABLE instances (
     hash TEXT PRIMARY KEY, name TEXT NOT NULL, problem TEXT NOT NULL, source TEXT NOT NULL,
-    document BLOB);
+    document BLOB, checksum BLOB);
 CREATE TABLE best_known (
     instance_hash TEXT PRIMARY KEY, objective REAL, bound REAL, infeasible INTEGER NOT NULL,
-    source TEXT NOT NULL);
-CREATE TABLE calls (id INTEGER PRIMARY KEY, started_at TEXT NOT NULL, document TEXT NOT NULL);
+    source TEXT NOT NULL, checksum BLOB);
+CREATE TABLE calls (
+    id INTEGER PRIMARY KEY, started_at TEXT NOT NULL, document TEXT NOT NULL, checksum BLOB);
 CREATE TABLE planned (key TEXT PRIMARY KEY, call INTEGER NOT NULL);
 """
 
@@ -102,16 +102,22 @@ def _code_of_methods(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE runs ADD COLUMN method_version TEXT")
 
 
-def _runs_beside(connection: sqlite3.Connection) -> None:
-    """Version 4: rows say what other runs were at work on the machine; of older ones unknown."""
+def _checksums(connection: sqlite3.Connection) -> None:
+    """Version 4: what other runs were at work on the machine, a checksum a row, outputs apart.
+
+    What older rows were, and what ran beside them, is not known any more.
+    """
     connection.execute("ALTER TABLE runs ADD COLUMN runs_beside INTEGER")
+    for table in ("runs", "payloads", "instances", "best_known", "calls"):
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN checksum BLOB")
+    connection.execute("ALTER TABLE payloads ADD COLUMN output BLOB")
 
 
 # From a version to the next: each function changes the tables; the number follows by itself.
 MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {
     1: _clusters_and_plans,
     2: _code_of_methods,
-    3: _runs_beside,
+    3: _checksums,
 }
 
 
@@ -145,62 +151,23 @@ def prepare(connection: sqlite3.Connection) -> None:
         raise
 
 
-def encode(row: Row) -> tuple[list[Any], bytes]:
-    """Return the row's columns in order, and its heavy fields packed."""
-    values = []
-    for name in COLUMNS:
-        value = getattr(row, name)
-        if name in _TEXTS and value is not None:
-            # Half a surrogate pair in a message must not stop the row from being stored.
-            value = str(value).encode("utf-8", "replace").decode()
-        if name in _JSON and value is not None:
-            value = json.dumps(value, allow_nan=False, separators=(",", ":"), sort_keys=True)
-        values.append(value)
-    heavy = {name: getattr(row, name) for name in HEAVY}
-    packed = json.dumps(heavy, allow_nan=False, separators=(",", ":")).encode()
-    return values, zlib.compress(packed, 6)
+def foreign(connection: sqlite3.Connection) -> str | None:
+    """Return what code of others a store brings along, None where there is none.
 
-
-def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is no number")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_no_constant)
-
-
-def unpack(key: str, packed: object) -> dict[str, Any]:
-    """Return the heavy fields of a row.
-
-    Raises
-    ------
-    InputError
-        When they are damaged, or not what they should be.
+    Views, triggers, computed columns, virtual tables and indices on expressions are run by who
+    reads them, as long as they like.
     """
-    try:
-        if not isinstance(packed, bytes):
-            raise ValueError("no bytes")
-        found = _DECODER.decode(zlib.decompress(packed).decode())
-        if set(found) != set(HEAVY):
-            raise ValueError("other fields")
-        check_heavy(found)
-    except (ValueError, TypeError, RecursionError, zlib.error) as error:
-        raise InputError(
-            f"payloads: {key[:12]}",
-            str(error),
-            "a trajectory, a plan and two texts",
-            "do not trust what this row came from",
-        ) from None
-    return dict(found)
-
-
-def decode(record: Mapping[str, Any], packed: bytes | None) -> Row:
-    """Return the row from its columns; without `packed` its heavy fields are empty."""
-    document = {name: record[name] for name in COLUMNS}
-    for name in _JSON:
-        if document[name] is not None:
-            document[name] = json.loads(document[name])
-    if packed is None:
-        document |= {"trajectory": (), "plan": None, "stdout": "", "stderr": ""}
-    else:
-        document |= unpack(str(record["key"]), packed)
-    return Row.from_document(document | {"version": ROW_VERSION})
+    ours = {statement.strip() for statement in _CREATE.split(";")}
+    for name, kind, page, sql in connection.execute(
+        "SELECT name, type, rootpage, sql FROM sqlite_master"
+    ):
+        if kind not in ("table", "index"):
+            return f"a {kind}, {name}"
+        if not page:
+            return f"a virtual table, {name}"
+        if kind == "index" and sql is not None and sql not in ours:
+            return f"an index, {name}"
+        hidden = "SELECT name FROM pragma_table_xinfo(?) WHERE hidden"
+        if (column := connection.execute(hidden, (name,)).fetchone()) is not None:
+            return f"a computed column, {name}.{column[0]}"
+    return None

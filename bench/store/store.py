@@ -8,33 +8,42 @@ any moment loses at most the solves in progress, and no run is done twice.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sqlite3
 import threading
 import time
 import uuid
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, TypeVar
 
+from splitopt.bench.store import records
+from splitopt.bench.store.around import Around, BestKnown
+from splitopt.bench.store.checksums import OUTCOME_BYTES, outcome_checksum
 from splitopt.bench.store.processes import birth, host, lives
 from splitopt.bench.store.ranges import check_table, check_values
-from splitopt.bench.store.reading import Reading, require_store
+from splitopt.bench.store.reading import Reading, damage, damaged, require_store
+from splitopt.bench.store.records import CHECKSUMS, PAYLOAD, RUN
 from splitopt.bench.store.rows import PlannedRun, Row, check_name
-from splitopt.bench.store.schema import COLUMNS, VERDICT_COLUMNS, decode, encode, prepare
-from splitopt.instances.core.documents import content_hash
+from splitopt.bench.store.schema import COLUMNS, VERDICT_COLUMNS, prepare
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["LEASE_S", "BestKnown", "Claim", "Store", "StoreError", "making"]
+__all__ = [
+    "LEASE_S",
+    "BestKnown",
+    "Claim",
+    "Outcome",
+    "Store",
+    "StoreError",
+    "UncheckedRowsWarning",
+    "making",
+]
 
 FILE_NAME = "runs.sqlite"
 LEASE_S = 30.0
-# Instances whose packed JSON is larger stay where they are; the store names their source.
-_LARGEST_INSTANCE_BYTES = 8 << 20
+_T = TypeVar("_T")
 
 
 class StoreError(OSError):
@@ -49,26 +58,18 @@ class Claim(StrEnum):
     TAKEN = "taken"  # a living runner is at it
 
 
-@dataclass(frozen=True, slots=True)
-class BestKnown:
-    """What is known of an instance from elsewhere.
+class UncheckedRowsWarning(UserWarning):
+    """Rows of earlier versions have no checksum: a change in them cannot be seen."""
 
-    Attributes
-    ----------
-    objective
-        Objective of the best plan known.
-    bound
-        Best proven lower bound.
-    infeasible
-        Whether it is proven that there is no plan.
-    source
-        Where the figures come from.
-    """
 
-    objective: float | None = None
-    bound: float | None = None
-    infeasible: bool = False
-    source: str = "registry"
+class Outcome(NamedTuple):
+    """Runs of a method that ended alike, with their number."""
+
+    problem: str
+    method: str
+    ending: str
+    verdict: str
+    count: int
 
 
 @contextlib.contextmanager
@@ -110,7 +111,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-class Store:
+class Store(Around):
     """A store opened for one runner or reader.
 
     Parameters
@@ -162,6 +163,7 @@ class Store:
                 self._reading = Reading(self.path)
                 self._connection = self._reading.connection
                 self._file = _identity(self.path)
+                self._warn_of_unchecked()
             else:
                 directory.mkdir(parents=True, exist_ok=True)
                 self._connection = self._open()
@@ -238,9 +240,11 @@ class Store:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.OperationalError, sqlite3.DatabaseError, OSError) as error:
+        except (sqlite3.DatabaseError, OSError) as error:
             if isinstance(error, sqlite3.ProgrammingError | StoreError):
                 raise
+            if damage(error):
+                raise damaged(self.path, " ".join(str(error).split())) from error
             raise StoreError(
                 f"{self.path}: {error}; every run stored so far is whole; free space or check the "
                 "path, then start again: finished runs are not repeated"
@@ -265,16 +269,32 @@ class Store:
                 raise
 
     def _query(self, sql: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
+        return self._steadily(lambda: self._connection.execute(sql, values).fetchall())
+
+    def _steadily(self, read: Callable[[], _T]) -> _T:
+        """Return what is read, once more where a runner has written meanwhile."""
         with self._lock, self._errors():
             while True:
                 try:
-                    found = self._connection.execute(sql, values).fetchall()
-                except sqlite3.DatabaseError:
+                    found = read()
+                except (sqlite3.DatabaseError, InputError):
                     if not self._refreshed():
                         raise
                 else:
                     if not self._refreshed():
                         return found
+
+    def _tuples(self, sql: str, values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
+        """Yield what a statement selects, a little at a time."""
+        cursor = self._connection.cursor()
+        cursor.row_factory = None
+        cursor.execute(sql, values)
+        while found := cursor.fetchmany(500):
+            yield from found
+
+    @property
+    def _where(self) -> str:
+        return f"{self.path.parent}: "
 
     def _refreshed(self) -> bool:
         """Open a store again that a runner has begun to write meanwhile; return whether one did."""
@@ -347,30 +367,67 @@ class Store:
 
         Returns False when the run was stored by another runner meanwhile; the first stays.
         """
-        values, packed = encode(row)
-        marks = ", ".join("?" * len(COLUMNS))
+        values = records.encode(row)
+        marks = ", ".join("?" * (len(COLUMNS) + 1))
         with self._transaction() as connection:
             cursor = connection.execute(
-                f"INSERT OR IGNORE INTO runs ({', '.join(COLUMNS)}) VALUES ({marks})", values
+                f"INSERT OR IGNORE INTO runs ({', '.join(COLUMNS)}, checksum) VALUES ({marks})",
+                (*values, CHECKSUMS.of(values)),
             )
             new = cursor.rowcount == 1
             if new:
-                connection.execute("INSERT INTO payloads VALUES (?, ?)", (row.key, packed))
+                connection.execute(
+                    "INSERT INTO payloads (key, document, output, checksum) VALUES (?, ?, ?, ?)",
+                    (row.key, *records.pack(row)),
+                )
             connection.execute(
                 "DELETE FROM claims WHERE key = ? AND owner = ?", (row.key, self.owner)
             )
         return new
 
-    def check(self) -> None:
-        """Raise unless all rows hold what rows may hold.
+    def check(self, *, ranges: bool = True) -> None:
+        """Raise unless all rows are as they were stored, and hold what rows may hold.
+
+        Parameters
+        ----------
+        ranges
+            Whether ranges are checked of rows whose checksum fits, too.
 
         Raises
         ------
         InputError
-            At the first one that does not.
+            At the first one that is not, or does not.
         """
+        width = len(COLUMNS) + 1
         with self._lock, self._errors():
-            check_table(self._connection, "main", str(self.path.parent))
+            self._require_whole(heavy=True)
+            if ranges or self.unchecked():
+                check_table(self._connection, "main", str(self.path.parent))
+            for found in self._tuples(
+                f"SELECT {RUN}, {PAYLOAD} FROM runs LEFT JOIN payloads USING (key)"
+            ):
+                self._sound(found[:width])
+                records.check_payload(self._where, found[0], found[width:])
+
+    def outcomes(self) -> list[Outcome]:
+        """Return how many runs of each method ended how, each row held against its checksum."""
+        late = "termination = 'solved' AND coalesce(solve_time_s > time_limit_s, 0)"
+        counts: dict[tuple[str, str, str, str], int] = {}
+        for *names, late_, found, number, count in self._query(
+            f"SELECT problem, method, termination, verdict, {late}, "
+            f"substr(checksum, 1, {OUTCOME_BYTES}), min(id), count(*) FROM runs "
+            "GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 7"
+        ):
+            values = next(self._tuples(f"SELECT {RUN} FROM runs WHERE id = ?", (number,)))
+            self._sound(values)
+            if found is not None and found != outcome_checksum(*names, bool(late_)):
+                raise records.altered(self._where, values)
+            for field, name in zip(("problem", "method"), names, strict=False):
+                check_name(f"{self._where}runs: {field}", name)
+            problem, method, termination, verdict = names
+            key = (problem, method, "late" if late_ else termination, verdict)
+            counts[key] = counts.get(key, 0) + count
+        return [Outcome(*key, count) for key, count in counts.items()]
 
     def check_row(self, row: Row) -> None:
         """Raise unless a row that is not stored yet, a worker's say, holds what rows may hold.
@@ -381,7 +438,8 @@ class Store:
             When it does not.
         """
         try:
-            values, _ = encode(row)
+            values = records.encode(row)
+            records.pack(row)
         except (TypeError, ValueError, RecursionError) as error:
             allowed = "what JSON can hold"
             raise InputError("row", str(error), allowed, "do not trust its sender") from None
@@ -412,37 +470,55 @@ class Store:
         marked
             By key, rows whose verdict is taken from here.
         """
-        names = ", ".join(COLUMNS)
+        names = ", ".join((*COLUMNS, "checksum"))
         with self._transaction() as connection:
             (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM runs").fetchone()
             cursor = connection.execute(
                 f"INSERT OR IGNORE INTO runs ({names}) SELECT {names} FROM source.runs ORDER BY id"
             )
             connection.execute(
-                "INSERT INTO payloads SELECT key, document FROM source.payloads WHERE key IN "
-                "(SELECT key FROM runs WHERE id > ?)",
+                "INSERT INTO payloads (key, document, output, checksum) "
+                "SELECT key, document, output, checksum FROM source.payloads "
+                "WHERE key IN (SELECT key FROM runs WHERE id > ?)",
                 (last,),
             )
-            assign = ", ".join(f"{name} = ?" for name in VERDICT_COLUMNS)
+            assign = ", ".join(f"{name} = ?" for name in (*VERDICT_COLUMNS, "checksum"))
             for key, row in marked.items():
-                values = dict(zip(COLUMNS, encode(row)[0], strict=True))
+                found = records.encode(row)
+                values = dict(zip(COLUMNS, found, strict=True))
                 connection.execute(
                     f"UPDATE runs SET {assign} WHERE key = ? AND id > ?",
-                    (*(values[name] for name in VERDICT_COLUMNS), key, last),
+                    (*(values[name] for name in VERDICT_COLUMNS), CHECKSUMS.of(found), key, last),
                 )
         return cursor.rowcount
 
-    def records(self) -> Iterator[Mapping[str, Any]]:
-        """Yield the rows as they stand in the tables, payload included, instance by instance."""
+    def records(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        """Yield the rows as they stand in the tables, with their payloads, instance by instance.
+
+        Values come in the order of `COLUMNS`, then the checksum; they are as they were stored.
+        """
         with self._errors():
-            cursor = self._connection.execute(
-                "SELECT runs.*, document FROM runs LEFT JOIN payloads USING (key) "
+            self._require_whole(heavy=True)
+            width = len(COLUMNS) + 1
+            for found in self._tuples(
+                f"SELECT {RUN}, {PAYLOAD} FROM runs LEFT JOIN payloads USING (key) "
                 "ORDER BY instance_hash, id"
-            )
-            while found := cursor.fetchmany(500):
-                yield from cast(list[Mapping[str, Any]], found)
+            ):
+                yield self._sound(found[:width]), found[width:]
             if self._reading is not None and self._reading.stale:
                 raise StoreError(f"{self.path}: written while it was read; start again")
+
+    def _require_whole(self, *, heavy: bool) -> None:
+        if self._reading is not None and heavy:
+            self._reading.require_whole("runs", "payloads")
+
+    def _sound(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return a row that is as it was stored, and of the types that it should be."""
+        if not records.checked(self._where, values):
+            check_table(self._connection, "main", str(self.path.parent))  # says what is wrong
+            allowed = "what rows hold"
+            raise InputError(f"{self._where}runs: {values[0]!s:.12}", "other", allowed, "redo it")
+        return values
 
     def copy_into(self, target: sqlite3.Connection) -> None:
         """Copy the whole store into an empty database, as it stands at one moment."""
@@ -463,25 +539,83 @@ class Store:
         """Return how many rows are stored."""
         return int(self._query("SELECT COUNT(*) AS n FROM runs")[0]["n"])
 
-    def rows(self, *, heavy: bool = True, instance_hash: str | None = None) -> list[Row]:
+    def rows(
+        self,
+        *,
+        heavy: bool = True,
+        output: bool = True,
+        plans: bool = True,
+        instance_hash: str | None = None,
+        key: str | None = None,
+    ) -> list[Row]:
         """Return the rows in the order they were stored.
 
         Parameters
         ----------
         heavy
             Whether trajectories, plans and outputs are read too.
-        instance_hash
-            Only the rows of this instance.
+        output, plans
+            Of these, whether what runs printed is read, and whether plans are kept.
+        instance_hash, key
+            Only the rows of this instance; only the row of this run.
+
+        Raises
+        ------
+        InputError
+            At the first row that is not as it was stored.
         """
-        join = " LEFT JOIN payloads USING (key)" if heavy else ""
-        where, values = ("", ())
-        if instance_hash is not None:
-            where, values = " WHERE instance_hash = ?", (instance_hash,)  # type: ignore[assignment]
-        found = self._query(f"SELECT * FROM runs{join}{where} ORDER BY id", values)
-        return [
-            decode(cast(Mapping[str, Any], record), record["document"] if heavy else None)
-            for record in found
-        ]
+        return self._steadily(lambda: list(self._decoded(heavy, output, plans, instance_hash, key)))
+
+    def _decoded(
+        self, heavy: bool, output: bool, plans: bool, instance_hash: str | None, key: str | None
+    ) -> Iterator[Row]:
+        self._require_whole(heavy=heavy)
+        payload = PAYLOAD if output else PAYLOAD.replace("output", "NULL")
+        selected = f"{RUN}, {payload}" if heavy else RUN
+        join = "LEFT JOIN payloads USING (key) " if heavy else ""
+        given = {"instance_hash": instance_hash, "key": key}
+        chosen = {name: value for name, value in given.items() if value is not None}
+        where = " AND ".join(f"runs.{name} = ?" for name in chosen) or "1"
+        width = len(COLUMNS) + 1
+        for found in self._tuples(
+            f"SELECT {selected} FROM runs {join}WHERE {where} ORDER BY id", tuple(chosen.values())
+        ):
+            values = self._sound(found[:width])
+            parts = None
+            if heavy:
+                parts = records.unpack(self._where, values[0], found[width:], output=output)
+                if not plans:
+                    parts["plan"] = None
+            yield records.decode(self._where, values, parts)
+
+    def _warn_of_unchecked(self) -> None:
+        if count := self.unchecked():
+            warnings.warn(
+                f"{self.path.parent}: {count} rows without a checksum, as before version 4 of the "
+                "store: a change in them cannot be seen",
+                UncheckedRowsWarning,
+                stacklevel=3,
+            )
+
+    def unchecked(self) -> int:
+        """Return how many rows have no checksum: of earlier versions, as a rule."""
+        return int(self._query("SELECT count(*) AS n FROM runs WHERE checksum IS NULL")[0]["n"])
+
+    def discard_damaged(self) -> int:
+        """Delete the rows that are not as they were stored; return how many."""
+        width = len(COLUMNS) + 1
+        with self._transaction() as connection:
+            numbers = []
+            for number, *found in self._tuples(
+                f"SELECT id, {RUN}, {PAYLOAD} FROM runs LEFT JOIN payloads USING (key)"
+            ):
+                try:
+                    records.decode("", self._sound(tuple(found[:width])))
+                    records.unpack("", found[0], found[width:])
+                except InputError:
+                    numbers.append((number,))
+            connection.executemany("DELETE FROM runs WHERE id = ?", numbers)
+        return len(numbers)
 
     def other_code(self, runs: Sequence[PlannedRun]) -> dict[str, str]:
         """Return the keys of rows of these runs with other code of their method, and the method.
@@ -492,110 +626,10 @@ class Store:
         names = sorted({run.method for run in wanted.values()})
         marks = ", ".join("?" * len(names))
         found = {}
-        for record in self._query(f"SELECT * FROM runs WHERE method IN ({marks})", names):
-            row = decode(cast(Mapping[str, Any], record), None)
+        rows = self._query(f"SELECT {RUN} FROM runs WHERE method IN ({marks})", names)
+        for values in map(tuple, rows):
+            row = records.decode(self._where, self._sound(values))
             run = wanted.get(row.versionless_key)
             if run is not None and row.key != run.key:
                 found[row.key] = row.method
         return found
-
-    # -- what rows refer to ----------------------------------------------------------------
-
-    def put_environment(self, document: Mapping[str, Any]) -> str:
-        """Store the description of a machine and its software; return its hash."""
-        key = content_hash(dict(document))
-        with self._transaction() as connection:
-            connection.execute(
-                "INSERT OR IGNORE INTO environments VALUES (?, ?)", (key, json.dumps(document))
-            )
-        return key
-
-    def environments(self) -> dict[str, dict[str, Any]]:
-        """Return the descriptions of the machines that rows were measured on, by hash."""
-        found = self._query("SELECT * FROM environments")
-        return {record["hash"]: json.loads(record["document"]) for record in found}
-
-    def put_instance(
-        self, instance_hash: str, name: str, problem: str, source: str, document: bytes | None
-    ) -> None:
-        """Store what an instance is called, and its JSON unless that is large."""
-        packed = None if document is None else zlib.compress(document, 6)
-        if packed is not None and len(packed) > _LARGEST_INSTANCE_BYTES:
-            packed = None
-        with self._transaction() as connection:
-            connection.execute(
-                "INSERT OR IGNORE INTO instances VALUES (?, ?, ?, ?, ?)",
-                (instance_hash, name, problem, source, packed),
-            )
-
-    def has_instance(self, instance_hash: str) -> bool:
-        """Return whether the instance is in the store."""
-        return bool(self._query("SELECT 1 FROM instances WHERE hash = ?", (instance_hash,)))
-
-    def instances(self) -> list[dict[str, str]]:
-        """Return hash, name, problem and source of every instance."""
-        found = self._query("SELECT hash, name, problem, source FROM instances ORDER BY rowid")
-        for record in found:
-            for field in ("hash", "name", "problem"):
-                check_name(f"instances.{field}", record[field])
-        return [dict(record) for record in found]
-
-    def instance_document(self, instance_hash: str) -> bytes | None:
-        """Return the JSON of an instance; None where the store does not hold it."""
-        found = self._query("SELECT document FROM instances WHERE hash = ?", (instance_hash,))
-        if not found or found[0]["document"] is None:
-            return None
-        return zlib.decompress(found[0]["document"])
-
-    def put_best_known(self, instance_hash: str, known: BestKnown) -> None:
-        """Store what is known of an instance from elsewhere, in place of what was."""
-        with self._transaction() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO best_known VALUES (?, ?, ?, ?, ?)",
-                (instance_hash, known.objective, known.bound, known.infeasible, known.source),
-            )
-
-    def best_known(self) -> dict[str, BestKnown]:
-        """Return what is known of instances from elsewhere, by hash."""
-        return {
-            record["instance_hash"]: BestKnown(
-                record["objective"], record["bound"], bool(record["infeasible"]), record["source"]
-            )
-            for record in self._query("SELECT * FROM best_known")
-        }
-
-    def put_call(
-        self, started_at: str, document: Mapping[str, Any], planned: Sequence[str] = ()
-    ) -> None:
-        """Store what a runner was asked to do, for the report's "how to reproduce".
-
-        Parameters
-        ----------
-        planned
-            Keys of the runs it was asked for; `progress` counts them.
-        """
-        with self._transaction() as connection:
-            cursor = connection.execute(
-                "INSERT INTO calls (started_at, document) VALUES (?, ?)",
-                (started_at, json.dumps(document)),
-            )
-            # A run that several calls asked for is counted with the last of them.
-            connection.executemany(
-                "INSERT OR REPLACE INTO planned VALUES (?, ?)",
-                [(key, cursor.lastrowid) for key in planned],
-            )
-
-    def progress(self) -> tuple[int, int]:
-        """Return how many of the runs that the last call asked for are stored, and their number."""
-        found = self._query(
-            "SELECT COUNT(runs.key) AS done, COUNT(*) AS planned FROM planned "
-            "LEFT JOIN runs USING (key) WHERE call = (SELECT MAX(call) FROM planned)"
-        )
-        return int(found[0]["done"]), int(found[0]["planned"])
-
-    def calls(self) -> list[dict[str, Any]]:
-        """Return what runners were asked to do, oldest first."""
-        return [
-            {"started_at": record["started_at"], **json.loads(record["document"])}
-            for record in self._query("SELECT * FROM calls ORDER BY id")
-        ]

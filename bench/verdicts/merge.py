@@ -7,10 +7,11 @@ import operator
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from splitopt.bench.store.checksums import checksum
+from splitopt.bench.store.records import decode, plan_and_trajectory, unpack
 from splitopt.bench.store.rows import Row
-from splitopt.bench.store.schema import VERDICT_COLUMNS, decode, unpack
+from splitopt.bench.store.schema import COLUMNS, VERDICT_COLUMNS
 from splitopt.bench.store.store import FILE_NAME, BestKnown, Store, making
 from splitopt.bench.verdicts.again import Again, instances_of
 from splitopt.instances.core import fields
@@ -35,7 +36,10 @@ _JUDGED = (
     "verdict",
     "violations",
 )
-_judged = operator.itemgetter(*_JUDGED)
+_judged = operator.itemgetter(*map(COLUMNS.index, _JUDGED))
+_key, _instance = (COLUMNS.index(name) for name in ("key", "instance_hash"))
+_claims = operator.itemgetter(*map(COLUMNS.index, ("status", "verdict", "objective", "bound")))
+_NOTHING = ("none", "not claimed", None, None)
 _CLAIMS_HELD = 100_000
 
 
@@ -75,39 +79,31 @@ def judged_again(store: Store, again: Again, but: Collection[str] = ()) -> Stand
 
     Each distinct claim on a distinct plan is judged once.
     """
-    like: dict[tuple[tuple[object, ...], str], Row | None] = {}
+    like: dict[tuple[object, bytes], Row | None] = {}
     refuted: dict[str, Row] = {}
     judged: dict[str, bool] = {}
     unjudged = 0
-    for record in store.records():
-        if record["key"] in but or _claims_nothing(record):
+    where = f"{store.path.parent}: "
+    for values, payload in store.records():
+        key = values[_key]
+        if key in but or _claims(values) == _NOTHING:
             continue
-        instance = record["instance_hash"]
+        instance = values[_instance]
         if instance not in judged:
             judged[instance] = again.instance_of(instance) is not None
         unjudged += not judged[instance]
-        packed = record["document"]
-        plan = None if packed is None else unpack(record["key"], packed)["plan"]
-        claim = (_judged(record), repr(plan))
+        plan, _ = plan_and_trajectory(where, key, payload)
+        claim = (_judged(values), checksum(plan))
         if claim not in like:
             if len(like) >= _CLAIMS_HELD:
                 like.clear()
-            like[claim] = again.refuted(decode(record, packed))
+            like[claim] = again.refuted(decode(where, values, unpack(where, key, payload)))
         found = like[claim]
         if found is not None:
-            own = decode(record, None)
+            own = decode(where, values)
             same = {name: getattr(found, name) for name in VERDICT_COLUMNS}
             refuted[own.key] = dataclasses.replace(own, **same)
     return Standing(refuted, unjudged)
-
-
-def _claims_nothing(record: Mapping[str, Any]) -> bool:
-    return (
-        record["status"] == "none"
-        and record["verdict"] == "not claimed"
-        and record["objective"] is None
-        and record["bound"] is None
-    )
 
 
 def merge(out: Path, sources: Sequence[Path], *, trust: bool = False) -> Merged:
@@ -120,9 +116,9 @@ def merge(out: Path, sources: Sequence[Path], *, trust: bool = False) -> Merged:
     Parameters
     ----------
     trust
-        Take the verdicts as they are: types and ranges alone are checked. Take as well what a
-        store says is best known of its instances, which no plan stands behind, from the first
-        that says it.
+        Take rows whose checksum fits as they are, verdicts too; of others types and ranges are
+        checked. Take as well what a store says is best known of its instances, which no plan
+        stands behind, from the first that says it.
 
     Raises
     ------
@@ -140,7 +136,7 @@ def merge(out: Path, sources: Sequence[Path], *, trust: bool = False) -> Merged:
     standings = []
     for source in sources:
         with Store(source, readonly=True) as store:
-            store.check()
+            store.check(ranges=not trust)
             _best_known(store)
             nothing = Standing({}, 0)
             again = Again(instances_of(store))

@@ -15,7 +15,7 @@ from splitopt.bench.studies.faults.attack import Attack, NotTriedError
 __all__ = ["KINDS", "attacks", "main", "table", "tried"]
 
 # Modules of this package, each with a function `attacks` that gives its own.
-KINDS: tuple[str, ...] = ("machine", "queue")
+KINDS: tuple[str, ...] = ("machine", "queue", "store")
 
 
 def attacks(kinds: Iterable[str] = KINDS) -> Iterator[Attack]:

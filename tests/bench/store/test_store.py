@@ -512,7 +512,7 @@ def test_a_row_with_what_is_no_name_is_refused(tmp_path, field, name):
     assert str(caught.value).isprintable()
     with Store(tmp_path, create=True) as store:
         store.add(bad)
-        with pytest.raises(InputError, match=f"^{field}: got"):
+        with pytest.raises(InputError, match=rf": runs: (.*: )?{field}: got"):
             store.rows()
     for worse in (7, [], {}):
         answer = json.dumps({"row": row().to_document() | {field: worse}})

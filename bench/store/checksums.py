@@ -1,0 +1,108 @@
+"""Checksums of rows, so that a figure that was altered after it was stored is seen.
+
+They say that a row is as it was stored, not who stored it: whoever can write a store can write its
+checksums too, and what rows of others are worth is for `splitopt.bench.verdicts.again` to say.
+
+The checksum of a row of `runs` has four bytes of what tables count, by which a hundred thousand
+rows are held against a few groups; sixteen of all columns; then a byte a column, which tells which
+one differs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import operator
+import struct
+import zlib
+from collections.abc import Callable, Sequence
+
+__all__ = ["OUTCOME_BYTES", "RowChecksum", "checksum", "outcome_checksum"]
+
+OUTCOME_BYTES = 4
+_BYTES = 16
+_NO_NUMBER = math.nan
+_NO_INTEGER = -(2**63)
+_NO_TEXT = "\1"
+
+
+def checksum(*parts: str | bytes | float | None) -> bytes:
+    """Return 16 bytes that differ when a part differs.
+
+    They guard against accidents, and need no key; SHA-256, since processors have it.
+    """
+    return hashlib.sha256(b"\0".join(map(_packed, parts))).digest()[:_BYTES]
+
+
+def _packed(value: object) -> bytes:
+    """Return a value as bytes; 10 and 10.0, which are one to a column of SQLite, give the same."""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return _NO_TEXT.encode() if value is None else str(value).encode("utf-8", "surrogatepass")
+
+
+def outcome_checksum(
+    problem: str, method: str, termination: str, verdict: str, late: bool
+) -> bytes:
+    """Return the checksum of what tables count of a run."""
+    return checksum(problem, method, termination, verdict, int(late))[:OUTCOME_BYTES]
+
+
+class RowChecksum:
+    """Checksums of rows with these columns.
+
+    Parameters
+    ----------
+    columns
+        Names, in the order of the values.
+    texts, integers
+        Those of them that hold texts and integers; the others hold numbers.
+    """
+
+    def __init__(self, columns: Sequence[str], texts: Sequence[str], integers: Sequence[str]):
+        self._columns = tuple(columns)
+        numbers = [name for name in columns if name not in texts and name not in integers]
+        self._texts, self._integers, self._numbers = (
+            operator.itemgetter(*map(self._columns.index, names))
+            for names in (texts, integers, numbers)
+        )
+        self._pack: Callable[..., bytes] = struct.Struct(f"<{len(numbers)}d{len(integers)}q").pack
+        self._late = operator.itemgetter(
+            *map(self._columns.index, ("termination", "solve_time_s", "time_limit_s"))
+        )
+        self._outcome = operator.itemgetter(
+            *map(self._columns.index, ("problem", "method", "termination", "verdict"))
+        )
+
+    def whole(self, values: Sequence[object]) -> tuple[bytes, bool]:
+        """Return the checksum of all columns, and whether each is of its type, and finite."""
+        numbers = [_NO_NUMBER if v is None else v for v in self._numbers(values)]
+        try:
+            integers = [_NO_INTEGER if v is None else v for v in self._integers(values)]
+            said = "\0".join([_NO_TEXT if v is None else v for v in self._texts(values)])
+            data = self._pack(*numbers, *integers) + said.encode("utf-8", "surrogatepass")
+            sound = math.inf not in numbers and -math.inf not in numbers
+        except (struct.error, TypeError, OverflowError):
+            data, sound = b"\0".join(map(_packed, values)), False  # a text in place of a figure
+        return hashlib.sha256(data).digest()[:_BYTES], sound
+
+    def of(self, values: Sequence[object]) -> bytes:
+        """Return the checksum of a row."""
+        termination, solved, limit = self._late(values)
+        late = termination == "solved" and solved is not None and solved > limit
+        singly = bytes(zlib.crc32(_packed(value)) & 255 for value in values)
+        return outcome_checksum(*self._outcome(values), late) + self.whole(values)[0] + singly
+
+    def differs(self, found: bytes, whole: bytes) -> bool:
+        """Return whether a stored checksum is not that of all columns."""
+        return found[OUTCOME_BYTES : OUTCOME_BYTES + _BYTES] != whole
+
+    def differing(self, values: Sequence[object], found: bytes) -> str:
+        """Return the first column that differs, ``checksum`` where that cannot be said."""
+        singly = found[OUTCOME_BYTES + _BYTES :]
+        for name, value, byte in zip(self._columns, values, singly, strict=False):
+            if zlib.crc32(_packed(value)) & 255 != byte:
+                return name
+        return "checksum"

@@ -1,0 +1,299 @@
+"""A row as it stands in the tables: made of a run, and read back with suspicion.
+
+Values come in the order of `COLUMNS`, then the checksum; of a payload come its document, its output
+and its checksum.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import math
+import operator
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from splitopt.bench.store.checksums import RowChecksum, checksum
+from splitopt.bench.store.rows import NAMES, Row, Verdict, check_heavy, check_name
+from splitopt.bench.store.schema import COLUMNS, HEAVY, INTEGERS, JSON, TEXTS
+from splitopt.instances.contract.method import SolutionStatus, Termination
+from splitopt.instances.core.documents import MOST_CONTAINERS
+from splitopt.instances.core.errors import InputError
+
+__all__ = [
+    "AGAIN",
+    "CHECKSUMS",
+    "PAYLOAD",
+    "REQUIRED",
+    "RUN",
+    "STORED",
+    "altered",
+    "check_payload",
+    "checked",
+    "decode",
+    "encode",
+    "inflate",
+    "pack",
+    "plan_and_trajectory",
+    "unpack",
+]
+
+CHECKSUMS = RowChecksum(COLUMNS, (*TEXTS, *JSON), INTEGERS)
+# What is selected of a row and of its payload.
+RUN = ", ".join(f"runs.{name}" for name in (*COLUMNS, "checksum"))
+PAYLOAD = "document, output, payloads.checksum"
+# A store has a figure in each of them, whatever became of the run.
+REQUIRED = (
+    *("key", *NAMES, "started_at", "termination", "status", "verdict"),
+    *("options", "enforced", "not_enforced", "statistics", "violations"),
+    *("seed", "repetition", "stdout_bytes", "stderr_bytes", "threads", "jobs"),
+    *("time_limit_s", "grace_s", "wall_time_s", "overhead_s", "relative_gap"),
+)
+# A run sends no more than this: `splitopt.bench.isolation.streams`.
+_LARGEST_BYTES = 256 << 20
+_HALF = 8
+_KEY = COLUMNS.index("key")
+_DISTRUST = "do not trust what this row came from"
+STORED = "what was stored: its checksum does not fit"
+AGAIN = "do the run again by splitopt run --retry damaged, or restore a backup"
+
+
+def encode(row: Row) -> list[Any]:
+    """Return the row's columns in order."""
+    values = []
+    for name in COLUMNS:
+        value = getattr(row, name)
+        if value is None:
+            pass
+        elif name in TEXTS:
+            # Half a surrogate pair in a message must not stop the row from being stored.
+            value = str(value).encode("utf-8", "replace").decode()
+        elif name in JSON:
+            value = json.dumps(value, allow_nan=False, separators=(",", ":"), sort_keys=True)
+        elif isinstance(value, float):
+            value = None if math.isnan(value) else value + 0.0  # as SQLite stores them: no -0.0
+        values.append(value)
+    return values
+
+
+def pack(row: Row) -> tuple[bytes, bytes | None, bytes]:
+    """Return the row's heavy fields, packed: trajectory and plan, output, checksum of both."""
+    document = zlib.compress(_dumped({"trajectory": row.trajectory, "plan": row.plan}), 6)
+    output = None
+    if row.stdout or row.stderr:
+        output = zlib.compress(_dumped({"stdout": row.stdout, "stderr": row.stderr}), 6)
+    return document, output, _checksum(row.key, document) + _checksum(row.key, output)
+
+
+def _dumped(value: object) -> bytes:
+    return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _checksum(key: str, packed: bytes | None) -> bytes:
+    return checksum(key, packed)[:_HALF]
+
+
+def inflate(packed: object, most: int = _LARGEST_BYTES) -> bytes:
+    """Return what zlib packed, ValueError where it is damaged or larger than any of ours."""
+    if not isinstance(packed, bytes):
+        raise ValueError("no bytes")
+    unpacker = zlib.decompressobj()
+    try:
+        data = unpacker.decompress(packed, most)
+    except zlib.error as error:
+        raise ValueError(str(error)) from None
+    if unpacker.unconsumed_tail:
+        raise ValueError(f"more than {most >> 20} MiB when unpacked")
+    if not unpacker.eof:
+        raise ValueError("it is cut short")
+    return data
+
+
+_NO_OUTPUT = {"stdout": "", "stderr": ""}
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is no number")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+
+
+def _read(data: bytes) -> Any:
+    if data.count(b"[") + data.count(b"{") > MOST_CONTAINERS:
+        raise ValueError(f"more than {MOST_CONTAINERS} lists and objects")
+    return _DECODER.decode(data.decode())
+
+
+_PARTS = ("document", "output")
+
+
+def check_payload(
+    where: str, key: str, payload: Sequence[Any], parts: Sequence[str] = _PARTS
+) -> None:
+    """Raise unless these parts of a payload are as they were stored.
+
+    Raises
+    ------
+    InputError
+        When they are not; of a payload of an earlier version that is not known.
+    """
+    if payload[0] is None:
+        raise _no_payload(where, key, "none is there")
+    found = payload[2]
+    for name in parts if found is not None else ():
+        place = _PARTS.index(name)
+        half = slice(_HALF * place, _HALF * (place + 1))
+        if not isinstance(found, bytes) or found[half] != _checksum(key, payload[place]):
+            field = f"{where}payloads: {key[:12]}: {name}"
+            raise InputError(field, "other bytes", STORED, AGAIN)
+
+
+def _no_payload(where: str, key: str, found: str) -> InputError:
+    allowed = "a trajectory, a plan and two texts"
+    return InputError(f"{where}payloads: {key[:12]}", found, allowed, _DISTRUST)
+
+
+def unpack(where: str, key: str, payload: Sequence[Any], *, output: bool = True) -> dict[str, Any]:
+    """Return the heavy fields of a row; without `output` nothing of what it printed.
+
+    Raises
+    ------
+    InputError
+        When they are damaged, or not what they should be.
+    """
+    check_payload(where, key, payload, _PARTS if output else _PARTS[:1])
+    try:
+        found = _NO_OUTPUT | _read(inflate(payload[0]))
+        if not output:
+            found |= _NO_OUTPUT
+        elif payload[1] is not None:
+            found |= _read(inflate(payload[1]))
+        if set(found) != set(HEAVY):
+            raise ValueError("other fields")
+        check_heavy(found)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _no_payload(where, key, str(error)) from None
+    return dict(found)
+
+
+def plan_and_trajectory(where: str, key: str, payload: Sequence[Any]) -> tuple[str | None, str]:
+    """Return plan and trajectory as the JSON texts that they are; the plan None without one."""
+    if payload[2] is not None:
+        check_payload(where, key, payload, _PARTS[:1])
+        try:
+            text = inflate(payload[0]).decode()
+        except ValueError as error:
+            raise _no_payload(where, key, str(error)) from None
+        # Figures alone stand before it.
+        before, found, plan = text.partition(',"plan":')
+        if found and before.startswith('{"trajectory":['):
+            return None if plan == "null}" else plan[:-1], before[len('{"trajectory":') :]
+    heavy = unpack(where, key, payload, output=False)
+    texts = [_dumped(heavy[name]).decode() for name in ("plan", "trajectory")]
+    return None if heavy["plan"] is None else texts[0], texts[1]
+
+
+# -- reading -------------------------------------------------------------------------------
+
+_required = operator.itemgetter(*map(COLUMNS.index, REQUIRED))
+_words = operator.itemgetter(*map(COLUMNS.index, ("termination", "status", "verdict")))
+_names = operator.itemgetter(*map(COLUMNS.index, NAMES))
+_WORDS = (frozenset(Termination), frozenset(SolutionStatus), frozenset(Verdict))
+
+
+@functools.lru_cache(maxsize=4096)
+def _known(words: tuple[str, ...]) -> bool:
+    return all(word in known for word, known in zip(words, _WORDS, strict=True))
+
+
+@functools.lru_cache(maxsize=4096)
+def _named(names: tuple[str, ...]) -> bool:
+    """Return True; raise where one is no name."""
+    for field, name in zip(NAMES, names, strict=True):
+        check_name(field, name)
+    return True
+
+
+def checked(where: str, values: Sequence[Any]) -> bool:
+    """Return whether a row is of the types it should be; one without a checksum is.
+
+    Raises
+    ------
+    InputError
+        When it is not as it was stored.
+    """
+    columns, found = values[:-1], values[-1]
+    whole, sound = CHECKSUMS.whole(columns)
+    if found is not None and (not isinstance(found, bytes) or CHECKSUMS.differs(found, whole)):
+        raise altered(where, values)
+    return sound and None not in _required(columns) and _known(_words(columns))
+
+
+def altered(where: str, values: Sequence[Any]) -> InputError:
+    """Return the error that a row is not as it was stored, with the column as far as known."""
+    columns, found = values[:-1], values[-1]
+    name = CHECKSUMS.differing(columns, found) if isinstance(found, bytes) else "checksum"
+    shown = "other bytes" if name == "checksum" else columns[COLUMNS.index(name)]
+    return InputError(f"{where}runs: {str(columns[_KEY])[:12]}: {name}", shown, STORED, AGAIN)
+
+
+def decode(where: str, values: Sequence[Any], heavy: Mapping[str, Any] | None = None) -> Row:
+    """Return the row from its values; without `heavy` those fields are empty.
+
+    Raises
+    ------
+    InputError
+        When a name or a JSON text in it is none.
+    """
+    try:
+        _named(_names(values))
+    except InputError as error:
+        field = f"{where}runs: {str(values[_KEY])[:12]}: {error.field}"
+        raise InputError(field, error.value, error.allowed, error.remedy) from None
+    parts = list(values[:-1])
+    for place, read in _JSON_PLACES:
+        if parts[place] is not None:
+            try:
+                parts[place] = read(parts[place])
+            except (ValueError, TypeError, RecursionError) as error:
+                raise InputError(
+                    f"{where}runs: {str(values[_KEY])[:12]}: {COLUMNS[place]}",
+                    str(error),
+                    "the JSON that was stored",
+                    _DISTRUST,
+                ) from None
+    found = _EMPTY if heavy is None else heavy
+    trajectory = tuple([(p[0], p[1], p[2]) for p in found["trajectory"]])
+    parts += (trajectory, found["plan"], found["stdout"], found["stderr"])
+    return Row(*_ordered(parts))
+
+
+_EMPTY: Mapping[str, Any] = {"trajectory": (), "plan": None, "stdout": "", "stderr": ""}
+_ordered = operator.itemgetter(
+    *((*COLUMNS, *HEAVY).index(field.name) for field in dataclasses.fields(Row))
+)
+
+
+# Most rows share most of their options, limits and guarantees: of equal texts one value is kept.
+@functools.lru_cache(maxsize=4096)
+def _object(text: str) -> dict[str, Any]:
+    found = _DECODER.decode(text)
+    if not isinstance(found, dict):
+        raise ValueError("no object")
+    return found
+
+
+@functools.lru_cache(maxsize=4096)
+def _list(text: str) -> tuple[Any, ...]:
+    found = _DECODER.decode(text)
+    if not isinstance(found, list):
+        raise ValueError("no list")
+    return tuple(found)
+
+
+_JSON_PLACES: Sequence[tuple[int, Callable[[str], Any]]] = [
+    (COLUMNS.index(name), _list if name in ("cores", "violations") else _object) for name in JSON
+]
