@@ -29,10 +29,9 @@ any browser, without a network.
 @json_option
 def report(directory: Path, out: Path | None, as_json: bool) -> None:
     """Print a table for each problem and write the report of the results in DIR."""
-    from splitopt.bench.report import text_tables, write_report
+    from splitopt.bench.report import tables_and_report
 
-    tables = "" if as_json else text_tables(directory)
-    written = write_report(directory, out)
+    tables, written = tables_and_report(directory, out)
     if as_json:
         echo_json({"report": str(written)})
         return

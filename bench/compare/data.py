@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from splitopt.bench.compare.summary import MethodSummary, summarise, virtual_best_summary
+from splitopt.bench.compare.summary import (
+    Figures,
+    MethodSummary,
+    summarise,
+    virtual_best_summary,
+)
 from splitopt.bench.compare.variants import variant_names
 from splitopt.bench.store.rows import Row, Verdict
 from splitopt.bench.store.store import BestKnown, Store
@@ -78,9 +84,27 @@ class ReportData:
         return references(self.rows, self.best_known, self.refuted)
 
     @cached_property
+    def figures(self) -> Figures:
+        """What tables count of each run."""
+        return Figures(self.references, self.refuted)
+
+    @cached_property
     def variants(self) -> dict[str, str]:
         """What a run's method is called, by key of the run; see `variant_names`."""
         return variant_names(self.rows)
+
+    def whole(self, row: Row) -> Row:
+        """Return a row with its plan and what it printed."""
+        return self._store.rows(key=row.key)[0]
+
+    @cached_property
+    def _store(self) -> Store:
+        return Store(self.out, readonly=True)
+
+    def close(self) -> None:
+        """Close the store, where a row was read again."""
+        if "_store" in self.__dict__:
+            self._store.close()
 
     def name(self, row: Row) -> str:
         """Return what the row's method is called."""
@@ -92,7 +116,7 @@ class ReportData:
 
         Then the one that is right most often, then the quickest.
         """
-        found = summarise(self.rows, self.references, self.refuted, variants=self.variants)
+        found = self.summarised(self.rows)
         order = list(PROBLEMS)
         return sorted(
             found.get("", []),
@@ -103,6 +127,18 @@ class ReportData:
                 math.inf if s.time_s is None else s.time_s,
                 s.variant,
             ),
+        )
+
+    def summarised(self, rows: Iterable[Row]) -> dict[str, list[MethodSummary]]:
+        """Return every method on some rows, as one group."""
+        return summarise(
+            rows, self.references, self.refuted, variants=self.variants, figures=self.figures
+        )
+
+    def best_of(self, rows: Iterable[Row]) -> MethodSummary | None:
+        """Return what choosing the best method for each task of some rows would give."""
+        return virtual_best_summary(
+            rows, self.references, self.refuted, self.variants, self.figures
         )
 
     def of(self, problem: str) -> list[MethodSummary]:
@@ -123,9 +159,7 @@ class ReportData:
 
     def virtual_best(self, problem: str) -> MethodSummary | None:
         """Return what choosing the best method for each task would give."""
-        return virtual_best_summary(
-            self.of_problem(problem), self.references, self.refuted, self.variants
-        )
+        return self.best_of(self.of_problem(problem))
 
     @cached_property
     def problems(self) -> list[str]:
@@ -194,13 +228,16 @@ class ReportData:
 def load(out: Path, *, heavy: bool = True) -> ReportData:
     """Read the store in a folder.
 
+    Rows have their trajectories where `heavy` holds, and neither plans nor what runs printed:
+    `ReportData.whole` reads those of a row that is shown.
+
     Raises
     ------
     InputError
         When there is none.
     """
     with Store(out, readonly=True) as store:
-        rows = store.rows(heavy=heavy)
+        rows = store.rows(heavy=heavy, output=False, plans=False)
         used = {row.environment_hash for row in rows}
         known = store.best_known()
         return ReportData(

@@ -69,27 +69,34 @@ def _columns(
     return [side[0] for side in sides], [side[1] for side in sides]
 
 
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """What is compared of a run."""
+
+    instance_hash: str
+    time_s: float
+    right: float
+    held: float | None
+
+
+def _side(row: Row, refuted: frozenset[str]) -> _Side:
+    held = None if is_wrong(row, refuted) else held_objective(row, refuted)
+    time_s = max(charged_time_s(row, refuted), CLOCK_S)
+    return _Side(row.instance_hash, time_s, float(is_right(row, refuted)), held)
+
+
 def _pair(
     problem: str,
     names: tuple[str, str],
-    rows: Sequence[tuple[Row, Row]],
-    refuted: frozenset[str],
+    rows: Sequence[tuple[_Side, _Side]],
     rng: np.random.Generator,
 ) -> PairedMethods:
-    def floored(row: Row) -> float:
-        return max(charged_time_s(row, refuted), CLOCK_S)
-
-    times = _columns((a.instance_hash, floored(a), floored(b)) for a, b in rows)
-    rights = _columns(
-        (a.instance_hash, float(is_right(a, refuted)), float(is_right(b, refuted))) for a, b in rows
-    )
+    times = _columns((a.instance_hash, a.time_s, b.time_s) for a, b in rows)
+    rights = _columns((a.instance_hash, a.right, b.right) for a, b in rows)
     values = [
-        (a.instance_hash, one, other)
+        (a.instance_hash, a.held, b.held)
         for a, b in rows
-        if not is_wrong(a, refuted)
-        and not is_wrong(b, refuted)
-        and (one := held_objective(a, refuted)) is not None
-        and (other := held_objective(b, refuted)) is not None
+        if a.held is not None and b.held is not None
     ]
     objective = None
     if values and all(min(one, other) > 0 and math.isfinite(other) for _, one, other in values):
@@ -125,14 +132,16 @@ def compare_methods(
     seed
         Of the bootstrap: the same rows give the same intervals.
     """
-    methods: dict[str, dict[tuple[object, ...], Row]] = defaultdict(dict)
+    problem = ""
+    methods: dict[str, dict[tuple[object, ...], _Side]] = defaultdict(dict)
     for row in rows:
+        problem = row.problem
         if row.termination != "unsupported":
-            methods[names[row.key]][task(row)] = row
+            methods[names[row.key]][task(row)] = _side(row, refuted)
     for k, first in enumerate(against):
         for j, (second, theirs) in enumerate(methods.items()):
             mine = methods.get(first, {})
             common = [(mine[key], theirs[key]) for key in mine if key in theirs]
             if first != second and common:
                 rng = np.random.default_rng([seed, k, j])
-                yield _pair(common[0][0].problem, (first, second), common, refuted, rng)
+                yield _pair(problem, (first, second), common, rng)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from splitopt.bench.compare.alignment import align
-from splitopt.bench.compare.integrals import held_objective, run_integrals
+from splitopt.bench.compare.integrals import RunIntegrals, held_objective, run_integrals
 from splitopt.bench.compare.metrics import gap_to_best, shifted_geometric_mean
 from splitopt.bench.store.rows import Row, Verdict
 from splitopt.bench.verdicts.references import Reference
@@ -15,6 +15,7 @@ from splitopt.bench.verdicts.references import Reference
 __all__ = [
     "SHIFT_S",
     "VIRTUAL_BEST",
+    "Figures",
     "MethodSummary",
     "charged_time_s",
     "is_proved",
@@ -150,30 +151,77 @@ def run_gap(row: Row, reference: Reference | None, refuted: frozenset[str]) -> f
     return gap_to_best(held_objective(row, refuted), reference.objective)
 
 
+@dataclass(slots=True)
+class RunFigures:
+    """What tables count of a run, worked out once for all tables it is in."""
+
+    solved: bool
+    right: bool
+    wrong: bool
+    proved: bool
+    failed: bool
+    gap: float | None
+    time_limit_s: float
+    charged_s: float
+    settled: bool
+    integrals: RunIntegrals | None
+
+    def charged(self, factor: float) -> float:
+        """Return `charged_time_s`."""
+        return self.charged_s if self.settled else factor * self.time_limit_s
+
+
+class Figures:
+    """The figures of runs, by their rows.
+
+    Parameters
+    ----------
+    known
+        What is known of each instance, by hash.
+    refuted
+        Keys of rows that the cross-check refutes.
+    """
+
+    def __init__(self, known: Mapping[str, Reference], refuted: frozenset[str]) -> None:
+        self.known, self.refuted = known, refuted
+        self._found: dict[str, RunFigures] = {}
+
+    def of(self, row: Row) -> RunFigures:
+        """Return those of a run."""
+        found = self._found.get(row.key)
+        if found is None:
+            found = self._found[row.key] = self._figures(row)
+        return found
+
+    def _figures(self, row: Row) -> RunFigures:
+        reference, refuted = self.known.get(row.instance_hash), self.refuted
+        right, solved = is_right(row, refuted), is_solved(row)
+        return RunFigures(
+            solved=solved,
+            right=right,
+            wrong=is_wrong(row, refuted),
+            proved=right and row.status in ("optimal", "infeasible"),
+            failed=row.termination in ("killed", "crashed", "memory") or row.late,
+            gap=run_gap(row, reference, refuted),
+            time_limit_s=row.time_limit_s,
+            charged_s=row.solve_time_s or 0.0,
+            settled=solved and right,
+            integrals=None if reference is None else run_integrals(row, reference, refuted),
+        )
+
+
 def _mean(values: Sequence[float]) -> float | None:
     return statistics.fmean(values) if values else None
 
 
-def _one(
-    names: tuple[str, str, str],
-    rows: list[Row],
-    known: Mapping[str, Reference],
-    refuted: frozenset[str],
-) -> MethodSummary:
-    tried = [row for row in rows if row.termination != "unsupported"]
-    right = [row for row in tried if is_right(row, refuted)]
-    found = [run_gap(row, known.get(row.instance_hash), refuted) for row in tried]
-    gaps = [gap for gap in found if gap is not None]
-    times = [charged_time_s(row, refuted) for row in tried]
+def _one(names: tuple[str, str, str], rows: list[Row], figures: Figures) -> MethodSummary:
+    tried = [figures.of(row) for row in rows if row.termination != "unsupported"]
+    gaps = [each.gap for each in tried if each.gap is not None]
+    times = [each.charged(1.0) for each in tried]
     integrals = []
     if any(row.trajectory for row in rows):
-        possible = [
-            run_integrals(row, known[row.instance_hash], refuted)
-            for row in tried
-            if row.instance_hash in known
-        ]
-        integrals = [each for each in possible if each is not None]
-    par = [_mean([charged_time_s(row, refuted, factor) for row in tried]) for factor in (2.0, 10.0)]
+        integrals = [each.integrals for each in tried if each.integrals is not None]
+    par = [_mean([each.charged(factor) for each in tried]) for factor in (2.0, 10.0)]
     problem, method, variant = names
     return MethodSummary(
         problem=problem,
@@ -181,11 +229,11 @@ def _one(
         variant=variant,
         runs=len(tried),
         unsupported=len(rows) - len(tried),
-        solved=sum(map(is_solved, tried)),
-        right=len(right),
-        wrong=sum(is_wrong(row, refuted) for row in tried),
-        proved=sum(is_proved(row, refuted) for row in right),
-        failed=sum(row.termination in ("killed", "crashed", "memory") or row.late for row in tried),
+        solved=sum(each.solved for each in tried),
+        right=sum(each.right for each in tried),
+        wrong=sum(each.wrong for each in tried),
+        proved=sum(each.proved for each in tried),
+        failed=sum(each.failed for each in tried),
         gaps=len(gaps),
         gap_median=statistics.median(gaps) if gaps else None,
         gap_worst=max(gaps) if gaps else None,
@@ -203,6 +251,7 @@ def summarise(
     refuted: frozenset[str],
     by: Callable[[Row], str] = lambda row: "",
     variants: Mapping[str, str] | None = None,
+    figures: Figures | None = None,
 ) -> dict[str, list[MethodSummary]]:
     """Return a summary of each method and problem, by group.
 
@@ -216,7 +265,10 @@ def summarise(
         Group of a row, such as its instance's family; one group for all unless given.
     variants
         What a run's method is called, by key of the run; its name unless given.
+    figures
+        Those of the runs, where they serve for other tables too.
     """
+    figures = figures or Figures(known, refuted)
     called = variants or {}
     groups: dict[str, dict[tuple[str, str, str], list[Row]]] = {}
     for row in rows:
@@ -225,7 +277,7 @@ def summarise(
         methods.setdefault(names, []).append(row)
     return {
         group: [
-            _one(names, found, known, refuted)
+            _one(names, found, figures)
             for names, found in sorted(methods.items(), key=lambda item: item[0][0])
         ]
         for group, methods in groups.items()
@@ -237,6 +289,7 @@ def virtual_best_summary(
     known: Mapping[str, Reference],
     refuted: frozenset[str],
     variants: Mapping[str, str] | None = None,
+    figures: Figures | None = None,
 ) -> MethodSummary | None:
     """Return what the best method for each task gives; None without a run.
 
@@ -251,12 +304,15 @@ def virtual_best_summary(
         Runs of one problem.
     variants
         What a run's method is called, by key of the run; its name unless given.
+    figures
+        Those of the runs, where they serve for other tables too.
     """
     rows = list(rows)
+    figures = figures or Figures(known, refuted)
     called = variants or {row.key: row.method for row in rows}
     aligned = align(rows, called)
     columns = [
-        [row for row in column if row is not None]
+        [figures.of(row) for row in column if row is not None]
         for column in zip(*aligned.rows.values(), strict=True)
     ]
     tasks = [column for column in columns if column]
@@ -264,12 +320,11 @@ def virtual_best_summary(
         return None
     gaps = []
     for mine in tasks:
-        found = [run_gap(row, known.get(row.instance_hash), refuted) for row in mine]
-        there = [gap for gap in found if gap is not None]
+        there = [each.gap for each in mine if each.gap is not None]
         gaps += [min(there)] if there else []
 
     def charged(factor: float) -> list[float]:
-        return [min(charged_time_s(row, refuted, factor) for row in mine) for mine in tasks]
+        return [min(each.charged(factor) for each in mine) for mine in tasks]
 
     return MethodSummary(
         problem=rows[0].problem,
@@ -277,10 +332,10 @@ def virtual_best_summary(
         variant=VIRTUAL_BEST,
         runs=len(tasks),
         unsupported=0,
-        solved=sum(any(map(is_solved, mine)) for mine in tasks),
-        right=sum(any(is_right(row, refuted) for row in mine) for mine in tasks),
+        solved=sum(any(each.solved for each in mine) for mine in tasks),
+        right=sum(any(each.right for each in mine) for mine in tasks),
         wrong=0,
-        proved=sum(any(is_proved(row, refuted) for row in mine) for mine in tasks),
+        proved=sum(any(each.proved for each in mine) for mine in tasks),
         failed=0,
         gaps=len(gaps),
         gap_median=statistics.median(gaps) if gaps else None,

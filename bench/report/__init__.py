@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["text_tables", "write_report"]
+__all__ = ["tables_and_report", "text_tables", "write_report"]
 
 
 def write_report(out: Path, folder: Path | None = None) -> Path:
@@ -19,3 +19,16 @@ def text_tables(out: Path) -> str:
     from splitopt.bench.report.text import text_tables as write
 
     return write(out)
+
+
+def tables_and_report(out: Path, folder: Path | None = None) -> tuple[str, Path]:
+    """Return what both of the others do, of one reading of the store."""
+    from splitopt.bench.compare.data import load
+    from splitopt.bench.report.build import write_pages
+    from splitopt.bench.report.text import tables_of
+
+    data = load(out)
+    try:
+        return tables_of(data), write_pages(data, folder)
+    finally:
+        data.close()

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
-from splitopt.bench.compare.data import load
+from splitopt.bench.compare.data import ReportData, load
 from splitopt.bench.report.detail_pages import method_page, problem_page
 from splitopt.bench.report.index_page import index_page
 from splitopt.bench.report.instance_page import instance_page
 from splitopt.instances.core.documents import write_bytes
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["write_report"]
+__all__ = ["write_pages", "write_report"]
 
 ASSETS = ("report.css", "theme.js", "tables.js", "charts.js")
 
@@ -33,6 +34,15 @@ def write_report(out: Path, folder: Path | None = None) -> Path:
         it cannot be written; when a name is none that could be part of a file's.
     """
     data = load(out)
+    try:
+        return write_pages(data, folder)
+    finally:
+        data.close()
+
+
+def write_pages(data: ReportData, folder: Path | None = None) -> Path:
+    """Write the report of a store that was read; see `write_report`."""
+    out = data.out
     if not data.rows:
         raise InputError("store", str(out), "a store with at least one run", "splitopt run first")
     if folder is None:
@@ -53,24 +63,31 @@ def write_report(out: Path, folder: Path | None = None) -> Path:
             raise InputError(
                 "report", str(below), "a folder of its own in the results", "remove the link"
             )
-    pages = {"index.html": index_page(data)}
-    for problem in data.problems:
-        pages[f"problems/{problem}.html"] = problem_page(data, problem)
-        for method in data.methods(problem):
-            pages[f"methods/{problem}-{method}.html"] = method_page(data, problem, method)
-    for key in data.by_instance:
-        entry = data.instances[key]
-        pages[f"instances/{entry.slug}.html"] = instance_page(data, entry)
     assets = resources.files("splitopt.bench.report") / "assets"
     for name in ASSETS:
         write_bytes(folder / "assets" / name, (assets / name).read_bytes())
-    # The first page last: a reader who finds it finds the others too.
-    first, *rest = pages.items()
-    for name, text in (*rest, first):
+    written = {"index.html"}
+    # One page at a time, so that no more than one is held; the first page last: a reader who finds
+    # it finds the others too.
+    first = index_page(data)
+    for name, text in _pages(data):
         write_bytes(folder / name, text.encode("utf-8", "replace"))
+        written.add(name)
+    write_bytes(folder / "index.html", first.encode("utf-8", "replace"))
     for kind in kinds:
         # Pages of an earlier report that this one has no more.
         for path in (folder / kind).glob("*.html"):
-            if f"{kind}/{path.name}" not in pages:
+            if f"{kind}/{path.name}" not in written:
                 path.unlink()
     return folder / "index.html"
+
+
+def _pages(data: ReportData) -> Iterator[tuple[str, str]]:
+    """Yield name and text of every page but the first."""
+    for problem in data.problems:
+        yield f"problems/{problem}.html", problem_page(data, problem)
+        for method in data.methods(problem):
+            yield f"methods/{problem}-{method}.html", method_page(data, problem, method)
+    for key in data.by_instance:
+        entry = data.instances[key]
+        yield f"instances/{entry.slug}.html", instance_page(data, entry)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from splitopt.bench.compare.data import PROBLEMS, ReportData
 from splitopt.bench.compare.paired import compare_methods
-from splitopt.bench.compare.summary import summarise, virtual_best_summary
 from splitopt.bench.methods.registry import METHODS
 from splitopt.bench.report.features import features_of
 from splitopt.bench.report.findings import findings
@@ -31,6 +30,7 @@ __all__ = ["method_page", "problem_page"]
 # The methods that all others are held against in pairs: the first in the ranking.
 _RIVALS = 6
 _OUTPUT_SHOWN = 2000
+_FAILURES_SHOWN = 20
 
 
 def _by_features(data: ReportData, problem: str, root: str) -> Markup | None:
@@ -46,8 +46,8 @@ def _by_features(data: ReportData, problem: str, root: str) -> Markup | None:
             continue
         for value, hashes in sorted(by.items()):
             rows = [row for row in data.of_problem(problem) if row.instance_hash in hashes]
-            found = summarise(rows, data.references, data.refuted, variants=data.variants)[""]
-            best = virtual_best_summary(rows, data.references, data.refuted, data.variants)
+            found = data.summarised(rows)[""]
+            best = data.best_of(rows)
             groups[name, value] = (len(hashes), [*found, *([best] if best is not None else [])])
     return feature_table(groups, root) if groups else None
 
@@ -65,7 +65,8 @@ def problem_page(data: ReportData, problem: str) -> str:
     """Return the page of a problem."""
     rows = data.of_problem(problem)
     best = data.virtual_best(problem)
-    refuted = any(c.refuted in {r.key for r in rows} for c in data.contradictions)
+    keys = {row.key for row in rows}
+    refuted = any(c.refuted in keys for c in data.contradictions)
     features, pairs = _by_features(data, problem, ".."), _pairs(data, problem, "..")
     sections = [
         ("methods", "Methods"),
@@ -141,7 +142,8 @@ def method_page(data: ReportData, problem: str, method: str) -> str:
             options[name][str(value)] = None
     given = [f"{name}={', '.join(values)}" for name, values in options.items()]
     mine = [s for s in data.of(problem) if s.method == method]
-    refuted = [c for c in data.contradictions if c.refuted in {row.key for row in rows}]
+    keys = {row.key for row in rows}
+    refuted = [c for c in data.contradictions if c.refuted in keys]
     body: list[Markup | None] = [
         tag("p", summary, class_="lead"),
         facts(
@@ -161,7 +163,10 @@ def method_page(data: ReportData, problem: str, method: str) -> str:
     ]
     failed = [r for r in rows if r.termination in ("killed", "crashed", "memory")]
     if failed:
-        body += [tag("h2", "Runs that failed"), *map(_failure, failed[:20])]
+        body += [
+            tag("h2", "Runs that failed"),
+            *(_failure(data.whole(row)) for row in failed[:_FAILURES_SHOWN]),
+        ]
     reasons = Counter(row.detail for row in rows if row.termination == "unsupported")
     if reasons:
         found = [tag("li", f"{reason} ({count})") for reason, count in reasons.most_common()]

@@ -110,7 +110,10 @@ def _pictures(
     seen = set()
     for row in sorted(rows, key=lambda r: math.inf if r.objective is None else r.objective):
         name = data.name(row)
-        if row.plan is None or name in seen or run_gap(row, reference, data.refuted) is None:
+        if name in seen or run_gap(row, reference, data.refuted) is None:
+            continue
+        row = data.whole(row)
+        if row.plan is None:
             continue
         seen.add(name)
         key = content_hash(dict(row.plan))

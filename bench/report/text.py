@@ -11,7 +11,7 @@ from splitopt.bench.compare.summary import SHIFT_S, MethodSummary
 from splitopt.bench.report.numbers import gap_text, time_text
 from splitopt.instances.core.printable import printable
 
-__all__ = ["table", "text_tables"]
+__all__ = ["table", "tables_of", "text_tables"]
 
 COLUMNS = (
     "method",
@@ -75,9 +75,13 @@ def text_tables(out: Path) -> str:
     InputError
         When there is no store.
     """
-    data = load(out, heavy=False)
+    return tables_of(load(out, heavy=False))
+
+
+def tables_of(data: ReportData) -> str:
+    """Return a table for each problem, contradictions first."""
     if not data.rows:
-        return f"No runs in {out} yet."
+        return f"No runs in {data.out} yet."
     parts = []
     if data.contradictions:
         lines = [

@@ -91,7 +91,8 @@ class RowChecksum:
     def of(self, values: Sequence[object]) -> bytes:
         """Return the checksum of a row."""
         termination, solved, limit = self._late(values)
-        late = termination == "solved" and solved is not None and solved > limit
+        both = isinstance(solved, int | float) and isinstance(limit, int | float)
+        late = both and termination == "solved" and solved > limit
         singly = bytes(zlib.crc32(_packed(value)) & 255 for value in values)
         return outcome_checksum(*self._outcome(values), late) + self.whole(values)[0] + singly
 

@@ -352,13 +352,18 @@ class Store(Around):
 
     def claimed(self) -> int:
         """Return how many runs living runners are at; of those elsewhere, by their own clock."""
-        now = time.time()
-        return sum(
-            lives(held["pid"], held["process_started"])
-            if held["host"] == self._host
-            else held["expires_at"] >= now
-            for held in self._query("SELECT * FROM claims")
-        )
+        now, living = time.time(), 0
+        for held in self._query("SELECT * FROM claims"):
+            figures = (held["pid"], held["process_started"], held["expires_at"])
+            if not all(isinstance(figure, int | float) for figure in figures):
+                where = f"{self._where}claims: {held['key']!s:.12}"
+                allowed = "a process and two times"
+                raise InputError(where, "other values", allowed, "restore a backup")
+            if held["host"] == self._host:
+                living += lives(held["pid"], held["process_started"])
+            else:
+                living += held["expires_at"] >= now
+        return living
 
     # -- rows ------------------------------------------------------------------------------
 
@@ -418,8 +423,8 @@ class Store(Around):
             f"substr(checksum, 1, {OUTCOME_BYTES}), min(id), count(*) FROM runs "
             "GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 7"
         ):
-            values = next(self._tuples(f"SELECT {RUN} FROM runs WHERE id = ?", (number,)))
-            self._sound(values)
+            first = f"SELECT {RUN} FROM runs WHERE id = ?"
+            values = self._sound(tuple(self._query(first, (number,))[0]))
             if found is not None and found != outcome_checksum(*names, bool(late_)):
                 raise records.altered(self._where, values)
             for field, name in zip(("problem", "method"), names, strict=False):
