@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -19,13 +19,17 @@ if TYPE_CHECKING:
     TextsParam = click.ParamType[tuple[str, ...]]
 else:  # older releases of click have no generic parameter types
     TextParam = TextsParam = click.ParamType
+# What click has for them, to which `Figure` and `Whole` add bounds.
+FloatParam, IntParam = type(click.FLOAT), type(click.INT)
 
 __all__ = [
     "SUFFIXES",
+    "Figure",
     "InstanceName",
     "MethodName",
     "MethodNames",
     "SetOrInstance",
+    "Whole",
     "instance_source",
     "is_file_name",
     "open_instance",
@@ -34,6 +38,58 @@ __all__ = [
 ]
 
 SUFFIXES = (".json", ".json.gz")
+
+
+class Figure(FloatParam):
+    """A finite number within bounds; by default seconds, up to ten years."""
+
+    def __init__(self, least: float = 0.0, most: float = 3.2e8) -> None:
+        self._least, self._most = least, most
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number; nan is in no range, and infinity in none of ours."""
+        found = float(super().convert(value, param, ctx))
+        return _within(
+            found, value, param, f"a number from {self._least:g} to {self._most:g}", self
+        )
+
+    def holds(self, found: float) -> bool:
+        """Return whether a number is within the bounds."""
+        return self._least <= found <= self._most
+
+
+class Whole(IntParam):
+    """A whole number within bounds; by default a count of what is done one after another."""
+
+    def __init__(self, least: int = 0, most: int = 1_000_000) -> None:
+        self._least, self._most = least, most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        try:
+            found = int(super().convert(value, param, ctx))
+        except ValueError:  # thousands of digits
+            found = self._least - 1
+        allowed = f"a whole number from {self._least} to {self._most}"
+        return _within(found, value, param, allowed, self)
+
+    def holds(self, found: float) -> bool:
+        """Return whether a number is within the bounds."""
+        return self._least <= found <= self._most
+
+
+_N = TypeVar("_N", int, float)
+
+
+def _within(
+    found: _N, value: object, param: click.Parameter | None, allowed: str, kind: Figure | Whole
+) -> _N:
+    if not kind.holds(found):
+        option = "number" if param is None or not param.opts else param.opts[-1]
+        raise InputError(option, value, allowed, "correct it")
+    return found
 
 
 def is_file_name(reference: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from splitopt.bench.commands.arguments import SetOrInstance
+from splitopt.bench.commands.arguments import Figure, SetOrInstance, Whole
 from splitopt.bench.commands.output import (
     check_writable,
     echo_json,
@@ -70,16 +70,22 @@ whole takes a few minutes of one core, most of it the grid; --quick about one.
 )
 @click.option(
     "--generated",
-    type=int,
+    type=Whole(),
     default=12,
     show_default=True,
     metavar="N",
     help="Instances to generate for the study of exit setting.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of colonies and draws.")
+@click.option(
+    "--seed",
+    type=Whole(most=2**63 - 1),
+    default=0,
+    show_default=True,
+    help="Of colonies and draws.",
+)
 @click.option(
     "--time-limit",
-    type=float,
+    type=Figure(),
     default=10.0,
     show_default=True,
     metavar="S",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from splitopt.bench.commands.arguments import MethodName, plugin_option
+from splitopt.bench.commands.arguments import MethodName, Whole, plugin_option
 from splitopt.bench.commands.output import echo_json, echo_table, json_option, note, say
 
 if TYPE_CHECKING:
@@ -32,17 +32,13 @@ Exit code 0: everything holds. 1: something does not; the last lines say what an
 @click.option("--problem", type=click.Choice(["cift", "mepra"]), help="Only for this problem.")
 @click.option(
     "--fuzz",
-    type=click.IntRange(min=1),
+    type=Whole(1),
     metavar="N",
     help="Try N random tiny instances of each problem instead.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="With --fuzz: which ones.")
-@click.option(
-    "--start", type=click.IntRange(min=0), default=0, help="With --fuzz: the first one's number."
-)
-@click.option(
-    "--jobs", type=click.IntRange(min=1), default=1, help="With --fuzz: processes at a time."
-)
+@click.option("--seed", type=Whole(most=2**63 - 1), default=0, help="With --fuzz: which ones.")
+@click.option("--start", type=Whole(), default=0, help="With --fuzz: the first one's number.")
+@click.option("--jobs", type=Whole(1), default=1, help="With --fuzz: processes at a time.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

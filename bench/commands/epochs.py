@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from splitopt.bench.commands.arguments import SetOrInstance, open_instance
+from splitopt.bench.commands.arguments import Figure, SetOrInstance, Whole, open_instance
 from splitopt.bench.commands.output import echo_json, echo_table, json_option, note, say
 from splitopt.bench.commands.selection import select_instances
 
@@ -46,7 +46,7 @@ given; then energy regret: plans made under a wrong K, at the true one.
 )
 @click.option(
     "--resamples",
-    type=int,
+    type=Whole(),
     default=20,
     show_default=True,
     metavar="N",
@@ -64,7 +64,7 @@ given; then energy regret: plans made under a wrong K, at the true one.
 )
 @click.option(
     "--draws",
-    type=int,
+    type=Whole(),
     default=10,
     show_default=True,
     metavar="N",
@@ -72,13 +72,15 @@ given; then energy regret: plans made under a wrong K, at the true one.
 )
 @click.option(
     "--time-limit",
-    type=float,
+    type=Figure(),
     default=60.0,
     show_default=True,
     metavar="S",
     help="Seconds for each optimum of energy regret.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
+@click.option(
+    "--seed", type=Whole(most=2**63 - 1), default=0, show_default=True, help="Of the bootstrap."
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from splitopt.bench.commands.arguments import InstanceName, open_instance
+from splitopt.bench.commands.arguments import Figure, InstanceName, open_instance
 from splitopt.bench.commands.output import echo_json, json_option, note, say
 
 
@@ -20,7 +20,7 @@ Exit code 0 also where there is no plan: it says what must give, and by how much
 @click.argument("instance", type=InstanceName())
 @click.option(
     "--time-limit",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Figure(1e-9),
     default=10.0,
     show_default=True,
     metavar="S",

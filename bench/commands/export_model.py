@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from splitopt.bench.commands.arguments import InstanceName, open_instance
+from splitopt.bench.commands.arguments import Figure, InstanceName, open_instance
 from splitopt.bench.commands.output import echo_json, json_option, say
 
 # Listed here so that --help needs no Pyomo; a test holds them to the formulations' own lists.
@@ -50,7 +50,7 @@ docs/formulations.md says what each is. Results are exported by `splitopt export
 )
 @click.option(
     "--unit",
-    type=float,
+    type=Figure(1e-30, 1e30),
     metavar="U",
     help="Unit of the objective, J for CIFT; by default the optimum becomes 64 or more.",
 )

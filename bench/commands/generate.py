@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from splitopt.bench.commands.arguments import read_assignments
+from splitopt.bench.commands.arguments import Whole, read_assignments
 from splitopt.bench.commands.output import echo_json, echo_table, json_option, say, say_all
 
 if TYPE_CHECKING:
@@ -37,7 +37,13 @@ family, knobs and seed give the same bytes on any machine.
 """
 )
 @click.argument("family", required=False, shell_complete=_complete_family)
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the generator.")
+@click.option(
+    "--seed",
+    type=Whole(most=2**63 - 1),
+    default=0,
+    show_default=True,
+    help="Seed of the generator.",
+)
 @click.option(
     "-k",
     "--knob",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from splitopt.bench.commands.arguments import Figure, Whole
 from splitopt.bench.commands.output import note, say_all
 
 if TYPE_CHECKING:
@@ -60,15 +61,15 @@ Columns of BLOCKS, a line a block in order:
 )
 @click.argument("blocks", type=click.Path(path_type=Path))
 @click.option("--name", required=True, help="Name of the profile.")
-@click.option("--input-bits", required=True, type=float, help="Bits of one raw input.")
+@click.option("--input-bits", required=True, type=Figure(most=1e30), help="Bits of one raw input.")
 @click.option(
     "--measured-speed",
     type=(str, float),
     metavar="NODE FLOP/S",
     help="With time_s: where the times were measured, and how fast it is.",
 )
-@click.option("--head-blocks", type=int, default=0, help="Blocks at the end that are the head.")
-@click.option("--classes", type=int, default=0, help="Classes the network tells apart.")
+@click.option("--head-blocks", type=Whole(), default=0, help="Blocks at the end that are the head.")
+@click.option("--classes", type=Whole(), default=0, help="Classes the network tells apart.")
 @click.option("--title", default="", help="One line about the network.")
 @out_option
 def profile(
@@ -128,11 +129,15 @@ its data and --epochs epochs. Without --compressions: no compression.
 @_csv("--links", "The links; without it every end node is alone.")
 @_csv("--compressions", "The compression levels.")
 @_csv("--configurations", "What there is to choose from.")
-@click.option("--requests", required=True, type=int, metavar="R", help="Inference requests.")
-@click.option("--epochs", type=int, default=0, show_default=True, help="Epochs of fine-tuning.")
-@click.option("--inference-deadline", type=float, metavar="S", help="Seconds a request.")
-@click.option("--fine-tuning-deadline", type=float, metavar="S", help="Seconds of all fine-tuning.")
-@click.option("--batch-size", type=int, default=32, show_default=True, help="In fine-tuning.")
+@click.option(
+    "--requests", required=True, type=Whole(most=2**53), metavar="R", help="Inference requests."
+)
+@click.option("--epochs", type=Whole(), default=0, show_default=True, help="Epochs of fine-tuning.")
+@click.option("--inference-deadline", type=Figure(), metavar="S", help="Seconds a request.")
+@click.option(
+    "--fine-tuning-deadline", type=Figure(), metavar="S", help="Seconds of all fine-tuning."
+)
+@click.option("--batch-size", type=Whole(), default=32, show_default=True, help="In fine-tuning.")
 @click.option("--description", default="", help="One line about the instance.")
 @out_option
 def instance(
@@ -198,11 +203,21 @@ Layers are the blocks of the profile before its head; behind each is an exit.
 @click.option("--name", required=True, help="Name of the instance.")
 @profile_option
 @click.option(
-    "--edge-capacity", required=True, type=float, metavar="FLOP/S", help="Of the edge server."
+    "--edge-capacity",
+    required=True,
+    type=Figure(most=1e30),
+    metavar="FLOP/S",
+    help="Of the edge server.",
 )
-@click.option("--bandwidth", required=True, type=float, metavar="BIT/S", help="Of each device.")
-@click.option("--weight-time", type=float, default=1.0, show_default=True, help="w_T, a second.")
-@click.option("--weight-energy", type=float, default=1.0, show_default=True, help="w_E, a joule.")
+@click.option(
+    "--bandwidth", required=True, type=Figure(most=1e30), metavar="BIT/S", help="Of each device."
+)
+@click.option(
+    "--weight-time", type=Figure(most=1e30), default=1.0, show_default=True, help="w_T, a second."
+)
+@click.option(
+    "--weight-energy", type=Figure(most=1e30), default=1.0, show_default=True, help="w_E, a joule."
+)
 @click.option(
     "--exits",
     type=click.Choice(["all", "free", "column"]),
@@ -211,7 +226,11 @@ Layers are the blocks of the profile before its head; behind each is an exit.
     help="All enabled, a decision, or as the column says.",
 )
 @click.option(
-    "--total", type=float, default=1.0, show_default=True, help="What fractions add up to."
+    "--total",
+    type=Figure(most=1e30),
+    default=1.0,
+    show_default=True,
+    help="What fractions add up to.",
 )
 @click.option(
     "--reading",

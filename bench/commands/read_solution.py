@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from splitopt.bench.commands.arguments import InstanceName, open_instance
+from splitopt.bench.commands.arguments import Figure, InstanceName, open_instance
 from splitopt.bench.commands.check import VIOLATED, tell_verdict
 from splitopt.bench.commands.export_model import FORMULATIONS
 from splitopt.bench.commands.output import check_writable, json_option, note
@@ -34,7 +34,10 @@ is known by its content. Exit code 0: feasible. 1: the plan breaks a constraint.
     help="The one that was exported, such as flow or conic.",
 )
 @click.option(
-    "--unit", type=float, metavar="U", help="Unit of the objective, where `export` was given one."
+    "--unit",
+    type=Figure(1e-30, 1e30),
+    metavar="U",
+    help="Unit of the objective, where `export` was given one.",
 )
 @click.option("--out", type=click.Path(path_type=Path), metavar="PLAN", help="Write the plan.")
 @json_option

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from splitopt.bench.commands.arguments import MethodNames, SetOrInstance, plugin_option
+from splitopt.bench.commands.arguments import (
+    Figure,
+    MethodNames,
+    SetOrInstance,
+    Whole,
+    plugin_option,
+)
 from splitopt.bench.commands.output import echo_json, echo_table, json_option, note, say
 from splitopt.bench.commands.selection import (
     read_bytes_limit,
@@ -33,6 +39,9 @@ _CLUSTER_OPTIONS = {
     "unencrypted": "--allow-unencrypted",
 }
 FAILED = 1
+
+
+_DAMAGED = "damaged"
 
 
 @click.command(
@@ -70,21 +79,34 @@ was done is kept.
     help="Folder of the results; one that holds results is continued.",
 )
 @click.option(
-    "--time-limit", type=float, default=10.0, show_default=True, metavar="S", help="Seconds a run."
+    "--time-limit",
+    type=Figure(),
+    default=10.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds a run.",
 )
 @click.option(
     "--grace",
-    type=float,
+    type=Figure(),
     metavar="S",
     help="Killed so long after its time limit; 2 s and a tenth of the limit by default.",
 )
-@click.option("--cpu-limit", type=float, metavar="S", help="Processor seconds of a process.")
+@click.option("--cpu-limit", type=Figure(), metavar="S", help="Processor seconds of a process.")
 @click.option("--seeds", default="0", show_default=True, help="Such as 0,1,2 or 0..4.")
-@click.option("--repetitions", type=int, default=1, show_default=True, help="Runs of each seed.")
-@click.option("--jobs", type=int, default=1, show_default=True, help="Runs at a time.")
-@click.option("--threads", type=int, default=1, show_default=True, help="Threads of a run.")
+@click.option(
+    "--repetitions", type=Whole(1, 100_000), default=1, show_default=True, help="Runs of each seed."
+)
+@click.option(
+    "--jobs", type=Whole(1, 100_000), default=1, show_default=True, help="Runs at a time."
+)
+@click.option(
+    "--threads", type=Whole(1, 100_000), default=1, show_default=True, help="Threads of a run."
+)
 @click.option("--memory-limit", metavar="SIZE", help="Bytes a run may hold, such as 2GiB.")
-@click.option("--gap", type=float, metavar="G", help="Relative gap at which exact methods stop.")
+@click.option(
+    "--gap", type=Figure(most=1e30), metavar="G", help="Relative gap at which exact methods stop."
+)
 @click.option(
     "-o",
     "--option",
@@ -121,7 +143,11 @@ was done is kept.
     help="Use a tcp:// scheduler on another machine: whoever reaches it runs code as you.",
 )
 @plugin_option
-@click.option("--retry", metavar="T,...", help="Do again what ended so, such as crashed,killed.")
+@click.option(
+    "--retry",
+    metavar="T,...",
+    help="Do again what ended so, such as crashed,killed; or what is damaged.",
+)
 @click.option("--dry-run", is_flag=True, help="Say how many runs there are, and do none.")
 @json_option
 @click.pass_context
@@ -185,6 +211,9 @@ def run(
         return
     from splitopt.bench.runs.progress import progress
 
+    again = _terminations(retry)
+    if _DAMAGED in again:
+        _discard_damaged(out)
     with progress() as on_event:
         summary = runner.run_set(
             spec,
@@ -192,7 +221,7 @@ def run(
             jobs=jobs,
             cluster=workers,
             on_event=on_event,
-            retry=_terminations(retry),
+            retry=again,
             command=["splitopt", *sys.argv[1:]],
         )
     if as_json:
@@ -233,11 +262,22 @@ def _cluster(
     return read_cluster(text, options, **more)
 
 
+def _discard_damaged(out: Path) -> None:
+    """Throw the rows away that are not as they were stored: their runs are then not done yet."""
+    from splitopt.bench.store.store import FILE_NAME, Store
+
+    if not (out / FILE_NAME).is_file():
+        return
+    with Store(out) as store:
+        if count := store.discard_damaged():
+            note(f"splitopt: note: {count} damaged rows thrown away")
+
+
 def _terminations(text: str | None) -> tuple[str, ...]:
     from splitopt.instances.contract.method import Termination
     from splitopt.instances.core.errors import InputError
 
-    known = [str(one) for one in Termination]
+    known = [*(str(one) for one in Termination), _DAMAGED]
     names = tuple(part.strip() for part in (text or "").split(",") if part.strip())
     for name in names:
         if name not in known:

@@ -19,6 +19,7 @@ __all__ = [
 
 KINDS = ("exact", "approximation", "heuristic", "learner")
 _MOST_SEEDS = 100_000
+_MOST_BYTES = 1 << 50
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(|B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)")
 _UNITS = {
     "": 1,
@@ -92,10 +93,10 @@ def read_numbers(option: str, text: str) -> tuple[int, ...]:
     numbers: list[int] = []
     for part in text.split(","):
         first, dots, last = part.strip().partition("..")
-        if not first.isdecimal() or (dots and not last.isdecimal()) or len(first + last) > 30:
+        if not first.isdecimal() or (dots and not last.isdecimal()) or len(first + last) > 40:
             raise wrong
         low, high = int(first), int(last) if dots else int(first)
-        if high < low or high - low >= _MOST_SEEDS:
+        if high < low or high - low >= _MOST_SEEDS or high >= 2**63:
             raise wrong
         numbers += range(low, high + 1)
     return tuple(dict.fromkeys(numbers))
@@ -110,7 +111,10 @@ def read_bytes_limit(option: str, text: str | None) -> int | None:
         raise InputError(
             option, text, "a size such as 2GiB, 500MB or a number of bytes", "correct it"
         )
-    return int(float(match[1]) * _UNITS[match[2]])
+    size = float(match[1]) * _UNITS[match[2]]
+    if not (1 << 20) <= size <= _MOST_BYTES:
+        raise InputError(option, text, "a size from 1 MiB to 1024 TiB", "correct it")
+    return int(size)
 
 
 def read_method_options(

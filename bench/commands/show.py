@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from splitopt.bench.commands.arguments import InstanceName, open_instance
+from splitopt.bench.commands.arguments import Figure, InstanceName, Whole, open_instance
 from splitopt.bench.commands.output import (
     check_writable,
     echo_json,
@@ -43,13 +43,13 @@ Examples:
 )
 @click.option(
     "--epsilon",
-    type=float,
+    type=Figure(most=1e30),
     metavar="E",
     help="With --tree: the error within which labels are trimmed; 0, the default, trims none.",
 )
 @click.option(
     "--configuration",
-    type=int,
+    type=Whole(1),
     metavar="N",
     help="With --tree: the configuration, counted from 1; by default that of the best plan.",
 )

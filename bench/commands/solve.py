@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import click
 
 from splitopt.bench.commands.arguments import (
+    Figure,
     InstanceName,
     MethodName,
+    Whole,
     open_instance,
     plugin_option,
     read_assignments,
@@ -48,12 +50,25 @@ SIGTERM; the last incumbent and bound that the method had sent are judged and pr
 @click.argument("instance", type=InstanceName())
 @click.option("-m", "--method", required=True, type=MethodName(), help="Method to use.")
 @click.option(
-    "--epsilon", type=float, metavar="E", help="Short for --option epsilon=E, where there is one."
+    "--epsilon",
+    type=Figure(most=1e30),
+    metavar="E",
+    help="Short for --option epsilon=E, where there is one.",
 )
-@click.option("--time-limit", type=float, metavar="S", help="Wall-clock seconds; none by default.")
-@click.option("--threads", type=int, default=1, show_default=True, help="Threads of the solver.")
-@click.option("--gap", type=float, metavar="G", help="Relative gap at which to stop.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of what is random.")
+@click.option(
+    "--time-limit", type=Figure(), metavar="S", help="Wall-clock seconds; none by default."
+)
+@click.option(
+    "--threads", type=Whole(1, 100_000), default=1, show_default=True, help="Threads of the solver."
+)
+@click.option("--gap", type=Figure(most=1e30), metavar="G", help="Relative gap at which to stop.")
+@click.option(
+    "--seed",
+    type=Whole(most=2**63 - 1),
+    default=0,
+    show_default=True,
+    help="Seed of what is random.",
+)
 @click.option(
     "-o",
     "--option",

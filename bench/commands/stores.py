@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from splitopt.bench.commands.arguments import Figure
 from splitopt.bench.commands.output import echo_json, json_option, note, say, say_all
 from splitopt.instances.core.errors import InputError
 
@@ -32,7 +33,12 @@ method got slower beyond its interval, less often right or more often wrong.
     "--across", is_flag=True, help="Compare times of different machines or --jobs all the same."
 )
 @click.option(
-    "--level", type=float, default=0.95, show_default=True, metavar="P", help="Of the intervals."
+    "--level",
+    type=Figure(most=1.0),
+    default=0.95,
+    show_default=True,
+    metavar="P",
+    help="Of the intervals.",
 )
 @click.option("--check", is_flag=True, help="Exit with 1 where something regressed.")
 @json_option

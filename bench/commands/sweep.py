@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from splitopt.bench.commands.arguments import InstanceName, open_instance
+from splitopt.bench.commands.arguments import Figure, InstanceName, Whole, open_instance
 from splitopt.bench.commands.output import (
     check_writable,
     echo_json,
@@ -43,16 +43,16 @@ instance's own value of the deadline swept is left out of account, the other one
 )
 @click.option(
     "--epsilon",
-    type=float,
+    type=Figure(most=1e30),
     default=0.0,
     show_default=True,
     metavar="E",
     help="Relative error allowed; 0 gives every step (listed speeds).",
 )
 @click.option(
-    "--time-limit", type=float, default=60.0, show_default=True, metavar="S", help="Seconds."
+    "--time-limit", type=Figure(), default=60.0, show_default=True, metavar="S", help="Seconds."
 )
-@click.option("--most", type=int, default=30, show_default=True, help="Rows of the table.")
+@click.option("--most", type=Whole(), default=30, show_default=True, help="Rows of the table.")
 @click.option(
     "--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw the front (SVG)."
 )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from splitopt.bench.commands.arguments import Figure, Whole
 from splitopt.bench.commands.output import check_writable, echo_json, json_option, note, say
 from splitopt.instances.core.errors import InputError
 
@@ -47,10 +48,21 @@ optax: pip install "splitopt[learn]".
     metavar="V",
     help="mepra: closed-form (default) or own-shares; cift: priced (default) or unpriced.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
-@click.option("--updates", type=int, metavar="N", help="Updates in all; left out: as committed.")
 @click.option(
-    "--minutes", type=float, metavar="M", help="Stop after so many by the clock; --resume goes on."
+    "--seed",
+    type=Whole(most=2**63 - 1),
+    default=0,
+    show_default=True,
+    help="Seed of everything random.",
+)
+@click.option(
+    "--updates", type=Whole(), metavar="N", help="Updates in all; left out: as committed."
+)
+@click.option(
+    "--minutes",
+    type=Figure(most=1e6),
+    metavar="M",
+    help="Stop after so many by the clock; --resume goes on.",
 )
 @click.option(
     "--out",

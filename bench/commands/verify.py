@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from splitopt.bench.commands.arguments import SetOrInstance, open_instance
+from splitopt.bench.commands.arguments import Figure, SetOrInstance, Whole, open_instance
 from splitopt.bench.commands.output import echo_json, json_option, note
 from splitopt.bench.commands.selection import select_instances
 from splitopt.bench.commands.step_progress import progress
@@ -60,7 +60,7 @@ With --out, the same command again does what is left. Exit code 1: something is 
 )
 @click.option(
     "--seeds",
-    type=int,
+    type=Whole(),
     default=0,
     show_default=True,
     metavar="N",
@@ -68,7 +68,7 @@ With --out, the same command again does what is left. Exit code 1: something is 
 )
 @click.option(
     "--time-limit",
-    type=float,
+    type=Figure(),
     default=10.0,
     show_default=True,
     metavar="S",
@@ -82,7 +82,7 @@ With --out, the same command again does what is left. Exit code 1: something is 
 )
 @click.option(
     "--adversary",
-    type=int,
+    type=Whole(),
     default=0,
     show_default=True,
     metavar="N",
@@ -122,14 +122,13 @@ def verify(
     wanted = _read_epsilons(epsilons)
     if not time_limit > 0:
         raise InputError("--time-limit", time_limit, "seconds > 0", "leave it out for 10")
-    for option, number in (("--seeds", seeds), ("--adversary", adversary)):
-        if number < 0:
-            raise InputError(option, number, "a number >= 0", "leave it out for none")
     names = select_instances(references)
     drawn = _drawn(seeds)
     verdicts: list[Verdict] = []
     unknown: list[str] = []
     journal = Journal(out)
+    if journal.damaged:
+        note(f"splitopt: note: {journal.damaged} damaged lines in {out}'s journal are done again")
     with progress(len(names) + len(drawn)) as at:
         for make in [*(_opener(name) for name in names), *drawn]:
             instance = make()

@@ -2,8 +2,8 @@
 
 ``verdicts.jsonl`` holds one JSON object a line, written as soon as it is known: the truth about an
 instance, or a verdict. A line stands under a key: content hash of the instance, the figures that
-decide the outcome, and a hash of the code verified; with other code everything is done anew. A last
-line that a crash has torn counts for nothing.
+decide the outcome, and a hash of the code verified; with other code everything is done anew. Lines
+have checksums: a last one that a crash has torn counts for nothing, and so does a damaged one.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from splitopt.bench.verdicts.optimum import Truth
+from splitopt.instances.core.documents import content_hash, read_bytes, write_bytes
+from splitopt.instances.core.errors import InputError
 
 __all__ = ["NAME", "Journal", "code_hash"]
 
 NAME = "verdicts.jsonl"
+_LARGEST_BYTES = 1 << 30
 _ROOM = Path(__file__).resolve().parents[2]
 
 
@@ -34,33 +37,52 @@ def code_hash() -> str:
     return digest.hexdigest()[:16]
 
 
+def _checksum(key: str, value: object) -> str:
+    return content_hash([key, value])[:16]
+
+
 class Journal:
-    """What is known already; `folder` None keeps it in memory alone."""
+    """What is known already; `folder` None keeps it in memory alone.
+
+    Attributes
+    ----------
+    damaged : int
+        Lines that are not as they were written: they are left out, and what they were of is done
+        again.
+    """
 
     def __init__(self, folder: Path | None) -> None:
         self._path = None if folder is None else folder / NAME
         self._known: dict[str, dict[str, Any]] = {}
+        self.damaged = 0
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._read(self._path)
 
     def _read(self, path: Path) -> None:
-        if not path.is_file():
+        if not path.exists():
             return
+        if not path.is_file():
+            raise InputError("journal", str(path), "a file", "remove it")
+        data = read_bytes(path, _LARGEST_BYTES)
         whole = []
-        for line in path.read_text().splitlines(keepends=True):
+        lines = data.decode("utf-8", "replace").splitlines(keepends=True)
+        for line in lines:
             try:
                 entry = json.loads(line)
                 key, value = entry["key"], entry["value"]
-            except (ValueError, KeyError, TypeError):
+                fits = entry["checksum"] == _checksum(key, value)
+            except (ValueError, KeyError, TypeError, RecursionError):
                 continue
-            if isinstance(key, str) and isinstance(value, dict) and line.endswith("\n"):
+            if fits and isinstance(value, dict) and line.endswith("\n"):
                 self._known[key] = value
                 whole.append(line)
-        if "".join(whole) != path.read_text():
-            from splitopt.instances.core.documents import write_bytes
-
-            write_bytes(path, "".join(whole).encode())
+        kept = "".join(whole).encode()
+        # A crash tears the last line alone, and without its end.
+        torn = bool(lines) and not lines[-1].endswith("\n")
+        self.damaged = len(lines) - len(whole) - torn
+        if kept != data:
+            write_bytes(path, kept)
 
     @staticmethod
     def key(instance_hash: str, *parts: object) -> str:
@@ -78,7 +100,8 @@ class Journal:
         self._known[key] = value
         if self._path is not None:
             with self._path.open("a") as file:
-                file.write(json.dumps({"key": key, "value": value}) + "\n")
+                entry = {"key": key, "value": value, "checksum": _checksum(key, value)}
+                file.write(json.dumps(entry) + "\n")
 
     def truth(self, key: str) -> Truth | None:
         """Return the truth that stands under a key."""
