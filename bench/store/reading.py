@@ -13,13 +13,14 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from splitopt.bench.store import schema
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["Reading", "damage", "damaged", "require_store"]
+__all__ = ["Reading", "damage", "damaged", "require_store", "undecodable"]
 
 _NAME = "runs.sqlite"
 # A row takes some hundred steps of SQLite's machine and a thousand bytes; a store takes no more
@@ -28,6 +29,12 @@ _STEP = 1_000_000
 _STEPS = 300
 _BYTES_A_STEP = 100_000
 _SMALL = ("claims", "environments", "instances", "best_known", "calls", "planned")
+_ROWS = {"instances": "hash", "best_known": "instance_hash", "calls": "id", "environments": "hash"}
+_BLOBS: Mapping[str, Sequence[str]] = defaultdict(
+    lambda: ("checksum",),
+    payloads=("document", "output", "checksum"),
+    instances=("document", "checksum"),
+)
 _LARGEST_VALUE = 300 << 20
 _DAMAGE = (
     *("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT", "SQLITE_IOERR_SHORT_READ"),
@@ -97,6 +104,29 @@ def damage(error: sqlite3.Error | OSError) -> bool:
         return False
     name = str(getattr(error, "sqlite_errorname", None) or "SQLITE_ERROR")
     return name.startswith(_DAMAGE)
+
+
+def undecodable(connection: sqlite3.Connection) -> str | None:
+    """Return table, row and column of the first text that is none, None without one."""
+    connection.text_factory = bytes
+    try:
+        for table, row in (("runs", "key"), ("payloads", "key"), *_ROWS.items()):
+            cursor = connection.execute(f"SELECT {row}, * FROM {table}")
+            cursor.row_factory = None
+            names = [column[0] for column in cursor.description]
+            for key, *values in cursor:
+                for name, value in zip(names[1:], values, strict=True):
+                    if isinstance(value, bytes) and name not in _BLOBS[table]:
+                        try:
+                            value.decode()
+                        except UnicodeDecodeError:
+                            shown = key.decode("utf-8", "replace") if type(key) is bytes else key
+                            return f"{table}: {str(shown)[:12]}: {name}"
+    except sqlite3.Error:
+        return None
+    finally:
+        connection.text_factory = str
+    return None
 
 
 def _no_store(path: Path, found: str) -> InputError:

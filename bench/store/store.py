@@ -24,7 +24,7 @@ from splitopt.bench.store.around import Around, BestKnown
 from splitopt.bench.store.checksums import OUTCOME_BYTES, outcome_checksum
 from splitopt.bench.store.processes import birth, host, lives
 from splitopt.bench.store.ranges import check_table, check_values
-from splitopt.bench.store.reading import Reading, damage, damaged, require_store
+from splitopt.bench.store.reading import Reading, damage, damaged, require_store, undecodable
 from splitopt.bench.store.records import CHECKSUMS, PAYLOAD, RUN
 from splitopt.bench.store.rows import PlannedRun, Row, check_name
 from splitopt.bench.store.schema import COLUMNS, VERDICT_COLUMNS, prepare
@@ -244,6 +244,11 @@ class Store(Around):
             if isinstance(error, sqlite3.ProgrammingError | StoreError):
                 raise
             if damage(error):
+                known = "decode" in str(error) and hasattr(self, "_connection")
+                where = undecodable(self._connection) if known else None
+                if where is not None:
+                    field = f"{self._where}{where}"
+                    raise InputError(field, "no text", records.STORED, records.AGAIN) from error
                 raise damaged(self.path, " ".join(str(error).split())) from error
             raise StoreError(
                 f"{self.path}: {error}; every run stored so far is whole; free space or check the "

@@ -1,0 +1,172 @@
+"""What was altered after it was stored is seen, and said in one line; code of others never runs."""
+
+import contextlib
+import dataclasses
+import sqlite3
+import warnings
+
+import pytest
+from click.testing import CliRunner
+from stores import fill, restore, row
+
+from splitopt.bench.cli import cli
+from splitopt.bench.compare.data import load
+from splitopt.bench.store.records import CHECKSUMS, encode
+from splitopt.bench.store.schema import COLUMNS
+from splitopt.bench.store.store import Outcome, Store, UncheckedRowsWarning
+from splitopt.bench.studies.faults import store as faults
+from splitopt.instances.core.errors import InputError
+
+
+def alter(folder, sql, values=()):
+    with contextlib.closing(sqlite3.connect(folder / "runs.sqlite")) as connection, connection:
+        assert connection.execute(sql, values).rowcount > 0
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return fill(
+        tmp_path / "store", [row("m", seed, stdout="said", plan={"a": 1}) for seed in (0, 1)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("objective", 9.5), ("detail", "x"), ("seed", 7), ("options", '{"a":1}'), ("bound", -0.5)],
+)
+def test_an_altered_figure_is_named(folder, field, value):
+    alter(folder, f"UPDATE runs SET {field} = ? WHERE seed = 1", (value,))
+    for heavy in (True, False):
+        with (
+            Store(folder, readonly=True) as store,
+            pytest.raises(InputError, match=f": runs: h-m-1: {field}: got .*checksum"),
+        ):
+            store.rows(heavy=heavy)
+
+
+def test_a_text_that_is_none_is_named(folder):
+    alter(folder, "UPDATE runs SET detail = CAST(x'ff' AS TEXT) WHERE seed = 1")
+    with Store(folder, readonly=True) as store, pytest.raises(InputError, match="h-m-1: detail"):
+        store.rows()
+
+
+def test_every_column_has_its_say():
+    values = encode(row(objective=1.0, bound=None))
+    found = CHECKSUMS.of(values)
+    for place, name in enumerate(COLUMNS):
+        other = list(values)
+        other[place] = 3 if other[place] is None else None
+        assert CHECKSUMS.differs(found, CHECKSUMS.whole(other)[0]), name
+    assert not CHECKSUMS.differs(found, CHECKSUMS.whole(values)[0])
+
+
+@pytest.mark.parametrize("part", ["document", "output"])
+def test_an_altered_payload_is_named(folder, part):
+    alter(folder, f"UPDATE payloads SET {part} = x'789c' WHERE key = 'h-m-0'")
+    with (
+        Store(folder, readonly=True) as store,
+        pytest.raises(InputError, match=f": payloads: h-m-0: {part}: got .*checksum"),
+    ):
+        store.rows()
+
+
+def test_the_payload_of_another_row_is_seen(folder):
+    alter(folder, "DELETE FROM payloads WHERE key = 'h-m-0'")
+    alter(folder, "UPDATE payloads SET key = 'h-m-0' WHERE key = 'h-m-1'")
+    with Store(folder, readonly=True) as store, pytest.raises(InputError, match="h-m-0: document"):
+        store.rows()
+
+
+def test_status_counts_what_is_as_it_was_stored(folder):
+    with Store(folder, readonly=True) as store:
+        assert store.outcomes() == [Outcome("mepra", "m", "solved", "right", 2)]
+    alter(folder, "UPDATE runs SET verdict = 'wrong' WHERE seed = 1")
+    done = CliRunner().invoke(cli, ["status", str(folder)])
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "runs: h-m-1: verdict: got 'wrong'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE instances SET name = 'other'",
+        "UPDATE best_known SET objective = 2.5",
+        "UPDATE calls SET document = '{}'",
+        "UPDATE environments SET document = '{}'",
+    ],
+)
+def test_what_rows_refer_to_has_checksums_too(folder, sql):
+    from splitopt.bench.store.store import BestKnown
+
+    with Store(folder) as store:
+        key = store.put_environment({"processor": "p"})
+        store.put_best_known("h", BestKnown(2.0))
+        store.put_call("then", {"command": ["x"]})
+        store.add(row("m", 2, environment_hash=key))
+    load(folder)
+    alter(folder, sql)
+    with pytest.raises(InputError, match=sql.split()[1]):
+        load(folder)
+
+
+def test_a_damaged_row_is_thrown_away_and_done_again(folder):
+    alter(folder, "UPDATE runs SET objective = 1.0 WHERE seed = 1")
+    with Store(folder) as store:
+        assert store.discard_damaged() == 1
+        assert [r.seed for r in store.rows()] == [0]
+        assert store.discard_damaged() == 0
+
+
+def test_rows_of_an_older_store_are_read_and_that_is_said_once(tmp_path):
+    (tmp_path / "store").mkdir()
+    rows = restore(3, tmp_path / "store")
+    done = CliRunner().invoke(cli, ["merge", str(tmp_path / "store"), "--out", str(tmp_path / "n")])
+    assert done.exit_code == 0
+    assert done.stderr.count(f"{len(rows)} rows without a checksum") == 1
+    with pytest.warns(UncheckedRowsWarning), Store(tmp_path / "n", readonly=True) as store:
+        assert store.unchecked() == len(rows)
+    # A row of today has one, and a merged row that the judge marks gets a new one.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fill(tmp_path / "new", [row()])
+        with Store(tmp_path / "new", readonly=True) as store:
+            assert store.unchecked() == 0
+
+
+def test_floats_that_sqlite_stores_otherwise_keep_their_checksum(tmp_path):
+    fill(tmp_path, [row(objective=-0.0, bound=float("nan"), time_limit_s=10, seed=2**62)])
+    with Store(tmp_path, readonly=True) as store:
+        (found,) = store.rows()
+    assert (found.objective, found.bound, found.seed) == (0.0, None, 2**62)
+
+
+def test_a_marked_row_has_a_checksum_that_fits(folder, tmp_path):
+    with Store(folder, readonly=True) as source, Store(tmp_path / "all", create=True) as target:
+        (first, _) = source.rows(heavy=False)
+        marked = dataclasses.replace(first, verdict="wrong", verdict_reason="no")
+        with target.taking(source):
+            assert target.take({first.key: marked}) == 2
+        assert [r.verdict for r in target.rows()] == ["wrong", "right"]
+
+
+@pytest.mark.parametrize("name", faults.DAMAGES)
+def test_damage_is_one_line_or_harms_nothing(name, tmp_path):
+    """A short version of ``python -m splitopt.bench.studies faults store``."""
+    said = faults.damaged_at_random(
+        tmp_path, name, 8, ("status", "compare", "export-runs", "merge")
+    )
+    assert said.startswith("8 readings: ")
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in faults.HOSTILE if "gigabyte" not in n and "million" not in n]
+)
+def test_a_hostile_store_is_one_line_or_harms_nothing(name, tmp_path):
+    assert "one line" in faults.hostile(tmp_path, name, ("status", "compare", "merge"))
+
+
+def test_a_payload_that_inflates_is_cut_off_early(monkeypatch):
+    from splitopt.bench.store import records
+
+    with pytest.raises(ValueError, match="more than 1 MiB when unpacked"):
+        records.inflate(faults._bomb(4 << 20), 1 << 20)
