@@ -50,6 +50,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "solve": ("splitopt.bench.commands.solve:solve", "Solving"),
     "check": ("splitopt.bench.commands.check:check", "Solving"),
     "explain": ("splitopt.bench.commands.explain:explain", "Solving"),
+    "solvers": ("splitopt.bench.commands.solvers:solvers", "Solving"),
     "export": ("splitopt.bench.commands.export_model:export", "Solving"),
     "read-solution": ("splitopt.bench.commands.read_solution:read_solution", "Solving"),
     "sweep": ("splitopt.bench.commands.sweep:sweep", "Solving"),

@@ -8,12 +8,10 @@ import click
 
 from splitopt.bench.commands.arguments import Figure, InstanceName, open_instance
 from splitopt.bench.commands.output import echo_json, json_option, say
+from splitopt.bench.methods.byfile.names import FORMULATIONS
 
-# Listed here so that --help needs no Pyomo; a test holds them to the formulations' own lists.
-FORMULATIONS = {
-    "cift": ("flow", "assignment", "gdp-bigm", "gdp-hull"),
-    "mepra": ("natural", "conic", "tangent"),
-}
+__all__ = ["FORMATS", "FORMULATIONS", "export"]
+
 FORMATS = ("mps", "lp", "nl")
 
 

@@ -69,7 +69,7 @@ def methods(
 
 def _one_method(name: str, known: list[Entry], as_json: bool) -> None:
     """Show one method with its options; this imports its module."""
-    from splitopt.bench.isolation.child import pick
+    from splitopt.bench.isolation.targets import pick
     from splitopt.instances.core.errors import InputError
 
     found = [entry for entry in known if entry.name == name]

@@ -8,8 +8,8 @@ import click
 
 from splitopt.bench.commands.arguments import Figure, InstanceName, open_instance
 from splitopt.bench.commands.check import VIOLATED, tell_verdict
-from splitopt.bench.commands.export_model import FORMULATIONS
 from splitopt.bench.commands.output import check_writable, json_option, note
+from splitopt.bench.methods.byfile.names import FORMULATIONS
 
 
 @click.command(

@@ -60,7 +60,9 @@ def select_methods(names: Sequence[str], plugins: Sequence[str] = ()) -> tuple[s
 
     A user's own methods count among them: those at `plugins` and those that packages install.
     """
+    from splitopt.bench.methods.byfile.names import is_by_file
     from splitopt.bench.methods.plugins import all_entries
+    from splitopt.bench.methods.registry import by_file
 
     entries, broken = all_entries(plugins)
     for line in broken:
@@ -70,6 +72,9 @@ def select_methods(names: Sequence[str], plugins: Sequence[str] = ()) -> tuple[s
     for name in names:
         if name == "all" or name in KINDS:
             chosen += [entry.name for entry in entries if name in ("all", entry.kind)]
+        elif is_by_file(name):
+            by_file(name)  # says what is wrong with it
+            chosen.append(name)
         elif name in known:
             chosen.append(name)
         else:
@@ -127,15 +132,17 @@ def read_method_options(
     InputError
         For a text of another form, or a method that is not run.
     """
-    options: dict[str, dict[str, object]] = {}
-    for name, value in read_assignments("--option", assignments).items():
-        method, dot, option = name.rpartition(".")
-        if not dot or method not in methods:
+    given: dict[str, list[str]] = {}
+    for text in assignments:
+        # Of methods' names one may begin another, and hold dots and signs of equality.
+        fitting = [method for method in methods if text.strip().startswith(f"{method}.")]
+        if not fitting:
             raise InputError(
                 "--option",
-                f"{name}={value}",
+                text,
                 "METHOD.NAME=VALUE with METHOD one of " + ", ".join(methods),
                 "name the method that has the option",
             )
-        options.setdefault(method, {})[option] = value
-    return options
+        method = max(fitting, key=len)
+        given.setdefault(method, []).append(text.strip().removeprefix(f"{method}."))
+    return {method: read_assignments("--option", texts) for method, texts in given.items()}

@@ -117,6 +117,7 @@ def solve(
     ctx.call_on_close(zygote.close)
     from splitopt.bench.commands.solve_progress import progress
     from splitopt.bench.methods import registry
+    from splitopt.bench.methods.byfile.names import is_by_file
     from splitopt.bench.runs.solve_once import solve_once
     from splitopt.instances.core.documents import write_json
     from splitopt.instances.judge import check
@@ -127,7 +128,8 @@ def solve(
         raise InputError(
             "--epsilon", epsilon, "epsilon given once", "drop --epsilon or --option epsilon=..."
         )
-    if not plugins and any(entry.name == method for entry in registry.METHODS):
+    ours = any(entry.name == method for entry in registry.METHODS)
+    if is_by_file(method) or (not plugins and ours):
         _check_method(problem_instance, method, given, epsilon)
     if epsilon is not None:
         given["epsilon"] = epsilon

@@ -16,9 +16,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from splitopt.bench.isolation.boot import command
-from splitopt.bench.isolation.child import load_target
 from splitopt.bench.isolation.confine import confine, die_with_parent
 from splitopt.bench.isolation.scratch import scratch
+from splitopt.bench.isolation.targets import load_target
 from splitopt.bench.store.environment import thread_variables
 from splitopt.instances.core.errors import InputError
 

@@ -7,7 +7,6 @@ with limits, and judges plan and figures itself.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import math
 import sys
@@ -18,7 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from splitopt.bench.isolation.machine import lacking
 from splitopt.bench.isolation.source import source_hash
-from splitopt.instances.contract.method import Budget, Guarantee, Progress, Result, read_options
+from splitopt.bench.isolation.targets import load_target, pick
+from splitopt.instances.contract.method import (
+    Budget,
+    Guarantee,
+    Progress,
+    Result,
+    UnsupportedError,
+    read_options,
+)
 from splitopt.instances.core import kernels
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.printable import printable
@@ -28,7 +35,7 @@ from splitopt.instances.mepra.plan import MepraPlan
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["load_target", "probe", "solve"]
+__all__ = ["probe", "solve"]
 
 Send = Callable[[dict[str, Any]], None]
 _TEXT = 2000
@@ -36,40 +43,6 @@ _VERSION = 100
 # Devices; larger plans go to the runner now and then, not with each improvement.
 _SMALL_PLAN = 1000
 _BETWEEN_LARGE_S = 2.0
-
-
-def load_target(target: str) -> Any:
-    """Return the object at ``module:object``.
-
-    Raises
-    ------
-    InputError
-        When there is no such module or object.
-    """
-    module, _, attribute = target.partition(":")
-    remedy = "check the spelling, and that the module can be imported from here"
-    try:
-        found: Any = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is not None and (module == error.name or module.startswith(error.name + ".")):
-            raise InputError("method", target, "module:object", remedy) from None
-        raise
-    for part in attribute.split("."):
-        if not part or not hasattr(found, part):
-            raise InputError("method", target, "module:object", remedy)
-        found = getattr(found, part)
-    return found
-
-
-def pick(target: str, name: str | None) -> Any:
-    """Return the method at `target`; where that is a list, the one called `name`."""
-    found = load_target(target)
-    if isinstance(found, list | tuple):
-        for entry in found:
-            if entry.name == name:
-                return entry
-        raise InputError("method", name, f"methods in {target}", "check its name")
-    return found
 
 
 def _plain(value: object) -> object:
@@ -145,6 +118,8 @@ def _guarded(work: Callable[[], None], send: Send) -> None:
         send({"kind": "memory"})
     except kernels.KernelsWantedError:
         send({"kind": "kernels"})
+    except UnsupportedError as error:
+        send({"kind": "unsupported", "reason": " ".join(str(error).split())[:_TEXT]})
     except InputError as error:
         send(
             {
@@ -195,7 +170,10 @@ def probe(request: Mapping[str, Any], send: Send) -> None:
                 raise InputError("method", request["target"], "an object with solve()", "check it")
             if request.get("name") in (None, entry["name"]):
                 given = request.get("options") or {}
-                entry["options"] = read_options(entry["name"], tuple(method.options), given)
+                parameters = getattr(method, "parameters", None)
+                entry["options"] = read_options(
+                    entry["name"], tuple(method.options), given, parameters
+                )
             described.append(entry)
         send({"kind": "description", "methods": described})
 

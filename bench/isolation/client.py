@@ -72,6 +72,7 @@ class Zygote:
         self._asked = 0
         self._targets = list(targets)
         self.adopts = False
+        self.kept: tuple[int, ...] = ()
 
     @property
     def pid(self) -> int:
@@ -97,6 +98,7 @@ class Zygote:
             reply = self._receive()
             if "compiling" not in reply:
                 self.adopts = bool(reply["adopts"])
+                self.kept = tuple(reply["kept"])
                 self._asked -= 1
             elif not told:
                 sys.stderr.write(announcement(reply["compiling"]) + "\n")

@@ -254,7 +254,7 @@ class Following:
         if now >= self._next_neighbours:
             self._next_neighbours = now + _BETWEEN_NEIGHBOURS_S
             self._count_neighbours()
-        held = tree_memory_bytes(self._zygote.pid, self._pid, limit)
+        held = tree_memory_bytes(self._zygote.pid, self._pid, limit, self._zygote.kept)
         self._peak = max(self._peak, held)
         if limit is not None and held > limit:
             self._kill("memory", f"held {held} bytes with its children; limit {limit} bytes")
@@ -269,7 +269,7 @@ class Following:
         enforced = self._outcome.enforced
         self._next_cores = time.monotonic() + _BETWEEN_CORES_S
         if self._cores is not None and "cores" in enforced:
-            widened = tree_cores(self._zygote.pid) - self._cores
+            widened = tree_cores(self._zygote.pid, self._zygote.kept) - self._cores
             if widened:
                 del enforced["cores"]
                 self._outcome.not_enforced["cores"] = "the run took cores it was not given"

@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from splitopt.bench.isolation.targets import BY_FILE, load_target
+
 __all__ = ["needed_modules", "preload"]
 
 # `instances` imports no solver, and comes along by itself.
@@ -98,7 +100,11 @@ def preload(targets: list[str], *, trial: bool = False) -> list[str]:
         _load(name)
     for target in targets:
         module, _, attribute = target.partition(":")
-        method: Any = getattr(sys.modules.get(module), attribute, None)
+        try:
+            method: Any = load_target(target) if module == BY_FILE else None
+        except Exception:  # as above
+            continue
+        method = method or getattr(sys.modules.get(module), attribute, None)
         if trial and getattr(method, "prepare_when_wanted", False):
             continue
         if callable(getattr(method, "prepare", None)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 __all__ = ["tree_cores", "tree_memory_bytes"]
@@ -12,7 +13,8 @@ _LINUX = sys.platform.startswith("linux")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
-def _descendants(pid: int) -> list[int]:
+def _descendants(pid: int, without: Collection[int] = ()) -> list[int]:
+    """Return the processes below one, without some and those below these."""
     found: list[int] = []
     waiting = [pid]
     while waiting:
@@ -20,7 +22,7 @@ def _descendants(pid: int) -> list[int]:
         try:
             for task in os.listdir(tasks):  # noqa: PTH208 - called a hundred times a second
                 with (tasks / task / "children").open() as stream:
-                    children = list(map(int, stream.read().split()))
+                    children = [c for c in map(int, stream.read().split()) if c not in without]
                 found += children
                 waiting += children
         except OSError:
@@ -28,12 +30,12 @@ def _descendants(pid: int) -> list[int]:
     return found
 
 
-def tree_cores(zygote: int) -> set[int]:
+def tree_cores(zygote: int, without: Collection[int] = ()) -> set[int]:
     """Return the cores that any thread of the processes below `zygote` may run on; Linux only."""
     found: set[int] = set()
     if not _LINUX:
         return found
-    for process in _descendants(zygote):
+    for process in _descendants(zygote, without):
         try:
             for thread in os.listdir(f"/proc/{process}/task"):  # noqa: PTH208 - as above
                 found |= os.sched_getaffinity(int(thread))
@@ -62,14 +64,16 @@ def _proportional_bytes(pid: int) -> int:
     return _resident_bytes(pid)
 
 
-def tree_memory_bytes(zygote: int, pid: int | None, limit: int | None) -> int:
-    """Return the bytes held by everything below `zygote`.
+def tree_memory_bytes(
+    zygote: int, pid: int | None, limit: int | None, without: Collection[int] = ()
+) -> int:
+    """Return the bytes held by everything below `zygote`, but for `without`.
 
     Resident bytes are cheap and count shared pages once a process; only when they exceed
     `limit` are proportional ones read, which decide.
     """
     if _LINUX:
-        processes = _descendants(zygote)
+        processes = _descendants(zygote, without)
         held = sum(map(_resident_bytes, processes))
         if limit is not None and held > limit:
             held = sum(map(_proportional_bytes, processes))

@@ -24,6 +24,7 @@ from typing import Any
 
 from splitopt.bench.isolation import child, wire
 from splitopt.bench.isolation.confine import become_subreaper, confine, die_with_parent
+from splitopt.bench.isolation.kept import KEPT
 from splitopt.bench.isolation.machine import look
 from splitopt.bench.isolation.scratch import make_scratch
 from splitopt.bench.isolation.source import source_hash
@@ -36,7 +37,7 @@ __all__ = ["main"]
 
 
 def _children() -> list[int]:
-    """Return this process's children, adopted ones included."""
+    """Return this process's children, adopted ones included, but for those it keeps."""
     found: list[int] = []
     try:
         for task in Path("/proc/self/task").iterdir():
@@ -45,7 +46,7 @@ def _children() -> list[int]:
         import psutil
 
         found = [process.pid for process in psutil.Process().children(recursive=True)]
-    return found
+    return [pid for pid in found if pid not in KEPT]
 
 
 def _kill(pid: int) -> None:
@@ -88,7 +89,10 @@ class Zygote:
                 # What is there now is shared with every run: keep the collector from touching it.
                 gc.collect()
                 gc.freeze()
-                wire.send(self._control, {"preloaded": names, "adopts": self._adopts})
+                wire.send(
+                    self._control,
+                    {"preloaded": names, "adopts": self._adopts, "kept": sorted(KEPT)},
+                )
 
     def _load(self, request: dict[str, Any]) -> Any:
         key = (request["instance"], request["instance_hash"])
@@ -206,8 +210,12 @@ def _sweep() -> float:
             break
         if done:
             cpu_time_s += usage.ru_utime + usage.ru_stime
+            KEPT.discard(done)  # one that was to stay, and died
             continue
-        for orphan in _children():
+        orphans = _children()
+        if not orphans and KEPT:
+            break
+        for orphan in orphans:
             _kill(orphan)
         time.sleep(0.002)
     return cpu_time_s

@@ -11,6 +11,8 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,10 +22,14 @@ from splitopt.instances.core.errors import InputError
 from splitopt.instances.mepra.model import MepraInstance
 
 if TYPE_CHECKING:
+    from splitopt.formulations.cift.pyomo.data import Written
+    from splitopt.formulations.solvers.files import NamedModel
     from splitopt.instances.contract.method import Instance, Plan
 
 __all__ = [
+    "Formulated",
     "build",
+    "formulate",
     "objective_unit",
     "read_back",
     "readers_of",
@@ -160,27 +166,87 @@ def read_back(model: Any, instance: Instance, formulation: str) -> Plan:
     return mepra.plan_of(model, instance)
 
 
+@dataclass(frozen=True, slots=True)
+class Formulated:
+    """An instance in a formulation, built once: to be written, and to read a solution back.
+
+    Attributes
+    ----------
+    unit
+        Of the objective.
+    """
+
+    instance: Instance
+    formulation: str
+    unit: float
+    _model: Any
+    _arrays: tuple[NamedModel, Written] | None = None
+
+    def write(self, path: Path, kind: str) -> dict[str, int | float]:
+        """Write it to `path` (mps, lp or nl) in one step; return size and objective's unit.
+
+        MPS and LP files say the unit in a comment at their top; NL files have no comments.
+        """
+        if self._arrays is not None:
+            from splitopt.formulations.solvers.files import write_named
+
+            size: dict[str, Any] = write_named(
+                self._arrays[0], path, kind, "cift-flow", _said(self.instance, self.unit)
+            )
+            size["linear"] = True
+        else:
+            from splitopt.formulations.solvers.pyomo import write_model
+
+            size = write_model(self._model, path, kind, comment=_said(self.instance, self.unit))
+        return {**size, "objective_unit": self.unit}
+
+    def whole(self) -> dict[str, bool]:
+        """Return the names of the columns in files, and whether each is integer."""
+        if self._arrays is not None:
+            return dict.fromkeys(self._arrays[0].columns, True)
+        return {name: not v.is_continuous() for name, v in self._columns().items()}
+
+    def _columns(self) -> dict[str, Any]:
+        from splitopt.formulations.solvers.pyomo import columns_by_name
+
+        return columns_by_name(self._model)
+
+    def plan(self, values: Mapping[str, float]) -> Plan:
+        """Return the plan of values by names of columns; what is left out is 0."""
+        if self._arrays is not None:
+            import numpy as np
+
+            from splitopt.formulations.cift.pyomo import flow_rows
+
+            assert isinstance(self.instance, CiftInstance)
+            named, written = self._arrays
+            taken = np.array([values.get(name, 0.0) for name in named.columns])
+            return flow_rows.plan(self.instance, written.chosen(taken))
+        for name, variable in self._columns().items():
+            variable.set_value(values.get(name, 0.0), skip_validation=True)
+        return read_back(self._model, self.instance, self.formulation)
+
+
+def formulate(
+    instance: Instance, formulation: str, unit: float | None = None, *, kind: str = "mps"
+) -> Formulated:
+    """Return an instance in a formulation, to be written as `kind`; as `build` otherwise."""
+    if formulation == "flow" and kind != "nl" and isinstance(instance, CiftInstance):
+        # Its arrays are made without Pyomo, which would take most of the time and memory.
+        from splitopt.formulations.cift.pyomo.flow_rows import named_and_written
+
+        unit = unit_for(instance, unit)
+        arrays = named_and_written(_in_unit(instance, unit))
+        return Formulated(instance, formulation, unit, None, arrays)
+    model = build(instance, formulation, unit)
+    return Formulated(instance, formulation, model.objective_unit, model)
+
+
 def write(
     instance: Instance, formulation: str, kind: str, path: Path, unit: float | None = None
 ) -> dict[str, int | float]:
-    """Write an instance to `path` (mps, lp or nl) in one step; return size and objective's unit.
-
-    MPS and LP files say the unit in a comment at their top; NL files have no comments.
-    """
-    if formulation == "flow" and kind != "nl" and isinstance(instance, CiftInstance):
-        # Its arrays are made without Pyomo, which would take most of the time and memory.
-        from splitopt.formulations.cift.pyomo.flow_rows import named
-        from splitopt.formulations.solvers.files import write_named
-
-        unit = unit_for(instance, unit)
-        arrays = named(_in_unit(instance, unit))
-        size = write_named(arrays, path, kind, "cift-flow", _said(instance, unit))
-        return {**size, "objective_unit": unit, "linear": True}
-    from splitopt.formulations.solvers.pyomo import write_model
-
-    model = build(instance, formulation, unit)
-    size = write_model(model, path, kind, comment=_said(instance, model.objective_unit))
-    return {**size, "objective_unit": model.objective_unit}
+    """Write an instance to `path` (mps, lp or nl) in one step; return size and objective's unit."""
+    return formulate(instance, formulation, unit, kind=kind).write(path, kind)
 
 
 def _said(instance: Instance, unit: float) -> str:

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from splitopt.bench.methods.byfile.names import Problem, is_by_file
 from splitopt.bench.methods.entry_points import installed
-from splitopt.bench.methods.registry import METHODS, Entry, Kind, Problem
+from splitopt.bench.methods.registry import METHODS, Entry, Kind, by_file
 from splitopt.instances.contract.method import OptionValue
 from splitopt.instances.core import fields
 from splitopt.instances.core.errors import InputError
@@ -73,6 +74,9 @@ class Catalogue:
 
     def find(self, name: str, problem: str) -> Entry | None:
         """Return a method for a problem, None where there is none of that name."""
+        if is_by_file(name):
+            entry = by_file(name)
+            return entry if entry.problem == problem else None
         for entry in self.entries:
             if entry.name == name and entry.problem == problem:
                 return entry
@@ -80,6 +84,9 @@ class Catalogue:
 
     def require(self, name: str) -> None:
         """Raise unless some problem has a method of that name."""
+        if is_by_file(name):
+            by_file(name)
+            return
         names = list(dict.fromkeys(entry.name for entry in self.entries))
         if name not in names:
             remedy = "; ".join(self.broken) or "splitopt methods lists them"

@@ -7,12 +7,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from splitopt.bench.isolation.targets import BY_FILE
+from splitopt.bench.methods.byfile.names import Problem, is_by_file, parse
 from splitopt.instances.contract.method import Method
 from splitopt.instances.core.errors import InputError
 
 __all__ = [
     "METHODS",
     "Entry",
+    "by_file",
     "engine_of",
     "entries_for",
     "entry_at",
@@ -21,7 +24,6 @@ __all__ = [
     "references",
 ]
 
-Problem = Literal["cift", "mepra"]
 Speeds = Literal["any", "listed"]
 Kind = Literal["exact", "approximation", "heuristic", "learner"]
 
@@ -52,7 +54,8 @@ class Entry:
         Its place among the methods that are asked for optima, the likely fastest first. None
         of them shares anything with the label kernel.
     source, version
-        Of a user's method: the hash of its source, and what it calls itself; None for ours.
+        Of a user's method: the hash of its source, and what it calls itself. Of a solver that reads
+        files: None, and its package with the version. None for ours.
     """
 
     name: str
@@ -215,13 +218,44 @@ def references(problem: str) -> tuple[str, ...]:
     return tuple(name for _, name in ranked)
 
 
+def by_file(name: str) -> Entry:
+    """Return the entry of a method named ``FORMULATION@SOLVER`` or ``...==VERSION``.
+
+    Raises
+    ------
+    InputError
+        When there is none, or the solver is not installed.
+    """
+    from splitopt.bench.methods.byfile.environments import find as find_environment
+
+    parsed = parse(name)
+    return Entry(
+        name,
+        parsed.problem,
+        "exact",
+        f"{BY_FILE}:{name}",
+        f"{parsed.formulation}, by file: written, read and solved by {parsed.solver.summary}",
+        parsed.solver.engine,
+        "by file",
+        version=str(find_environment(parsed.solver, parsed.version)),
+    )
+
+
 def entry_at(target: str) -> Entry | None:
     """Return the entry of our own whose method stands at ``module:object``."""
+    module, _, name = target.partition(":")
+    if module == BY_FILE:
+        return by_file(name)
     return next((entry for entry in METHODS if entry.target == target), None)
 
 
 def engine_of(method: str) -> str | None:
     """Return what proves the optima of a method; None for what proves none, or is not ours."""
+    if is_by_file(method):
+        try:
+            return parse(method).solver.engine
+        except InputError:
+            return None
     return next((e.engine for e in METHODS if e.name == method and e.engine is not None), None)
 
 
@@ -238,6 +272,14 @@ def find(name: str, problem: str) -> Entry:
     InputError
         When the problem has no method of that name.
     """
+    if is_by_file(name):
+        entry = by_file(name)
+        if entry.problem == problem:
+            return entry
+        formulation = name.partition("@")[0]
+        raise InputError(
+            "method", name, f"a formulation of {problem}", f"{formulation} is of {entry.problem}"
+        )
     known = entries_for(problem)
     for entry in known:
         if entry.name == name:
@@ -272,5 +314,8 @@ def load(name: str, problem: str) -> Method[Any, Any]:
         When the problem has no method of that name.
     """
     module, _, attribute = find(name, problem).target.partition(":")
-    method: Method[Any, Any] = getattr(importlib.import_module(module), attribute)
+    found = importlib.import_module(module)
+    method: Method[Any, Any] = (
+        found.method(name) if module == BY_FILE else getattr(found, attribute)
+    )
     return method

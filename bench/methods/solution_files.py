@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-import numpy as np
-
-from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.core.documents import read_bytes
 from splitopt.instances.core.errors import InputError
 
 if TYPE_CHECKING:
+    from splitopt.bench.methods.exporting import Formulated
     from splitopt.instances.contract.method import Instance, Plan
 
-__all__ = ["SolutionFile", "parse_solution", "plan_of_solution"]
+__all__ = ["SolutionFile", "parse_solution", "plan_of_solution", "plan_of_values"]
 
 _LARGEST_BYTES = 256 << 20
 _WHOLE = 1e-5  # how far from a whole number solvers leave an integer
@@ -220,7 +218,14 @@ def _cplex(text: str) -> SolutionFile:
 def plan_of_solution(
     instance: Instance, formulation: str, found: SolutionFile, source: str
 ) -> Plan:
-    """Return the plan that values of a formulation's columns stand for.
+    """Return the plan that values of a formulation's columns stand for; see `plan_of_values`."""
+    from splitopt.bench.methods.exporting import formulate
+
+    return plan_of_values(formulate(instance, formulation), found, source)
+
+
+def plan_of_values(model: Formulated, found: SolutionFile, source: str) -> Plan:
+    """Return the plan that values of a model's columns stand for.
 
     Raises
     ------
@@ -229,9 +234,7 @@ def plan_of_solution(
         are no plan: a solution of another model, or of this one cut short.
     """
     try:
-        if formulation == "flow" and isinstance(instance, CiftInstance):
-            return _flow_plan(instance, found, source)
-        return _pyomo_plan(instance, formulation, found, source)
+        return model.plan(_by_name(found, model.whole(), source))
     except (KeyError, StopIteration, IndexError, ZeroDivisionError):
         pass
     except ValueError as error:
@@ -240,33 +243,9 @@ def plan_of_solution(
     raise InputError(
         source,
         "values that are no plan",
-        f"a solution of {formulation} of {instance.name}",
+        f"a solution of {model.formulation} of {model.instance.name}",
         "check that the file is whole and of this model",
     )
-
-
-def _flow_plan(instance: CiftInstance, found: SolutionFile, source: str) -> Plan:
-    """Return the plan of a flow, without Pyomo."""
-    from splitopt.formulations.cift.pyomo import flow_rows
-
-    written = flow_rows.written(instance)
-    names = flow_rows.column_names(written)
-    values = _by_name(found, dict.fromkeys(names, True), source)
-    taken = np.array([values.get(name, 0.0) for name in names])
-    return flow_rows.plan(instance, written.chosen(taken))
-
-
-def _pyomo_plan(instance: Instance, formulation: str, found: SolutionFile, source: str) -> Plan:
-    from splitopt.bench.methods.exporting import build, read_back
-    from splitopt.formulations.solvers.pyomo import columns_by_name
-
-    model = build(instance, formulation)
-    columns = columns_by_name(model)
-    whole = {name: not variable.is_continuous() for name, variable in columns.items()}
-    values = _by_name(found, whole, source)
-    for name, variable in columns.items():
-        variable.set_value(values.get(name, 0.0), skip_validation=True)
-    return read_back(model, instance, formulation)
 
 
 def _by_name(found: SolutionFile, columns: Mapping[str, bool], source: str) -> dict[str, float]:

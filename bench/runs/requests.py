@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from splitopt.bench.isolation.targets import BY_FILE
 from splitopt.bench.methods.registry import METHODS
 from splitopt.bench.store.rows import PlannedRun
 
@@ -14,7 +15,7 @@ __all__ = ["builtin_targets", "request_of"]
 def builtin_targets(runs: Iterable[PlannedRun]) -> list[str]:
     """Return the targets of runs that are ours to import ahead; a user's code is not."""
     ours = {entry.target for entry in METHODS}
-    return sorted({run.target for run in runs if run.target in ours})
+    return sorted({r.target for r in runs if r.target in ours or r.target.startswith(BY_FILE)})
 
 
 def request_of(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from splitopt.bench.isolation.client import Zygote
 from splitopt.bench.isolation.endings import classify
 from splitopt.bench.isolation.streams import Watch
+from splitopt.bench.methods.byfile.names import is_by_file
 from splitopt.bench.methods.plugins import Catalogue
 from splitopt.bench.methods.registry import METHODS, find
 from splitopt.bench.runs.record import Circumstances, make_row
@@ -101,7 +102,7 @@ def solve_once(
             name, solved = instance.name, instance
             document = solved.to_document()
         entry = None
-        if plugins or method not in [known.name for known in METHODS]:
+        if plugins or not (is_by_file(method) or method in [known.name for known in METHODS]):
             entry = Catalogue.build(plugins, zygote).find(method, solved.problem)
         entry = entry or find(method, solved.problem)
         far = 3e8  # no limit: beyond any wait

@@ -42,7 +42,7 @@ def check_name(field: str, value: object) -> None:
         When it is none: no part of this package writes such a name.
     """
     try:
-        fields.name(field, value)
+        (fields.method_name if field == "method" else fields.name)(field, value)
     except InputError as error:
         remedy = "do not trust what this row came from"
         raise InputError(error.field, error.value, error.allowed, remedy) from None

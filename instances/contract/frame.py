@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         OnProgress,
         Option,
         OptionValue,
+        Parameters,
         Result,
     )
 
@@ -57,10 +58,13 @@ class Framed(ABC, Generic[InstanceT, PlanT]):
     ----------
     name, options
         As the registry and users know them.
+    parameters
+        Of the solver it calls; None without one.
     """
 
     name: str
     options: tuple[Option, ...] = ()
+    parameters: Parameters | None = None
 
     def supports(self, instance: InstanceT) -> Support:
         """Take every instance."""
@@ -76,7 +80,7 @@ class Framed(ABC, Generic[InstanceT, PlanT]):
         on_progress: OnProgress | None = None,
     ) -> Result:
         """Solve as `answer` says; see `Method.solve`."""
-        chosen = read_options(self.name, self.options, options)
+        chosen = read_options(self.name, self.options, options, self.parameters)
         return self.answer(instance, Run(budget, seed, chosen, warm_start, Recorder(on_progress)))
 
     @abstractmethod

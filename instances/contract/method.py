@@ -22,18 +22,21 @@ if TYPE_CHECKING:
     Plan = CiftPlan | MepraPlan
 
 __all__ = [
+    "SOLVER",
     "Budget",
     "Guarantee",
     "Method",
     "OnProgress",
     "Option",
     "OptionValue",
+    "Parameters",
     "Progress",
     "Recorder",
     "Result",
     "SolutionStatus",
     "Support",
     "Termination",
+    "UnsupportedError",
     "read_options",
 ]
 
@@ -77,12 +80,15 @@ class Budget:
         Bytes the run may hold; None for no limit.
     relative_gap
         Relative gap at which an exact method may stop.
+    log
+        Whether the solver's own log is wanted on standard output.
     """
 
     time_limit_s: float | None = None
     threads: int = 1
     memory_limit_bytes: int | None = None
     relative_gap: float = TOLERANCES.optimality
+    log: bool = False
 
     def __post_init__(self) -> None:
         limit = self.time_limit_s
@@ -224,6 +230,13 @@ class Guarantee:
 
 
 EXACT = Guarantee("exact", 1.0, "optimal to the gap asked for")
+
+
+class UnsupportedError(Exception):
+    """A method finds out while solving that it does not take an instance, or cannot run here.
+
+    Such as a licence that is missing or too small. The run is then one that is not supported.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,16 +404,39 @@ class Option:
         return number
 
 
+class Parameters(Protocol):
+    """What a solver can be told beside the options of a method: all its own parameters."""
+
+    def read(self, given: Mapping[str, object]) -> Mapping[str, OptionValue]:
+        """Return parameters as the solver holds them; raise InputError for what it does not."""
+
+
+SOLVER = "solver."  # what options begin with that are the solver's own parameters
+
+
 def read_options(
-    method: str, known: tuple[Option, ...], given: Mapping[str, object]
+    method: str,
+    known: tuple[Option, ...],
+    given: Mapping[str, object],
+    parameters: Parameters | None = None,
 ) -> dict[str, OptionValue]:
     """Return every option of a method: those given, checked, and the defaults.
+
+    Parameters
+    ----------
+    parameters
+        Of the solver that the method calls: options named ``solver.NAME`` are handed on to it.
 
     Raises
     ------
     InputError
         For an option the method does not have, or a value that does not fit.
     """
+    if parameters is not None and any(name.startswith(SOLVER) for name in given):
+        own = {name: value for name, value in given.items() if not name.startswith(SOLVER)}
+        rest = {n.removeprefix(SOLVER): v for n, v in given.items() if n.startswith(SOLVER)}
+        found = parameters.read(rest)
+        return read_options(method, known, own) | {SOLVER + n: v for n, v in found.items()}
     names = [option.name for option in known]
     for name in given:
         if name not in names:

@@ -13,6 +13,7 @@ __all__ = [
     "Scalar",
     "integer",
     "mapping",
+    "method_name",
     "name",
     "names_differ",
     "number",
@@ -126,6 +127,16 @@ def name(field: str, value: object) -> str:
             "rename it",
         )
     return value
+
+
+def method_name(field: str, value: object) -> str:
+    """Return the name of a method: a name, or two around ``@``, the last one with a version."""
+    parts = value.split("@") if isinstance(value, str) else [""]
+    solver, equals, version = parts[-1].partition("==")
+    plain = [*parts[:-1], solver, *([version] if equals else [])]
+    if len(parts) == 2 and all(map(_NAME.fullmatch, plain)):
+        return str(value)
+    return name(field, value)
 
 
 def one_of(field: str, value: object, choices: Collection[str]) -> str:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
-from splitopt.bench.isolation.child import pick
 from splitopt.bench.isolation.confine import die_with_parent
+from splitopt.bench.isolation.targets import pick
 from splitopt.bench.methods.conformance.cases import case
 from splitopt.bench.methods.conformance.checks import (
     CHECKS,

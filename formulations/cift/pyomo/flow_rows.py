@@ -34,6 +34,7 @@ __all__ = [
     "deadline_rows",
     "flow_rows",
     "named",
+    "named_and_written",
     "plan",
     "read",
     "written",
@@ -237,8 +238,13 @@ def named(instance: CiftInstance) -> NamedModel:
     InputError
         As `flow.model`.
     """
+    return named_and_written(instance)[0]
+
+
+def named_and_written(instance: CiftInstance) -> tuple[NamedModel, Written]:
+    """Return the arrays with their names in files, and with what reads values back."""
     found, rows = _arrays(instance)
-    return NamedModel(found.model, column_names(found), rows)
+    return NamedModel(found.model, column_names(found), rows), found
 
 
 def column_names(found: Written) -> tuple[str, ...]:

@@ -1,0 +1,8 @@
+"""Processes that a zygote starts and keeps from run to run: they are no part of any run."""
+
+from __future__ import annotations
+
+__all__ = ["KEPT"]
+
+# Their numbers, in the process of the zygote.
+KEPT: set[int] = set()

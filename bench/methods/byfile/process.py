@@ -1,0 +1,183 @@
+"""Drivers of solvers in processes of their own: started, asked, answered.
+
+A solver takes a second to import in places, more than most runs take. On Linux a process that has
+it imported stays with the process that runs are forked from, and forks for each run (see
+`splitopt.formulations.solvers.drivers.start`); elsewhere, or where the solver starts threads when
+imported, each run starts one anew.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import json
+import os
+import resource
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from splitopt.bench.methods.byfile.environments import Environment
+from splitopt.formulations.solvers import drivers
+from splitopt.instances.contract.method import UnsupportedError
+from splitopt.instances.core.documents import parse_json, read_bytes
+from splitopt.instances.core.errors import InputError
+
+__all__ = ["Driver", "ask", "warm"]
+
+_LINUX = sys.platform == "linux"
+_LARGEST_ANSWER = 256 << 20
+_LIMITS = (resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_CORE, resource.RLIMIT_FSIZE)
+_START = str(Path(drivers.__path__[0]) / "start.py")
+
+
+@dataclass(slots=True)
+class Driver:
+    """A process that has a solver imported.
+
+    Attributes
+    ----------
+    solver
+        What the solver calls itself, with its version.
+    failed
+        Why it could not be imported, None where it could.
+    import_s
+        Seconds that took.
+    """
+
+    process: subprocess.Popen[bytes]
+    control: socket.socket
+    solver: str = ""
+    failed: str | None = None
+    import_s: float = 0.0
+    forks: bool = False
+
+    @staticmethod
+    def start(
+        name: str, environment: Environment, *, stay: bool = False, log: bool = False
+    ) -> Driver:
+        """Start the driver of that name, and wait until its solver is imported."""
+        # Of packets, so that a run that is killed half-way leaves no half of a message.
+        kind = socket.SOCK_SEQPACKET if _LINUX else socket.SOCK_STREAM
+        ours, theirs = socket.socketpair(type=kind)
+        mode = "serve" if stay else "once"
+        with theirs:
+            process = subprocess.Popen(
+                [environment.python, "-I", "-S", _START, name, str(theirs.fileno()), mode,
+                 json.dumps(environment.paths)],
+                stdin=subprocess.DEVNULL,
+                stdout=None if log else subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+            )  # fmt: skip
+        made = Driver(process, ours)
+        said = ours.recv(1 << 16)
+        message = json.loads(said) if said else {"failed": "ended before it could be imported"}
+        if "failed" in message:
+            made.failed = str(message["failed"])
+            made.close()
+        else:
+            made.solver, made.forks = str(message["solver"]), bool(message["forks"])
+            made.import_s = float(message["import_s"])
+        return made
+
+    def close(self) -> None:
+        """End it."""
+        self.control.close()
+        self.process.wait()
+
+
+# Those that stay, by solver's driver and environment; a run has what its zygote had.
+_WARM: dict[tuple[str, str], Driver] = {}
+
+
+def warm(name: str, environment: Environment) -> int | None:
+    """Start a driver that stays; return its process number, None where none can stay."""
+    key = (name, str(environment))
+    if not _LINUX:
+        return None
+    if key not in _WARM:
+        _WARM[key] = Driver.start(name, environment, stay=True)
+        if _WARM[key].failed is None and not _WARM[key].forks:
+            _WARM.pop(key).close()
+    found = _WARM.get(key)
+    return None if found is None or found.failed is not None else found.process.pid
+
+
+def ask(
+    name: str, environment: Environment, request: Mapping[str, Any], folder: Path
+) -> dict[str, Any]:
+    """Return what the driver says of a request, in a file of `folder`, where it works.
+
+    Raises
+    ------
+    InputError
+        For a parameter that the solver does not have or take.
+    UnsupportedError
+        When the solver is not to be had, or does not take the model; with its reason.
+    RuntimeError
+        When it ended without an answer.
+    """
+    place = folder / "answer.json"
+    log = bool(request.get("log"))
+    driver = _WARM.get((name, str(environment)))
+    stays = driver is not None and driver.failed is None
+    if driver is None:
+        driver = Driver.start(name, environment, log=log)
+    if driver.failed is not None:
+        raise UnsupportedError(f"{environment} cannot be used: {driver.failed}")
+    try:
+        whole = {**request, "answer": str(place), "folder": str(folder)}
+        _hand(driver, whole, wait=stays, log=log)
+        if not stays:
+            driver.process.wait()
+    finally:
+        if not stays:
+            driver.process.kill()
+            driver.close()
+    try:
+        found = parse_json(read_bytes(place, _LARGEST_ANSWER), place.name)
+    except InputError:
+        raise RuntimeError(f"the process of {driver.solver} ended without an answer") from None
+    assert isinstance(found, dict)
+    return _checked(found, driver)
+
+
+def _hand(driver: Driver, request: dict[str, Any], *, wait: bool, log: bool) -> None:
+    """Send a request, with all that a process of a run is; wait until it is answered."""
+    ours, theirs = os.pipe()
+    output = os.dup(1) if log else os.open(os.devnull, os.O_WRONLY)
+    try:
+        with contextlib.suppress(OSError):
+            request["oom"] = Path("/proc/self/oom_score_adj").read_text()
+        request["limits"] = [[kind, resource.getrlimit(kind)] for kind in _LIMITS]
+        request["cores"] = sorted(os.sched_getaffinity(0)) if _LINUX else []
+        sys.stdout.flush()
+        fds = array.array("i", [output, 2, theirs]).tobytes()
+        message = json.dumps(request).encode() + b"\n"
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)]
+        driver.control.sendmsg([message], rights if wait else [])
+        os.close(theirs)
+        theirs = -1
+        if wait:
+            os.read(ours, 1)  # until the process that holds the other end is gone
+    finally:
+        for fd in (ours, output, *([theirs] if theirs >= 0 else [])):
+            os.close(fd)
+
+
+def _checked(found: dict[str, Any], driver: Driver) -> dict[str, Any]:
+    ended = found.get("ended")
+    if ended == "parameter":
+        name = f"option solver.{found['name']}"
+        raise InputError(name, found["value"], found["allowed"], found["remedy"])
+    if ended == "unsupported":
+        raise UnsupportedError(f"{driver.solver}: {found['reason']}")
+    if ended == "memory":
+        raise MemoryError
+    if ended == "failed":
+        raise RuntimeError(f"{driver.solver}: {found['reason']}")
+    return found

@@ -1,0 +1,129 @@
+"""What the drivers of solvers share."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+__all__ = [
+    "ParameterError",
+    "UnsupportedError",
+    "answer",
+    "as_kind",
+    "known_as",
+    "refuse_held",
+    "remaining_s",
+]
+
+_MOST = 40  # names to list; more are only told how near they are
+
+
+class UnsupportedError(Exception):
+    """The solver does not take this: no licence, one too small, another kind of row."""
+
+
+class ParameterError(Exception):
+    """A parameter that the solver does not have, or a value that it does not take."""
+
+    def __init__(self, name: str, value: object, allowed: str, remedy: str) -> None:
+        super().__init__(f"{name} = {value!r}: {allowed}")
+        self.name, self.value, self.allowed, self.remedy = name, value, allowed, remedy
+
+
+def known_as(name: str, value: object, known: Iterable[str]) -> str:
+    """Return the name of a parameter if the solver has it.
+
+    Raises
+    ------
+    ParameterError
+        With the solver's own list where that is short, else with the nearest names.
+    """
+    names = sorted(known)
+    if name in names:
+        return name
+    lower = {other.lower(): other for other in names}
+    near = [lower[n] for n in difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.5)]
+    near += [other for other in names if name.lower() in other.lower()][:3]
+    said = ", ".join(names if len(names) <= _MOST else dict.fromkeys(near))
+    allowed = f"one of the solver's {len(names)} parameters" + (f", such as {said}" if said else "")
+    raise ParameterError(name, value, allowed, "correct the name")
+
+
+def refuse_held(given: Iterable[str], held: Mapping[str, str]) -> None:
+    """Raise for a parameter that the suite sets itself; `held` says by which option."""
+    for name in given:
+        if name in held:
+            raise ParameterError(name, "a value", "parameters that are not set already", held[name])
+
+
+def as_kind(name: str, value: object, kind: type) -> Any:
+    """Return `value`, often a text, as a bool, int, float or text.
+
+    Raises
+    ------
+    ParameterError
+        When it is none.
+    """
+    text = str(value).strip()
+    try:
+        if kind is bool:
+            return {"true": True, "false": False, "1": True, "0": False}[text.lower()]
+        if kind is int:
+            number = float(text)
+            if not number.is_integer():
+                raise ValueError
+            return int(number)
+        if kind is float:
+            number = float(text)
+            if math.isnan(number):
+                raise ValueError
+            return number
+        return text
+    except (KeyError, ValueError, OverflowError):
+        allowed = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
+        raise ParameterError(name, value, allowed, "correct the value") from None
+
+
+def remaining_s(request: Mapping[str, Any], began: float, now: float) -> float | None:
+    """Return the seconds left for the solver; None without a limit."""
+    limit = request["time_limit_s"]
+    return None if limit is None else max(0.01, limit - (now - began))
+
+
+def _finite(value: object) -> float | None:
+    if value is None:
+        return None
+    number = float(value)  # type: ignore[arg-type]
+    return number if math.isfinite(number) and abs(number) < 1e20 else None
+
+
+def answer(
+    ended: str,
+    *,
+    objective: object = None,
+    bound: object = None,
+    values: Mapping[str, float] | None = None,
+    nodes: object = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """Return what a solver came back with, as JSON can hold it.
+
+    Parameters
+    ----------
+    ended
+        ``optimal``, ``infeasible``, ``time``, ``limit`` or ``failed``.
+    values
+        Of the best solution, by name of a column; what is left out is 0. None without one.
+    """
+    return {
+        "ended": ended,
+        "objective": _finite(objective),
+        "bound": _finite(bound),
+        "nodes": None if nodes is None else int(nodes),  # type: ignore[call-overload]
+        "values": None
+        if values is None
+        else {name: float(value) for name, value in values.items() if value != 0},
+        **more,
+    }

@@ -1,0 +1,91 @@
+"""GLPK, by swiglpk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from .common import UnsupportedError, answer, as_kind, known_as, refuse_held
+
+__all__ = ["HELD", "check", "load", "solve"]
+
+HELD = {
+    "tm_lim": "--time-limit sets it",
+    "mip_gap": "--gap sets it",
+    "msg_lev": "solve --log, run --keep-logs set it",
+    "cb_func": "the solution comes back by itself",
+    "cb_info": "the solution comes back by itself",
+    "cb_size": "the solution comes back by itself",
+    "save_sol": "the solution comes back by itself",
+}
+
+
+def load() -> str:
+    """Import the solver and return its name."""
+    import swiglpk as glpk
+
+    return f"GLPK {glpk.glp_version()}"
+
+
+def _settings(given: Mapping[str, object]) -> tuple[Any, dict[str, Any]]:
+    import swiglpk as glpk
+
+    settings = glpk.glp_iocp()
+    glpk.glp_init_iocp(settings)
+    settings.presolve = glpk.GLP_ON
+    names = [n for n in dir(settings) if n[0].islower() and n not in ("foo_bar", "this", "thisown")]
+    refuse_held(given, HELD)
+    found = {}
+    for name, value in given.items():
+        known_as(name, value, names)
+        found[name] = as_kind(name, value, type(getattr(settings, name)))
+        setattr(settings, name, found[name])
+    return settings, found
+
+
+def check(parameters: Mapping[str, object]) -> dict[str, Any]:
+    """Return parameters as GLPK holds them: the fields of its glp_iocp."""
+    return _settings(parameters)[1]
+
+
+def solve(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the file and solve it."""
+    import swiglpk as glpk
+
+    began = time.perf_counter()
+    glpk.glp_term_out(glpk.GLP_ON if request["log"] else glpk.GLP_OFF)
+    problem = glpk.glp_create_prob()
+    if glpk.glp_read_mps(problem, glpk.GLP_MPS_FILE, None, request["file"]):
+        raise UnsupportedError("GLPK does not read the file")
+    settings, _ = _settings(request["parameters"])
+    settings.mip_gap = request["relative_gap"]
+    read_s = time.perf_counter() - began
+    if request["time_limit_s"] is not None:
+        settings.tm_lim = max(1, int(1000 * (request["time_limit_s"] - read_s)))
+    code = glpk.glp_intopt(problem, settings)
+    status = glpk.glp_mip_status(problem)
+    # Its presolve says so by a code.
+    nothing = code == glpk.GLP_ENOPFS or status == glpk.GLP_NOFEAS
+    ended = "limit"
+    if nothing:
+        ended = "infeasible"
+    elif code in (0, glpk.GLP_EMIPGAP) and status == glpk.GLP_OPT:
+        ended = "optimal"
+    elif code == glpk.GLP_ETMLIM:
+        ended = "time"
+    values = objective = None
+    if status in (glpk.GLP_OPT, glpk.GLP_FEAS):
+        columns = range(1, glpk.glp_get_num_cols(problem) + 1)
+        values = {glpk.glp_get_col_name(problem, j): glpk.glp_mip_col_val(problem, j)
+                  for j in columns}  # fmt: skip
+        objective = glpk.glp_mip_obj_val(problem)
+    return answer(
+        ended,
+        objective=objective,
+        bound=objective if ended == "optimal" else None,
+        values=values,
+        read_s=read_s,
+        solve_s=time.perf_counter() - began - read_s,
+        said=f"code {code}, status {status}",
+    )

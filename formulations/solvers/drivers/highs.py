@@ -1,0 +1,112 @@
+"""HiGHS, by highspy."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from .common import ParameterError, UnsupportedError, answer, as_kind, known_as, refuse_held
+from .common import remaining_s as left
+
+__all__ = ["HELD", "check", "load", "set_parameters", "solve"]
+
+HELD = {
+    "time_limit": "--time-limit sets it",
+    "threads": "--threads sets it",
+    "random_seed": "--seed sets it",
+    "mip_rel_gap": "--gap sets it",
+    "output_flag": "solve --log, run --keep-logs set it",
+    "log_to_console": "solve --log, run --keep-logs set it",
+    "log_file": "run --keep-logs keeps logs",
+    "solution_file": "the solution comes back by itself",
+    "write_solution_to_file": "the solution comes back by itself",
+    "write_model_to_file": "splitopt export writes the model",
+    "write_model_file": "splitopt export writes the model",
+    "read_solution_file": "plans to start from are given by --warm-start",
+    "read_basis_file": "plans to start from are given by --warm-start",
+}
+
+
+def load() -> str:
+    """Import the solver and return its name."""
+    import highspy
+
+    return f"HiGHS {highspy.Highs().version()}"
+
+
+def set_parameters(highs: Any, given: Mapping[str, object]) -> dict[str, Any]:
+    """Set parameters and return them as HiGHS holds them."""
+    import highspy
+
+    refuse_held(given, HELD)
+    names = [n for n in dir(highs.getOptions()) if not n.startswith("_")]
+    found = {}
+    for name, value in given.items():
+        known_as(name, value, names)
+        now = highs.getOptionValue(name)[1]
+        typed = as_kind(name, value, type(now))
+        if highs.setOptionValue(name, typed) != highspy.HighsStatus.kOk:
+            allowed = f"a value that HiGHS takes in the place of {now!r}"
+            raise ParameterError(name, value, allowed, "correct the value")
+        found[name] = typed
+    return found
+
+
+def check(parameters: Mapping[str, object]) -> dict[str, Any]:
+    """Return parameters as HiGHS holds them."""
+    import highspy
+
+    highs = highspy.Highs()
+    highs.setOptionValue("output_flag", False)
+    return set_parameters(highs, parameters)
+
+
+def solve(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the file and solve it."""
+    import highspy
+
+    began = time.perf_counter()
+    highs = highspy.Highs()
+    for name, value in (
+        ("output_flag", request["log"]),
+        ("threads", request["threads"]),
+        ("random_seed", request["seed"]),
+        ("small_matrix_value", 1e-12),
+        ("primal_feasibility_tolerance", 1e-9),
+        ("mip_feasibility_tolerance", 1e-9),
+        ("mip_rel_gap", request["relative_gap"]),
+        ("mip_abs_gap", 0.0),
+    ):
+        highs.setOptionValue(name, value)
+    set_parameters(highs, request["parameters"])
+    if highs.readModel(request["file"]) == highspy.HighsStatus.kError:
+        raise UnsupportedError("HiGHS does not read the file")
+    names = list(highs.getLp().col_names_)
+    read_s = time.perf_counter() - began
+    limit = left(request, began, time.perf_counter())
+    if limit is not None:
+        highs.setOptionValue("time_limit", limit)
+    highs.run()
+    info, status = highs.getInfo(), highs.getModelStatus()
+    statuses = highspy.HighsModelStatus
+    ended = {
+        statuses.kOptimal: "optimal",
+        statuses.kInfeasible: "infeasible",
+        statuses.kUnboundedOrInfeasible: "infeasible",
+        statuses.kTimeLimit: "time",
+    }.get(status, "limit")
+    solved = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+    whole = bool(highs.getLp().integrality_)
+    objective = info.objective_function_value if solved else None
+    bound = info.mip_dual_bound if whole else objective if ended == "optimal" else None
+    return answer(
+        ended,
+        objective=objective,
+        bound=bound,
+        values=dict(zip(names, highs.getSolution().col_value, strict=True)) if solved else None,
+        nodes=max(0, info.mip_node_count),
+        read_s=read_s,
+        solve_s=time.perf_counter() - began - read_s,
+        said=highs.modelStatusToString(status),
+    )

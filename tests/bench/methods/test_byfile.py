@@ -1,0 +1,247 @@
+"""Solvers that read our files, as methods: named, found, run apart, judged."""
+
+import json
+import shutil
+import sys
+
+import psutil
+import pytest
+from click.testing import CliRunner
+from running import run_set
+
+from splitopt.bench.cli import cli
+from splitopt.bench.methods.byfile import environments
+from splitopt.bench.methods.byfile.names import SOLVERS, parse
+from splitopt.bench.methods.registry import by_file, engine_of, find, load
+from splitopt.bench.runs.solve_once import solve_once
+from splitopt.bench.store.rows import check_name
+from splitopt.bench.store.store import Store
+from splitopt.formulations.solvers import drivers
+from splitopt.instances import library
+from splitopt.instances.contract.method import Budget, UnsupportedError
+from splitopt.instances.core.errors import InputError
+
+OPTIMUM = 16095.398460626542  # of cift-tiny-both, by enumeration
+BESIDE = ("highs", "scip", "cpsat", "ortools", "cbc", "glpk")  # with the tests' dependencies
+
+
+@pytest.fixture(autouse=True)
+def no_environments(tmp_path, monkeypatch):
+    """Tests see no solvers but those beside splitopt."""
+    monkeypatch.setenv("SPLITOPT_SOLVERS", str(tmp_path / "solvers"))
+
+
+def added(spec):
+    """Make what looks like an environment; nothing is installed."""
+    (environments.cache_folder() / spec).mkdir(parents=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("flow@highs==1.16.0 --pre", "a version such as"),
+        ("flow@highs==", "a version such as"),
+        ("flow@highs==../../x", "a version such as"),
+        ("flow@higs", "did you mean highs"),
+        ("folw@highs", "did you mean flow"),
+        ("flow@highs@highs", "SOLVER one of"),
+        ("flow@requests", "SOLVER one of"),
+    ],
+)
+def test_a_name_that_is_none_is_refused_with_what_is(name, said):
+    with pytest.raises(InputError, match=said):
+        parse(name)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["requests", "highspy>=1", "highspy==1.0 requests", "highspy == 1.0", "-r x", "highspy==1.*",
+     "git+https://example.org/x", "highspy==1.0; x", "HIGHSPY", "highs", ""],
+)  # fmt: skip
+def test_nothing_but_a_package_of_the_table_and_a_version_reaches_pip(spec, monkeypatch):
+    monkeypatch.setattr(environments.subprocess, "run", None)  # to call it would fail otherwise
+    for call in (environments.add, environments.remove):
+        with pytest.raises(InputError, match="PACKAGE one of highspy"):
+            call(spec)
+
+
+def test_without_a_version_the_one_beside_comes_first_then_the_newest_added():
+    here = environments.beside("highspy")
+    for spec in ("highspy==1.9.0", "highspy==1.10.0", "gurobipy==9.5.2", "gurobipy==10.0.1"):
+        added(spec)
+    assert environments.find(SOLVERS["highs"], None) == here
+    assert environments.find(SOLVERS["gurobi"], None).version == "10.0.1"  # not 9.5.2, as texts
+    assert environments.find(SOLVERS["highs"], "1.9.0").folder.name == "highspy==1.9.0"
+    assert [e.version for e in environments.installed("highspy")] == ["1.9.0", "1.10.0"]
+    with pytest.raises(InputError, match=r"splitopt solvers add highspy==1\.8\.0"):
+        environments.find(SOLVERS["highs"], "1.8.0")
+
+
+def test_drafts_and_strangers_in_the_folder_are_no_environments():
+    for name in (".adding-x", "highspy", "requests==1.0", "highspy==x", "highspy==1.0.0"):
+        added(name)
+    assert [str(e) for e in environments.installed()] == ["highspy==1.0.0"]
+
+
+def test_what_is_removed_is_no_longer_found():
+    added("highspy==1.9.0")
+    environments.remove("highspy==1.9.0")
+    assert environments.installed() == []
+    assert list(environments.cache_folder().iterdir()) == []
+    with pytest.raises(InputError, match="one that was added: none"):
+        environments.remove("highspy==1.9.0")
+
+
+def test_the_entry_has_engine_and_version_and_rows_take_the_name():
+    entry = find("flow@scip", "cift")
+    assert entry.version == str(environments.beside("pyscipopt"))
+    assert (entry.kind, entry.engine, engine_of("flow@scip==9.9")) == ("exact", "SCIP", "SCIP")
+    for name in ("flow@highs", "gdp-hull@highs==1.16.0", "flow@gurobi==13.0.3"):
+        check_name("method", name)
+    for name in ("flow@highs/..", "a@b@c", "flow@", "@highs", "flow@highs==", "a b@c"):
+        with pytest.raises(InputError):
+            check_name("method", name)
+    with pytest.raises(InputError, match="flow is of cift"):
+        find("flow@scip", "mepra")
+
+
+@pytest.mark.parametrize("solver", BESIDE)
+def test_each_solver_beside_splitopt_proves_the_optimum_of_a_file(solver):
+    found = load(f"flow@{solver}", "cift").solve(
+        library.load("cift-tiny-both"), Budget(time_limit_s=60), 0, {}
+    )
+    assert found.status == "optimal", found
+    assert found.objective == pytest.approx(OPTIMUM, rel=1e-12)
+    assert OPTIMUM * (1 - 1e-6) <= found.bound <= OPTIMUM
+    said = found.statistics
+    assert said["package"] == str(environments.beside(SOLVERS[solver].package))
+    assert said["solver"].startswith(("HiGHS", "SCIP", "CP-SAT", "CBC", "GLPK"))
+    assert (said["rows"], said["columns"]) == (184, 377)
+    for time in ("build_s", "write_s", "solve_s", "handed_s", "plan_s"):
+        assert said[time] >= 0
+
+
+@pytest.mark.parametrize("solver", ["highs", "scip", "glpk"])
+def test_a_solver_s_proof_that_there_is_no_plan_is_one(solver):
+    instance = library.load("cift-tiny-both")
+    too_short = instance.replace(inference_deadline_s=instance.inference_deadline_s / 1e6)
+    found = load(f"flow@{solver}", "cift").solve(too_short, Budget(), 0, {})
+    assert (found.status, found.plan) == ("infeasible", None)
+
+
+def test_cones_are_for_solvers_that_read_them():
+    instance = library.load("mepra-tiny-fleet")
+    assert "no quadratic rows" in load("conic@highs", "mepra").supports(instance).reason
+    assert load("conic@scip", "mepra").supports(instance)
+    continuous = library.load("cift-tiny-continuous")
+    assert "listed speeds" in load("flow@highs", "cift").supports(continuous).reason
+    with pytest.raises(UnsupportedError, match="whole columns only"):
+        load("tangent@cpsat", "mepra").solve(instance, Budget(), 0, {})
+
+
+def test_in_a_set_of_runs_one_process_stays_and_each_run_is_confined(tmp_path):
+    """The solver's process keeps to the run's memory, cores and threads, and is seen."""
+    instances = ["cift-tiny-both", "cift-crafted-menu"]
+    methods = ["flow@highs", "flow@cbc", "highs-flow"]
+    summary = run_set(
+        instances, methods, tmp_path / "out", time_limit_s=30, memory_limit_bytes=1 << 30
+    )
+    assert summary.ok
+    assert summary.verdicts == {"right": 6}
+    with Store(tmp_path / "out", readonly=True) as store:
+        rows = {(row.instance_name, row.method): row for row in store.rows()}
+    for name in instances:
+        assert len({rows[name, method].objective for method in methods}) == 1
+    mine = rows["cift-crafted-menu", "flow@highs"]
+    assert mine.method_version == f"highspy=={environments.beside('highspy').version}"
+    assert mine.status == "optimal"
+    assert "clock" not in mine.not_enforced
+    if sys.platform == "linux":
+        assert {"cores", "memory at once", "cpu"} <= {*mine.enforced, *mine.not_enforced}
+        assert mine.cpu_time_s > mine.statistics["solve_s"] * 0.2
+    # The same set again does nothing.
+    again = run_set(
+        instances, methods, tmp_path / "out", time_limit_s=30, memory_limit_bytes=1 << 30
+    )
+    assert (again.done_before, again.done_now) == (6, 0)
+
+
+def test_another_version_is_another_run(tmp_path, monkeypatch):
+    """The key of a run holds the version that is taken where the name has none."""
+    from running import plan
+
+    def keys():
+        return {run.key for run in plan(["cift-tiny-both"], ["flow@highs"], time_limit_s=1)}
+
+    before = keys()
+    monkeypatch.setattr(
+        environments, "beside", lambda package: environments.Environment(package, "1.99.0")
+    )
+    assert by_file("flow@highs").version == "highspy==1.99.0"
+    assert not keys() & before
+
+
+PLUGIN = """
+from splitopt.bench.methods.byfile import process
+process._START = {start!r}
+from splitopt.bench.methods.byfile.method import method
+METHOD = method("flow@highs")
+METHOD.name = "broken"
+"""
+
+
+@pytest.mark.parametrize(
+    ("does", "termination", "detail"),
+    [
+        ("time.sleep(600)", "killed", "still running"),
+        ("os.kill(os.getpid(), 11)", "crashed", "ended without an answer"),
+        ("raise common.UnsupportedError('no licence')", "unsupported", "Broken 1: no licence"),
+        ("return {'ended': 'optimal'}", "crashed", "KeyError"),
+    ],
+)
+def test_whatever_a_solver_s_process_does_the_run_ends_in_order(
+    monkeypatch, tmp_path, does, termination, detail
+):
+    broken = tmp_path / "drivers"
+    shutil.copytree(drivers.__path__[0], broken)
+    (broken / "highs.py").write_text(
+        "import os, time\nfrom . import common\n\ndef load():\n    return 'Broken 1'\n\n"
+        f"def solve(request):\n    {does}\n"
+    )
+    (tmp_path / "broken_plugin.py").write_text(PLUGIN.format(start=str(broken / "start.py")))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = solve_once(
+        "cift-tiny-both", "broken", time_limit_s=1.5, grace_s=0.5, plugins=["broken_plugin:METHOD"]
+    )
+    assert found.termination == termination, found
+    assert detail in found.statistics["detail"]
+    left = [p for p in psutil.process_iter() if any(str(broken) in word for word in words_of(p))]
+    assert not left
+
+
+def words_of(process):
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def test_the_command_line_lists_and_refuses(tmp_path):
+    runner = CliRunner()
+    listed = json.loads(runner.invoke(cli, ["solvers", "list", "--json"]).stdout)
+    known = {row["solver"]: row for row in listed["solvers"]}
+    assert set(known) == set(SOLVERS)
+    assert known["highs"]["beside"] == environments.beside("highspy").version
+    assert known["gurobi"]["added"] == []
+    out = tmp_path / "out"
+    for method in ("flow@gurobi", "flow@highs==0.0.1", "flow@none", "none@highs"):
+        done = runner.invoke(cli, ["run", "tiny", "-m", method, "--out", str(out)])
+        assert done.exit_code == 2, done.output
+        assert len(done.stderr.splitlines()) == 1
+    assert not out.exists()
+
+
+def test_verify_tries_what_is_beside():
+    done = CliRunner().invoke(cli, ["solvers", "verify", "highspy", "swiglpk"])
+    assert done.exit_code == 0, done.output
+    assert "solves a tiny model right" in done.stdout
