@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from splitopt.instances.contract.frame import Framed, InstanceT, PlanT, Run
-from splitopt.instances.contract.method import Recorder, Termination
+from splitopt.instances.contract.method import SOLVER, Recorder, Termination
 
 if TYPE_CHECKING:
-    from splitopt.instances.contract.method import Budget, Result
+    from splitopt.instances.contract.method import Budget, OptionValue, Result
 
 __all__ = ["ExactMethod"]
 
@@ -19,6 +19,8 @@ StartT = TypeVar("StartT", contravariant=True)
 
 class _Best(Protocol[StartT]):
     """What the frame asks of the best plan and bound of a run."""
+
+    parameters: Mapping[str, OptionValue]
 
     @property
     def remaining_s(self) -> float | None: ...
@@ -37,6 +39,11 @@ class ExactMethod(Framed[InstanceT, PlanT], Generic[InstanceT, PlanT, BestT]):
     def answer(self, instance: InstanceT, run: Run[PlanT]) -> Result:
         """Take the start, and prove while there is time."""
         best = self.open(instance, run.budget, run.recorder)
+        best.parameters = {
+            name.removeprefix(SOLVER): value
+            for name, value in run.options.items()
+            if name.startswith(SOLVER)
+        }
         if run.start is not None:
             best.start(run.start)
         if best.remaining_s == 0:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from splitopt.bench.commands.arguments import Figure, InstanceName, open_instance
-from splitopt.bench.commands.output import echo_json, json_option, say
+from splitopt.bench.commands.output import echo_json, json_option, note, say
 from splitopt.bench.methods.byfile.names import FORMULATIONS
+
+if TYPE_CHECKING:
+    from splitopt.bench.methods.byfile.checking import ReadBack
 
 __all__ = ["FORMATS", "FORMULATIONS", "export"]
 
@@ -27,6 +33,7 @@ Formulations:
 Examples:
   splitopt export cift-tiny-both --formulation flow --format mps --out flow.mps
   splitopt export mepra-image-10mbps --formulation conic --format lp --out conic.lp
+  splitopt export cift-tiny-both --formulation assignment --out assignment.mps --check
 \b
 The file says the unit of its objective: joules, or a power of two where the optimum is small.
 docs/formulations.md says what each is. Results are exported by `splitopt export-runs`.
@@ -53,9 +60,24 @@ docs/formulations.md says what each is. Results are exported by `splitopt export
     help="Unit of the objective, J for CIFT; by default the optimum becomes 64 or more.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE")
+@click.option(
+    "--check/--no-check",
+    "check",
+    default=None,
+    help="Read it back by every solver at hand, and compare size and, where it is small, optimum; "
+    "by default one of them reads it, where it is small.",
+)
 @json_option
+@click.pass_context
 def export(
-    instance: str, formulation: str, kind: str | None, unit: float | None, out: Path, as_json: bool
+    ctx: click.Context,
+    instance: str,
+    formulation: str,
+    kind: str | None,
+    unit: float | None,
+    out: Path,
+    check: bool | None,
+    as_json: bool,
 ) -> None:
     """Write INSTANCE as a mathematical program to a file that solvers read."""
     from splitopt.instances.core.errors import InputError
@@ -78,8 +100,11 @@ def export(
     from splitopt.bench.methods.exporting import readers_of, write
 
     size = write(found, formulation, kind, out, unit)
+    read = _read_back(out, size, every=bool(check)) if check is not False and kind != "nl" else []
+    wrong = [one for one in read if not one.right]
     if as_json:
-        echo_json({"instance": found.name, "formulation": formulation, "file": str(out), **size})
+        document = {"instance": found.name, "formulation": formulation, "file": str(out), **size}
+        echo_json(document | {"read_back": [dataclasses.asdict(one) for one in read]})
     else:
         say("{}: {rows} rows, {columns} columns, {integers} of them integer".format(out, **size))
         joules = " J" if found.problem == "cift" else ""
@@ -88,3 +113,17 @@ def export(
             "absolute gaps (HiGHS 1e-6): set them to 0 for a proof"
         )
         say(readers_of(linear=bool(size.get("linear")), kind=kind))
+        for one in read:
+            say(f"read back by {one.solver}: {one.said}")
+    for one in wrong:
+        note(f"splitopt: {one.solver} reads another model in {out}: {one.said}")
+    if wrong:
+        ctx.exit(1)
+
+
+def _read_back(path: Path, size: Mapping[str, float], *, every: bool) -> list[ReadBack]:
+    from splitopt.bench.methods.byfile.checking import MOST_COLUMNS, read_back
+
+    if not every and size["columns"] > MOST_COLUMNS:
+        return []
+    return read_back(path, size, every=every)

@@ -26,6 +26,7 @@ from splitopt.bench.commands.selection import (
     select_methods,
 )
 from splitopt.bench.commands.signals import interruption
+from splitopt.instances.core.errors import InputError
 
 if TYPE_CHECKING:
     from splitopt.bench.runs.cluster.spec import ClusterSpec
@@ -142,6 +143,7 @@ was done is kept.
     is_flag=True,
     help="Use a tcp:// scheduler on another machine: whoever reaches it runs code as you.",
 )
+@click.option("--keep-logs", is_flag=True, help="Keep solvers' logs in DIR/logs, a file a run.")
 @plugin_option
 @click.option(
     "--retry",
@@ -171,6 +173,7 @@ def run(
     interface: str | None,
     worker_wait: float | None,
     allow_unencrypted: bool,
+    keep_logs: bool,
     plugins: tuple[str, ...],
     retry: str | None,
     dry_run: bool,
@@ -187,6 +190,8 @@ def run(
         wait_s=worker_wait,
         unencrypted=allow_unencrypted,
     )
+    if keep_logs and workers is not None:
+        raise InputError("--keep-logs", cluster, "runs on this machine", "leave out --cluster")
     from splitopt.bench.runs import runner
     from splitopt.bench.store.rows import Limits
 
@@ -222,6 +227,7 @@ def run(
             cluster=workers,
             on_event=on_event,
             retry=again,
+            keep_logs=keep_logs,
             command=["splitopt", *sys.argv[1:]],
         )
     if as_json:
@@ -240,8 +246,6 @@ def _cluster(
     ctx: click.Context, text: str | None, options: Path | None, **more: Any
 ) -> ClusterSpec | None:
     """Return the cluster asked for, None without one."""
-    from splitopt.instances.core.errors import InputError
-
     if text is None:
         for name, value in {"options": options, **more}.items():
             if value not in (None, False):
@@ -275,7 +279,6 @@ def _discard_damaged(out: Path) -> None:
 
 def _terminations(text: str | None) -> tuple[str, ...]:
     from splitopt.instances.contract.method import Termination
-    from splitopt.instances.core.errors import InputError
 
     known = [*(str(one) for one in Termination), _DAMAGED]
     names = tuple(part.strip() for part in (text or "").split(",") if part.strip())

@@ -23,6 +23,7 @@ from splitopt.bench.commands.arguments import (
 from splitopt.bench.commands.output import check_writable, echo_json, figure, json_option, note, say
 from splitopt.bench.commands.selection import read_bytes_limit
 from splitopt.bench.commands.signals import NUMBERS, hear, interruption
+from splitopt.instances.core.printable import printable
 
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance, Plan, Result
@@ -87,6 +88,7 @@ SIGTERM; the last incumbent and bound that the method had sent are judged and pr
     "--out", type=click.Path(path_type=Path), metavar="PLAN", help="Write the plan to this file."
 )
 @click.option("--memory-limit", metavar="SIZE", help="Bytes the run may hold, such as 2GiB.")
+@click.option("--log", is_flag=True, help="Show the solver's log on stderr.")
 @plugin_option
 @json_option
 @click.pass_context
@@ -103,6 +105,7 @@ def solve(
     warm_start: Path | None,
     out: Path | None,
     memory_limit: str | None,
+    log: bool,
     plugins: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -145,6 +148,7 @@ def solve(
             options=given,
             warm_start=start,
             on_progress=on_progress,
+            on_log=_write_log if log else None,
             threads=threads,
             memory_limit_bytes=read_bytes_limit("--memory-limit", memory_limit),
             relative_gap=gap,
@@ -172,6 +176,12 @@ def solve(
     if str(result.termination) not in IN_ORDER or result.statistics.get("verdict") == "wrong":
         note(f"splitopt: {method} did not end in order ({result.termination}): {detail}")
         ctx.exit(FAILED)
+
+
+def _write_log(data: bytes) -> None:
+    """Show what a solver writes, line by line and harmless."""
+    text = data.decode("utf-8", "replace")
+    click.echo("\n".join(map(printable, text.split("\n"))), err=True, nl=False)
 
 
 @contextlib.contextmanager
@@ -211,7 +221,8 @@ def _check_method(
             f"methods with an option epsilon; {name} has none",
             "leave it out or choose another method",
         )
-    read_options(name, method.options, given if epsilon is None else {**given, "epsilon": epsilon})
+    whole = given if epsilon is None else {**given, "epsilon": epsilon}
+    read_options(name, method.options, whole, getattr(method, "parameters", None))
     support = method.supports(instance)
     if not support:
         raise InputError(

@@ -13,6 +13,7 @@ from splitopt.bench.compare.data import ReportData, load
 from splitopt.bench.compare.metrics import Interval, gap_to_best, paired_difference, paired_ratio
 from splitopt.bench.compare.paired import CLOCK_S, time_statement
 from splitopt.bench.compare.summary import is_right
+from splitopt.bench.methods.byfile.names import is_by_file
 from splitopt.bench.store.rows import Row
 
 __all__ = ["Change", "Comparison", "MethodComparison", "compare"]
@@ -141,10 +142,15 @@ def _caveats(before: ReportData, after: ReportData, *, across: bool) -> list[str
         if values[0] != values[1]:
             first, second = ("; ".join(sorted(map(str, side))) for side in values)
             notes.append(f"Different {what}: A has {first}; B has {second}. {remedy}")
-    codes = [{(row.method, row.method_source) for row in data.rows} for data in (before, after)]
+    codes = [
+        {(row.method, row.method_source or row.method_version) for row in data.rows}
+        for data in (before, after)
+    ]
     shared = {name for name, _ in codes[0]} & {name for name, _ in codes[1]}
     if changed := sorted(shared & {name for name, _ in codes[0] ^ codes[1]}):
         notes.append(f"Other code in A than in B under one name: {', '.join(changed)}.")
+    if any(is_by_file(name) for name in shared):
+        notes.append("Times of methods by file are of building, writing and reading it, too.")
     for name, data in (("A", before), ("B", after)):
         if any(e.get("commit_changed") for e in data.environments.values()):
             notes.append(f"{name} was measured with uncommitted changes.")

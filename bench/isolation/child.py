@@ -211,6 +211,7 @@ def solve(request: Mapping[str, Any], instance: Instance, send: Send) -> None:
             threads=request["threads"],
             memory_limit_bytes=request["memory_limit_bytes"],
             relative_gap=request["relative_gap"],
+            log=request["log"],
         )
         if request.get("prepare") and callable(getattr(method, "prepare", None)):
             method.prepare()

@@ -187,6 +187,8 @@ class Following:
     def _take(self, data: bytes, which: int) -> None:
         if which == 1:
             self._output.add(data)
+            if data and self._watch.on_output is not None:
+                self._watch.on_output(data)
         elif which == 2:
             self._errors.add(data)
         elif data and self._stage != "killed":

@@ -74,6 +74,8 @@ class Watch:
         Called with each improvement as it arrives.
     time_limit_s
         Seconds after the start of the solve after which no incumbent counts; None for never.
+    on_output
+        Called with what it writes on standard output, as it comes.
     """
 
     kill_after_s: float | None = None
@@ -82,6 +84,7 @@ class Watch:
     stop: threading.Event = field(default_factory=threading.Event)
     on_point: Callable[[Progress], None] | None = None
     time_limit_s: float | None = None
+    on_output: Callable[[bytes], None] | None = None
 
 
 @dataclass(slots=True)

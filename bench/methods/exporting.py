@@ -182,7 +182,7 @@ class Formulated:
     _model: Any
     _arrays: tuple[NamedModel, Written] | None = None
 
-    def write(self, path: Path, kind: str) -> dict[str, int | float]:
+    def write(self, path: Path, kind: str, *, lasting: bool = True) -> dict[str, int | float]:
         """Write it to `path` (mps, lp or nl) in one step; return size and objective's unit.
 
         MPS and LP files say the unit in a comment at their top; NL files have no comments.
@@ -191,13 +191,19 @@ class Formulated:
             from splitopt.formulations.solvers.files import write_named
 
             size: dict[str, Any] = write_named(
-                self._arrays[0], path, kind, "cift-flow", _said(self.instance, self.unit)
+                self._arrays[0],
+                path,
+                kind,
+                "cift-flow",
+                _said(self.instance, self.unit),
+                lasting=lasting,
             )
             size["linear"] = True
         else:
             from splitopt.formulations.solvers.pyomo import write_model
 
-            size = write_model(self._model, path, kind, comment=_said(self.instance, self.unit))
+            said = _said(self.instance, self.unit)
+            size = write_model(self._model, path, kind, comment=said, lasting=lasting)
         return {**size, "objective_unit": self.unit}
 
     def whole(self) -> dict[str, bool]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from splitopt.bench.compare.data import PROBLEMS, ReportData
 from splitopt.bench.compare.paired import compare_methods
+from splitopt.bench.methods.byfile.names import is_by_file
 from splitopt.bench.methods.registry import METHODS
 from splitopt.bench.report.features import features_of
 from splitopt.bench.report.findings import findings
@@ -128,6 +129,11 @@ def method_page(data: ReportData, problem: str, method: str) -> str:
     for entry in METHODS:
         if (entry.name, entry.problem) == (method, problem):
             summary = entry.summary
+    if is_by_file(method):
+        summary = (
+            "a model written to a file, which a solver reads and solves: times are of building, "
+            "writing and reading too, told apart in the statistics of each run"
+        )
     ends = Counter(row.termination for row in rows)
     guarantees = sorted(
         {

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from splitopt.bench.compare.paired import PairedMethods, time_statement
 from splitopt.bench.compare.summary import SHIFT_S, VIRTUAL_BEST, MethodSummary
+from splitopt.bench.methods.byfile.names import is_by_file
 from splitopt.bench.methods.registry import METHODS
 from splitopt.bench.report.html import Cell, Markup, sortable_table, tag
 from splitopt.bench.report.numbers import gap_text, interval_text, ratio_text, time_text
@@ -18,7 +19,13 @@ _BAR = 120
 
 
 def kind_of(problem: str, method: str) -> str:
-    """Return what kind of method it is: exact, approximation, heuristic, learner, own."""
+    """Return what kind of method it is: exact, approximation, heuristic, learner, own.
+
+    A solver that reads a file is ``exact, by file``: its times are of building, writing and reading
+    too.
+    """
+    if is_by_file(method):
+        return "exact, by file"
     for entry in METHODS:
         if (entry.name, entry.problem) == (method, problem):
             return entry.kind
@@ -223,6 +230,11 @@ def feature_table(
     )
 
 
+def _mixed(first: str, second: str) -> str:
+    """Return what is to be said of the times of two methods, one of which goes by file."""
+    return ", one by file" if is_by_file(first) != is_by_file(second) else ""
+
+
 def pair_table(
     pairs: Iterable[PairedMethods], first: str, root: str, called: Mapping[str, str]
 ) -> Markup:
@@ -246,7 +258,7 @@ def pair_table(
                 count_cell(p.tasks),
                 number_cell(p.time.estimate, ratio_text),
                 interval_text(p.time.low, p.time.high),
-                time_statement(p.time),
+                time_statement(p.time) + _mixed(called.get(p.first, p.first), called[p.second]),
                 number_cell(p.right.estimate, lambda v: f"{100 * (v or 0.0):+.0f} %"),
                 f"{100 * p.right.low:+.0f} to {100 * p.right.high:+.0f} %",
                 Cell(objective, math.nan if p.objective is None else p.objective.estimate),

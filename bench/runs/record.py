@@ -8,6 +8,7 @@ import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from splitopt.bench.isolation.endings import classify, solve_time_s
@@ -19,6 +20,7 @@ from splitopt.bench.verdicts.verdict import Claims, Judgement, judge, read_claim
 from splitopt.instances.cift.claims import doubt_bound, witness
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.contract.method import SolutionStatus, Termination
+from splitopt.instances.core.documents import write_bytes
 from splitopt.instances.core.tolerances import TOLERANCES
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ _NOT_STORABLE = (
     ValueError,
 )
 
-__all__ = ["Circumstances", "make_row", "now_text", "unstorable"]
+__all__ = ["Circumstances", "keep_log", "make_row", "now_text", "unstorable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,13 @@ def make_row(
             killed_because=_because(error),
         )
         return _row(run, instance, bare, circumstances, known, begin)
+
+
+def keep_log(folder: Path, row: Row) -> Row:
+    """Write what a run printed to a file of its own; return the row, which tells where it is."""
+    name = f"{row.instance_name}.{row.method}.s{row.seed}.{row.key[:8]}.log"
+    write_bytes(folder / name, row.stdout.encode("utf-8"))
+    return dataclasses.replace(row, stdout=f"kept in {folder.name}/{name}\n")
 
 
 def unstorable(row: Row, error: Exception) -> Row:

@@ -24,6 +24,7 @@ def request_of(
     cores: tuple[int, ...] | None = None,
     instance_document: Mapping[str, Any] | None = None,
     warm_start: Mapping[str, Any] | None = None,
+    log: bool = False,
 ) -> dict[str, Any]:
     """Return the request for a run.
 
@@ -35,6 +36,8 @@ def request_of(
         The instance itself, where it has no name or file.
     warm_start
         A plan to start from.
+    log
+        Whether the solver's log is wanted on standard output.
     """
     limits = run.limits
     return {
@@ -55,6 +58,7 @@ def request_of(
         "relative_gap": limits.relative_gap,
         "cores": None if cores is None else list(cores),
         "warm_start": warm_start,
+        "log": log,
         # The zygote has prepared our own methods; a user's is prepared in its own process.
         "prepare": not builtin_targets([run]),
     }

@@ -136,6 +136,7 @@ def run_set(
     on_event: Callable[[RunEvent], None] | None = None,
     retry: Sequence[str] = (),
     command: Sequence[str] = (),
+    keep_logs: bool = False,
 ) -> RunSummary:
     """Do every run of a selection that the store in `out` does not hold yet.
 
@@ -156,6 +157,9 @@ def run_set(
         Terminations (``crashed``, ``killed``, ...) whose rows are thrown away and done again.
     command
         The command line, for the report.
+    keep_logs
+        Whether solvers write logs, which are kept in the folder ``logs`` of `out`; not on a
+        cluster.
 
     Returns
     -------
@@ -202,7 +206,7 @@ def run_set(
         queue = RunQueue(store, chosen, on_event)
         work: Work | ClusterWork
         if cluster is None:
-            work = Work(queue, chosen)
+            work = Work(queue, chosen, out / "logs" if keep_logs else None)
         else:
             from splitopt.bench.runs.cluster.work import ClusterWork
 

@@ -53,6 +53,8 @@ class Slot:
         watch: Watch,
         cores: tuple[int, ...] | None,
         instance_document: Mapping[str, Any] | None = None,
+        *,
+        log: bool = False,
         on_again: Callable[[str], None] = lambda why: None,
     ) -> Outcome:
         """Do a run; again where it is not sure that it ended through what its method did.
@@ -69,7 +71,7 @@ class Slot:
         RunLostError
             When it was lost each time, and nothing is known of it.
         """
-        request = request_of(run, cores=cores, instance_document=instance_document)
+        request = request_of(run, cores=cores, instance_document=instance_document, log=log)
         tries = 1
         while True:
             outcome, why = self._try(run, request, watch)

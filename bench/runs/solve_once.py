@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,7 @@ def solve_once(
     options: Mapping[str, object] | None = None,
     warm_start: Plan | None = None,
     on_progress: OnProgress | None = None,
+    on_log: Callable[[bytes], None] | None = None,
     threads: int = 1,
     memory_limit_bytes: int | None = None,
     relative_gap: float | None = None,
@@ -68,6 +69,8 @@ def solve_once(
         None for no limit.
     seed, options, warm_start, on_progress, threads, memory_limit_bytes, relative_gap
         As for `Method.solve`; `on_progress` is called in this process.
+    on_log
+        Called with the solver's log as it comes; without it the solver writes none.
     plugins
         ``module:object`` of methods of the user's own.
     stop
@@ -133,11 +136,21 @@ def solve_once(
             run,
             instance_document=document,
             warm_start=None if warm_start is None else warm_start.to_document(),
+            log=on_log is not None,
         )
         request["trial"] = trial
         if time_limit_s is None:
             request["time_limit_s"] = None
-        return _solve(zygote, run, solved, request, time_limit_s is None, on_progress, stop)
+        unlimited = time_limit_s is None
+        watch = Watch(
+            kill_after_s=None if unlimited else limits.kill_after_s,
+            memory_limit_bytes=memory_limit_bytes,
+            stop=stop or threading.Event(),
+            on_point=on_progress,
+            time_limit_s=time_limit_s,
+            on_output=on_log,
+        )
+        return _solve(zygote, run, solved, request, watch)
     finally:
         zygote.close()
 
@@ -147,17 +160,8 @@ def _solve(
     run: PlannedRun,
     instance: Instance,
     request: dict[str, Any],
-    unlimited: bool,
-    on_progress: OnProgress | None,
-    stop: threading.Event | None,
+    watch: Watch,
 ) -> Result:
-    watch = Watch(
-        kill_after_s=None if unlimited else run.limits.kill_after_s,
-        memory_limit_bytes=run.limits.memory_limit_bytes,
-        stop=stop or threading.Event(),
-        on_point=on_progress,
-        time_limit_s=None if unlimited else run.limits.time_limit_s,
-    )
     begin = time.monotonic()
     outcome = zygote.run(request, watch)
     if (outcome.message or {}).get("kind") == "kernels":

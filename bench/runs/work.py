@@ -7,6 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from splitopt.bench.isolation.cores import assigned_cores
@@ -14,7 +15,7 @@ from splitopt.bench.isolation.machine import MachineError, RunLostError
 from splitopt.bench.isolation.streams import Watch
 from splitopt.bench.runs.plan import RunPlan
 from splitopt.bench.runs.queue import RunQueue
-from splitopt.bench.runs.record import Circumstances, make_row
+from splitopt.bench.runs.record import Circumstances, keep_log, make_row
 from splitopt.bench.runs.requests import builtin_targets
 from splitopt.bench.runs.slot import Slot, solver_families
 from splitopt.bench.store.environment import describe
@@ -29,16 +30,18 @@ if TYPE_CHECKING:
 __all__ = ["Work"]
 
 _INSTANCES_HELD = 8
+_LARGEST_LOG_BYTES = 4 << 20
 # A second runner that has nothing left to claim looks this often whether the first is done.
 _WAIT_S = 0.2
 
 
 @dataclass
 class Work:
-    """The runs of a queue, done here, ``plan.jobs`` at a time."""
+    """The runs of a queue, done here, ``plan.jobs`` at a time; `logs` is the folder of logs."""
 
     queue: RunQueue
     plan: RunPlan
+    logs: Path | None = None
     interrupted: bool = False
 
     def __post_init__(self) -> None:
@@ -161,6 +164,7 @@ class Work:
             memory_limit_bytes=run.limits.memory_limit_bytes,
             stop=self._stop,
             time_limit_s=run.limits.time_limit_s,
+            output_limit_bytes=64 << 10 if self.logs is None else _LARGEST_LOG_BYTES,
         )
         with assigned_cores(run.limits.threads) as cores:
             circumstances = Circumstances.now(self._environment, self.plan.jobs, cores)
@@ -169,6 +173,7 @@ class Work:
                     run,
                     watch,
                     cores,
+                    log=self.logs is not None,
                     on_again=lambda why: self.queue.tell("again", run=run, why=why),
                 )
             except RunLostError as error:
@@ -186,6 +191,8 @@ class Work:
             self._known.get(run.instance_hash),
             begin,
         )
+        if self.logs is not None and row.stdout:
+            row = keep_log(self.logs, row)
         self.queue.finish(run, row, begin)
 
     def _lose(self, run: PlannedRun, error: RunLostError) -> None:

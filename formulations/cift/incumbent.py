@@ -8,13 +8,21 @@ point becomes a claim only where `splitopt.instances.cift.claims` lets it.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from splitopt.formulations.solvers import OBJECTIVE_SCALE
 from splitopt.instances.cift.claims import doubt_bound, doubt_infeasible, witness
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.cift.units import scaled
-from splitopt.instances.contract.method import Budget, Recorder, Result, Statistic, Termination
+from splitopt.instances.contract.method import (
+    Budget,
+    OptionValue,
+    Recorder,
+    Result,
+    Statistic,
+    Termination,
+)
 from splitopt.instances.contract.outcome import conclude, nothing_found, proven_infeasible
 from splitopt.instances.core.tolerances import TOLERANCES, gap
 from splitopt.instances.judge import check, evaluate
@@ -37,6 +45,8 @@ class Incumbent:
         Valid at any time, whoever is trusted; energy is never negative.
     statistics
         The method's own figures.
+    parameters
+        Of the solver that the method calls, beside what the method sets.
     """
 
     def __init__(self, instance: CiftInstance, budget: Budget, recorder: Recorder) -> None:
@@ -48,6 +58,7 @@ class Incumbent:
         self.objective = math.inf
         self.bound = 0.0
         self.statistics: dict[str, Statistic] = {}
+        self.parameters: Mapping[str, OptionValue] = {}
         self._proposed = 0.0
         self._best: CiftPlan | None = None
 

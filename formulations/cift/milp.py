@@ -91,7 +91,14 @@ def prove(
     began = best.recorder.elapsed_s
     model = model.tidied()
     try:
-        highs = load(model, threads=best.budget.threads, seed=seed, probing=probing)
+        highs = load(
+            model,
+            threads=best.budget.threads,
+            seed=seed,
+            probing=probing,
+            parameters=best.parameters,
+            log=best.budget.log,
+        )
     except ModelRefusedError as error:
         best.refuse(str(error))
         return best.claim(Termination.LIMIT)

@@ -44,6 +44,7 @@ from typing import Any
 from splitopt.formulations.cift.exact import AnySpeeds
 from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.formulations.cift.outer.speeds import Engine, fit, joules_per_flop
+from splitopt.formulations.solvers.parameters import SCIP
 from splitopt.instances.cift.model import CiftInstance, Configuration, SpeedInterval
 from splitopt.instances.cift.plan import CiftPlan, Stop
 from splitopt.instances.contract.method import (
@@ -302,6 +303,7 @@ class CiftScip(AnySpeeds):
     """The natural nonlinear model, solved by SCIP; listed and continuous speeds."""
 
     name = "scip-minlp"
+    parameters = SCIP
 
     def search(self, best: Incumbent, chosen: Mapping[str, Any], seed: int) -> Result:
         """Search until the gap asked for is proven, or a limit."""
@@ -372,6 +374,8 @@ def _run(best: Incumbent, model: _Model, seed: int) -> Result:
         ("lp/threads", budget.threads),
     ):
         scip.setParam(name, value)
+    SCIP.set(scip, best.parameters)
+    scip.hideOutput(not budget.log)
     if budget.memory_limit_bytes is not None:
         scip.setParam("limits/memory", budget.memory_limit_bytes / 2**20)
     nodes = rounds = 0

@@ -52,6 +52,7 @@ from splitopt.formulations.mepra.layerwise import (
     root_of,
     walked_options,
 )
+from splitopt.formulations.solvers.parameters import CPSAT
 from splitopt.instances.contract.method import (
     Result,
     Support,
@@ -152,6 +153,7 @@ class MepraCpsat(ExactMepra):
     """Integers with one product, solved by CP-SAT."""
 
     name = "cpsat"
+    parameters = CPSAT
 
     def supports(self, instance: MepraInstance) -> Support:
         """Take instances whose figures 60 bits can hold to a useful precision."""
@@ -245,6 +247,8 @@ def _search(best: Incumbent, scaled: _Scaled, seed: int) -> Result:
     # The rest of the gap is for what scaling blurs.
     slack = max(0.0, best.budget.relative_gap * best.objective - scaled.error) / 2
     solver.parameters.absolute_gap_limit = slack * scaled.scale**2 / scaled.divisor
+    CPSAT.set(solver.parameters, best.parameters)
+    solver.parameters.log_search_progress = best.budget.log
     solver.best_bound_callback = lambda bound: best.raise_bound(scaled.bound(bound))
     status = solver.solve(model, _OnSolution())
     best.statistics |= {

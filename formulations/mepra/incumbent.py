@@ -9,7 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from splitopt.formulations.mepra.options import OptionTable
-from splitopt.instances.contract.method import Budget, Recorder, Result, Statistic, Termination
+from splitopt.instances.contract.method import (
+    Budget,
+    OptionValue,
+    Recorder,
+    Result,
+    Statistic,
+    Termination,
+)
 from splitopt.instances.contract.outcome import conclude, nothing_found
 from splitopt.instances.core.tolerances import gap
 from splitopt.instances.judge import check, evaluate
@@ -31,6 +38,8 @@ class Incumbent:
         None and infinite while there is none.
     bound
         Valid at any time; costs are never negative.
+    parameters
+        Of the solver that the method calls, beside what the method sets.
     """
 
     def __init__(self, instance: MepraInstance, budget: Budget, recorder: Recorder) -> None:
@@ -41,6 +50,7 @@ class Incumbent:
         self.objective = math.inf
         self.bound = 0.0
         self.statistics: dict[str, Statistic] = {}
+        self.parameters: Mapping[str, OptionValue] = {}
 
     def offer(self, plan: MepraPlan) -> bool:
         """Take a plan if it is feasible and better; return whether it was taken."""

@@ -52,6 +52,7 @@ from splitopt.formulations.mepra.incumbent import Incumbent, best_responses
 from splitopt.formulations.mepra.options import OptionTable, option_table
 from splitopt.formulations.solvers import OBJECTIVE_SCALE
 from splitopt.formulations.solvers.highs import SparseModel, load, solve
+from splitopt.formulations.solvers.parameters import HIGHS
 from splitopt.instances.contract.method import (
     Option,
     Result,
@@ -147,6 +148,7 @@ class MepraPerspective(ExactMepra):
     """The conic form with shares, cones cut by planes, MILPs solved by HiGHS."""
 
     name = "highs-perspective"
+    parameters = HIGHS
     options: tuple[Option, ...] = (
         Option("root_rounds", 50, "relaxations solved at most", minimum=1),
         Option("max_rounds", 1000, "MILPs solved at most", minimum=1),
@@ -203,7 +205,13 @@ class _Run:
         """Solve the relaxation with ever more planes, until its value hardly rises."""
         best = self.best
         model = self.form.model(self.planes, integer=False)
-        highs = load(model, threads=best.budget.threads, seed=self.seed)
+        highs = load(
+            model,
+            threads=best.budget.threads,
+            seed=self.seed,
+            parameters=best.parameters,
+            log=best.budget.log,
+        )
         last = -np.inf
         for number in range(1, most + 1):
             outcome = solve(
@@ -246,7 +254,13 @@ class _Run:
         if best.remaining_s == 0:
             return best.result(Termination.TIME)
         model = form.model(self.planes, integer=True)
-        highs = load(model, threads=best.budget.threads, seed=self.seed)
+        highs = load(
+            model,
+            threads=best.budget.threads,
+            seed=self.seed,
+            parameters=best.parameters,
+            log=best.budget.log,
+        )
         best.statistics |= model.size | {"nodes": 0}
         nodes = 0
         seen: set[float] = set()

@@ -55,6 +55,7 @@ from splitopt.formulations.mepra.layerwise import (
     root_of,
     walked_options,
 )
+from splitopt.formulations.solvers.parameters import SCIP
 from splitopt.instances.contract.method import (
     Option,
     Result,
@@ -74,6 +75,7 @@ class MepraScip(ExactMepra):
     """The natural model with shares, solved by SCIP as a global solver."""
 
     name = "scip-minlp"
+    parameters = SCIP
     options: tuple[Option, ...] = (
         Option(
             "right_side",
@@ -120,7 +122,7 @@ class _Model:
             [root_of(instance, o) * math.sqrt(self.scale) for o in mine] for mine in self.table
         ]
         model = pyscipopt.Model()
-        model.hideOutput()
+        model.hideOutput(not best.budget.log)
         # Variables, in units: t_i = unit_t t'_i and alpha_i = unit_a alpha'_i.
         self.z = [[model.addVar(vtype="B") for _ in mine] for mine in self.table]
         self.busy = [i for i, roots in enumerate(self.roots) if max(roots) > 0]
@@ -215,6 +217,7 @@ class _Model:
         model.setParam("limits/gap", best.budget.relative_gap / 4)
         model.setParam("numerics/feastol", _FEASIBILITY)
         model.setParam("randomization/randomseedshift", seed % 2**31)
+        SCIP.set(model, best.parameters)
         if best.remaining_s is not None:
             model.setParam("limits/time", best.remaining_s)
         if best.budget.memory_limit_bytes is not None:

@@ -54,6 +54,7 @@ from splitopt.formulations.mepra.options import OptionTable, option_table
 from splitopt.formulations.mepra.relaxation import Relaxation, relax
 from splitopt.formulations.solvers import OBJECTIVE_SCALE
 from splitopt.formulations.solvers.highs import SparseModel, load, solve
+from splitopt.formulations.solvers.parameters import HIGHS
 from splitopt.instances.contract.method import (
     Option,
     Result,
@@ -191,6 +192,7 @@ class MepraTangent(ExactMepra):
     """Tangents to the square of the sum of roots, MILPs solved by HiGHS."""
 
     name = "highs-tangent"
+    parameters = HIGHS
     options: tuple[Option, ...] = (
         Option("reduction", True, "drop options that the relaxation rules out"),
         Option("max_rounds", 1000, "MILPs solved at most", minimum=1),
@@ -264,7 +266,13 @@ class _Run:
         points = np.append(relaxed * np.array(_FIRST_TANGENTS), root[choice].sum())
         tangents = np.unique(points * unit)
         model = form.milp(tangents)
-        highs = load(model, threads=best.budget.threads, seed=self.seed)
+        highs = load(
+            model,
+            threads=best.budget.threads,
+            seed=self.seed,
+            parameters=best.parameters,
+            log=best.budget.log,
+        )
         best.statistics |= model.size | {"build_s": best.recorder.elapsed_s, "nodes": 0}
         nodes = 0
         seen = set(tangents.tolist())

@@ -225,12 +225,13 @@ def to_lp(named: NamedModel, comment: str = "") -> Iterator[str]:
 
 
 def write_named(
-    named: NamedModel, path: Path, kind: str, name: str, comment: str = ""
+    named: NamedModel, path: Path, kind: str, name: str, comment: str = "", *, lasting: bool = True
 ) -> dict[str, int]:
-    """Write a model to `path` in one step, as ``mps`` or ``lp``; return its size."""
+    """Write a model to `path` in one step, as ``mps`` or ``lp``; return what the file has."""
+    named = _whole(named)
     text = to_mps(named, name, comment) if kind == "mps" else to_lp(named, comment)
     pieces = iter(lambda: "".join(itertools.islice(text, _CHUNK)).encode("ascii"), b"")
-    write_bytes(path, pieces)
+    write_bytes(path, pieces, lasting=lasting)
     return {
         "rows": len(named.arrays.row_lower),
         "columns": len(named.arrays.cost),

@@ -20,12 +20,14 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from splitopt.formulations.solvers.parameters import HIGHS
 
 __all__ = [
     "COST_TOLERANCE",
@@ -37,6 +39,7 @@ __all__ = [
     "Outcome",
     "SparseModel",
     "load",
+    "silence",
     "solve",
     "solve_again",
 ]
@@ -156,7 +159,7 @@ class Outcome:
 
 
 @functools.cache
-def _silenced() -> None:
+def silence() -> None:
     """Build the first ``Highs`` of the process with standard output closed.
 
     HiGHS 1.16.0 prints its banner there before any option can be set, which would end up in the
@@ -185,15 +188,28 @@ def _quiet_highs() -> Any:
     """Return a new ``highspy.Highs`` and print nothing."""
     import highspy
 
-    _silenced()
+    silence()
     return highspy.Highs()
 
 
-def load(model: SparseModel, *, threads: int = 1, seed: int = 0, probing: bool = True) -> Any:
-    """Return a silent ``highspy.Highs`` that holds `model`.
+def load(
+    model: SparseModel,
+    *,
+    threads: int = 1,
+    seed: int = 0,
+    probing: bool = True,
+    parameters: Mapping[str, object] | None = None,
+    log: bool = False,
+) -> Any:
+    """Return a ``highspy.Highs`` that holds `model`, silent unless its `log` is wanted.
 
-    Without `probing`, its presolve does not try what follows from each binary, for which HiGHS
-    1.16 does not look at the clock.
+    Parameters
+    ----------
+    probing
+        Whether presolve tries what follows from each binary, for which HiGHS 1.16 does not look at
+        the clock.
+    parameters
+        Of HiGHS, as `splitopt.formulations.solvers.parameters.HIGHS` has read them.
 
     Raises
     ------
@@ -221,7 +237,7 @@ def load(model: SparseModel, *, threads: int = 1, seed: int = 0, probing: bool =
     # The scheduler is one a process: a change of threads needs a fresh one.
     highspy.Highs.resetGlobalScheduler(True)
     for name, setting in (
-        ("output_flag", False),
+        ("output_flag", log),
         ("threads", threads),
         ("random_seed", seed % 2**31),
         ("small_matrix_value", 1e-12),
@@ -232,6 +248,7 @@ def load(model: SparseModel, *, threads: int = 1, seed: int = 0, probing: bool =
         ("presolve_rule_off", 0 if probing else _PROBING),
     ):
         highs.setOptionValue(name, setting)
+    HIGHS.set(highs, parameters or {})
     if highs.passModel(lp) == highspy.HighsStatus.kError:
         raise ModelRefusedError("HiGHS refuses the model: its coefficients are too far apart")
     return highs
@@ -260,11 +277,12 @@ def _adds_up(highs: Any, objective: float) -> bool:
 def solve_again(highs: Any, **how: Any) -> Outcome:
     """Run HiGHS once more on the model it holds, without presolve; arguments as of `solve`."""
     highs.clearSolver()
+    _, before = highs.getOptionValue("presolve")
     highs.setOptionValue("presolve", "off")
     try:
         return solve(highs, **how)
     finally:
-        highs.setOptionValue("presolve", "choose")
+        highs.setOptionValue("presolve", before)
 
 
 def solve(

@@ -122,7 +122,9 @@ def _named(model: Any) -> NamedModel | None:
     )
 
 
-def write_model(model: Any, path: Path, kind: str, *, comment: str = "") -> dict[str, int]:
+def write_model(
+    model: Any, path: Path, kind: str, *, comment: str = "", lasting: bool = True
+) -> dict[str, int]:
     """Write a model to `path` in one step, in a format of `WRITERS`; return its size.
 
     Of LP and MPS files it says as well whether they are linear.
@@ -134,7 +136,8 @@ def write_model(model: Any, path: Path, kind: str, *, comment: str = "") -> dict
         raise ValueError(f"{kind} is none of {WRITERS}")
     named = _named(model) if kind in _COMMENT else None
     if named is not None:
-        return write_named(named, path, kind, model.name, comment) | {"linear": True}
+        size = write_named(named, path, kind, model.name, comment, lasting=lasting)
+        return size | {"linear": True}
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / f"model.{kind}"
         labels = {} if kind == "nl" else {"labeler": _Labels(model)}
@@ -147,7 +150,7 @@ def write_model(model: Any, path: Path, kind: str, *, comment: str = "") -> dict
             data = re.sub(rb"^([+-]\S+) (\S+) \^ 2$", rb"\1 \2 * \2", data, flags=re.MULTILINE)
         if comment and kind in _COMMENT:
             data = _COMMENT[kind].format(comment).encode() + data
-        write_bytes(path, data)
+        write_bytes(path, data, lasting=lasting)
     rows = model.component_data_objects(pyo.Constraint, active=True, descend_into=True)
     variables = list(model.component_data_objects(pyo.Var, descend_into=True))
     return {

@@ -231,15 +231,19 @@ def content_hash(document: object) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def write_bytes(path: Path, data: bytes | Iterable[bytes]) -> None:
-    """Replace the file at `path` by `data`, whole or in pieces, in one step: old or new is seen."""
+def write_bytes(path: Path, data: bytes | Iterable[bytes], *, lasting: bool = True) -> None:
+    """Replace the file at `path` by `data`, whole or in pieces, in one step: old or new is seen.
+
+    What need not outlast a loss of power is not `lasting`: the disk takes a hundredth of a second.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.writelines([data] if isinstance(data, bytes) else data)
             stream.flush()
-            os.fsync(stream.fileno())
+            if lasting:
+                os.fsync(stream.fileno())
         # mkstemp makes private files; a result is an ordinary file.
         Path(temporary).chmod(0o666 & ~_umask())
         Path(temporary).replace(path)

@@ -133,7 +133,7 @@ class ByFile(Framed[Any, Any]):
                 raise UnsupportedError(str(error)) from None
             times["build_s"] = clock.elapsed_s
             path = Path(folder) / "model.mps"
-            size = model.write(path, "mps")
+            size = model.write(path, "mps", lasting=False)
             times["write_s"] = clock.elapsed_s - times["build_s"]
             best.statistics |= {k: v for k, v in size.items() if k != "linear"} | times
             best.statistics |= {"package": self.version, "file_bytes": path.stat().st_size}

@@ -41,6 +41,7 @@ from splitopt.formulations.cift.assignment.model import AssignmentModel, build_m
 from splitopt.formulations.cift.exact import ListedSpeeds
 from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.formulations.cift.milp import prove
+from splitopt.formulations.solvers.parameters import HIGHS
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
     Result,
@@ -56,6 +57,7 @@ class CiftAssignment(ListedSpeeds):
     """The assignment MILP, solved by HiGHS; listed speeds."""
 
     name = "highs-assignment"
+    parameters = HIGHS
 
     def search(self, best: Incumbent, chosen: Mapping[str, Any], seed: int) -> Result:
         """Search until the gap asked for is proven, or a limit."""

@@ -53,6 +53,7 @@ from splitopt.formulations.cift.cpsat.model import (
 )
 from splitopt.formulations.cift.exact import ListedSpeeds
 from splitopt.formulations.cift.incumbent import Incumbent
+from splitopt.formulations.solvers.parameters import CPSAT
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
     Result,
@@ -68,6 +69,7 @@ class CiftCpsat(ListedSpeeds):
     """Blocks, hops and levels as booleans, solved by CP-SAT; listed speeds."""
 
     name = "cpsat"
+    parameters = CPSAT
 
     def search(self, best: Incumbent, chosen: Mapping[str, Any], seed: int) -> Result:
         """Search until the gap asked for is proven, or a limit."""
@@ -171,6 +173,8 @@ def _run(
     # OR-Tools 9.15 loses solutions where it matches at-most-ones with linear rows in presolve
     # and then proves a wrong optimum (google/or-tools issues 5274 and 5293); this skips it.
     solver.parameters.presolve_inclusion_work_limit = 0
+    CPSAT.set(solver.parameters, best.parameters)
+    solver.parameters.log_search_progress = best.budget.log
     solver.best_bound_callback = bound
     status = solver.solve(model.cp, _OnSolution())
     counts["branches"] += solver.num_branches

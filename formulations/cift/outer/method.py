@@ -54,6 +54,7 @@ from splitopt.formulations.cift.milp import Row, prove
 from splitopt.formulations.cift.outer.graph import SERVE, TUNE, Placements, build_placements
 from splitopt.formulations.cift.outer.model import OuterModel
 from splitopt.formulations.cift.pricing import climb, within
+from splitopt.formulations.solvers.parameters import HIGHS
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
     Option,
@@ -71,6 +72,7 @@ class CiftOuter(AnySpeeds):
     """Tangents and MILPs in HiGHS; listed and continuous speeds."""
 
     name = "highs-oa"
+    parameters = HIGHS
     options: tuple[Option, ...] = (
         Option("grid", 0.25, "step of the geometric grid of first tangents", minimum=0.001),
     )

@@ -30,6 +30,7 @@ from splitopt.formulations.cift.milp import prove
 from splitopt.formulations.cift.pyomo import flow_rows, gdp_rows
 from splitopt.formulations.cift.pyomo.data import Key
 from splitopt.formulations.solvers.highs import SparseModel
+from splitopt.formulations.solvers.parameters import HIGHS
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
@@ -118,6 +119,8 @@ class PyomoCift(ListedSpeeds):
 
     A start is kept as the best plan so far; it is not given to HiGHS.
     """
+
+    parameters = HIGHS
 
     def __init__(self, name: str, formulation: Literal["flow", "gdp-bigm", "gdp-hull"]) -> None:
         self.name = name

@@ -194,6 +194,9 @@ def plan_of(m: Any, instance: MepraInstance) -> MepraPlan:
         roots[i] += step.edge_cost
         sets[i] |= 1 << (step.head[0] - 1)
     weights = roots if hasattr(m, "options") else np.sqrt(roots)
+    if not weights.any():
+        # With w_T = 0 any shares do that are positive where there is edge work.
+        weights = (splits < instance.layers[instance.profile]).astype(np.float64)
     return MepraPlan(
         splits, shares_from_weights(weights), sets if instance.exits == "free" else None
     )

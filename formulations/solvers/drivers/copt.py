@@ -49,6 +49,8 @@ def _set(model: Any, given: Mapping[str, object]) -> dict[str, Any]:
         known_as(name, value, names)
         _, now, _, least, most = model.getParamInfo(name)
         typed = as_kind(name, value, type(now))
+        if not least <= typed <= most:  # COPT takes it, and something else
+            raise ParameterError(name, value, f"from {least} to {most}", "correct the value")
         try:
             model.setParam(name, typed)
         except coptpy.CoptError as error:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .common import ParameterError, as_kind, known_as, refuse_held
-from .ortools import run
+from .ortools import run, without_pyarrow
 
 __all__ = ["HELD", "check", "load", "set_parameters", "solve"]
 
@@ -24,6 +24,7 @@ HELD = {
 
 def load() -> str:
     """Import the solver and return its name."""
+    without_pyarrow()
     import ortools
     from ortools.linear_solver.python import model_builder  # noqa: F401
     from ortools.sat.python import cp_model  # noqa: F401

@@ -8,7 +8,7 @@ from typing import Any
 
 from .common import UnsupportedError, answer, as_kind, known_as, refuse_held
 
-__all__ = ["HELD", "check", "load", "solve"]
+__all__ = ["HELD", "check", "load", "size", "solve"]
 
 HELD = {
     "tm_lim": "--time-limit sets it",
@@ -49,15 +49,36 @@ def check(parameters: Mapping[str, object]) -> dict[str, Any]:
     return _settings(parameters)[1]
 
 
+def _read(file: str) -> Any:
+    import swiglpk as glpk
+
+    problem = glpk.glp_create_prob()
+    if file.endswith(".lp"):
+        failed = glpk.glp_read_lp(problem, None, file)
+    else:
+        failed = glpk.glp_read_mps(problem, glpk.GLP_MPS_FILE, None, file)
+    if failed:
+        raise UnsupportedError("GLPK does not read the file")
+    return problem
+
+
+def size(file: str) -> dict[str, int]:
+    """Return what GLPK reads in a file."""
+    import swiglpk as glpk
+
+    glpk.glp_term_out(glpk.GLP_OFF)
+    problem = _read(file)
+    rows, columns = glpk.glp_get_num_rows(problem), glpk.glp_get_num_cols(problem)
+    return {"rows": rows, "columns": columns}
+
+
 def solve(request: Mapping[str, Any]) -> dict[str, Any]:
     """Read the file and solve it."""
     import swiglpk as glpk
 
     began = time.perf_counter()
     glpk.glp_term_out(glpk.GLP_ON if request["log"] else glpk.GLP_OFF)
-    problem = glpk.glp_create_prob()
-    if glpk.glp_read_mps(problem, glpk.GLP_MPS_FILE, None, request["file"]):
-        raise UnsupportedError("GLPK does not read the file")
+    problem = _read(request["file"])
     settings, _ = _settings(request["parameters"])
     settings.mip_gap = request["relative_gap"]
     read_s = time.perf_counter() - began

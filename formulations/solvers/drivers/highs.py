@@ -9,7 +9,7 @@ from typing import Any
 from .common import ParameterError, UnsupportedError, answer, as_kind, known_as, refuse_held
 from .common import remaining_s as left
 
-__all__ = ["HELD", "check", "load", "set_parameters", "solve"]
+__all__ = ["HELD", "check", "load", "set_parameters", "size", "solve"]
 
 HELD = {
     "time_limit": "--time-limit sets it",
@@ -60,6 +60,17 @@ def check(parameters: Mapping[str, object]) -> dict[str, Any]:
     highs = highspy.Highs()
     highs.setOptionValue("output_flag", False)
     return set_parameters(highs, parameters)
+
+
+def size(file: str) -> dict[str, int]:
+    """Return what HiGHS reads in a file."""
+    import highspy
+
+    highs = highspy.Highs()
+    highs.setOptionValue("output_flag", False)
+    if highs.readModel(file) == highspy.HighsStatus.kError:
+        raise UnsupportedError("HiGHS does not read the file")
+    return {"rows": highs.getNumRow(), "columns": highs.getNumCol()}
 
 
 def solve(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from .common import UnsupportedError, answer, known_as
 
-__all__ = ["check", "load", "run", "solve"]
+__all__ = ["check", "load", "run", "solve", "without_pyarrow"]
+
+
+def without_pyarrow() -> None:
+    """Let pandas do without pyarrow, which starts a thread: such a process cannot be forked."""
+    sys.modules.setdefault("pyarrow", None)  # type: ignore[arg-type]
 
 
 def load() -> str:
     """Import the solver and return its name."""
+    without_pyarrow()
     import ortools
     from ortools.linear_solver.python import model_builder
 
@@ -34,7 +41,9 @@ def run(request: Mapping[str, Any], engine: str, settings: str) -> dict[str, Any
 
     began = time.perf_counter()
     model = model_builder.Model()
-    if not model.import_from_mps_file(request["file"]):
+    lp = request["file"].endswith(".lp")
+    reader = model.import_from_lp_file if lp else model.import_from_mps_file
+    if not reader(request["file"]):
         raise UnsupportedError("OR-tools does not read the file")
     read_s = time.perf_counter() - began
     solver = model_builder.Solver(engine)

@@ -9,7 +9,7 @@ from typing import Any
 from .common import ParameterError, UnsupportedError, answer, as_kind, known_as, refuse_held
 from .common import remaining_s as left
 
-__all__ = ["HELD", "check", "load", "set_parameters", "solve"]
+__all__ = ["HELD", "check", "load", "set_parameters", "size", "solve"]
 
 HELD = {
     "limits/time": "--time-limit sets it",
@@ -58,6 +58,23 @@ def check(parameters: Mapping[str, object]) -> dict[str, Any]:
     return set_parameters(scip, parameters)
 
 
+def _read(scip: Any, file: str) -> None:
+    try:
+        scip.readProblem(file)
+    except Exception as error:  # PySCIPOpt raises no other class
+        raise UnsupportedError(f"SCIP does not read the file: {error}") from None
+
+
+def size(file: str) -> dict[str, int]:
+    """Return what SCIP reads in a file."""
+    import pyscipopt
+
+    scip = pyscipopt.Model()
+    scip.hideOutput()
+    _read(scip, file)
+    return {"rows": scip.getNConss(), "columns": scip.getNVars()}
+
+
 def solve(request: Mapping[str, Any]) -> dict[str, Any]:
     """Read the file and solve it."""
     import pyscipopt
@@ -77,10 +94,7 @@ def solve(request: Mapping[str, Any]) -> dict[str, Any]:
     if request["memory_bytes"] is not None:
         scip.setParam("limits/memory", request["memory_bytes"] / 2**20)
     set_parameters(scip, request["parameters"])
-    try:
-        scip.readProblem(request["file"])
-    except Exception as error:  # PySCIPOpt raises no other class
-        raise UnsupportedError(f"SCIP does not read the file: {error}") from None
+    _read(scip, request["file"])
     read_s = time.perf_counter() - began
     limit = left(request, began, time.perf_counter())
     if limit is not None:

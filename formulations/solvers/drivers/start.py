@@ -63,6 +63,8 @@ def _answer(driver: ModuleType, solver: str, request: dict[str, Any]) -> dict[st
     try:
         if request["op"] == "check":
             return {"ended": "checked", "parameters": driver.check(request["parameters"])}
+        if request["op"] == "size":
+            return {"ended": "read", **driver.size(request["file"])}
         return {**driver.solve(request), "solver": solver}
     except common.ParameterError as error:
         return {"ended": "parameter", "name": error.name, "value": str(error.value),

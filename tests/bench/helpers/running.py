@@ -4,7 +4,7 @@ from splitopt.bench.runs import runner
 from splitopt.bench.runs.runner import RunSpec
 from splitopt.bench.store.rows import Limits
 
-_HOW = ("jobs", "cluster", "on_event", "retry", "command")
+_HOW = ("jobs", "cluster", "on_event", "retry", "command", "keep_logs")
 _WHICH = ("seeds", "repetitions", "options", "plugins")
 
 

@@ -196,7 +196,6 @@ METHOD.name = "broken"
         ("time.sleep(600)", "killed", "still running"),
         ("os.kill(os.getpid(), 11)", "crashed", "ended without an answer"),
         ("raise common.UnsupportedError('no licence')", "unsupported", "Broken 1: no licence"),
-        ("return {'ended': 'optimal'}", "crashed", "KeyError"),
     ],
 )
 def test_whatever_a_solver_s_process_does_the_run_ends_in_order(
@@ -245,3 +244,107 @@ def test_verify_tries_what_is_beside():
     done = CliRunner().invoke(cli, ["solvers", "verify", "highspy", "swiglpk"])
     assert done.exit_code == 0, done.output
     assert "solves a tiny model right" in done.stdout
+
+
+SPELT = {
+    "highs-flow": ("mip_heuristic_efort=0.1", "mip_heuristic_effort"),
+    "scip-minlp": ("limits/node=5", "limits/nodes"),
+    "cpsat": ("symetry_level=1", "symmetry_level"),
+    "flow@highs": ("mip_heuristic_efort=0.1", "mip_heuristic_effort"),
+    "flow@cbc": ("cutDept=3", "cutDepth"),
+}
+
+
+@pytest.mark.parametrize("method", SPELT)
+def test_a_parameter_that_a_solver_does_not_have_is_refused_with_the_nearest(method):
+    (name, _, value), meant = SPELT[method][0].partition("="), SPELT[method][1]
+    with pytest.raises(InputError, match=rf"such as .*{meant}"):
+        load(method, "cift").parameters.read({name: value})
+
+
+def test_it_is_refused_before_any_run_and_nothing_is_written(tmp_path):
+    out = tmp_path / "out"
+    arguments = ["run", "cift-tiny-both", "-m", "flow@highs,device-only", "--out", str(out)]
+    done = CliRunner().invoke(cli, [*arguments, "-o", "flow@highs.solver.mip_heuristic_efort=1"])
+    assert done.exit_code == 2, done.output
+    assert "mip_heuristic_effort" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "said"),
+    [
+        ("highs-flow", "threads=2", "--threads sets it"),
+        ("highs-flow", "mip_abs_gap=1", "the method's bound rests on it"),
+        ("highs-flow", "presolve=perhaps", "a value that HiGHS takes"),
+        ("highs-flow", "mip_max_nodes=few", "a whole number"),
+        ("device-only", "threads=2", "options of device-only: none"),
+        ("flow@highs", "time_limit=2", "--time-limit sets it"),
+    ],
+)
+def test_what_the_suite_sets_itself_and_what_does_not_fit_is_refused(method, given, said):
+    done = CliRunner().invoke(
+        cli, ["solve", "cift-tiny-both", "-m", method, "-o", f"solver.{given}"]
+    )
+    assert done.exit_code == 2
+    assert said in done.stderr
+
+
+def test_parameters_reach_the_solver_stand_in_the_row_and_logs_are_kept(tmp_path):
+    """HiGHS is told to stop at its first solution, which is not the best, and does."""
+    out = tmp_path / "out"
+    methods = ["flow@highs", "highs-assignment"]
+    options = {"flow@highs": {"solver.mip_max_improving_sols": "1", "solver.presolve": "off"}}
+    run_set(["cift-tiny-both"], methods, out, time_limit_s=20, options=options, keep_logs=True)
+    with Store(out, readonly=True) as store:
+        rows = {row.method: row for row in store.rows()}
+    told = rows["flow@highs"]
+    assert told.options == {"solver.mip_max_improving_sols": 1, "solver.presolve": "off"}
+    assert told.statistics["said"] == "Solution limit reached"
+    assert (told.termination, told.verdict) == ("limit", "right")
+    assert rows["highs-assignment"].status == "optimal"
+    for row in rows.values():
+        name = row.stdout.removeprefix("kept in ").strip()
+        assert name.startswith(f"logs/cift-tiny-both.{row.method}.s0.")
+        assert "rows" in (out / name).read_text()
+
+
+def test_solvers_are_quiet_unless_their_log_is_asked_for():
+    arguments = ["solve", "cift-tiny-both", "-m", "flow@highs", "--json"]
+    quiet = CliRunner().invoke(cli, arguments)
+    assert quiet.stderr == ""
+    assert json.loads(quiet.stdout)["solution_status"] == "optimal"
+    told = CliRunner().invoke(cli, [*arguments, "--log"])
+    assert "Presolving model" in told.stderr
+    assert json.loads(told.stdout)["objective"] == json.loads(quiet.stdout)["objective"]
+
+
+def test_an_export_is_read_back_and_a_reader_that_reads_another_model_is_told_of(
+    tmp_path, monkeypatch
+):
+    from splitopt.bench.methods.byfile import checking
+
+    path = str(tmp_path / "model.mps")
+    arguments = ["export", "mepra-crafted-free-rows", "-f", "tangent", "--out", path, "--json"]
+    done = CliRunner().invoke(cli, arguments)
+    assert [one["solver"] for one in json.loads(done.stdout)["read_back"]] == ["HiGHS"]
+    done = CliRunner().invoke(cli, [*arguments, "--check"])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert [one["solver"] for one in found["read_back"]] == ["HiGHS", "GLPK", "SCIP", "CBC", "SCIP"]
+    assert len({round(one["optimum"], 4) for one in found["read_back"]}) == 1
+    assert {one["rows"] for one in found["read_back"]} == {found["rows"], None}
+    monkeypatch.setattr(checking, "ask", lambda *_: {"rows": found["rows"], "columns": 0})
+    done = CliRunner().invoke(cli, arguments)
+    assert done.exit_code == 1
+    assert "HiGHS reads another model" in done.stderr
+
+
+def test_a_device_with_edge_work_has_a_share_where_time_weighs_nothing():
+    """With w_T = 0 all roots are 0, and shares in proportion to them were none at all."""
+    found = load("tangent@highs", "mepra").solve(
+        library.load("mepra-crafted-no-time-weight"), Budget(), 0, {}
+    )
+    assert found.plan is not None
+    assert "rejected" not in found.statistics
