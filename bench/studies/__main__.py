@@ -22,6 +22,7 @@ STUDIES: Mapping[str, tuple[str, str]] = {
     "kernels": ("kernels.study", "the label kernel against other programs: jqodi.md"),
     "learner": ("learner.study", "PPO on MEPRA, seeds and gaps: learner.md"),
     "sensitivity": ("sensitivity.study", "times by seed, threads and gap: strength.md"),
+    "solvers": ("solvers.study", "every solver that is there, by file: use-another-solver.md"),
     "strength": ("strength.study", "root bounds, sizes, times of formulations: strength.md"),
 }
 

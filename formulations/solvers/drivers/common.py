@@ -95,7 +95,10 @@ def remaining_s(request: Mapping[str, Any], began: float, now: float) -> float |
 def _finite(value: object) -> float | None:
     if value is None:
         return None
-    number = float(value)  # type: ignore[arg-type]
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except TypeError:  # what pandas calls missing
+        return None
     return number if math.isfinite(number) and abs(number) < 1e20 else None
 
 

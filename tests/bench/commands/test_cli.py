@@ -65,7 +65,7 @@ def test_help_lists_every_command(splitopt):
 
 
 def test_a_misspelt_command_is_told_which_is_meant(splitopt):
-    assert "Did you mean solve?" in splitopt("solv", "x.json", code=2).stderr
+    assert "Did you mean solve or solvers?" in splitopt("solv", "x.json", code=2).stderr
     assert "Did you mean" not in splitopt("frobnicate", code=2).stderr
 
 

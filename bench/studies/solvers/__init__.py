@@ -1,0 +1,1 @@
+"""Every solver that is there, in every version, by file: docs/howto/use-another-solver.md."""
