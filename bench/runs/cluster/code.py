@@ -37,12 +37,8 @@ def difference(here: Mapping[str, str], there: Mapping[str, str]) -> str | None:
     other = sorted(name for name in here.keys() & there.keys() if here[name] != there[name])
     ours, theirs = sorted(here.keys() - there.keys()), sorted(there.keys() - here.keys())
     said = [
-        f"{len(names)} {what} ({names[0]}{', ...' if len(names) > 1 else ''})"
-        for names, what in (
-            (other, "files differ"),
-            (ours, "are here alone"),
-            (theirs, "are there alone"),
-        )
+        f"{what}: {names[0]}" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+        for names, what in ((other, "different"), (ours, "here alone"), (theirs, "there alone"))
         if names
     ]
-    return ", ".join(said) or None
+    return "; ".join(said) or None

@@ -149,7 +149,7 @@ class Workers:
                 "install the same version there",
             )
         code = found.get("code")  # an older worker does not say
-        differ = "its is older" if code is None else difference(own_code(), code)
+        differ = "that of the worker is older" if code is None else difference(own_code(), code)
         if differ is not None:
             raise InputError(
                 "--cluster",

@@ -296,7 +296,7 @@ def _outsiders(folder: Path) -> str:
     with slurm(folder / "slurm") as queue, _campaign(folder, queue) as campaign:
         campaign.wait_for(lambda: campaign.stored() > 1, "two runs")
         ports = _listening(folder)
-        assert len(ports) >= 3, f"{len(ports)} ports: a scheduler and two workers have more"
+        assert len(ports) == 5, f"{len(ports)} ports of a scheduler, two workers, two nannies"
         open_to_all = [ip for ip, _ in ports if ip in ("0.0.0.0", "::")]
         assert not open_to_all, f"{len(open_to_all)} ports on every address"
         for ip, port in ports:
@@ -307,18 +307,22 @@ def _outsiders(folder: Path) -> str:
 
 
 def _listening(folder: Path) -> list[tuple[str, int]]:
-    """Return where the processes that know the folder listen: the runner and its workers."""
-    found = []
+    """Return where the processes that know the folder listen, and their children."""
+    known: set[psutil.Process] = set()
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             if f"{folder}/out" in " ".join(process.cmdline()):
-                listed = getattr(process, "net_connections", None) or process.connections
-                found += [
-                    (str(each.laddr.ip), int(each.laddr.port))
-                    for each in listed("inet")
-                    if each.status == psutil.CONN_LISTEN
-                ]
-    return found
+                known |= {process, *process.children(recursive=True)}
+    found = set()
+    for process in known:
+        with contextlib.suppress(psutil.Error):
+            listed = getattr(process, "net_connections", None) or process.connections
+            found |= {
+                (str(each.laddr.ip), int(each.laddr.port))
+                for each in listed("inet")
+                if each.status == psutil.CONN_LISTEN
+            }
+    return sorted(found)
 
 
 def _knock(ip: str, port: int) -> bytes | None:

@@ -120,9 +120,13 @@ def test_other_code_of_the_same_version_is_told_by_its_files():
     other = dict(own) | {"bench/runs/work.py": "0" * 16, "bench/new.py": "1" * 16}
     del other["instances/judge.py"]
     assert code.difference(own, other) == (
-        "1 files differ (bench/runs/work.py), 1 are here alone (instances/judge.py), "
-        "1 are there alone (bench/new.py)"
+        "different: bench/runs/work.py; here alone: instances/judge.py; there alone: bench/new.py"
     )
+
+
+def test_many_other_files_are_a_number():
+    here, there = {"a": "1", "b": "1", "c": "1"}, {"a": "2", "b": "2", "c": "2"}
+    assert code.difference(here, there) == "different: a and 2 more"
 
 
 def test_a_worker_with_other_code_of_the_same_version_is_refused(monkeypatch):
@@ -146,7 +150,7 @@ def test_a_worker_with_other_code_of_the_same_version_is_refused(monkeypatch):
     with pytest.raises(InputError, match=r"worker tls://w .*other code.*judge\.py.*same commit"):
         known._fits("tls://w", worker)
     del answer["code"]  # from before workers said so
-    with pytest.raises(InputError, match=r"other code.*its is older.*same commit"):
+    with pytest.raises(InputError, match=r"other code.*that of the worker is older.*same commit"):
         known._fits("tls://w", worker)
     answer["code"] = code.own_code()
     assert known._fits("tls://w", worker)
