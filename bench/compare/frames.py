@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import io
-import json
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from splitopt.bench.store import records
 from splitopt.bench.store.rows import Row
-from splitopt.bench.store.store import Store
+from splitopt.bench.store.schema import COLUMNS, HEAVY, INTEGERS, JSON, TEXTS
+from splitopt.bench.store.store import Store, uncollected
 from splitopt.bench.verdicts.crosscheck import cross_check
 from splitopt.bench.verdicts.references import references
 from splitopt.instances.core.documents import write_bytes
@@ -23,13 +27,7 @@ __all__ = ["export", "frame"]
 
 _DERIVED = ("verdict_after_cross_check", "best_objective", "best_bound", "commit")
 _LEFT_OUT = ("stdout", "stderr")
-
-
-def _cell(value: Any) -> Any:
-    """Return a value that a table can hold: what is no scalar becomes JSON."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return json.dumps(value, separators=(",", ":"))
+_PIECE = 10_000
 
 
 def _csv_cell(value: Any) -> Any:
@@ -51,6 +49,85 @@ def _csv_cell(value: Any) -> Any:
     return value
 
 
+class _Claim(NamedTuple):
+    """What of a row is held against others."""
+
+    key: str
+    instance_hash: str
+    instance_name: str
+    method: str
+    seed: int
+    status: str
+    relative_gap: float
+    objective: float | None
+    bound: float | None
+    verdict: str
+    verdict_reason: str | None
+    guarantee: Any
+    violations: Any
+
+
+_claimed = operator.itemgetter(*map(COLUMNS.index, _Claim._fields))
+_environment = COLUMNS.index("environment_hash")
+_LIGHT = [field.name for field in dataclasses.fields(Row) if field.name not in HEAVY]
+_HEAVY = [field.name for field in dataclasses.fields(Row) if field.name not in _LEFT_OUT]
+_heavy = operator.itemgetter(*map((*COLUMNS, "plan", "trajectory").index, _HEAVY))
+
+
+@dataclass
+class _Table:
+    """The rows of a store, a tuple each, in pieces; what follows from all of them by piece."""
+
+    names: list[str]
+    pieces: list[Any]
+    derived: list[list[tuple[Any, ...]]]
+
+
+def _read(out: Path, *, heavy: bool, piece: Callable[[list[tuple[Any, ...]]], Any]) -> _Table:
+    """Read a store; each some thousand rows become what `piece` makes of them.
+
+    Values are those of the tables, where what is no scalar is a JSON text already.
+    """
+    pieces, claims, environments = [], [], []
+    lines: list[tuple[Any, ...]] = []
+    with uncollected(), Store(out, readonly=True) as store:
+        where = f"{out}: "
+        for values, payload in store.records(heavy=heavy, order="id"):
+            *claim, guarantee, violations = _claimed(values)
+            claims.append(
+                _Claim(
+                    *claim,
+                    None if guarantee is None else records.json_object(where, values, "guarantee"),
+                    () if violations == "[]" else (violations,),
+                )
+            )
+            environments.append(values[_environment])
+            if heavy:
+                texts = records.plan_and_trajectory(where, values[0], payload)
+                lines.append(_heavy((*values[:-1], *texts)))
+            else:
+                lines.append(values[:-1])
+            if len(lines) == _PIECE:
+                pieces.append(piece(lines))
+                lines = []
+        pieces.append(piece(lines))
+        known, machines = store.best_known(), store.environments()
+    refuted = frozenset(c.refuted for c in cross_check(claims, known) if c.refuted is not None)
+    best = references(claims, known, refuted)
+    commits = {key: machine.get("commit") for key, machine in machines.items()}
+    derived = [
+        (
+            "wrong" if claim.key in refuted else claim.verdict,
+            best[claim.instance_hash].objective,
+            best[claim.instance_hash].bound,
+            commits.get(environment),
+        )
+        for claim, environment in zip(claims, environments, strict=True)
+    ]
+    by_piece = [derived[k : k + _PIECE] for k in range(0, len(pieces) * _PIECE, _PIECE)]
+    return _Table(_HEAVY if heavy else _LIGHT, pieces, by_piece)
+
+
 def frame(out: str | Path, *, heavy: bool = False) -> pd.DataFrame:
     """Return the rows of the store at `out` as a data frame, a column a field.
 
@@ -65,25 +142,13 @@ def frame(out: str | Path, *, heavy: bool = False) -> pd.DataFrame:
     """
     import pandas as pd
 
-    with Store(Path(out), readonly=True) as store:
-        rows = store.rows(heavy=heavy)
-        known, environments = store.best_known(), store.environments()
-    refuted = frozenset(c.refuted for c in cross_check(rows, known) if c.refuted is not None)
-    best = references(rows, known, refuted)
-    names = [field.name for field in dataclasses.fields(Row) if field.name not in _LEFT_OUT]
-    if not heavy:
-        names = [name for name in names if name not in ("trajectory", "plan")]
+    found = _read(Path(out), heavy=heavy, piece=lambda lines: lines)
     lines = [
-        [
-            *(_cell(getattr(row, name)) for name in names),
-            "wrong" if row.key in refuted else row.verdict,
-            best[row.instance_hash].objective,
-            best[row.instance_hash].bound,
-            environments.get(row.environment_hash, {}).get("commit"),
-        ]
-        for row in rows
+        (*line, *more)
+        for piece, derived in zip(found.pieces, found.derived, strict=True)
+        for line, more in zip(piece, derived, strict=True)
     ]
-    return pd.DataFrame(lines, columns=[*names, *_DERIVED])
+    return pd.DataFrame(lines, columns=[*found.names, *_DERIVED])
 
 
 def export(out: Path, path: Path) -> int:
@@ -108,8 +173,30 @@ def export(out: Path, path: Path) -> int:
             "a .csv file while pyarrow is missing",
             "pip install 'splitopt[parquet]'",
         )
-    table = frame(out, heavy=True)
+    return _export_parquet(out, path)
+
+
+def _export_parquet(out: Path, path: Path) -> int:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    kinds = {name: pa.int64() for name in INTEGERS}
+    kinds |= {name: pa.string() for name in (*TEXTS, *JSON, "trajectory", "plan")}
+    schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in _HEAVY])
+    more = pa.schema(
+        [(name, pa.float64() if name.startswith("best") else pa.string()) for name in _DERIVED]
+    )
+
+    def columns(lines: list[tuple[Any, ...]], of: Any) -> list[Any]:
+        by_column = list(zip(*lines, strict=True)) or [()] * len(of)
+        return [pa.array(found, field.type) for found, field in zip(by_column, of, strict=True)]
+
+    table = _read(out, heavy=True, piece=lambda lines: columns(lines, schema))
     packed = io.BytesIO()
-    table.to_parquet(packed, index=False)
+    whole = pa.schema([*schema, *more])
+    with parquet.ParquetWriter(packed, whole) as writer:
+        for piece, derived in zip(table.pieces, table.derived, strict=True):
+            arrays = [*piece, *columns(derived, more)]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=whole))
     write_bytes(path, packed.getvalue())
-    return len(table)
+    return sum(map(len, table.derived))

@@ -26,9 +26,11 @@ def tables_and_report(out: Path, folder: Path | None = None) -> tuple[str, Path]
     from splitopt.bench.compare.data import load
     from splitopt.bench.report.build import write_pages
     from splitopt.bench.report.text import tables_of
+    from splitopt.bench.store.store import uncollected
 
     data = load(out)
     try:
-        return tables_of(data), write_pages(data, folder)
+        with uncollected():
+            return tables_of(data), write_pages(data, folder)
     finally:
         data.close()

@@ -11,6 +11,7 @@ from splitopt.bench.compare.data import ReportData, load
 from splitopt.bench.report.detail_pages import method_page, problem_page
 from splitopt.bench.report.index_page import index_page
 from splitopt.bench.report.instance_page import instance_page
+from splitopt.bench.store.store import uncollected
 from splitopt.instances.core.documents import write_bytes
 from splitopt.instances.core.errors import InputError
 
@@ -35,7 +36,8 @@ def write_report(out: Path, folder: Path | None = None) -> Path:
     """
     data = load(out)
     try:
-        return write_pages(data, folder)
+        with uncollected():
+            return write_pages(data, folder)
     finally:
         data.close()
 

@@ -7,12 +7,14 @@ import math
 from typing import Any
 
 from splitopt.bench.report.html import Cell, Markup, sortable_table, tag
-from splitopt.bench.report.svg import NARROW, WIDE, Chart, Layout, marker, series_class
+from splitopt.bench.report.svg import MOST_POINTS, NARROW, WIDE, Chart, Layout, marker, series_class
 
 __all__ = ["figure"]
 
 # A chart of a few thousand points is all of them in the table; beyond that nobody reads it.
 _MOST_LINES = 300
+# Beyond it the costs of all tasks, from which the script draws a profile anew, are megabytes.
+_MOST_TASKS = 5000
 
 
 def _number(value: float) -> float | None:
@@ -51,7 +53,7 @@ def _data(chart: Chart) -> dict[str, Any]:
             for series in chart.series
         ],
         "costs": None
-        if chart.costs is None
+        if chart.costs is None or _too_many(chart)
         else [[_number(cost) for cost in chart.costs[name]] for name in chart.names],
         "floor": chart.floor,
     }
@@ -90,6 +92,23 @@ def _legend(chart: Chart) -> Markup:
     return tag("div", buttons, class_="legend", role="group", aria_label="Series shown")
 
 
+def _left_out(chart: Chart) -> str:
+    """Return what is not on the page, in words."""
+    said = ""
+    if chart.thinned:
+        said += f" Lines of more points than that are drawn through {MOST_POINTS} of them."
+    if _too_many(chart):
+        said += (
+            f" There are too many tasks ({len(next(iter((chart.costs or {}).values())))}) to draw "
+            "the profile of a choice of methods here: splitopt export-runs has the figures."
+        )
+    return said
+
+
+def _too_many(chart: Chart) -> bool:
+    return any(len(costs) > _MOST_TASKS for costs in (chart.costs or {}).values())
+
+
 def figure(chart: Chart) -> Markup:
     """Return the chart with its caption, legend, table and data."""
     header, body = chart.figures()
@@ -103,7 +122,7 @@ def figure(chart: Chart) -> Markup:
             " Compare only the methods shown",
             class_="among-label",
         )
-        if chart.costs is not None and len(chart.names) > 2
+        if chart.costs is not None and len(chart.names) > 2 and not _too_many(chart)
         else None
     )
     return tag(
@@ -111,7 +130,7 @@ def figure(chart: Chart) -> Markup:
         tag(
             "figcaption",
             tag("strong", chart.title),
-            tag("span", chart.description, class_="about"),
+            tag("span", chart.description + _left_out(chart), class_="about"),
         ),
         tag(
             "div",

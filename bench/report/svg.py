@@ -11,10 +11,30 @@ from splitopt.bench.report.html import Markup, tag
 from splitopt.bench.report.numbers import axis_text
 from splitopt.bench.report.scale import Scale
 
-__all__ = ["NARROW", "WIDE", "Chart", "Layout", "Scale", "Series", "marker", "series_class"]
+__all__ = [
+    "MOST_POINTS",
+    "NARROW",
+    "WIDE",
+    "Chart",
+    "Layout",
+    "Scale",
+    "Series",
+    "marker",
+    "series_class",
+]
 
 _COLOURS = 8
 _LETTER = 6.9  # width of a letter in a name, in units of the drawing
+
+
+# No screen shows more of a line.
+MOST_POINTS = 1000
+
+
+def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return as many points of a line as are drawn, evenly by number, its ends among them."""
+    last = len(points) - 1
+    return [points[round(k * last / (MOST_POINTS - 1))] for k in range(MOST_POINTS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +106,8 @@ class Chart:
     # By name, one cost a task: what a performance profile is computed from, and its floor.
     costs: Mapping[str, Sequence[float]] | None = None
     floor: float = 0.0
+    # Whether a line was drawn through fewer points than it has.
+    thinned: bool = False
     _labels: list[tuple[float, float, str]] = field(default_factory=list)
     _named: bool = False
 
@@ -106,6 +128,9 @@ class Chart:
         if name not in self.names:
             self.names.append(name)
         k = self.names.index(name)
+        if style != "points" and len(points) > MOST_POINTS:
+            points = _thinned(points)
+            self.thinned = True
         self.series.append(Series(k, style, tuple(points), part, tuple(said)))
 
     def line(

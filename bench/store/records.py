@@ -35,6 +35,7 @@ __all__ = [
     "decode",
     "encode",
     "inflate",
+    "json_object",
     "pack",
     "plan_and_trajectory",
     "unpack",
@@ -254,21 +255,26 @@ def decode(where: str, values: Sequence[Any], heavy: Mapping[str, Any] | None = 
         field = f"{where}runs: {str(values[_KEY])[:12]}: {error.field}"
         raise InputError(field, error.value, error.allowed, error.remedy) from None
     parts = list(values[:-1])
-    for place, read in _JSON_PLACES:
+    for place, read in _JSON_PLACES.items():
         if parts[place] is not None:
-            try:
-                parts[place] = read(parts[place])
-            except (ValueError, TypeError, RecursionError) as error:
-                raise InputError(
-                    f"{where}runs: {str(values[_KEY])[:12]}: {COLUMNS[place]}",
-                    str(error),
-                    "the JSON that was stored",
-                    _DISTRUST,
-                ) from None
+            parts[place] = _parsed(where, values, place, read)
     found = _EMPTY if heavy is None else heavy
     trajectory = tuple([(p[0], p[1], p[2]) for p in found["trajectory"]])
     parts += (trajectory, found["plan"], found["stdout"], found["stderr"])
     return Row(*_ordered(parts))
+
+
+def _parsed(where: str, values: Sequence[Any], place: int, read: Callable[[str], Any]) -> Any:
+    try:
+        return read(values[place])
+    except (ValueError, TypeError, RecursionError) as error:
+        field = f"{where}runs: {str(values[_KEY])[:12]}: {COLUMNS[place]}"
+        raise InputError(field, str(error), "the JSON that was stored", _DISTRUST) from None
+
+
+def json_object(where: str, values: Sequence[Any], name: str) -> dict[str, Any]:
+    """Return the object that a column of a row holds as a JSON text."""
+    return dict(_parsed(where, values, COLUMNS.index(name), _object))
 
 
 _EMPTY: Mapping[str, Any] = {"trajectory": (), "plan": None, "stdout": "", "stderr": ""}
@@ -294,6 +300,6 @@ def _list(text: str) -> tuple[Any, ...]:
     return tuple(found)
 
 
-_JSON_PLACES: Sequence[tuple[int, Callable[[str], Any]]] = [
-    (COLUMNS.index(name), _list if name in ("cores", "violations") else _object) for name in JSON
-]
+_JSON_PLACES: Mapping[int, Callable[[str], Any]] = {
+    COLUMNS.index(name): _list if name in ("cores", "violations") else _object for name in JSON
+}

@@ -8,6 +8,8 @@ any moment loses at most the solves in progress, and no run is done twice.
 from __future__ import annotations
 
 import contextlib
+import functools
+import gc
 import os
 import sqlite3
 import threading
@@ -39,6 +41,7 @@ __all__ = [
     "StoreError",
     "UncheckedRowsWarning",
     "making",
+    "uncollected",
 ]
 
 FILE_NAME = "runs.sqlite"
@@ -70,6 +73,18 @@ class Outcome(NamedTuple):
     ending: str
     verdict: str
     count: int
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Read many rows without the collector, which would go through all of them time and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @contextlib.contextmanager
@@ -297,7 +312,7 @@ class Store(Around):
         while found := cursor.fetchmany(500):
             yield from found
 
-    @property
+    @functools.cached_property
     def _where(self) -> str:
         return f"{self.path.parent}: "
 
@@ -502,18 +517,24 @@ class Store(Around):
                 )
         return cursor.rowcount
 
-    def records(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+    def records(
+        self, *, heavy: bool = True, order: str = "instance_hash, id"
+    ) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
         """Yield the rows as they stand in the tables, with their payloads, instance by instance.
 
-        Values come in the order of `COLUMNS`, then the checksum; they are as they were stored.
+        Values come in the order of `COLUMNS`, then the checksum; they are as they were stored. A
+        payload is a document, what was printed, and a checksum; empty where not `heavy`.
         """
         with self._errors():
-            self._require_whole(heavy=True)
+            self._require_whole(heavy=heavy)
             width = len(COLUMNS) + 1
-            for found in self._tuples(
-                f"SELECT {RUN}, {PAYLOAD} FROM runs LEFT JOIN payloads USING (key) "
-                "ORDER BY instance_hash, id"
-            ):
+            payload = PAYLOAD.replace("output", "NULL")  # nobody here reads what was printed
+            selected = (
+                f"{RUN}, {payload} FROM runs LEFT JOIN payloads USING (key)"
+                if heavy
+                else f"{RUN} FROM runs"
+            )
+            for found in self._tuples(f"SELECT {selected} ORDER BY {order}"):
                 yield self._sound(found[:width]), found[width:]
             if self._reading is not None and self._reading.stale:
                 raise StoreError(f"{self.path}: written while it was read; start again")

@@ -9,15 +9,72 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
-from splitopt.bench.store.rows import Row, Verdict
+from splitopt.bench.store.rows import Verdict
 from splitopt.bench.store.store import BestKnown
 from splitopt.bench.verdicts.known import merged
 from splitopt.instances.core.tolerances import TOLERANCES, not_above
 
-__all__ = ["Contradiction", "cross_check", "is_feasible"]
+__all__ = ["Claimed", "Contradiction", "cross_check", "is_feasible"]
+
+
+class Claimed(Protocol):
+    """What of a row is held against others: rows are it, and so is less than a row."""
+
+    @property
+    def key(self) -> str:
+        """Of the run."""
+
+    @property
+    def instance_hash(self) -> str:
+        """Of the instance."""
+
+    @property
+    def instance_name(self) -> str:
+        """Of the instance."""
+
+    @property
+    def method(self) -> str:
+        """Its name."""
+
+    @property
+    def seed(self) -> int:
+        """Given to it."""
+
+    @property
+    def status(self) -> str:
+        """What it claims to have."""
+
+    @property
+    def relative_gap(self) -> float:
+        """At which it might stop."""
+
+    @property
+    def objective(self) -> float | None:
+        """By the judge."""
+
+    @property
+    def bound(self) -> float | None:
+        """Claimed."""
+
+    @property
+    def guarantee(self) -> Mapping[str, Any] | None:
+        """Promised."""
+
+    @property
+    def verdict(self) -> str:
+        """Of the judge."""
+
+    @property
+    def verdict_reason(self) -> str | None:
+        """Of the judge."""
+
+    @property
+    def violations(self) -> Sequence[object]:
+        """Found by the judge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +101,16 @@ class Contradiction:
     by: str | None
 
 
-def is_feasible(row: Row) -> bool:
+def is_feasible(row: Claimed) -> bool:
     """Return whether the judge found the row's plan feasible."""
     return row.objective is not None and not row.violations
 
 
-def _named(row: Row) -> str:
+def _named(row: Claimed) -> str:
     return f"{row.method} (seed {row.seed})" if row.seed else row.method
 
 
-def _guaranteed_factor(row: Row) -> float | None:
+def _guaranteed_factor(row: Claimed) -> float | None:
     """Return the factor of the optimum that the row promises, None where it promises none."""
     found = row.guarantee or {}
     if found.get("reference_deadlines") or found.get("kind") not in ("exact", "approximation"):
@@ -74,7 +131,7 @@ def _bound_refuted(known: BestKnown, best: float | None, who: str) -> str | None
     return None
 
 
-def _may_disagree(proven: list[Row]) -> bool:
+def _may_disagree(proven: list[Claimed]) -> bool:
     """Return whether any two optima may: the pairs of a thousand seeds are a million."""
     values = [row.objective for row in proven if row.objective is not None]
     if len(values) < 2:
@@ -84,10 +141,10 @@ def _may_disagree(proven: list[Row]) -> bool:
     return low < 0 or not not_above(high, low, least)
 
 
-def _of_instance(rows: list[Row], known: BestKnown | None) -> Iterator[Contradiction]:
+def _of_instance(rows: list[Claimed], known: BestKnown | None) -> Iterator[Contradiction]:
     first = rows[0]
 
-    def found(kind: str, row: Row | None, statement: str, by: str | None) -> Contradiction:
+    def found(kind: str, row: Claimed | None, statement: str, by: str | None) -> Contradiction:
         return Contradiction(
             kind,
             first.instance_hash,
@@ -154,7 +211,7 @@ def _of_instance(rows: list[Row], known: BestKnown | None) -> Iterator[Contradic
 
 
 def cross_check(
-    rows: Iterable[Row],
+    rows: Iterable[Claimed],
     best_known: Mapping[str, BestKnown] | None = None,
     *,
     registry: bool = True,
@@ -170,7 +227,7 @@ def cross_check(
     registry
         Whether the suite's best-known registry counts too.
     """
-    groups: dict[str, list[Row]] = defaultdict(list)
+    groups: dict[str, list[Claimed]] = defaultdict(list)
     for row in rows:
         groups[row.instance_hash].append(row)
     known = merged(groups, best_known) if registry else dict(best_known or {})

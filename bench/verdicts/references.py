@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from splitopt.bench.store.rows import Row
 from splitopt.bench.store.store import BestKnown
-from splitopt.bench.verdicts.crosscheck import is_feasible
+from splitopt.bench.verdicts.crosscheck import Claimed, is_feasible
 from splitopt.bench.verdicts.known import merged
 from splitopt.instances.core.tolerances import TOLERANCES, gap
 
@@ -43,7 +42,7 @@ class Reference:
 
 
 def references(
-    rows: Iterable[Row],
+    rows: Iterable[Claimed],
     best_known: Mapping[str, BestKnown] | None = None,
     refuted: frozenset[str] = frozenset(),
 ) -> dict[str, Reference]:
