@@ -43,11 +43,9 @@ def _packed(value: object) -> bytes:
     return _NO_TEXT.encode() if value is None else str(value).encode("utf-8", "surrogatepass")
 
 
-def outcome_checksum(
-    problem: str, method: str, termination: str, verdict: str, late: bool
-) -> bytes:
-    """Return the checksum of what tables count of a run."""
-    return checksum(problem, method, termination, verdict, int(late))[:OUTCOME_BYTES]
+def outcome_checksum(said: Sequence[str | None], late: bool) -> bytes:
+    """Return the checksum of what tables count: problem, method, termination, verdict, lateness."""
+    return checksum(*said, int(late))[:OUTCOME_BYTES]
 
 
 class RowChecksum:
@@ -94,7 +92,7 @@ class RowChecksum:
         both = isinstance(solved, int | float) and isinstance(limit, int | float)
         late = both and termination == "solved" and solved > limit
         singly = bytes(zlib.crc32(_packed(value)) & 255 for value in values)
-        return outcome_checksum(*self._outcome(values), late) + self.whole(values)[0] + singly
+        return outcome_checksum(self._outcome(values), late) + self.whole(values)[0] + singly
 
     def differs(self, found: bytes, whole: bytes) -> bool:
         """Return whether a stored checksum is not that of all columns."""

@@ -445,7 +445,7 @@ class Store(Around):
         ):
             first = f"SELECT {RUN} FROM runs WHERE id = ?"
             values = self._sound(tuple(self._query(first, (number,))[0]))
-            if found is not None and found != outcome_checksum(*names, bool(late_)):
+            if found is not None and found != outcome_checksum(names, bool(late_)):
                 raise records.altered(self._where, values)
             for field, name in zip(("problem", "method"), names, strict=False):
                 check_name(f"{self._where}runs: {field}", name)
