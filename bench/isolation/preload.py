@@ -23,7 +23,7 @@ __all__ = ["needed_modules", "preload"]
 _OURS = ("splitopt.formulations", "splitopt.heuristics")
 # Packages that start no thread when imported, so that forking afterwards is safe. JAX and
 # PyTorch do start some: a run imports those itself.
-_SAFE = ("highspy", "numba", "numpy", "ortools", "pyomo", "pyscipopt", "scipy")
+_SAFE = ("didppy", "highspy", "numba", "numpy", "ortools", "pyomo", "pyscipopt", "scipy")
 
 
 _IMPORT = re.compile(

@@ -109,6 +109,9 @@ _EXACT: Mapping[Problem, tuple[tuple[str, str, str | None, Speeds, int | None, s
         ("gdp-hull", "HiGHS", "highspy", "listed", None,
          "formulations.cift.pyomo.models:GDP_HULL",
          "one disjunct a configuration, by its hull, MILP in HiGHS; listed speeds"),
+        ("didp", "DIDP", "didppy", "listed", None,
+         "formulations.cift.didp.method:METHOD",
+         "a domain-independent dynamic program in didppy, if installed; listed speeds"),
     ),
     "mepra": (
         ("brute-force", "enumeration", None, "any", 3,
@@ -132,6 +135,9 @@ _EXACT: Mapping[Problem, tuple[tuple[str, str, str | None, Speeds, int | None, s
         ("jqodi-exact", "labels", None, "any", None,
          "heuristics.jqodi.mepra.method:EXACT_PROGRAM",
          "the program over devices without trimming"),
+        ("didp", "DIDP", "didppy", "any", None,
+         "formulations.mepra.didp.method:METHOD",
+         "a domain-independent dynamic program in didppy, if installed"),
     ),
 }
 # name, kind, module; line

@@ -337,13 +337,22 @@ def searched(models, best, chosen, seed):
     )
 
 
+def promising(entries: tuple[Entry, ...]) -> list[Entry]:
+    """Return the methods with a promise, without those whose optional solver is not installed."""
+    return [
+        entry
+        for entry in entries
+        if entry.kind in ("exact", "approximation")
+        and (entry.solver is None or importlib.util.find_spec(entry.solver) is not None)
+    ]
+
+
 def users(module: str) -> list[Entry]:
     """Return the methods with a promise that reach a module."""
     found = [
         entry
-        for entry in (*METHODS, *DOORS)
-        if entry.kind in ("exact", "approximation")
-        and module in reach(entry.target.partition(":")[0])
+        for entry in promising((*METHODS, *DOORS))
+        if module in reach(entry.target.partition(":")[0])
     ]
     return sorted(found, key=lambda entry: (entry.name != "jqodi-exact", "scip" in entry.name))
 
@@ -440,9 +449,8 @@ def noticed(
 def modules() -> list[str]:
     """Return the modules that read figures and that a method with a promise reaches."""
     reached = set()
-    for entry in METHODS:
-        if entry.kind in ("exact", "approximation"):
-            reached |= reach(entry.target.partition(":")[0])
+    for entry in promising(METHODS):
+        reached |= reach(entry.target.partition(":")[0])
     return sorted(name for name in reached if figures(name))
 
 
@@ -499,9 +507,8 @@ def kernel_figures(module: str) -> tuple[str, ...]:
 
 def kernel_modules() -> list[str]:
     reached = set()
-    for entry in METHODS:
-        if entry.kind in ("exact", "approximation"):
-            reached |= reach(entry.target.partition(":")[0])
+    for entry in promising(METHODS):
+        reached |= reach(entry.target.partition(":")[0])
     return sorted(name for name in reached if kernel_figures(name))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from splitopt.bench.methods.registry import load
+from splitopt.formulations.solvers.didp import supported
 from splitopt.instances.cift.model import (
     CiftInstance,
     Compression,
@@ -23,7 +24,12 @@ from splitopt.instances.core.tolerances import not_above, values_agree
 from splitopt.instances.judge import check, evaluate
 from splitopt.instances.networks.profiles import Block, Profile
 
-LISTED = ("highs-flow", "highs-assignment", "cpsat")
+LISTED = (
+    "highs-flow",
+    "highs-assignment",
+    "cpsat",
+    pytest.param("didp", marks=pytest.mark.skipif(not supported(), reason="no didppy")),
+)
 CONTINUOUS = ("highs-oa", "scip-minlp")
 
 # One model of two blocks: 10 and 20 FLOP, 4 and 6 bytes, 8 bits in, 2 bits between.

@@ -14,13 +14,21 @@ from hypothesis import strategies as st
 from splitopt.bench.methods.registry import load
 from splitopt.formulations.mepra.layerwise import WalkedOption
 from splitopt.formulations.mepra.options import OptionTable
+from splitopt.formulations.solvers.didp import supported
 from splitopt.instances.contract.method import Budget, SolutionStatus, Termination
 from splitopt.instances.core.tolerances import not_above
 from splitopt.instances.judge import check
 from splitopt.instances.mepra.model import ExitFractions, MepraInstance, exit_set_bits
 from splitopt.instances.networks.profiles import Layer, MultiExitProfile
 
-METHODS = ("highs-tangent", "highs-perspective", "cpsat", "scip-minlp", "lagrangian")
+METHODS = (
+    "highs-tangent",
+    "highs-perspective",
+    "cpsat",
+    "scip-minlp",
+    "lagrangian",
+    pytest.param("didp", marks=pytest.mark.skipif(not supported(), reason="no didppy")),
+)
 
 
 def options_of(case: MepraInstance, i: int) -> list[tuple[float, float]]:

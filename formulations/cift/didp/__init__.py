@@ -1,0 +1,1 @@
+"""CIFT as a domain-independent dynamic program; `method` states the mathematics."""

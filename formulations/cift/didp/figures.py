@@ -1,0 +1,307 @@
+"""CIFT in integers for didppy: what blocks, hops and levels cost, rounded so that bounds hold.
+
+With H the most terms a plan has, every energy and time is scaled and rounded down, every limit
+too, and a term that is too much by itself is cut off where it is too much::
+
+    e' = min(floor(K e), cap),    t' = min(floor(Q t), tau' + 1),    tau' = floor(Q tau)
+
+A plan that keeps a deadline has sum t' <= tau', and E' <= K E < E' + H, unless it costs as much as
+the best plan known, and then E' >= cap - H. So the least E' over K bounds the optimum. Sums stay
+below 2^52, where doubles are exact. Memory is compared in rationals.
+
+A place p = g N + n is node n under configuration g. What a segment costs is a difference of sums
+over the first b blocks, exact because the terms are integers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from splitopt.formulations.solvers.didp import EXACT
+from splitopt.instances.cift.model import CiftInstance, Configuration, SpeedInterval
+from splitopt.instances.core.exact import rational
+from splitopt.instances.core.tolerances import TOLERANCES
+
+__all__ = ["Figures", "Hop", "Level", "figures"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+_DOWN = 1 - 2.0**-48  # takes off more than the rounding of a product of a few doubles
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """The k-th level of each node: scaled sums over the first b blocks, (G, N, B + 1)."""
+
+    energy: Floats
+    seconds: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """The k-th link out of each node: scaled figures of the cut behind b blocks, (G, N, B + 1).
+
+    `heads` are the nodes it leads to, (N,); the node itself where there is no such link.
+    """
+
+    energy: Floats
+    latency: Floats
+    time: Floats
+    heads: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """G configurations of at most B blocks on N nodes.
+
+    Attributes
+    ----------
+    chosen
+        The configurations.
+    source, blocks, trained
+        Of each: node, blocks, and whether there is fine-tuning, (G,).
+    levels
+        Serving and fine-tuning: a `Level` for each position in `speeds`.
+    speeds
+        FLOP/s of each node in serving and in fine-tuning.
+    hops
+        A `Hop` for each position in `degree`.
+    degree
+        Links out of each node, (N,).
+    reach
+        The last block of the longest segment behind b blocks that fits, (G, N, B + 1).
+    order
+        Nodes, heads of links before tails.
+    scale, cap, terms
+        K, and H.
+    limits
+        tau' of both deadlines, infinite where absent.
+    """
+
+    chosen: Sequence[Configuration]
+    source: Ints
+    blocks: Ints
+    trained: Bools
+    levels: Sequence[Sequence[Level]]
+    speeds: Sequence[Sequence[Sequence[float]]]
+    hops: Sequence[Hop]
+    degree: Ints
+    reach: Ints
+    order: Sequence[int]
+    scale: float
+    cap: float
+    terms: int
+    limits: Sequence[float]
+
+
+def figures(instance: CiftInstance, dearest_j: float) -> Figures:
+    """Return the figures; plans that cost `dearest_j` are not wanted (infinite: any is)."""
+    chosen = _distinct(instance)
+    deadlines = (instance.inference_deadline_s, instance.fine_tuning_deadline_s)
+    blocks = [len(instance.models[instance.model_index[g.model]].blocks) for g in chosen]
+    passes = np.array([float(instance.sample_passes(g)) for g in chosen])
+    training = instance.training
+    counts = (
+        (np.full(len(chosen), float(instance.requests)), np.ones(len(chosen))),
+        (training.compute_factor * passes, training.compute_factor * passes),
+    )
+    speeds = tuple(
+        _worthwhile(instance, timed=deadline is not None, free=not often.any())
+        for deadline, (often, _) in zip(deadlines, counts, strict=True)
+    )
+    work, bits = _chains(instance, chosen, max(blocks))
+    runs = [
+        [
+            _runs(instance, work, [f[min(k, len(f) - 1)] for f in mine], *count)
+            for k in range(max(len(f) for f in mine))
+        ]
+        for mine, count in zip(speeds, counts, strict=True)
+    ]
+    links = [instance.links_from[node.name] for node in instance.nodes]
+    cuts = [
+        _cuts(instance, bits, k, training.communication_factor * passes)
+        for k in range(max(len(out) for out in links))
+    ]
+    terms = 2 * max(blocks) + len(instance.nodes)
+    if not math.isfinite(dearest_j):
+        dearest_j = sum(max(float(e.sum(axis=2).max()) for e, _ in part) for part in runs)
+        dearest_j += len(instance.nodes) * max((float(c[0].max()) for c in cuts), default=0.0)
+    scale, cap = _scale(dearest_j * (1 + 1e-9), terms) if dearest_j > 0 else (1.0, 0.0)
+    timing = [
+        (0.0, math.inf)
+        if deadline is None
+        else _scale(deadline * (1 + TOLERANCES.deadline) / _DOWN, terms)
+        for deadline in deadlines
+    ]
+    return Figures(
+        chosen,
+        np.array([instance.node_index[g.source] for g in chosen]),
+        np.array(blocks),
+        passes > 0,
+        tuple(
+            [Level(_sums(_down(e, scale, cap)), _sums(_down(s, q, top + 1))) for e, s in part]
+            for part, (q, top) in zip(runs, timing, strict=True)
+        ),
+        speeds,
+        [
+            Hop(
+                _down(energy, scale, cap),
+                _down(latency, timing[0][0], timing[0][1] + 1),
+                _down(time, timing[1][0], timing[1][1] + 1),
+                np.array(
+                    [
+                        instance.node_index[out[k].head] if k < len(out) else n
+                        for n, out in enumerate(links)
+                    ]
+                ),
+            )
+            for k, (energy, latency, time) in enumerate(cuts)
+        ],
+        np.array([len(out) for out in links]),
+        np.stack([_reach(instance, g, max(blocks)) for g in chosen]),
+        _heads_first(instance),
+        scale,
+        cap,
+        terms,
+        [top for _, top in timing],
+    )
+
+
+def _scale(most: float, terms: int) -> tuple[float, float]:
+    """Return a scale at which `terms` figures up to `most` stay exact, and `most` scaled."""
+    if most == 0:
+        return math.inf, 0.0
+    scale = EXACT / (2 * terms * most)
+    return scale, float(math.floor(most * scale / _DOWN))
+
+
+def _down(values: Floats, scale: float, top: float) -> Floats:
+    if scale == math.inf:  # where nothing is allowed, anything is too much
+        return np.where(values > 0, top, 0.0)
+    return np.minimum(np.floor(values * (scale * _DOWN)), top)
+
+
+def _sums(values: Floats) -> Floats:
+    return np.concatenate([np.zeros((*values.shape[:2], 1)), np.cumsum(values, axis=2)], axis=2)
+
+
+def _distinct(instance: CiftInstance) -> list[Configuration]:
+    """Return the configurations; of those that differ in q alone, one with least S_g.
+
+    The others cost at least as much and take at least as long on every placement.
+    """
+    least: dict[tuple[str, str, str], Configuration] = {}
+    for g in instance.configurations:
+        other = least.setdefault((g.model, g.compression, g.source), g)
+        if instance.sample_passes(g) < instance.sample_passes(other):
+            least[g.model, g.compression, g.source] = g
+    return list(least.values())
+
+
+def _worthwhile(instance: CiftInstance, *, timed: bool, free: bool) -> list[list[float]]:
+    """Return the levels of each node that may be wanted in a phase, the fastest first.
+
+    A level goes where a faster one costs no more; without a deadline only the cheapest stays,
+    where computing costs nothing only the fastest.
+    """
+    found = []
+    for node in instance.nodes:
+        speeds = node.speeds_flop_per_s
+        if isinstance(speeds, SpeedInterval):
+            raise TypeError("didp needs listed speeds")
+        kept: list[float] = []
+        least = math.inf
+        for f in reversed(speeds):
+            cost = node.kappa_j_s2_per_flop3 * f * f + node.busy_power_w / f
+            if cost < least:
+                kept.append(f)
+                least = cost
+        found.append(kept[:1] if free else kept if timed else kept[-1:])
+    return found
+
+
+def _chains(
+    instance: CiftInstance, chosen: Sequence[Configuration], most: int
+) -> tuple[Floats, Floats]:
+    """Return FLOP of each block (G, 1, B) and bits of each cut (G, 1, B + 1), padded by zeros."""
+    work, bits = np.zeros((len(chosen), 1, most)), np.zeros((len(chosen), 1, most + 1))
+    for i, g in enumerate(chosen):
+        model = instance.models[instance.model_index[g.model]]
+        level = instance.compressions[instance.compression_index[g.compression]]
+        bits[i, 0, 0] = model.input_bits
+        for b, block in enumerate(model.blocks):
+            work[i, 0, b] = level.flops_factor * block.flops
+            bits[i, 0, b + 1] = level.activation_factor * block.activation_bits
+    return work, bits
+
+
+def _runs(
+    instance: CiftInstance, work: Floats, speeds: Sequence[float], often: Floats, timed: Floats
+) -> tuple[Floats, Floats]:
+    """Return J and s of every block on every node, each node at one of its speeds, (G, N, B)."""
+    f = np.array(speeds)[:, None]
+    kappa = np.array([node.kappa_j_s2_per_flop3 for node in instance.nodes])[:, None]
+    busy = np.array([node.busy_power_w for node in instance.nodes])[:, None]
+    joules = often[:, None, None] * work * (kappa * f * f + busy / f)
+    return joules, timed[:, None, None] * (work / f)
+
+
+def _cuts(
+    instance: CiftInstance, bits: Floats, k: int, carried: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Return J and both times of every cut over the k-th link of each node, (G, N, B + 1)."""
+    outs = [instance.links_from[node.name] for node in instance.nodes]
+    links = [out[min(k, len(out) - 1)] if out else None for out in outs]
+    rate = np.array([1.0 if link is None else link.rate_bit_per_s for link in links])[:, None]
+    delay = np.array([0.0 if link is None else link.delay_s for link in links])[:, None]
+    energy = np.array([0.0 if link is None else link.energy_j_per_bit for link in links])[:, None]
+    passes = carried[:, None, None]
+    wire = bits / rate
+    return (
+        (instance.requests + passes) * energy * bits,
+        wire + delay,
+        passes * (wire + delay / instance.training.batch_size),
+    )
+
+
+def _reach(instance: CiftInstance, g: Configuration, most: int) -> Ints:
+    """Return how far a segment behind b blocks may run on each node, (N, B + 1)."""
+    model = instance.models[instance.model_index[g.model]]
+    level = instance.compressions[instance.compression_index[g.compression]]
+    factor = rational(level.param_factor)
+    if instance.sample_passes(g):
+        factor *= rational(instance.training.memory_factor)
+    held = [rational(block.param_bytes) * factor for block in model.blocks]
+    found = np.zeros((len(instance.nodes), most + 1), dtype=np.int64)
+    for n, node in enumerate(instance.nodes):
+        room, end = rational(node.memory_bytes), 0
+        for b in range(len(held)):
+            end = max(end, b)
+            while end < len(held) and held[end] <= room:
+                room -= held[end]
+                end += 1
+            found[n, b] = end
+            if end > b:
+                room += held[b]
+    return found
+
+
+def _heads_first(instance: CiftInstance) -> list[int]:
+    done: dict[int, None] = {}
+    waiting = [(n, False) for n in range(len(instance.nodes))]
+    while waiting:
+        n, left = waiting.pop()
+        if left:
+            done[n] = None
+        elif n not in done:
+            waiting.append((n, True))
+            heads = (link.head for link in instance.links_from[instance.nodes[n].name])
+            waiting += [(instance.node_index[head], False) for head in heads]
+    return list(done)

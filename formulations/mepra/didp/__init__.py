@@ -1,0 +1,1 @@
+"""MEPRA as a domain-independent dynamic program; `method` states the mathematics."""
