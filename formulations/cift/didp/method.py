@@ -46,7 +46,7 @@ over K bounds the optimum. Solutions must be better than the best plan by half t
 The plan of a solution is judged. One that only the rounding of times lets through is not taken; the
 proof then still bounds the optimum, and a second search, with limits tightened by all that rounding
 may hide, looks for a plan. Without a plan to set K the first search may be too coarse; then it is
-done once more.
+done again, at a scale set by the plan it found.
 
 Forced transitions, DIDP's other device, find no use: where a host has one level, its transition is
 the only one that applies.
@@ -75,6 +75,8 @@ from splitopt.instances.contract.method import Result, Support, Termination
 
 __all__ = ["METHOD", "CiftDidp"]
 
+_FINER = 5  # how often figures are scaled
+
 
 class CiftDidp(ListedSpeeds):
     """A dynamic program over configurations, hosts and hops; listed speeds."""
@@ -91,12 +93,14 @@ class CiftDidp(ListedSpeeds):
 
 
 def _search(best: Incumbent) -> Result:
-    """Search; once more where figures were too coarse, or for a plan that rounding hid."""
-    found = _round(best, strict=False)
-    blurred = found.exhausted is not None and best.plan is not None and not best.closed
-    if blurred and not best.statistics["rejected"]:
-        # The first plan has set a finer scale.
+    """Search; again where figures were too coarse, or for a plan that rounding hid."""
+    for _ in range(_FINER):
+        scaled_by = best.objective
         found = _round(best, strict=False)
+        done = found.exhausted is None or best.plan is None or best.closed
+        # Else the plan found sets a finer scale.
+        if done or best.statistics["rejected"] or best.objective == scaled_by:
+            break
     if found.exhausted is None:
         return best.claim(Termination.LIMIT if found.full else Termination.TIME)
     if best.statistics["rejected"] and not best.closed:

@@ -13,8 +13,8 @@ from splitopt.bench.studies.tolerances import solvers, study
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.generators import generate
 
-# min v, v >= |r - 3.5|, r = sqrt(2) x + sqrt(3) y + sqrt(5) z with binary x, y, z: the nearest sum to
-# 3.5 is sqrt(2) + sqrt(5) = 3.65. Were r whole it could be 0 alone, and v 3.5, or 4 if whole too.
+# min v, v >= |r - 3.5|, r = sqrt(2) x + sqrt(3) y + sqrt(5) z with binary x, y, z: nearest to 3.5
+# is sqrt(2) + sqrt(5) = 3.65. Were r whole it could be 0 alone, and v 3.5, or 4 if whole too.
 FILE = """NAME roots
 ROWS
  N cost

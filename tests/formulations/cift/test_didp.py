@@ -121,11 +121,15 @@ def test_a_plan_that_only_rounding_lets_through_is_not_taken() -> None:
 
 
 @needs_didppy
-def test_a_dear_detour_does_not_blur_the_optimum() -> None:
-    # Without a plan K follows the dearest plan there might be, here 1e13 times the cheapest.
-    node = Node("b", "edge", (1e9,), 0.0, 1e13, 1e9)
-    instance = one_block(10.0, 1e9, 2e9).replace(
-        nodes=(*one_block(10.0, 1e9, 2e9).nodes, node), links=(Link("a", "b", 1e9, 0.0, 0.0),)
+@pytest.mark.parametrize("powers_w", [(1e13,), (1e14, 1e30), (1e10, 1e20, 1e30)])
+def test_dear_detours_do_not_blur_the_optimum(powers_w: tuple[float, ...]) -> None:
+    # Without a plan K follows the dearest plan there might be, up to 1e30 times the cheapest: all
+    # others then cost about 0, and the one found sets the next scale.
+    plain = one_block(10.0, 1e9, 2e9)
+    detours = [Node(f"b{w:g}", "edge", (1e9,), 0.0, w, 1e9) for w in powers_w]
+    instance = plain.replace(
+        nodes=(*plain.nodes, *detours),
+        links=tuple(Link("a", node.name, 1e9, 0.0, 0.0) for node in detours),
     )
     found = METHOD.solve(instance, Budget(relative_gap=1e-9), 0, {})
     assert (found.status, found.objective) == (SolutionStatus.OPTIMAL, 2.0)
