@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from splitopt.bench.commands.arguments import MethodNames
 from splitopt.bench.commands.output import echo_json, json_option, say, say_all
 
 
@@ -14,9 +15,11 @@ from splitopt.bench.commands.output import echo_json, json_option, say, say_all
 Examples:
   splitopt report results/quick
   splitopt report /media/archive/quick --out quick-report
+  splitopt report results/quick --paper paper --show my-method,jqodi,highs-flow
 \b
 Writes the report into the folder, or into another one where that is only to be read; it opens in
-any browser, without a network.
+any browser, without a network. With --paper: LaTeX tables, figures as PDF and SVG, references and
+how to reproduce them, instead; pages too where --out is given.
 """
 )
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
@@ -26,15 +29,41 @@ any browser, without a network.
     metavar="FOLDER",
     help="Where to write the report; DIR/report by default.",
 )
+@click.option(
+    "--paper",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Write tables, figures and references for a paper into this folder.",
+)
+@click.option(
+    "--show",
+    type=MethodNames(),
+    metavar="M,...",
+    default=(),
+    help="With --paper: the methods in figures; some of each kind by default.",
+)
 @json_option
-def report(directory: Path, out: Path | None, as_json: bool) -> None:
+def report(
+    directory: Path, out: Path | None, paper: Path | None, show: tuple[str, ...], as_json: bool
+) -> None:
     """Print a table for each problem and write the report of the results in DIR."""
-    from splitopt.bench.report import tables_and_report
+    from splitopt.bench.report import tables_and_report, text_tables, write_paper
+    from splitopt.instances.core.errors import InputError
 
-    tables, written = tables_and_report(directory, out)
+    if show and paper is None:
+        raise InputError("--show", ",".join(show), "with --paper only", "give --paper too")
+    written = {}
+    if paper is not None:
+        written["paper"] = str(write_paper(directory, paper, show))
+    if paper is None or out is not None:
+        tables, page = tables_and_report(directory, out)
+        written["report"] = str(page)
+    else:
+        tables = "" if as_json else text_tables(directory)
     if as_json:
-        echo_json({"report": str(written)})
+        echo_json(written)
         return
     say_all(tables)
     say()
-    say(f"report: {written}")
+    for what, path in written.items():
+        say(f"{what}: {path}")

@@ -23,7 +23,7 @@ from splitopt.instances.core.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["export", "frame"]
+__all__ = ["csv_bytes", "export", "frame"]
 
 _DERIVED = ("verdict_after_cross_check", "best_objective", "best_bound", "commit")
 _LEFT_OUT = ("stdout", "stderr")
@@ -151,6 +151,11 @@ def frame(out: str | Path, *, heavy: bool = False) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=[*found.names, *_DERIVED])
 
 
+def csv_bytes(table: pd.DataFrame) -> bytes:
+    """Return rows as a CSV file: the same rows give the same bytes."""
+    return table.map(_csv_cell).to_csv(index=False, lineterminator="\n").encode()
+
+
 def export(out: Path, path: Path) -> int:
     """Write the rows of the store at `out` to a ``.csv`` or ``.parquet`` file; return how many.
 
@@ -161,8 +166,8 @@ def export(out: Path, path: Path) -> int:
     """
     kind = path.suffix.lower()
     if kind == ".csv":
-        table = frame(out).map(_csv_cell)
-        write_bytes(path, table.to_csv(index=False, lineterminator="\n").encode())
+        table = frame(out)
+        write_bytes(path, csv_bytes(table))
         return len(table)
     if kind != ".parquet":
         raise InputError("file", path.name, "a name that ends in .csv or .parquet", "rename it")

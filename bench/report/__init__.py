@@ -1,10 +1,11 @@
-"""Reports of a set of runs: tables for the terminal, pages for a browser."""
+"""Reports of a set of runs: tables for the terminal, pages for a browser, LaTeX for a paper."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["tables_and_report", "text_tables", "write_report"]
+__all__ = ["tables_and_report", "text_tables", "write_paper", "write_report"]
 
 
 def write_report(out: Path, folder: Path | None = None) -> Path:
@@ -12,6 +13,13 @@ def write_report(out: Path, folder: Path | None = None) -> Path:
     from splitopt.bench.report.build import write_report as write
 
     return write(out, folder)
+
+
+def write_paper(out: Path, folder: Path, shown: Sequence[str] = ()) -> Path:
+    """Write the results of the store at `out` for a paper; see `paper.build`."""
+    from splitopt.bench.report.paper.build import write_paper as write
+
+    return write(out, folder, shown)
 
 
 def text_tables(out: Path) -> str:

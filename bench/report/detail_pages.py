@@ -9,7 +9,7 @@ from splitopt.bench.compare.data import PROBLEMS, ReportData
 from splitopt.bench.compare.paired import compare_methods
 from splitopt.bench.methods.byfile.names import is_by_file
 from splitopt.bench.methods.registry import METHODS
-from splitopt.bench.report.features import features_of
+from splitopt.bench.report.features import feature_groups
 from splitopt.bench.report.findings import findings
 from splitopt.bench.report.html import Markup, page, tag
 from splitopt.bench.report.method_tables import feature_table, kind_of, pair_table, summary_table
@@ -36,20 +36,7 @@ _FAILURES_SHOWN = 20
 
 def _by_features(data: ReportData, problem: str, root: str) -> Markup | None:
     """Return the table by features; None where the instances do not differ in any."""
-    values: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for key in dict.fromkeys(row.instance_hash for row in data.of_problem(problem)):
-        features = features_of(data.instances[key]) | {"state": data.state(key)}
-        for name, value in features.items():
-            values[name][value].add(key)
-    groups = {}
-    for name, by in values.items():
-        if len(by) < 2:
-            continue
-        for value, hashes in sorted(by.items()):
-            rows = [row for row in data.of_problem(problem) if row.instance_hash in hashes]
-            found = data.summarised(rows)[""]
-            best = data.best_of(rows)
-            groups[name, value] = (len(hashes), [*found, *([best] if best is not None else [])])
+    groups = feature_groups(data, problem)
     return feature_table(groups, root) if groups else None
 
 

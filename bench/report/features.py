@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from typing import Any
 
-from splitopt.bench.compare.data import InstanceEntry
+from splitopt.bench.compare.data import InstanceEntry, ReportData
+from splitopt.bench.compare.summary import MethodSummary
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.mepra.model import MepraInstance
 
-__all__ = ["features_of", "shape_of"]
+__all__ = ["feature_groups", "features_of", "shape_of"]
 
 
 def _size(count: int) -> str:
@@ -59,6 +61,31 @@ def features_of(entry: InstanceEntry) -> dict[str, str]:
     except (KeyError, TypeError):
         return found  # a document of another version: what is plain is enough
     return found
+
+
+def feature_groups(
+    data: ReportData, problem: str
+) -> dict[tuple[str, str], tuple[int, list[MethodSummary]]]:
+    """Return by feature and value the number of instances that have it, and the methods on them.
+
+    Features in which the instances of a problem do not differ are left out; what is known of an
+    instance is one. The virtual best comes last.
+    """
+    values: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for key in dict.fromkeys(row.instance_hash for row in data.of_problem(problem)):
+        features = features_of(data.instances[key]) | {"state": data.state(key)}
+        for name, value in features.items():
+            values[name][value].add(key)
+    groups = {}
+    for name, by in values.items():
+        if len(by) < 2:
+            continue
+        for value, hashes in sorted(by.items()):
+            rows = [row for row in data.of_problem(problem) if row.instance_hash in hashes]
+            found = data.summarised(rows)[""]
+            best = data.best_of(rows)
+            groups[name, value] = (len(hashes), [*found, *([best] if best is not None else [])])
+    return groups
 
 
 def shape_of(instance: CiftInstance | MepraInstance) -> list[tuple[str, str]]:

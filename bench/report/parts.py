@@ -12,7 +12,16 @@ from splitopt.bench.report.html import Markup, sortable_table, tag
 from splitopt.bench.report.svg import Chart
 from splitopt.bench.report.tables import contradiction_table
 
-__all__ = ["alarm", "charts", "environment_table", "facts", "glossary", "home", "reproduce"]
+__all__ = [
+    "alarm",
+    "charts",
+    "command_lines",
+    "environment_table",
+    "facts",
+    "glossary",
+    "home",
+    "reproduce",
+]
 
 _TERMS = (
     ("runs", "Those the method supports. Averages of methods with other runs compare little."),
@@ -132,8 +141,8 @@ def environment_table(data: ReportData) -> Markup:
     return sortable_table("Machine and versions", header, lines)
 
 
-def reproduce(data: ReportData) -> Markup:
-    """Return how the runs were made, and how to make them again."""
+def command_lines(data: ReportData) -> list[str]:
+    """Return the lines for a shell that make the runs again."""
     commands = []
     for call in data.calls:
         command = " ".join(_quoted(str(part)) for part in call.get("command") or [])
@@ -145,7 +154,11 @@ def reproduce(data: ReportData) -> Markup:
             )
         commands.append(command)
     commits = {str(e["commit"]) for e in data.environments.values() if e.get("commit")}
-    lines = [*(f"git checkout {commit}" for commit in sorted(commits)), *dict.fromkeys(commands)]
+    return [*(f"git checkout {commit}" for commit in sorted(commits)), *dict.fromkeys(commands)]
+
+
+def reproduce(data: ReportData) -> Markup:
+    """Return how the runs were made, and how to make them again."""
     return tag(
         "section",
         tag("h2", "How to reproduce", id="reproduce"),
@@ -156,7 +169,7 @@ def reproduce(data: ReportData) -> Markup:
             "another folder to --out to measure anew.",
             class_="quiet",
         ),
-        tag("pre", tag("code", "\n".join(lines))),
+        tag("pre", tag("code", "\n".join(command_lines(data)))),
     )
 
 

@@ -31,8 +31,7 @@ def profile_chart(data: ReportData, problem: str) -> Chart | None:
     profile = performance_profile(costs, floor=CLOCK_S)
     ratios = [x for steps in profile.values() for x in steps.x]
     caveat = (
-        " Caution: above two methods the order below the best depends on which methods are "
-        "there; switch some off and compare those left to see it."
+        " Caution: above two methods the order below the best depends on which methods are there."
         if len(profile) > 2
         else ""
     )
