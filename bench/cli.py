@@ -55,6 +55,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "read-solution": ("splitopt.bench.commands.read_solution:read_solution", "Solving"),
     "sweep": ("splitopt.bench.commands.sweep:sweep", "Solving"),
     "run": ("splitopt.bench.commands.run:run", "Benchmarking"),
+    "new": ("splitopt.bench.commands.new:new", "Benchmarking"),
     "conform": ("splitopt.bench.commands.conform:conform", "Benchmarking"),
     "status": ("splitopt.bench.commands.status:status", "Benchmarking"),
     "report": ("splitopt.bench.commands.report:report", "Benchmarking"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from splitopt.bench.commands.output import echo_table, figure, say
+from splitopt.bench.commands.output import echo_table, figure, say, say_all
 from splitopt.instances.cift.judge import evaluate_cift
 from splitopt.instances.cift.model import CiftInstance, SpeedInterval, Speeds
 from splitopt.instances.cift.plan import CiftPlan
@@ -38,13 +38,13 @@ def _deadline(value: float | None) -> str:
 
 def show_instance(instance: CiftInstance) -> None:
     """Print nodes, links, models and configurations."""
-    say(
+    say_all(
         f"\n{len(instance.nodes)} nodes, {len(instance.links)} links, {len(instance.models)} "
         f"models, {len(instance.compressions)} compression levels, "
         f"{len(instance.configurations)} configurations"
     )
     target = instance.error_target
-    say(
+    say_all(
         f"{instance.requests} requests; deadlines: inference "
         f"{_deadline(instance.inference_deadline_s)} a request, fine-tuning "
         f"{_deadline(instance.fine_tuning_deadline_s)} in all; error target "

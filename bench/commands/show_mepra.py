@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from splitopt.bench.commands.output import echo_table, say
+from splitopt.bench.commands.output import echo_table, say, say_all
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import check
 from splitopt.instances.mepra.judge import evaluate_mepra
@@ -33,12 +33,12 @@ def _exits(bits: int, layers: int) -> str:
 
 def show_instance(instance: MepraInstance) -> None:
     """Print capacity, weights, networks and devices."""
-    say(
+    say_all(
         f"\n{instance.devices} devices, edge capacity "
         f"{instance.edge_capacity_flop_per_s / 1e9:.6g} GFLOP/s, bandwidth "
         f"{instance.bandwidth_bit_per_s / 1e6:.6g} Mbit/s a device"
     )
-    say(
+    say_all(
         f"weights {instance.weight_time_per_s:.6g} a second, {instance.weight_energy_per_j:.6g} "
         f"a joule; exits {instance.exits}; fractions read {instance.exit_fractions.reading}\n"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from splitopt.bench.commands.output import echo_table, say
+from splitopt.bench.commands.output import echo_table, say, say_all
 
 if TYPE_CHECKING:
     from splitopt.bench.verify.verification import Verdict
@@ -54,7 +54,7 @@ def tell(verdicts: Sequence[Verdict], unknown: Sequence[str]) -> None:
     )
     shares = [v.labels / v.label_bound for v in verdicts if v.label_bound and v.labels]
     if shares:
-        say(f"\nlabels made come to {max(shares):.3g} of the polynomial bound stated, at most")
+        say_all(f"\nlabels made come to {max(shares):.3g} of the polynomial bound stated, at most")
     count = len({v.instance for v in verdicts if v.proven})
     broken = sum(bool(v.violations) for v in verdicts)
     say(f"{count} instances with a proven optimum, {len(verdicts)} runs, {broken} violated")

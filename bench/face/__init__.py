@@ -52,7 +52,7 @@ if TYPE_CHECKING:
         Termination,
         read_options,
     )
-    from splitopt.instances.contract.outcome import conclude
+    from splitopt.instances.contract.outcome import conclude, nothing_found
     from splitopt.instances.core.errors import InputError
     from splitopt.instances.generators import families, generate
     from splitopt.instances.judge import certify, check, evaluate, read_plan
@@ -111,6 +111,7 @@ __all__ = [
     "methods",
     "model",
     "names",
+    "nothing_found",
     "plan_of",
     "read_options",
     "read_plan",
@@ -138,7 +139,7 @@ _HOMES = {
             "Budget", "Guarantee", "Option", "Progress", "Recorder", "Result", "SolutionStatus",
             "Support", "Termination", "read_options",
         ),
-        "instances.contract.outcome": ("conclude",),
+        "instances.contract.outcome": ("conclude", "nothing_found"),
         "instances.core.errors": ("InputError",),
         "instances.generators": ("families", "generate"),
         "instances.judge": ("certify", "check", "evaluate", "read_plan"),

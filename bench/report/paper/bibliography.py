@@ -15,14 +15,13 @@ _SOLVERS = {
     "highspy": ("highs",),
     "pyscipopt": ("scip", "pyscipopt"),
     "ortools": ("cpsat",),
-    "pyomo": ("pyomo",),
 }
 # Methods of the registry that rebuild, or take the decisions of, something published.
 _METHODS = {
     "aco": ("mepra",),
     "compression-blind": ("righttrain",),
     "fin": ("fin",),
-    "gdp": ("gdp",),
+    "gdp": ("pyomo", "gdp"),
     "jqodi": ("cift",),
     "neurosurgeon": ("neurosurgeon",),
     "partition-blind": ("pact",),

@@ -16,7 +16,6 @@ _NAMES = {
     "highspy": "HiGHS",
     "numpy": "NumPy",
     "ortools": "OR-Tools",
-    "pyomo": "Pyomo",
     "pyscipopt": "PySCIPOpt",
 }
 _BASE = ("splitopt", "numpy")
@@ -70,15 +69,13 @@ def machines(data: ReportData, rows: Sequence[Row]) -> str:
 
 
 def solvers(rows: Sequence[Row]) -> list[str]:
-    """Return the native libraries and modelling packages that the methods with runs call."""
+    """Return the native libraries that the methods with runs call."""
     called = {f"{entry.problem} {entry.name}": entry.solver for entry in METHODS}
     found = []
     for name, problem in dict.fromkeys((row.method, row.problem) for row in rows):
         solver = called.get(f"{problem} {name}")
         if solver is not None:
             found.append(solver)
-        if name.startswith(("pyomo", "gdp")):
-            found.append("pyomo")
     return sorted(set(found))
 
 

@@ -180,6 +180,7 @@ def test_bad_knobs_write_nothing(splitopt, knob, says):
 
 def test_show(splitopt, instance):
     text = splitopt("show", instance).stdout
+    assert "\\n" not in text
     for word in ("cift-tiers-s1", "end-1", "cloud-1", "deadlines", "epochs"):
         assert word in text
     document = json.loads(splitopt("show", instance, "--json").stdout)

@@ -1,0 +1,1 @@
+"""Small packages to begin from: a method, or a family of instances, of one's own."""
