@@ -29,14 +29,14 @@ __all__ = ["LazyGroup", "cli", "main"]
 
 BAD_INPUT = 2
 _MOST_ERRORS = 20  # lines of one file's errors
-# What figures are called by those who type them.
-_OPTIONS = {
-    "time_limit_s": "--time-limit",
-    "grace_s": "--grace",
-    "cpu_limit_s": "--cpu-limit",
-    "memory_limit_bytes": "--memory-limit",
-    "threads": "--threads",
-    "relative_gap": "--gap",
+# The parameters of commands that may have given a field, where their names differ.
+_PARAMETERS = {
+    "time_limit_s": ("time_limit",),
+    "grace_s": ("grace",),
+    "cpu_limit_s": ("cpu_limit",),
+    "memory_limit_bytes": ("memory_limit",),
+    "relative_gap": ("gap",),
+    "method": ("plugins", "methods", "method"),
 }
 
 # Command to (module:object, heading under which ``--help`` lists it).
@@ -153,6 +153,7 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command and turn what goes wrong into one line and an exit code."""
+        words = [*ctx._protected_args, *ctx.args]
         try:
             with warnings.catch_warnings():
                 warnings.showwarning = _show_warning
@@ -160,7 +161,8 @@ class LazyGroup(click.Group):
                 return super().invoke(ctx)
         except InputError as error:
             several = error.errors if isinstance(error, InputErrors) else (error,)
-            lines = [f"splitopt: error: {self._typed(ctx, e)}" for e in several[:_MOST_ERRORS]]
+            given = self._given(ctx, words)
+            lines = [f"splitopt: error: {self._typed(e, given)}" for e in several[:_MOST_ERRORS]]
             if len(several) > len(lines):
                 lines.append(f"splitopt: error: and {len(several) - len(lines)} more")
             _stop(ctx, lines, BAD_INPUT)
@@ -183,15 +185,38 @@ class LazyGroup(click.Group):
                 1,
             )
 
-    def _typed(self, ctx: click.Context, error: InputError) -> InputError:
-        """Return an error about a figure that an option gave as one about the option."""
-        option = _OPTIONS.get(error.field)
-        command = self.get_command(ctx, ctx.invoked_subcommand or "")
-        if option is None or command is None:
-            return error
-        if not any(option in parameter.opts for parameter in command.params):
-            return error
-        return InputError(option, error.value, error.allowed, error.remedy)
+    def _given(self, ctx: click.Context, words: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """Return the options on the command line: by parameter, as typed and with its value."""
+        command: click.Command | None = self
+        below = ctx
+        for k, word in enumerate(words):
+            if not isinstance(command, click.Group):
+                words = words[k:]
+                break
+            command = command.get_command(below, word)
+            if command is None:
+                return {}
+            below = click.Context(command, info_name=word, parent=below)
+        found = {}
+        for parameter in [] if command is None else command.params:
+            long = next((name for name in parameter.opts if name.startswith("--")), "")
+            for k, word in enumerate(words):
+                name, _, value = word.partition("=")
+                if long and parameter.name and name in parameter.opts:
+                    found[parameter.name] = (long, value or " ".join(words[k + 1 : k + 2]))
+        return found
+
+    def _typed(self, error: InputError, given: Mapping[str, tuple[str, str]]) -> InputError:
+        """Return an error about what an option gave as one about the option, as it was typed."""
+        kind, _, name = error.field.partition(" ")
+        if kind == "option" and name:  # of a method
+            typed = given[name][0] if name in given else f"--option {name}"
+            return error.named(typed) if {name, "assignments"} & given.keys() else error
+        names = _PARAMETERS.get(error.field, (error.field,))
+        for name in names:
+            if name in given and (len(names) == 1 or str(error.value) in given[name][1]):
+                return error.named(given[name][0])
+        return error
 
 
 def _show_warning(

@@ -102,9 +102,7 @@ def _chosen(methods: tuple[str, ...], problem: str | None, plugins: tuple[str, .
     names = [entry.name for entry in known]
     for name in methods:
         if name not in names:
-            raise InputError(
-                "method", name, "one of " + ", ".join(dict.fromkeys(names)), "correct it"
-            )
+            raise InputError("METHOD", name, "a method there is", "splitopt methods lists them")
     chosen = [
         entry
         for entry in known

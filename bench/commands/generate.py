@@ -73,6 +73,7 @@ def generate(
     """Make an instance of FAMILY; without FAMILY, list the families."""
     from splitopt.instances import generators
     from splitopt.instances.core.documents import canonical, write_json
+    from splitopt.instances.core.errors import InputError
     from splitopt.instances.generators.families import find
 
     if family is None:
@@ -86,7 +87,12 @@ def generate(
         knob: read_knob(found, knob, text)
         for knob, text in read_assignments("--knob", assignments).items()
     }
-    instance = generators.generate(family, seed, name=name, **turned)
+    try:
+        instance = generators.generate(family, seed, name=name, **turned)
+    except InputError as error:
+        if error.field not in turned:
+            raise
+        raise error.named(f"--knob {error.field}") from None
     if out is None:
         say_all(canonical(instance.to_document(), indent=1).decode())
         return
@@ -115,10 +121,10 @@ def read_knob(family: Family, knob: str, text: str) -> object:
     kinds = {column.name: str(column.type) for column in dataclasses.fields(family.knobs)}
     if knob not in kinds:
         raise InputError(
-            f"knob {knob}",
+            f"--knob {knob}",
             text,
-            "knobs of " + family.name + ": " + ", ".join(kinds),
-            f"splitopt generate {family.name} --knobs shows them",
+            f"a knob of {family.name}",
+            f"splitopt generate {family.name} --knobs lists them",
         )
     kind = kinds[knob]
     if "None" in kind and text == "none":
@@ -136,7 +142,7 @@ def _scalar(knob: str, kind: str, text: str) -> object:
             try:
                 return convert(text)
             except ValueError:
-                raise InputError(f"knob {knob}", text, allowed, "correct the figure") from None
+                raise InputError(f"--knob {knob}", text, allowed, "correct the figure") from None
     return text
 
 

@@ -51,7 +51,7 @@ def report(
     from splitopt.instances.core.errors import InputError
 
     if show and paper is None:
-        raise InputError("--show", ",".join(show), "with --paper only", "give --paper too")
+        raise InputError("--show", ",".join(show), "--paper beside it", "give --paper too")
     written = {}
     if paper is not None:
         written["paper"] = str(write_paper(directory, paper, show))

@@ -50,7 +50,7 @@ _DAMAGED = "damaged"
 Examples:
   splitopt run quick --methods all --time-limit 3 --jobs 2 --out results/quick
   splitopt run my.json tiny --methods jqodi,highs-flow --seeds 0..4 --out results/mine
-  splitopt run quick -m jqodi -o jqodi.epsilon=0.01 --out results/fine --dry-run
+  splitopt run quick -m jqodi,highs-flow --epsilon 0.01 --out results/fine --dry-run
   splitopt run large --methods exact --cluster local:8 --out results/large
   splitopt run large -m exact --cluster slurm:20 --cluster-options slurm.yaml --out results/large
 \b
@@ -105,6 +105,9 @@ was done is kept.
     "--threads", type=Whole(1, 100_000), default=1, show_default=True, help="Threads of a run."
 )
 @click.option("--memory-limit", metavar="SIZE", help="Bytes a run may hold, such as 2GiB.")
+@click.option(
+    "--epsilon", type=Figure(), metavar="E", help="Option epsilon of every method that has one."
+)
 @click.option(
     "--gap", type=Figure(most=1e30), metavar="G", help="Relative gap at which exact methods stop."
 )
@@ -166,6 +169,7 @@ def run(
     jobs: int,
     threads: int,
     memory_limit: str | None,
+    epsilon: float | None,
     gap: float | None,
     assignments: tuple[str, ...],
     cluster: str | None,
@@ -209,6 +213,7 @@ def run(
         seeds=read_numbers("--seeds", seeds),
         repetitions=repetitions,
         options=read_method_options(assignments, named),
+        shared={} if epsilon is None else {"epsilon": epsilon},
         plugins=plugins,
     )
     if dry_run:
@@ -250,7 +255,7 @@ def _cluster(
         for name, value in {"options": options, **more}.items():
             if value not in (None, False):
                 raise InputError(
-                    _CLUSTER_OPTIONS[name], str(value), "with --cluster only", "give --cluster too"
+                    _CLUSTER_OPTIONS[name], str(value), "--cluster beside it", "give --cluster too"
                 )
         return None
     given = ctx.get_parameter_source("jobs")
@@ -258,7 +263,7 @@ def _cluster(
         raise InputError(
             "--jobs",
             ctx.params["jobs"],
-            "without --cluster only: its workers say how many runs go on at a time",
+            "no --jobs beside --cluster, whose workers say how many runs go on at a time",
             "leave it out",
         )
     from splitopt.bench.runs.cluster.spec import read_cluster

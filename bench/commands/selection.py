@@ -80,12 +80,12 @@ def select_methods(names: Sequence[str], plugins: Sequence[str] = ()) -> tuple[s
         else:
             import difflib
 
-            near = difflib.get_close_matches(name, ["all", *KINDS, *known], n=2)
+            near = difflib.get_close_matches(name, dict.fromkeys(["all", *KINDS, *known]), n=2)
             raise InputError(
                 "--methods",
                 name,
-                "names that splitopt methods lists, all, " + ", ".join(KINDS),
-                "did you mean " + " or ".join(near) + "?" if near else "correct the name",
+                "methods, kinds of them, or all",
+                f"did you mean {' or '.join(near)}?" if near else "splitopt methods lists them",
             )
     if not chosen:
         raise InputError("--methods", ",".join(names), "at least one method", "name some")

@@ -218,8 +218,8 @@ def _check_method(
         raise InputError(
             "--epsilon",
             epsilon,
-            f"methods with an option epsilon; {name} has none",
-            "leave it out or choose another method",
+            f"a method with an option epsilon, which {name} has not",
+            "leave it out",
         )
     whole = given if epsilon is None else {**given, "epsilon": epsilon}
     read_options(name, method.options, whole, getattr(method, "parameters", None))

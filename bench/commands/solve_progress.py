@@ -1,4 +1,4 @@
-"""What a terminal shows of one run: incumbent, bound and time, from its second second on."""
+"""What is shown of one run: incumbent, bound and time; on a terminal a bar, else lines."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from splitopt.bench.commands.output import figure
+from splitopt.bench.runs.lines import State, lines
 
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Progress
@@ -20,10 +21,16 @@ _SHOW_AFTER_S = 1.0
 
 
 @contextlib.contextmanager
-def progress(limit_s: float | None) -> Iterator[Callable[[Progress], None] | None]:
-    """Yield what to call with each improvement; None where there is no terminal."""
+def progress(limit_s: float | None) -> Iterator[Callable[[Progress], None]]:
+    """Yield what to call with each improvement."""
     if not sys.stderr.isatty():
-        yield None
+        state = State("solving, no plan and no bound yet")
+
+        def note(point: Progress) -> None:
+            state.text = f"solving, {_found(point)}"
+
+        with lines(state):
+            yield note
         return
     latest: list[Progress] = []
     ended = threading.Event()
@@ -34,6 +41,10 @@ def progress(limit_s: float | None) -> Iterator[Callable[[Progress], None] | Non
     finally:
         ended.set()
         shower.join()
+
+
+def _found(point: Progress) -> str:
+    return f"objective {figure(point.objective)}, bound {figure(point.bound)}"
 
 
 def _show(limit_s: float | None, latest: list[Progress], ended: threading.Event) -> None:
@@ -54,7 +65,5 @@ def _show(limit_s: float | None, latest: list[Progress], ended: threading.Event)
     ) as bars:
         task = bars.add_task("solving", total=limit_s, found="")
         while not ended.wait(0.2):
-            text = ""
-            if latest:
-                text = f"objective {figure(latest[-1].objective)}, bound {figure(latest[-1].bound)}"
+            text = _found(latest[-1]) if latest else ""
             bars.update(task, completed=time.monotonic() - start, found=text)

@@ -1,4 +1,4 @@
-"""A progress bar over named steps, for commands that know how many there are."""
+"""Progress over named steps, for commands that know how many there are."""
 
 from __future__ import annotations
 
@@ -6,14 +6,25 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 
+from splitopt.bench.runs.lines import State, lines
+
 __all__ = ["progress"]
 
 
 @contextlib.contextmanager
 def progress(total: int) -> Iterator[Callable[[str], None]]:
-    """Yield what to call with the name of each step; a bar on a terminal."""
+    """Yield what to call with the name of each step; a bar on a terminal, else lines."""
+    count = 0
     if not sys.stderr.isatty():
-        yield lambda what: None
+        state = State("begins")
+
+        def note(what: str) -> None:
+            nonlocal count
+            state.text, state.share = f"step {count + 1} of {total}: {what}", count / max(1, total)
+            count += 1
+
+        with lines(state):
+            yield note
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -27,7 +38,6 @@ def progress(total: int) -> Iterator[Callable[[str], None]]:
         transient=True,
     ) as bar:
         task = bar.add_task("steps", total=total, what="")
-        count = 0
 
         def tell(what: str) -> None:
             nonlocal count

@@ -14,6 +14,7 @@ import click
 
 from splitopt.bench.commands.arguments import Figure, Whole
 from splitopt.bench.commands.output import check_writable, echo_json, json_option, note, say
+from splitopt.bench.runs.lines import State, lines
 from splitopt.instances.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -160,10 +161,17 @@ def _call(
 
 
 @contextlib.contextmanager
-def _bar(updates: int) -> Iterator[Callable[[Report], None] | None]:
-    """Yield what to call with each update: a bar on a terminal, nothing elsewhere."""
+def _bar(updates: int) -> Iterator[Callable[[Report], None]]:
+    """Yield what to call with each update: a bar on a terminal, else lines."""
     if not sys.stderr.isatty():
-        yield None
+        state = State("compiling")
+
+        def note(report: Report) -> None:
+            state.text = f"training, update {report.update} of {updates}, {_found(report)}"
+            state.share = report.update / updates
+
+        with lines(state):
+            yield note
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -180,12 +188,17 @@ def _bar(updates: int) -> Iterator[Callable[[Report], None] | None]:
         task = bars.add_task("training", total=updates, found="compiling")
 
         def show(report: Report) -> None:
-            figures = report.diagnostics
-            text = f"return {_short(figures['episode_return'])}, KL {_short(figures['kl'])}, "
-            text += f"score {_short(report.best_score)}"
-            bars.update(task, completed=report.update, found=text)
+            bars.update(task, completed=report.update, found=_found(report))
 
         yield show
+
+
+def _found(report: Report) -> str:
+    figures = report.diagnostics
+    return (
+        f"return {_short(figures['episode_return'])}, KL {_short(figures['kl'])}, "
+        f"score {_short(report.best_score)}"
+    )
 
 
 def _short(value: float | None) -> str:

@@ -7,6 +7,7 @@ import signal
 
 from splitopt.bench.isolation.streams import Outcome, believed_s
 from splitopt.instances.contract.method import Termination
+from splitopt.instances.core.errors import InputError
 
 __all__ = ["classify", "solve_time_s"]
 
@@ -71,11 +72,9 @@ def _classify(outcome: Outcome, limited: bool) -> tuple[Termination, str | None]
     if kind == "memory":
         return Termination.MEMORY, "the method ran out of memory: MemoryError"
     if kind == "input":
-        field, value = message.get("field"), message.get("value")
-        allowed, remedy = message.get("allowed"), message.get("remedy")
-        return Termination.CRASHED, (
-            f"InputError: {field}: got {value!r}; allowed: {allowed}; remedy: {remedy}"
-        )
+        field, allowed, remedy = (str(message.get(n)) for n in ("field", "allowed", "remedy"))
+        error = InputError(field, message.get("value"), allowed, remedy)
+        return Termination.CRASHED, f"InputError: {error}"
     if kind == "error":
         return Termination.CRASHED, f"{message.get('type')}: {message.get('message')}"
     if kind != "result":

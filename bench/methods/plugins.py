@@ -87,10 +87,9 @@ class Catalogue:
         if is_by_file(name):
             by_file(name)
             return
-        names = list(dict.fromkeys(entry.name for entry in self.entries))
-        if name not in names:
+        if name not in {entry.name for entry in self.entries}:
             remedy = "; ".join(self.broken) or "splitopt methods lists them"
-            raise InputError("method", name, "one of " + ", ".join(names), remedy)
+            raise InputError("method", name, "a method there is", remedy)
 
     def options(self, entry: Entry, given: Mapping[str, object]) -> dict[str, OptionValue]:
         """Return every option of a method with its value.

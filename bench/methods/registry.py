@@ -286,29 +286,23 @@ def find(name: str, problem: str) -> Entry:
         raise InputError(
             "method", name, f"a formulation of {problem}", f"{formulation} is of {entry.problem}"
         )
-    known = entries_for(problem)
-    for entry in known:
+    for entry in entries_for(problem):
         if entry.name == name:
             return entry
-    raise InputError(
-        "method",
-        name,
-        f"methods for {problem}: " + ", ".join(entry.name for entry in known),
-        _remedy(name, problem),
-    )
+    raise InputError("method", name, f"a method for {problem}", _remedy(name, problem))
 
 
 def _remedy(name: str, problem: str) -> str:
     """Return what to do about a name that no method of `problem` has."""
     others = sorted({entry.problem for entry in METHODS if entry.name == name})
     if others:
-        return f"{name} solves {', '.join(others)} only: splitopt methods --problem {problem}"
+        return f"it solves {', '.join(others)}; see splitopt methods --problem {problem}"
     import difflib
 
     near = difflib.get_close_matches(name, [entry.name for entry in entries_for(problem)], n=2)
     if near:
         return f"did you mean {' or '.join(near)}?"
-    return f"splitopt methods --problem {problem} says what each does"
+    return f"see splitopt methods --problem {problem}"
 
 
 def load(name: str, problem: str) -> Method[Any, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from splitopt.bench.methods.plugins import Catalogue
+from splitopt.bench.methods.registry import Entry
 from splitopt.bench.runs.spec import RunSpec
 from splitopt.bench.store.rows import PlannedRun
 from splitopt.bench.store.sources import load_instance, resolve
@@ -87,6 +88,14 @@ def _whole(name: str, values: Sequence[int]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(values))
 
 
+def _options(catalogue: Catalogue, entry: Entry, spec: RunSpec) -> dict[str, object]:
+    """Return every option of a method with its value in these runs."""
+    own = spec.options.get(entry.name, {})
+    resolved = catalogue.options(entry, own)
+    shared = {k: v for k, v in spec.shared.items() if k in resolved and k not in own}
+    return dict(catalogue.options(entry, {**own, **shared}) if shared else resolved)
+
+
 def plan_runs(
     catalogue: Catalogue,
     spec: RunSpec,
@@ -137,7 +146,7 @@ def plan_runs(
                 continue
             key = (method, instance.problem)
             if key not in resolved:
-                resolved[key] = dict(catalogue.options(entry, spec.options.get(method, {})))
+                resolved[key] = _options(catalogue, entry, spec)
             runs += [
                 PlannedRun(
                     given,
@@ -164,6 +173,11 @@ def plan_runs(
             "a method for the problem of one of the instances",
             f"these are for {' and '.join(sorted(set(served)))}; splitopt methods lists others",
         )
+    for name, value in spec.shared.items():
+        if not any(name in options for options in resolved.values()):
+            raise InputError(
+                name, value, "a method that has this option", "leave it out, or add such a method"
+            )
     plan = RunPlan(runs, jobs)
     plan.skipped = skipped
     return plan

@@ -1,13 +1,13 @@
-"""The progress of a set of runs, on stderr: a bar on a terminal, a line for each wait elsewhere."""
+"""How far a set of runs is, on stderr: a bar on a terminal, now and then a line elsewhere."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from splitopt.bench.runs.lines import State, lines
 from splitopt.instances.core.printable import printable
 
 if TYPE_CHECKING:
@@ -16,19 +16,13 @@ if TYPE_CHECKING:
 __all__ = ["progress"]
 
 
-# A wait is told when it has lasted so long, and then every so often.
-_WAITS_S = 2.0
-_TELL_S = 10.0
-
-
 @contextlib.contextmanager
 def progress() -> Iterator[Callable[[RunEvent], None]]:
-    """Yield what to call with each event: it draws on a terminal, else it tells what is waited for.
-
-    Both on stderr.
-    """
+    """Yield what to call with each event."""
     if not sys.stderr.isatty():
-        yield _Lines()
+        state = State("planning the runs")
+        with lines(state):
+            yield lambda event: _note(state, event)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -42,13 +36,10 @@ def progress() -> Iterator[Callable[[RunEvent], None]]:
         console=Console(stderr=True),
         transient=True,
     ) as bar:
-        task = bar.add_task("runs", total=None, left="", what="")
+        task = bar.add_task("runs", total=None, left="", what="planning the runs")
 
         def on_event(event: RunEvent) -> None:
-            left = "" if event.remaining_s is None else f"{_clock(event.remaining_s)} left"
-            what = _waits(event) if event.kind == "waiting" else ""
-            if event.run is not None:
-                what = f"{event.run.method} on {event.run.instance_name}"
+            left, what = _words(event)
             bar.update(
                 task, total=event.total, completed=event.done, left=left, what=printable(what)
             )
@@ -66,30 +57,15 @@ def progress() -> Iterator[Callable[[RunEvent], None]]:
         yield on_event
 
 
-class _Lines:
-    """Tell in lines why a run is done again, and what is waited for."""
-
-    def __init__(self) -> None:
-        self._since: float | None = None
-        self._next = 0.0
-
-    def __call__(self, event: RunEvent) -> None:
-        """Take an event."""
-        if event.kind == "again":
-            _note(f"splitopt: {_again(event)}")
-        if event.kind != "waiting":
-            self._since = None
-            return
-        now = time.monotonic()
-        if self._since is None:
-            self._since, self._next = now, now + _WAITS_S
-        if now >= self._next:
-            _note(f"splitopt: {_waits(event)}; {event.done} of {event.total} runs done")
-            self._next = now + _TELL_S
-
-
-def _waits(event: RunEvent) -> str:
-    return f"waiting for {event.why or 'another runner, or for workers'}"
+def _words(event: RunEvent) -> tuple[str, str]:
+    """Return how long it will take, and what is going on."""
+    left = "" if event.remaining_s is None else f"{_clock(event.remaining_s)} left"
+    what = ""
+    if event.kind == "waiting":
+        what = f"waiting for {event.why or 'another runner, or for workers'}"
+    if event.run is not None:
+        what = f"{event.run.method} on {event.run.instance_name}"
+    return left, what
 
 
 def _again(event: RunEvent) -> str:
@@ -97,10 +73,14 @@ def _again(event: RunEvent) -> str:
     return f"done again: {event.run.method} on {event.run.instance_name}: {event.why}"
 
 
-def _note(line: str) -> None:
-    """Write a line on stderr at once."""
-    sys.stderr.write(printable(line) + "\n")
-    sys.stderr.flush()
+def _note(state: State, event: RunEvent) -> None:
+    """Bring what a log is told up to date; that a run is done again is told at once."""
+    if event.kind == "again":
+        sys.stderr.write(printable(f"splitopt: {_again(event)}") + "\n")
+        sys.stderr.flush()
+    words = [f"{event.done} of {event.total} runs", *filter(None, _words(event))]
+    state.text = ", ".join(words)
+    state.share = event.done / max(1, event.total)
 
 
 def _clock(seconds: float) -> str:

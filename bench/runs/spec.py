@@ -26,6 +26,8 @@ class RunSpec:
         Every pair is run once for each.
     options
         Options by method.
+    shared
+        Options for each of the methods that has them; its own come first.
     plugins
         ``module:object`` of methods of the user's own.
     """
@@ -36,4 +38,5 @@ class RunSpec:
     seeds: Sequence[int] = (0,)
     repetitions: int = 1
     options: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    shared: Mapping[str, object] = field(default_factory=dict)
     plugins: Sequence[str] = ()

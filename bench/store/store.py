@@ -153,8 +153,8 @@ class Store(Around):
             raise InputError(
                 "DIR",
                 str(directory),
-                "a folder that `splitopt run` wrote",
-                "check the path, or make it: splitopt run quick --methods all --out DIR",
+                "a folder with results",
+                "splitopt run makes one",
             )
         for suffix in ("", "-wal", "-shm", "-journal"):
             file = directory / f"{FILE_NAME}{suffix}"

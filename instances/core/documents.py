@@ -190,7 +190,7 @@ def read_bytes(path: Path, most: int) -> bytes:
         # ValueError: a path with a null byte.
         why = getattr(error, "strerror", None)
         allowed = "a file that can be read" + (f" ({why})" if why else "")
-        raise InputError("file", str(path), allowed, "check the path and the folder") from None
+        raise InputError("file", str(path), allowed, "check the path") from None
     if len(data) > most:
         raise InputError(path.name, "more", f"at most {most} bytes", "split it")
     return data

@@ -35,7 +35,7 @@ def _line(text: str, most: int = _LINE) -> str:
 
 
 class InputError(ValueError):
-    """Bad input, told in one line: the field, its value, what is allowed, the remedy.
+    """Bad input, told in one line: the field, its value, what was expected, what to do.
 
     Parameters
     ----------
@@ -55,14 +55,17 @@ class InputError(ValueError):
         self.allowed = allowed
         self.remedy = remedy
         super().__init__(
-            f"{_line(field)}: got {_show(value)}; allowed: {_line(allowed)}; "
-            f"remedy: {_line(remedy)}"
+            f"{_line(field)}: {_show(value)}, expected {_line(allowed)}; {_line(remedy)}"
         )
 
     def within(self, prefix: str) -> InputError:
         """Return the same error seen from the outer field `prefix`."""
         joint = "" if self.field.startswith("[") or not self.field else "."
         return InputError(f"{prefix}{joint}{self.field}", self.value, self.allowed, self.remedy)
+
+    def named(self, field: str) -> InputError:
+        """Return the same error under what its reader calls the field."""
+        return InputError(field, self.value, self.allowed, self.remedy)
 
 
 class InputErrors(InputError):  # noqa: N818 - the plural of the one above

@@ -250,5 +250,9 @@ def find(name: str) -> Family:
         When there is none of that name.
     """
     if name not in FAMILIES:
-        raise InputError("family", name, "one of " + ", ".join(FAMILIES), "choose one of them")
+        import difflib
+
+        near = difflib.get_close_matches(name, FAMILIES, n=2)
+        remedy = f"did you mean {' or '.join(near)}?" if near else "splitopt generate lists them"
+        raise InputError("family", name, "a family there is", remedy)
     return FAMILIES[name]

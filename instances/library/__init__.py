@@ -106,14 +106,9 @@ def _unknown(name: str) -> InputError:
             "one instance, and this is a set of them",
             f"splitopt list {name} shows its instances; splitopt run takes a whole set",
         )
-    remedy = "splitopt list --all shows the names, splitopt list the sets; a file ends in .json"
-    alike = difflib.get_close_matches(name, sets(), n=1)
-    if alike:
-        remedy = f"{remedy}; for the set, write {alike[0]}"
-    near = difflib.get_close_matches(name, names(), n=3, cutoff=0.6)
-    return InputError(
-        "instance",
-        name,
-        "a name in the library, such as " + ", ".join(near or ["mepra-image-10mbps"]),
-        remedy,
-    )
+    near = [
+        *difflib.get_close_matches(name, names(), n=2),
+        *(f"the set {one}" for one in difflib.get_close_matches(name, sets(), n=1)),
+    ]
+    remedy = f"did you mean {' or '.join(near)}?" if near else "see splitopt list --all"
+    return InputError("instance", name, "a name in the library or a .json file", remedy)

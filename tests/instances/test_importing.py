@@ -244,7 +244,7 @@ def test_units_of_links_and_nodes_are_converted(profile, tmp_path):
     made = cift_from_csv("lab", [profile], DATA / "nodes.csv", links, requests=10)
     assert made.links == cift(profile).links
     links.write_text("tail,head,rate_mbit_per_s,delay_ms,energy_j_per_bit\nboard,server,1,-3,0\n")
-    with pytest.raises(InputError, match=r"line 2, column delay_ms: got '-3'"):
+    with pytest.raises(InputError, match=r"line 2, column delay_ms: '-3'"):
         cift_from_csv("lab", [profile], DATA / "nodes.csv", links, requests=10)
 
 

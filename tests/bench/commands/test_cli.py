@@ -73,16 +73,19 @@ def test_a_misspelt_command_is_told_which_is_meant(splitopt):
     ("arguments", "says"),
     [
         (["solve", "tiny", "-m", "random"], "splitopt run takes a whole set"),
-        (["run", "tinny", "-m", "random", "--out", "r"], "for the set, write tiny"),
-        (["solve", "mepra-image-10mbps", "-m", "highs-flow"], "highs-flow solves cift only"),
+        (["run", "tinny", "-m", "random", "--out", "r"], "did you mean the set tiny?"),
+        (
+            ["solve", "mepra-image-10mbps", "-m", "highs-flow"],
+            "it solves cift; see splitopt methods",
+        ),
         (["solve", "mepra-image-10mbps", "-m", "jquodi"], "did you mean jqodi"),
         (["run", "tiny", "-m", "splitopt.heuristics", "--out", "r"], "did you mean heuristic"),
         (["methods", "jqody"], "did you mean jqodi"),
         (["check", "mepra-image-10mbps", "none.json"], "No such file or directory"),
-        (["check", "mepra-image-10mbps", "none.json"], "remedy: check the path"),
-        (["grade", "1-optimal"], "ANSWER: got 'nothing'"),
-        (["grade"], "EXERCISE: got 'nothing'"),
-        (["epochs", "--pair", "digits"], "got 'digits'"),
+        (["check", "mepra-image-10mbps", "none.json"], "check the path"),
+        (["grade", "1-optimal"], "ANSWER: 'nothing'"),
+        (["grade"], "EXERCISE: 'nothing'"),
+        (["epochs", "--pair", "digits"], "'digits'"),
     ],
 )
 def test_the_remedy_of_a_typical_mistake(splitopt, arguments, says):
@@ -97,7 +100,7 @@ def test_a_plan_for_the_other_problem_is_refused_before_anything_is_shown(splito
         ["show", "mepra-image-10mbps", "--plan", "p.json"],
     ):
         result = splitopt(*command, code=2)
-        assert "got 'a plan for CIFT'; allowed: a plan for MEPRA" in error_line(result)
+        assert "'a plan for CIFT', expected a plan for MEPRA" in error_line(result)
         assert result.stdout == ""
 
 
@@ -162,10 +165,10 @@ def test_knobs_of_every_type(splitopt):
 @pytest.mark.parametrize(
     ("knob", "says"),
     [
-        ("stages=x", "knob stages: got 'x'; allowed: a whole number"),
-        ("stages", "--knob: got 'stages'; allowed: name=value"),
-        ("nothing=1", "knob nothing: got '1'; allowed: knobs of cift-tiers"),
-        ("stages=999", "stages: got 999"),
+        ("stages=x", "--knob stages: 'x', expected a whole number"),
+        ("stages", "--knob: 'stages', expected name=value"),
+        ("nothing=1", "--knob nothing: '1', expected a knob of cift-tiers"),
+        ("stages=999", "--knob stages: 999"),
         ("samples=__import__('os')", "knob samples"),
     ],
 )
@@ -292,8 +295,8 @@ def test_solve_seed_options_and_warm_start(splitopt, instance):
     [
         (["nothing.json", "-m", "random"], "nothing.json"),
         (["mepra-imag-10mbps", "-m", "random"], "mepra-image-10mbps"),
-        (["a.json", "-m", "nothing"], "methods for cift"),
-        (["a.json", "-m", "random", "--epsilon", "0.1"], "random has none"),
+        (["a.json", "-m", "nothing"], "a method for cift"),
+        (["a.json", "-m", "random", "--epsilon", "0.1"], "which random has not"),
         (["a.json", "-m", "random", "-o", "samples=0"], "option samples"),
         (["a.json", "-m", "random", "-o", "color=red"], "options of random: samples"),
         (["a.json", "-m", "random", "-o", "samples=1", "-o", "samples=2"], "each name once"),
@@ -393,7 +396,7 @@ def test_run_status_report(splitopt, instance):
         (["tiny", "-m", "random", "--jobs", "0"], "jobs"),
         (["tiny", "-m", "random", "--cluster", "local"], "local:N, tcp://HOST:PORT"),
         (["tiny", "-m", "random", "--cluster", "local:2", "--jobs", "2"], "--jobs"),
-        (["tiny", "-m", "random", "--cluster-options", "x.json"], "with --cluster only"),
+        (["tiny", "-m", "random", "--cluster-options", "x.json"], "--cluster beside it"),
         (["tiny", "-m", "random", "--cluster", "slurm:2"], "cores and memory"),
         (["tiny", "-m", "random", "--cluster", "slurm", "--cluster-options", "x.json"], "x.json"),
     ],
@@ -407,7 +410,9 @@ def test_run_refuses_bad_input(splitopt, arguments, says):
 )
 def test_a_folder_without_results(splitopt, command):
     more = {"export-runs": ["x.csv"], "merge": ["--out", "y"], "compare": ["z"]}.get(command[0], [])
-    assert "run` wrote" in error_line(splitopt(*command, "nothing", *more, code=2))
+    assert "a folder with results; splitopt run" in error_line(
+        splitopt(*command, "nothing", *more, code=2)
+    )
     assert list(Path.cwd().iterdir()) == []
 
 
@@ -443,7 +448,7 @@ def test_import_profile_instance_and_devices(splitopt):
     ("arguments", "says"),
     [
         (["profile", CSV / "bad" / "nan.csv", "--input-bits", "1"], "line 2, column flops"),
-        (["profile", CSV / "blocks.csv", "--input-bits", "-1"], "input_bits"),
+        (["profile", CSV / "blocks.csv", "--input-bits", "-1"], "--input-bits"),
         (["profile", CSV / "blocks_timed.csv", "--input-bits", "1"], "--measured-speed"),
         (
             [
@@ -561,7 +566,7 @@ def test_a_broken_installed_method_stops_nobody_else(splitopt, instance, tmp_pat
     assert "1 right" in result.stdout
     # Who asks for it hears why it is not there.
     asked = splitopt("solve", instance, "-m", "gone", code=2)
-    assert "methods for cift" in error_line(asked)
+    assert "a method for cift" in error_line(asked)
 
 
 def test_a_dry_run_reckons_with_a_cluster_and_starts_none(splitopt, instance):
@@ -587,6 +592,50 @@ def test_limits_and_overhead_of_a_run(splitopt, instance):
     state = json.loads(splitopt("status", "r", "--json").stdout)
     assert (state["planned"], state["left"]) == (1, 0)
     assert "--grace" in error_line(splitopt(*run, "--grace", "-1", code=2))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "start"),
+    [
+        (["solve", "cift-tiny-both", "-m", "nope"], "--method: 'nope', expected a method for cift"),
+        (["solve", "cift-tiny-both", "-m", "random", "--time-limit", "-1"], "--time-limit: -1.0, "),
+        (["solve", "cift-tiny-both", "-m", "jqodi", "--epsilon=-1"], "--epsilon: -1.0, expected"),
+        (["solve", "cift-tiny-both", "-m", "jqodi", "-o", "eps=1"], "--option eps: '1', expected"),
+        (["run", "tiny", "-m", "random", "--out", "r", "--jobs", "0"], "--jobs: 0, expected"),
+        (["run", "tiny", "-m", "random", "--out", "r", "--memory-limit", "0"], "--memory-limit: 0"),
+        (
+            ["run", "tiny", "-m", "random", "--out", "r", "--plugin", "no"],
+            "--plugin: 'no', expected",
+        ),
+        (
+            ["run", "cift-tiny-both", "-m", "jqodi", "--epsilon", "0", "--out", "r"],
+            "--epsilon: 0.0",
+        ),
+        (["run", "cift-tiny-both", "-m", "random", "--epsilon", "1", "--out", "r"], "--epsilon: 1"),
+        (["generate", "cift-tiers", "--seed", "-1"], "--seed: -1, expected"),
+        (["generate", "cift-tiers", "-k", "stages=999"], "--knob stages: 999, expected"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_errors_name_the_option_as_it_was_typed(splitopt, arguments, start):
+    line = error_line(splitopt(*arguments, code=2))
+    assert line.removeprefix("splitopt: error: ").startswith(start)
+    assert not any(label in line for label in ("got ", "allowed:", "remedy:"))
+    assert not Path("r").exists()
+
+
+def test_a_field_of_a_file_is_no_option(splitopt):
+    # The file's name is wrong, not the option --name that no one typed.
+    Path("bad.json").write_text(json.dumps({"format": "splitopt-cift", "version": 1, "name": "/"}))
+    assert "--name" not in error_line(splitopt("solve", "bad.json", "-m", "random", code=2))
+
+
+def test_epsilon_goes_to_every_method_that_has_one(splitopt):
+    run = ["run", "cift-tiny-both", "-m", "jqodi,compression-blind,single-cut", "--out", "r"]
+    splitopt(*run, "--epsilon", "0.5", "-o", "compression-blind.epsilon=0.25")
+    with Store(Path("r")) as store:
+        given = {row.method: row.options.get("epsilon") for row in store.rows()}
+    assert given == {"jqodi": 0.5, "compression-blind": 0.25, "single-cut": None}
 
 
 # -- what others wrote ---------------------------------------------------------------------------

@@ -75,7 +75,7 @@ def test_bad_input_in_a_process(tmp_path):
     (tmp_path / "broken.json").write_text('{"format": "splitopt-cift", ')
     done = run("solve", "broken.json", "-m", "random", "--out", "p.json", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("splitopt: error: broken.json: got 'line 1 column")
+    assert done.stderr.startswith("splitopt: error: broken.json: 'line 1 column")
     assert done.stderr.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["broken.json"]
 

@@ -294,7 +294,7 @@ def test_a_method_that_hangs_is_killed_and_named(few_cases, rogues):
     ("arguments", "says"),
     [
         ([], "a method, or --plugin"),
-        (["nothing"], "one of brute-force"),
+        (["nothing"], "splitopt methods lists them"),
         (["even-shares", "--problem", "cift"], "a problem that the method is for"),
         (["--plugin", "no_such_module:METHOD"], "module:object"),
     ],

@@ -203,7 +203,7 @@ def test_names_of_a_stranger_are_no_paths(tmp_path, rogues, instance_file, state
         connection.execute("PRAGMA foreign_keys = OFF")
         connection.execute(statement)
     before = sorted(path for path in tmp_path.rglob("*") if "sqlite" not in path.name)
-    with pytest.raises(InputError, match=f"^{re.escape(field)}: got .*do not trust"):
+    with pytest.raises(InputError, match=f"^{re.escape(field)}: .*do not trust"):
         write_report(out)
     assert sorted(path for path in tmp_path.rglob("*") if "sqlite" not in path.name) == before
 
@@ -219,7 +219,7 @@ def test_a_link_in_the_results_is_not_followed(tmp_path, rogues, instance_file, 
     (out / link).parent.mkdir(exist_ok=True)
     (out / link).symlink_to(aside)
     before = sorted(aside.rglob("*"))
-    with pytest.raises(InputError, match=f"{link}'; allowed: a folder of its own"):
+    with pytest.raises(InputError, match=f"{link}', expected a folder of its own"):
         write_report(out)
     assert sorted(aside.rglob("*")) == before
     assert {path.read_text() for path in aside.rglob("*.html")} == {"mine"}

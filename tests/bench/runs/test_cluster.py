@@ -456,7 +456,7 @@ def test_slurm_through_dask_jobqueue(tmp_path, rogues, instance_file, monkeypatc
         ("tcp://a b:1", None, "local:N"),
         ("slurm", None, "slurm:4"),
         ("slurm:4", None, "cores and memory"),
-        ("slurm:4", {"cores": 0, "memory": "1GB"}, "cores: got 0"),
+        ("slurm:4", {"cores": 0, "memory": "1GB"}, "cores: 0"),
         ("local:2", {"queue": "x"}, "queue"),
         ("tcp://127.0.0.1:1", {"tls_ca_file": "x"}, "tls_ca_file"),
         ("tls://h:1", {"tls_ca_file": 7}, "tls_ca_file"),

@@ -40,9 +40,9 @@ def one_line(caught) -> str:
     message = str(caught.value)
     assert message.isprintable()
     assert len(message) < 1500
-    for part in (": got ", "; allowed: ", "; remedy: "):
+    for part in (": ", ", expected ", "; "):
         assert part in message
-    assert message.rpartition("; remedy: ")[2].strip()
+    assert message.rpartition("; ")[2].strip()
     return message
 
 
@@ -52,9 +52,9 @@ def test_malformed_file_gets_one_line(row):
     read = read_plan if "-plan-" in row["file"] else read_instance
     with pytest.raises(InputError) as caught:
         read(path)
-    field, _, rest = one_line(caught).partition(": got ")
+    field, _, rest = one_line(caught).partition(": ")
     assert field == row["field"]
-    assert row["allowed"] in rest.partition("; allowed: ")[2]
+    assert row["allowed"] in rest.partition(", expected ")[2]
 
 
 def test_every_malformed_file_is_expected():
@@ -100,7 +100,7 @@ def test_an_integer_is_read_where_a_double_holds_it(value):
 def test_digits_that_a_double_loses_are_refused(text, nearest):
     with pytest.raises(InputError) as caught:
         documents.parse_json(text.encode(), "file")
-    assert one_line(caught).endswith(f"remedy: write {nearest}")
+    assert one_line(caught).endswith(f"write {nearest}")
 
 
 def test_columns_made_in_memory_hold_only_doubles():
@@ -168,7 +168,7 @@ def test_a_pipe_is_read_to_its_end(tmp_path):
 
 @pytest.mark.parametrize("name", ["no such file.json", "", "a\0b.json", "x" * 300])
 def test_unreadable_path_is_told(name, tmp_path):
-    with pytest.raises(InputError, match=r"^file: got ") as caught:
+    with pytest.raises(InputError, match=r"^file: ") as caught:
         read_json(tmp_path / name)
     one_line(caught)
 
@@ -195,7 +195,7 @@ def test_any_value_is_shown_in_one_short_line(value):
     message = str(error)
     assert message.isprintable()
     assert len(message) < 1000
-    assert str(error.within("outer[3]")).startswith("outer[3].field\\nname: got ")
+    assert str(error.within("outer[3]")).startswith("outer[3].field\\nname: ")
 
 
 def test_deep_value_is_shown():
@@ -336,7 +336,7 @@ def test_replace_checks_like_the_constructor():
     instance = read_instance(DATA / "small-cift.json")
     assert instance.replace(requests=7).requests == 7
     assert instance.requests == 100
-    with pytest.raises(InputError, match=r"^requests: got -1"):
+    with pytest.raises(InputError, match=r"^requests: -1"):
         instance.replace(requests=-1)
     with pytest.raises(AttributeError):
         instance.requests = 3
@@ -411,7 +411,7 @@ def test_peak_memory_of_reading_is_bounded(tmp_path):
         env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
     )
     assert done.stdout.count("\n") == 1
-    assert done.stdout.startswith("x.json: got '50000001 brackets'")
+    assert done.stdout.startswith("x.json: '50000001 brackets'")
 
 
 @pytest.mark.parametrize(

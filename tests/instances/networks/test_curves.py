@@ -50,7 +50,7 @@ def test_reached_without_a_rate_term():
 
 
 def test_samples_must_be_there():
-    with pytest.raises(InputError, match=r"^samples: got 0"):
+    with pytest.raises(InputError, match=r"^samples: 0"):
         curve().epochs(0, 0.5)
 
 
