@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
+from splitopt.bench.methods.byfile.names import Problem
 from splitopt.bench.methods.plugins import all_entries
-from splitopt.bench.methods.registry import Problem, references
+from splitopt.bench.methods.registry import references
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.generators import families
 
