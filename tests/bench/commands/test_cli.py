@@ -571,6 +571,7 @@ def test_a_broken_installed_method_stops_nobody_else(splitopt, instance, tmp_pat
 
 def test_a_dry_run_reckons_with_a_cluster_and_starts_none(splitopt, instance):
     pytest.importorskip("distributed")
+    pytest.importorskip("cryptography")
     run = ["run", instance, "-m", "single-cut", "--seeds", "0..7", "--time-limit", "10"]
     run += ["--grace", "2", "--cluster", "local:4", "--out", "r", "--dry-run"]
     assert json.loads(splitopt(*run, "--json").stdout)["worst_case_s"] == 8 * 12 / 4

@@ -310,6 +310,7 @@ def test_modules_of_the_current_folder_are_not_imported(tmp_path, plugin, where)
     """The console script does not look there, nor does anything it starts; a plugin is found."""
     if where:
         pytest.importorskip("distributed")
+        pytest.importorskip("cryptography")
     told = plant(tmp_path)
     method, more = "even-shares", []
     if plugin:

@@ -25,6 +25,7 @@ from splitopt.bench.store.store import Store
 from splitopt.instances.core.errors import InputError
 
 pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+pytest.importorskip("cryptography", reason="the extra `cluster` is not installed")
 
 PLUGINS = Path(__file__).parents[1] / "plugins"
 SCRIPT = PLUGINS / "runner_script.py"

@@ -54,7 +54,7 @@ class Queue:
     def __init__(self, loop):
         self.loop = SimpleNamespace(asyncio_loop=loop)
         self.scheduler = SimpleNamespace(contact_address="tls://here:1", address=None)
-        self.calls, self.states, self.refusal = [], {}, None
+        self.calls, self.states, self.refusal, self.pools = [], {}, None, []
         self.new_spec = {
             "cls": lambda _address, name, **_: Handle(self, name),
             "options": {"cores": 1, "processes": 1},
@@ -73,16 +73,19 @@ def queue(monkeypatch):
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    yield Queue(loop)
+    made = Queue(loop)
+    yield made
+    for of in made.pools:
+        of.close()
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
 
 
 def made(queue, tmp_path, count=2, left=8, kind="slurm"):
-    return jobs.JobPool(
-        queue, ClusterSpec(f"{kind}:{count}", kind, count), tmp_path, NEEDED_S, left
-    )
+    spec = ClusterSpec(f"{kind}:{count}", kind, count)
+    queue.pools.append(jobs.JobPool(queue, spec, tmp_path, NEEDED_S, left))
+    return queue.pools[-1]
 
 
 def worker(name, left_s=1000.0, busy=0, done=0):
