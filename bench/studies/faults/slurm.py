@@ -147,8 +147,8 @@ class Slurm:
 
     def close(self) -> None:
         """Cancel what is left, and end the daemons."""
-        if left := self.jobs("PENDING", "RUNNING", "COMPLETING"):
-            self.call("scancel", *left)
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            self.call("scancel", *self.jobs("PENDING", "RUNNING", "COMPLETING"))
             until = time.monotonic() + 10
             while self.jobs("RUNNING", "COMPLETING") and time.monotonic() < until:
                 time.sleep(0.2)
