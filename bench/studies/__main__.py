@@ -16,6 +16,7 @@ STUDIES: Mapping[str, tuple[str, str]] = {
     "cift-policies": ("cift_policies.study", "policies trained on CIFT: learner.md"),
     "coverage": ("coverage.study", "the figure of what standard-v1 covers: instances.md"),
     "faults": ("faults.study", "what a campaign survives, tried: running.md"),
+    "front": ("front.study", "the picture that the README and the site open with"),
     "interior": ("interior.study", "optimal splits inside the network: instances.md"),
     "jqodi": ("jqodi.page", "what was measured of JQODI, put into jqodi.md"),
     "jqodi-speed": ("jqodi.speed", "JQODI's time beside that of exact methods: jqodi.md"),
