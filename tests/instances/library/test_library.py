@@ -106,8 +106,10 @@ def test_any_generated_instance_loads_by_name():
 def test_unknown_names_are_answered_with_similar_ones():
     with pytest.raises(InputError, match="mepra-image-10mbps"):
         library.load("mepra-image-10mbs")
-    with pytest.raises(InputError, match="splitopt list"):
+    with pytest.raises(InputError, match="did you mean cift-quick-tiers"):
         library.entry("cift-tiers-s7")
+    with pytest.raises(InputError, match="splitopt list --all"):
+        library.entry("nothing-alike-at-all")
     with pytest.raises(InputError, match="standard-v1"):
         library.names("standard")
 
