@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from splitopt.bench.store.checksums import checksum
-from splitopt.bench.store.records import decode, plan_and_trajectory, unpack
+from splitopt.bench.store.records import check_payload, decode, plan_and_trajectory, unpack
 from splitopt.bench.store.rows import Row
 from splitopt.bench.store.schema import COLUMNS, VERDICT_COLUMNS
 from splitopt.bench.store.store import FILE_NAME, BestKnown, Store, making
@@ -86,6 +86,7 @@ def judged_again(store: Store, again: Again, but: Collection[str] = ()) -> Stand
     where = f"{store.path.parent}: "
     for values, payload in store.records():
         key = values[_key]
+        check_payload(where, key, payload, ("document",))
         if key in but or _claims(values) == _NOTHING:
             continue
         instance = values[_instance]
@@ -97,7 +98,9 @@ def judged_again(store: Store, again: Again, but: Collection[str] = ()) -> Stand
         if claim not in like:
             if len(like) >= _CLAIMS_HELD:
                 like.clear()
-            like[claim] = again.refuted(decode(where, values, unpack(where, key, payload)))
+            like[claim] = again.refuted(
+                decode(where, values, unpack(where, key, payload, output=False))
+            )
         found = like[claim]
         if found is not None:
             own = decode(where, values)
@@ -136,7 +139,7 @@ def merge(out: Path, sources: Sequence[Path], *, trust: bool = False) -> Merged:
     standings = []
     for source in sources:
         with Store(source, readonly=True) as store:
-            store.check(ranges=not trust)
+            store.check(ranges=not trust, each=trust)
             _best_known(store)
             nothing = Standing({}, 0)
             again = Again(instances_of(store))

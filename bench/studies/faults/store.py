@@ -77,7 +77,9 @@ def reading(command: str, folder: Path) -> Ending:
     pid = os.fork()
     if pid == 0:  # pragma: no cover - another process
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(_SECONDS)
+        # Of a processor: a busy machine is no hang. By the clock only what waits for nothing.
+        resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
+        signal.alarm(10 * _SECONDS)
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + _MOST_BYTES, used + _MOST_BYTES))
         code = 70

@@ -15,6 +15,7 @@ from splitopt.bench.store.records import CHECKSUMS, encode
 from splitopt.bench.store.schema import COLUMNS
 from splitopt.bench.store.store import Outcome, Store, UncheckedRowsWarning
 from splitopt.bench.studies.faults import store as faults
+from splitopt.bench.verdicts.merge import merge
 from splitopt.instances.core.errors import InputError
 
 
@@ -170,3 +171,10 @@ def test_a_payload_that_inflates_is_cut_off_early(monkeypatch):
 
     with pytest.raises(ValueError, match="more than 1 MiB when unpacked"):
         records.inflate(faults._bomb(4 << 20), 1 << 20)
+
+
+def test_rows_that_printed_something_are_merged_and_judged(folder, tmp_path):
+    found = merge(tmp_path / "all", [folder])
+    assert (found.added, found.unjudged) == (2, 2)
+    with Store(tmp_path / "all", readonly=True) as store:
+        assert [r.stdout for r in store.rows()] == ["said", "said"]
