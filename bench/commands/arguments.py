@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
+from click.types import FloatParamType, IntParamType
 
 from splitopt.instances.core.errors import InputError
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     TextsParam = click.ParamType[tuple[str, ...]]
 else:  # older releases of click have no generic parameter types
     TextParam = TextsParam = click.ParamType
-# What click has for them, to which `Figure` and `Whole` add bounds.
-FloatParam, IntParam = type(click.FLOAT), type(click.INT)
 
 __all__ = [
     "SUFFIXES",
@@ -40,7 +39,7 @@ __all__ = [
 SUFFIXES = (".json", ".json.gz")
 
 
-class Figure(FloatParam):
+class Figure(FloatParamType):
     """A finite number within bounds; by default seconds, up to ten years."""
 
     def __init__(self, least: float = 0.0, most: float = 3.2e8) -> None:
@@ -60,7 +59,7 @@ class Figure(FloatParam):
         return self._least <= found <= self._most
 
 
-class Whole(IntParam):
+class Whole(IntParamType):
     """A whole number within bounds; by default a count of what is done one after another."""
 
     def __init__(self, least: int = 0, most: int = 1_000_000) -> None:

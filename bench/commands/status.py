@@ -32,8 +32,8 @@ def status(directory: Path, as_json: bool) -> None:
     for found in outcomes:
         line = counts.setdefault((found.problem, found.method), {})
         for name in ("runs", found.ending, f"judged {found.verdict}"):
-            line[name] = line.get(name, 0) + found.count
-    recorded = sum(found.count for found in outcomes)
+            line[name] = line.get(name, 0) + found.runs
+    recorded = sum(found.runs for found in outcomes)
     table = [{"method": m, "problem": p, **line} for (p, m), line in sorted(counts.items())]
     if as_json:
         echo_json(

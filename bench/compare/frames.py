@@ -95,10 +95,14 @@ def _read(out: Path, *, heavy: bool, piece: Callable[[list[tuple[Any, ...]]], An
         for values, payload in store.records(heavy=heavy, order="id"):
             *claim, guarantee, violations = _claimed(values)
             claims.append(
-                _Claim(
-                    *claim,
-                    None if guarantee is None else records.json_object(where, values, "guarantee"),
-                    () if violations == "[]" else (violations,),
+                _Claim._make(
+                    (
+                        *claim,
+                        None
+                        if guarantee is None
+                        else records.json_object(where, values, "guarantee"),
+                        () if violations == "[]" else (violations,),
+                    )
                 )
             )
             environments.append(values[_environment])
@@ -182,7 +186,7 @@ def export(out: Path, path: Path) -> int:
 
 
 def _export_parquet(out: Path, path: Path) -> int:
-    import pyarrow as pa
+    import pyarrow as pa  # type: ignore[import-untyped]
     from pyarrow import parquet
 
     kinds = {name: pa.int64() for name in INTEGERS}

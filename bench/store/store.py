@@ -72,7 +72,7 @@ class Outcome(NamedTuple):
     method: str
     ending: str
     verdict: str
-    count: int
+    runs: int
 
 
 @contextlib.contextmanager
