@@ -221,6 +221,9 @@ class Around(abc.ABC):
     def calls(self) -> list[dict[str, Any]]:
         """Return what runners were asked to do, oldest first."""
         found = []
+        lost = "SELECT call FROM planned WHERE call NOT IN (SELECT id FROM calls) LIMIT 1"
+        for (call,) in self._query(lost):
+            raise InputError(f"{self._where}calls", "none", f"call {call}, as planned", _RESTORE)
         for record in self._query("SELECT * FROM calls ORDER BY id"):
             started, text = record["started_at"], record["document"]
             self._check("calls", record["id"], record["checksum"], checksum(started, text))

@@ -178,3 +178,20 @@ def test_rows_that_printed_something_are_merged_and_judged(folder, tmp_path):
     assert (found.added, found.unjudged) == (2, 2)
     with Store(tmp_path / "all", readonly=True) as store:
         assert [r.stdout for r in store.rows()] == ["said", "said"]
+
+
+def test_rows_that_a_copied_page_hides_are_missed(tmp_path):
+    """A leaf of the table in place of its root: SQLite reads on, with fewer rows."""
+    fill(tmp_path / "store", [row("m", seed) for seed in range(30)])
+    path = tmp_path / "store" / "runs.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        (root,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'runs'"
+        ).fetchone()
+    data = bytearray(path.read_bytes())
+    at = (root - 1) * 4096
+    leaf = int.from_bytes(data[at + 8 : at + 12], "big")  # the page on the right
+    data[at : at + 4096] = data[(leaf - 1) * 4096 : leaf * 4096]
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="got"):
+        Store(tmp_path / "store", readonly=True)
