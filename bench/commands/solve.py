@@ -23,7 +23,6 @@ from splitopt.bench.commands.arguments import (
 from splitopt.bench.commands.output import check_writable, echo_json, figure, json_option, note, say
 from splitopt.bench.commands.selection import read_bytes_limit
 from splitopt.bench.commands.signals import NUMBERS, hear, interruption
-from splitopt.instances.core.printable import printable
 
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance, Plan, Result
@@ -148,7 +147,7 @@ def solve(
             options=given,
             warm_start=start,
             on_progress=on_progress,
-            on_log=_write_log if log else None,
+            on_log=_Log() if log else None,
             threads=threads,
             memory_limit_bytes=read_bytes_limit("--memory-limit", memory_limit),
             relative_gap=gap,
@@ -178,10 +177,16 @@ def solve(
         ctx.exit(FAILED)
 
 
-def _write_log(data: bytes) -> None:
-    """Show what a solver writes, line by line and harmless."""
-    text = data.decode("utf-8", "replace")
-    click.echo("\n".join(map(printable, text.split("\n"))), err=True, nl=False)
+class _Log:
+    """What a solver writes, shown line by line on stderr."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def __call__(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            note(line.decode("utf-8", "replace"))
 
 
 @contextlib.contextmanager
