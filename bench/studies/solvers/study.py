@@ -116,6 +116,7 @@ def overhead_table(rows: Sequence[Row]) -> str:
                 f"`{called}`",
                 str(len(done)),
                 f"{1000 * statistics.median(beside_solving):.0f}",
+                f"{1000 * statistics.median(row.cpu_time_s or 0.0 for row in done):.0f}",
                 median("build_s"),
                 median("write_s"),
                 median("handed_s"),
@@ -125,8 +126,19 @@ def overhead_table(rows: Sequence[Row]) -> str:
                 median("solve_s"),
             ]
         )
-    header = ("solver", "runs", "beside reading and solving", "build", "write", "hand over",
-              "plan", "outside the run", "read", "solve")  # fmt: skip
+    header = (
+        "solver",
+        "runs",
+        "beside reading and solving",
+        "processor time of it all",
+        "build",
+        "write",
+        "hand over",
+        "plan",
+        "outside the run",
+        "read",
+        "solve",
+    )
     return markdown_table(header, lines)
 
 

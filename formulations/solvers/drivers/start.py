@@ -84,10 +84,17 @@ def _write(path: str, found: dict[str, Any]) -> None:
     os.replace(draft, path)  # noqa: PTH105
 
 
-def _settle(request: dict[str, Any], fds: list[int], libc: Any, before: int) -> None:
-    """Become what the process that asked is: its limits, cores, folder, streams."""
+def _confine(request: dict[str, Any]) -> None:
+    """Take the limits and cores of the process that asked."""
     import resource
 
+    for kind, limits in request["limits"]:
+        resource.setrlimit(kind, tuple(limits))
+    os.sched_setaffinity(0, request["cores"])
+
+
+def _settle(request: dict[str, Any], fds: list[int], libc: Any, before: int) -> None:
+    """Become a process of the run: adopted, in its folder, with its streams."""
     os.setsid()
     while os.getppid() == before:  # until whoever adopts us has
         time.sleep(0.0002)
@@ -96,9 +103,6 @@ def _settle(request: dict[str, Any], fds: list[int], libc: Any, before: int) -> 
     asked.register(fds[2], 0)
     if asked.poll(0):
         os._exit(1)  # nobody waits: the run was killed meanwhile
-    for kind, limits in request["limits"]:
-        resource.setrlimit(kind, tuple(limits))
-    os.sched_setaffinity(0, request["cores"])
     os.chdir(request["folder"])
     os.environ["TMPDIR"] = request["folder"]
     with contextlib.suppress(OSError):
@@ -121,6 +125,7 @@ def _serve(driver: ModuleType, solver: str, control: socket.socket) -> None:
             os.waitpid(middle, 0)
             continue
         before = os.getpid()
+        _confine(request)  # before whoever watches the run sees the next one
         if os.fork():
             os._exit(0)
         code = 70
