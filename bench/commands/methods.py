@@ -19,6 +19,8 @@ Examples:
   splitopt methods
   splitopt methods --problem cift --kind exact
   splitopt methods jqodi          # its options, with defaults and ranges
+\b
+FORMULATION@SOLVER, such as flow@cbc, is a method too: splitopt solvers lists solvers and versions.
 """
 )
 @click.argument("method", type=MethodName(), required=False)
@@ -70,9 +72,11 @@ def methods(
 def _one_method(name: str, known: list[Entry], as_json: bool) -> None:
     """Show one method with its options; this imports its module."""
     from splitopt.bench.isolation.targets import pick
+    from splitopt.bench.methods.byfile.names import is_by_file
+    from splitopt.bench.methods.registry import by_file
     from splitopt.instances.core.errors import InputError
 
-    found = [entry for entry in known if entry.name == name]
+    found = [by_file(name)] if is_by_file(name) else [e for e in known if e.name == name]
     if not found:
         import difflib
 
@@ -85,13 +89,15 @@ def _one_method(name: str, known: list[Entry], as_json: bool) -> None:
         )
     documents = []
     for entry in found:
-        options = pick(entry.target, entry.name).options
+        method = pick(entry.target, entry.name)
+        options = method.options
         documents.append(
             {
                 "name": entry.name,
                 "problem": entry.problem,
                 "kind": entry.kind,
                 "summary": entry.summary,
+                "passes_parameters": getattr(method, "parameters", None) is not None,
                 "options": [
                     {
                         "name": option.name,
@@ -108,6 +114,8 @@ def _one_method(name: str, known: list[Entry], as_json: bool) -> None:
         return
     for entry, document in zip(found, documents, strict=True):
         say(f"{entry.name} ({entry.problem}, {entry.kind}): {entry.summary}")
+        if document["passes_parameters"]:
+            say("  solver.NAME sets any parameter of its solver")
         rows = document["options"]
         assert isinstance(rows, list)
         if not rows:

@@ -89,17 +89,21 @@ def _one(solver: Solver, path: Path, size: Mapping[str, Any], *, optimum: bool) 
     except (InputError, RuntimeError, UnsupportedError) as error:
         said = " ".join(str(error).split())
         return ReadBack(solver.engine, None, None, None, right=False, said=said)
-    right = rows is None or rows == size["rows"]
-    if columns is not None:
-        # Pyomo leaves columns that stand nowhere out of files with quadratic rows.
-        same = columns == size["columns"]
-        right = right and (same or (not size["linear"] and columns < size["columns"]))
+    right = rows is None or columns is None or _same(rows, columns, size, path)
     parts = [] if rows is None else [f"{rows} rows, {columns} columns"]
     if optimum:
         parts.append("no optimum" if value is None else f"optimum {value:.10g}")
     if solver.name == "ortools":
         parts.append("by OR-tools' reader")
     return ReadBack(solver.engine, rows, columns, value, right, ", ".join(parts))
+
+
+def _same(rows: int, columns: int, size: Mapping[str, Any], path: Path) -> bool:
+    """Return whether what was read may be what was written."""
+    if size["linear"] and path.suffix == ".mps":
+        return bool(rows == size["rows"] and columns == size["columns"])
+    # LP files have no rows without a term, and Pyomo no columns that stand nowhere.
+    return bool(rows <= size["rows"] and columns <= size["columns"])
 
 
 def _agreed(found: list[ReadBack]) -> Iterator[ReadBack]:

@@ -79,7 +79,7 @@ def solve(request: Mapping[str, Any]) -> dict[str, Any]:
         ("randomseed", request["seed"]),
         ("miprelstop", request["relative_gap"]),
         ("mipabsstop", 0.0),
-        # By default nodes within 1e-4 of the best solution are cut off, whatever gap is asked for.
+        # By default nodes within 1e-6 of the best solution are cut off, whatever gap is asked for.
         ("miprelcutoff", 0.0),
         ("mipaddcutoff", 0.0),
         ("feastol", 1e-9),

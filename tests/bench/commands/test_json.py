@@ -113,7 +113,8 @@ CALLS = {
     ],
     "explain": [[name] for name in FILES],
     "export": [
-        [name, "--formulation", formulation, "--out", f"model.{kind}"]
+        [name, "--formulation", formulation, "--out", f"model.{kind}",
+         "--check" if (name, formulation) == ("dl0.json", "flow") else "--no-check"]
         for name in ("cift-crafted-zero-energy.json", "cift-crafted-zero-times.json", "dl0.json",
                      "tiny-energy.json")
         for formulation in ("flow", "gdp-hull")
@@ -121,6 +122,7 @@ CALLS = {
     ]
     + [["mepra-crafted-zero-cost", "-f", f, "--out", "m.lp"] for f in ("natural", "tangent")],
     "read-solution": [["cift-tiny-both", "-f", "flow", str(SOLUTIONS / "flow.scip.sol")]],
+    "solvers": [["list"]],
     "sweep": [[name] for name in
               ("cift-crafted-zero-energy.json", "dl0.json", "cift-crafted-no-time.json")],
     "run": [["dl0.json", "mem0.json", "tiny-energy.json", "--methods", "brute-force",
