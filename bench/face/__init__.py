@@ -285,7 +285,8 @@ def solve(
     instance
         An instance, a name in the library, or a file.
     method
-        Name of a method for its problem; `methods` lists them.
+        Name of a method for its problem; `methods` lists them. ``flow@scip`` or
+        ``flow@highs==1.16.0`` writes the model to a file, which that solver reads and solves.
     time_limit_s
         Seconds the method is told; it is killed 2 s and a tenth later. None for no limit.
     seed, options, warm_start
