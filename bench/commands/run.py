@@ -137,7 +137,7 @@ was done is kept.
 )
 @click.option(
     "--worker-wait",
-    type=float,
+    type=Figure(),
     metavar="S",
     help="Give up after so long without a worker; 120 s by default, a day for a job queue.",
 )

@@ -168,13 +168,13 @@ def unpack(where: str, key: str, payload: Sequence[Any], *, output: bool = True)
     check_payload(where, key, payload, _PARTS if output else _PARTS[:1])
     try:
         found = _NO_OUTPUT | _read(inflate(payload[0]))
-        if not output:
-            found |= _NO_OUTPUT
-        elif payload[1] is not None:
+        if output and payload[1] is not None:
             found |= _read(inflate(payload[1]))
         if set(found) != set(HEAVY):
             raise ValueError("other fields")
         check_heavy(found)
+        if not output:
+            found |= _NO_OUTPUT
     except (ValueError, TypeError, RecursionError) as error:
         raise _no_payload(where, key, str(error)) from None
     return dict(found)

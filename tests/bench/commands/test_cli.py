@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sqlite3
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from splitopt.bench.cli import COMMANDS, cli
 from splitopt.bench.commands import output
 from splitopt.bench.methods.registry import METHODS
 from splitopt.bench.store.store import Store
+from splitopt.instances.core.documents import content_hash
 from splitopt.instances.judge import read_instance
 from splitopt.instances.library import names, sets
 
@@ -599,11 +601,17 @@ def test_limits_and_overhead_of_a_run(splitopt, instance):
     ("arguments", "start"),
     [
         (["solve", "cift-tiny-both", "-m", "nope"], "--method: 'nope', expected a method for cift"),
-        (["solve", "cift-tiny-both", "-m", "random", "--time-limit", "-1"], "--time-limit: -1.0, "),
-        (["solve", "cift-tiny-both", "-m", "jqodi", "--epsilon=-1"], "--epsilon: -1.0, expected"),
+        (
+            ["solve", "cift-tiny-both", "-m", "random", "--time-limit", "-1"],
+            "--time-limit: '-1', expected",
+        ),
+        (["solve", "cift-tiny-both", "-m", "jqodi", "--epsilon=-1"], "--epsilon: '-1', expected"),
         (["solve", "cift-tiny-both", "-m", "jqodi", "-o", "eps=1"], "--option eps: '1', expected"),
-        (["run", "tiny", "-m", "random", "--out", "r", "--jobs", "0"], "--jobs: 0, expected"),
-        (["run", "tiny", "-m", "random", "--out", "r", "--memory-limit", "0"], "--memory-limit: 0"),
+        (["run", "tiny", "-m", "random", "--out", "r", "--jobs", "0"], "--jobs: '0', expected"),
+        (
+            ["run", "tiny", "-m", "random", "--out", "r", "--memory-limit", "0"],
+            "--memory-limit: '0'",
+        ),
         (
             ["run", "tiny", "-m", "random", "--out", "r", "--plugin", "no"],
             "--plugin: 'no', expected",
@@ -613,7 +621,7 @@ def test_limits_and_overhead_of_a_run(splitopt, instance):
             "--epsilon: 0.0",
         ),
         (["run", "cift-tiny-both", "-m", "random", "--epsilon", "1", "--out", "r"], "--epsilon: 1"),
-        (["generate", "cift-tiers", "--seed", "-1"], "--seed: -1, expected"),
+        (["generate", "cift-tiers", "--seed", "-1"], "--seed: '-1', expected"),
         (["generate", "cift-tiers", "-k", "stages=999"], "--knob stages: 999, expected"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
@@ -700,7 +708,7 @@ def stranger(splitopt, own_path, monkeypatch):
     run = ["run", "mepra-image-10mbps", "-m", "raiser,picky,honest,cheat,even-shares"]
     harmless(splitopt(*run, "--plugin", "evil:METHODS", "--time-limit", "60", "--out", "r", code=1))
     with sqlite3.connect("r/runs.sqlite") as connection:
-        for name in ("detail", "verdict_reason", "status", "termination", "verdict", "started_at"):
+        for name in ("detail", "verdict_reason", "started_at"):
             connection.execute(
                 f"UPDATE runs SET {name} = {name} || ? WHERE method <> 'cheat'", [EVIL]
             )
@@ -719,11 +727,18 @@ def stranger(splitopt, own_path, monkeypatch):
             )
         connection.execute("UPDATE calls SET started_at = ?", [EVIL])
         connection.execute("UPDATE instances SET source = ?", [EVIL])
+        # As who forges them would.
+        ((document,),) = connection.execute("SELECT document FROM environments")
+        forged = content_hash(json.loads(document))
+        connection.execute("UPDATE environments SET hash = ?", [forged])
+        connection.execute("UPDATE runs SET environment_hash = ?", [forged])
+        for table in ("runs", "payloads", "instances", "calls"):
+            connection.execute(f"UPDATE {table} SET checksum = NULL")
     return "r"
 
 
 def test_nothing_of_a_store_acts_on_the_terminal(splitopt, stranger):
-    assert "\\x1b[2J\\nsplitopt: forged" in harmless(splitopt("status", stranger)).stdout
+    harmless(splitopt("status", stranger))
     shown = harmless(splitopt("report", stranger)).stdout
     assert "CONTRADICTIONS" in shown
     assert "\\x1b[2J\\nsplitopt: forged" in shown
@@ -733,15 +748,16 @@ def test_nothing_of_a_store_acts_on_the_terminal(splitopt, stranger):
     assert "\\x1b[2J\\nsplitopt: forged" in shown
     harmless(splitopt("export-runs", stranger, "rows.csv"))
     check = ["check", "--library", "--results", stranger]
-    shown = harmless(splitopt(*check, code=2)).stderr
-    assert "\\x1b[2J" in shown
-    harmless(splitopt("merge", stranger, "--out", "merged", code=2))
-    # With words that are some, its texts get as far as a judge.
-    with sqlite3.connect(f"{stranger}/runs.sqlite") as connection:
-        for name in ("status", "termination", "verdict"):
-            connection.execute(f"UPDATE runs SET {name} = replace({name}, ?, '')", [EVIL])
+    merge = ["merge", stranger, "--out", "merged"]
     harmless(splitopt(*check, code=1))
-    harmless(splitopt("merge", stranger, "--out", "merged", code=1))
+    harmless(splitopt(*merge, code=1))
+    # Words that are none are refused, and shown as harmlessly.
+    with sqlite3.connect(f"{stranger}/runs.sqlite") as connection:
+        connection.execute("UPDATE runs SET termination = termination || ?", [EVIL])
+    shutil.rmtree("merged")
+    for command in (["status", stranger], ["report", stranger], check, merge):
+        shown = harmless(splitopt(*command, code=2)).stderr
+        assert "\\x1b[2J\\nsplitopt: forged" in shown, command
 
 
 def test_commands_print_in_one_way():

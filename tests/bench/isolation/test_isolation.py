@@ -303,7 +303,7 @@ def test_what_a_method_needs_is_found_without_importing_a_solver():
 
 def test_native_solvers_of_different_methods_never_share_a_process():
     """What the table says of the library that a method calls is what its modules import."""
-    native = {"highspy", "ortools", "pyscipopt"}
+    native = {"highspy", "ortools", "pyscipopt", "didppy"}
     for entry in METHODS:
         needed = {name.partition(".")[0] for name in needed_modules(entry.target)}
         assert needed & native == ({entry.solver} if entry.solver else set()), entry.name

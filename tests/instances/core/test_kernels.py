@@ -207,11 +207,13 @@ def test_processes_that_start_at_once_compile_once(tmp_path: Path) -> None:
     started = [run(tmp_path, CALL) for _ in range(3)]
     ended = [process.communicate() for process in started]
     assert [out for out, _ in ended] == ["0.75\n"] * 3
-    assert sorted(errors for _, errors in ended) == [
-        "",
-        "",
+    said = [errors for _, errors in ended]
+    assert said.count("splitopt: compiling once, about 1 s\n") == 1
+    assert set(said) <= {
         "splitopt: compiling once, about 1 s\n",
-    ]
+        "splitopt: waiting for another process, which compiles once\n",
+        "",  # one that came when it was done
+    }
     again = run(tmp_path, CALL).communicate()
     assert again == ("0.75\n", "")
 
