@@ -5,14 +5,16 @@ BIN := $(VENV)/bin
 OUT ?= results/bench
 BENCHMARKS ?= results/benchmarks
 BENCHMARK ?=
+OLDEST := .venv-oldest
 
-.PHONY: bench benchmark campaign test lessons docs lint types unit random setup clean help
+.PHONY: bench benchmark campaign oldest test lessons docs lint types unit random setup clean help
 
 help:
 	@echo "make bench   set up, solve the benchmark set with every method, write the report"
 	@echo "make benchmark   time building, loading, solving, kernels, start-up; compare with the last"
 	@echo "make test    set up, then style, types and tests"
 	@echo "make random  the tests once more, property tests with examples drawn anew"
+	@echo "make oldest  tests of models and methods with the oldest solvers that are allowed"
 	@echo "make lessons run the lessons and write their pages; make docs builds the site"
 	@echo "make campaign  run every exact method on standard-v1 (hours; resumes)"
 	@echo "make clean   remove the environment and results"
@@ -67,6 +69,16 @@ unit: setup
 # Property tests with examples drawn anew; what fails is printed with how to do it again.
 random: setup
 	SPLITOPT_RANDOM_TESTS=1 $(BIN)/python -m pytest -n 2 tests
+
+# The other end of each solver's range; constraints.txt has the newest.
+oldest:
+	rm -rf $(OLDEST)
+	$(PYTHON) -m venv $(OLDEST)
+	grep -viE '^(highspy|ortools|pyomo|pyscipopt|protobuf)==' constraints.txt \
+	  | cat - constraints-oldest.txt > $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint $(OLDEST)/constraints.txt --editable ".[dev,learn]"
+	$(OLDEST)/bin/python -m pytest -n 2 tests/formulations tests/bench/methods/test_conformance.py
 
 test: lint types unit
 
