@@ -130,7 +130,7 @@ class Around(abc.ABC):
         entries = []
         for *entry, checksum_ in map(tuple, found):
             for field, name in zip(("hash", "name", "problem"), entry, strict=False):
-                check_name(f"{self._where}instances: {field}", name)
+                check_name(field, name, f"{self._where}instances: ")
             self._check("instances", entry[0], checksum_, checksum(*entry)[:_HALF])
             entries.append(dict(zip(("hash", "name", "problem", "source"), entry, strict=True)))
             if not isinstance(entry[3], str):
@@ -179,7 +179,7 @@ class Around(abc.ABC):
             ),
         ):
             key, objective, bound, infeasible, source = entry
-            check_name(f"{self._where}best_known: instance_hash", key)
+            check_name("instance_hash", key, f"{self._where}best_known: ")
             self._check("best_known", key, checksum_, checksum(*entry))
             for name, value in (("objective", objective), ("bound", bound)):
                 if value is not None and not (isinstance(value, float) and math.isfinite(value)):

@@ -135,7 +135,7 @@ def check_table(connection: sqlite3.Connection, schema: str, where: str) -> None
         raise ValueError(schema)
     for names in connection.execute(f"SELECT DISTINCT {', '.join(NAMES)} FROM {schema}.runs"):
         for field, name in zip(NAMES, names, strict=True):
-            check_name(f"{where}: runs: {field}", name)
+            check_name(field, name, f"{where}: runs: ")
     found = connection.execute(
         f"SELECT key, field, id FROM (SELECT key, id, {_BROKEN} AS field FROM {schema}.runs) "
         "WHERE field IS NOT NULL LIMIT 1"

@@ -33,8 +33,15 @@ ROW_VERSION = 4
 NAMES = ("instance_hash", "instance_name", "problem", "method", "environment_hash")
 
 
-def check_name(field: str, value: object) -> None:
+def check_name(field: str, value: object, where: str = "") -> None:
     """Raise unless `value`, from a store or a worker, is a name as instances and methods have.
+
+    Parameters
+    ----------
+    field
+        The column alone: methods may have names that instances may not.
+    where
+        What stands before it in the error.
 
     Raises
     ------
@@ -45,7 +52,7 @@ def check_name(field: str, value: object) -> None:
         (fields.method_name if field == "method" else fields.name)(field, value)
     except InputError as error:
         remedy = "do not trust what this row came from"
-        raise InputError(error.field, error.value, error.allowed, remedy) from None
+        raise InputError(where + field, error.value, error.allowed, remedy) from None
 
 
 def check_heavy(document: Mapping[str, Any]) -> None:

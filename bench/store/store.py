@@ -449,7 +449,7 @@ class Store(Around):
             if found is not None and found != outcome_checksum(names, bool(late_)):
                 raise records.altered(self._where, values)
             for field, name in zip(("problem", "method"), names, strict=False):
-                check_name(f"{self._where}runs: {field}", name)
+                check_name(field, name, f"{self._where}runs: ")
             problem, method, termination, verdict = names
             key = (problem, method, "late" if late_ else termination, verdict)
             counts[key] = counts.get(key, 0) + count

@@ -16,6 +16,7 @@ from splitopt.bench.store import schema as store_schema
 from splitopt.bench.store.processes import birth, lives
 from splitopt.bench.store.rows import Limits, Row, run_key
 from splitopt.bench.store.store import LEASE_S, BestKnown, Claim, Store, StoreError, making
+from splitopt.bench.verdicts.merge import merge
 from splitopt.instances.core.errors import InputError
 
 
@@ -518,3 +519,13 @@ def test_a_row_with_what_is_no_name_is_refused(tmp_path, field, name):
         answer = json.dumps({"row": row().to_document() | {field: worse}})
         with pytest.raises(InputError, match=f"^{field}: "):
             read_answer(answer)
+
+
+def test_every_reading_takes_the_name_of_a_method_by_file(tmp_path):
+    """`status`, `merge` and `check --results` refused stores whose rows `report` could read."""
+    name = "flow@highs==1.16.0"
+    with Store(tmp_path / "in", create=True) as store:
+        store.add(row(method=name, options={}))
+        assert [one.method for one in store.rows()] == [name]
+        assert [one.method for one in store.outcomes()] == [name]
+    assert merge(tmp_path / "out", [tmp_path / "in"], trust=True).added == 1
