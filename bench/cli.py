@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -37,6 +38,8 @@ _PARAMETERS = {
     "memory_limit_bytes": ("memory_limit",),
     "relative_gap": ("gap",),
     "method": ("plugins", "methods", "method"),
+    "solver": ("methods", "method"),
+    "file": ("cluster_options", "warm_start"),
 }
 
 # Command to (module:object, heading under which ``--help`` lists it).
@@ -203,15 +206,21 @@ class LazyGroup(click.Group):
             for k, word in enumerate(words):
                 name, _, value = word.partition("=")
                 if long and parameter.name and name in parameter.opts:
-                    found[parameter.name] = (long, value or " ".join(words[k + 1 : k + 2]))
+                    value = value or " ".join(words[k + 1 : k + 2])
+                    if parameter.name in found:  # given again: both are kept
+                        value = f"{found[parameter.name][1]}\n{value}"
+                    found[parameter.name] = (long, value)
         return found
 
     def _typed(self, error: InputError, given: Mapping[str, tuple[str, str]]) -> InputError:
         """Return an error about what an option gave as one about the option, as it was typed."""
         kind, _, name = error.field.partition(" ")
         if kind == "option" and name:  # of a method
-            typed = given[name][0] if name in given else f"--option {name}"
-            return error.named(typed) if {name, "assignments"} & given.keys() else error
+            if name in given:
+                return error.named(given[name][0])
+            texts = given["assignments"][1] if "assignments" in given else ""
+            found = re.search(rf"^(.+\.)?{re.escape(name)}(?==)", texts, re.MULTILINE)
+            return error if found is None else error.named(f"--option {found[0]}")
         names = _PARAMETERS.get(error.field, (error.field,))
         for name in names:
             if name in given and (len(names) == 1 or str(error.value) in given[name][1]):

@@ -9,7 +9,7 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -202,11 +202,12 @@ def _queue(
     configured = dask.config.get(f"jobqueue.{spec.kind}.interface", None)
     place = listening_place(spec.interface, spec.options, configured)
     cls = getattr(module, QUEUES[spec.kind])
-    folder.mkdir(parents=True, exist_ok=True)
     folder = folder.resolve()
+    made = [folder] if folder.parent.is_dir() else [folder, folder.parent]
+    folder.mkdir(parents=True, exist_ok=True)
     shared = spec.options.get("shared_temp_directory")
     with contextlib.ExitStack() as stack:
-        stack.callback(_remove_empty, folder)
+        stack.callback(_remove_empty, made)
         where = folder if shared is None else Path(os.path.expandvars(shared)).expanduser()
         if not where.is_dir():
             raise InputError(
@@ -265,6 +266,7 @@ def _job_options(spec: ClusterSpec, folder: Path) -> dict[str, Any]:
     return options
 
 
-def _remove_empty(folder: Path) -> None:
+def _remove_empty(folders: Sequence[Path]) -> None:
     with contextlib.suppress(OSError):
-        folder.rmdir()
+        for folder in folders:
+            folder.rmdir()

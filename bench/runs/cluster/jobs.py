@@ -54,7 +54,7 @@ _ENDED_BY_QUEUE = {
 
 
 def in_folder(base: type, folder: Path) -> type:
-    """Return a class of jobs whose scripts are written into a folder and stay there."""
+    """Return a class of jobs whose scripts are written into a folder and stay there if taken."""
 
     @contextlib.contextmanager
     def job_file(self: Any) -> Iterator[str]:
@@ -62,7 +62,11 @@ def in_folder(base: type, folder: Path) -> type:
         descriptor, path = tempfile.mkstemp(".sh", f"{self.name}-", folder)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             stream.write(self.job_script())
-        yield path
+        try:
+            yield path
+        except BaseException:
+            Path(path).unlink(missing_ok=True)
+            raise
 
     return type(base.__name__, (base,), {"job_file": job_file})
 

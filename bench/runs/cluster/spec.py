@@ -132,7 +132,8 @@ def read_cluster(
     else:
         raise wrong
     if interface is not None and kind not in QUEUES:
-        raise InputError("--interface", interface, "with a job queue only", "leave it out")
+        beside = f"a job queue beside it, which {text} is not"
+        raise InputError("--interface", interface, beside, "leave it out")
     wait_s = (QUEUE_WAIT_S if kind in QUEUES else WAIT_S) if wait_s is None else wait_s
     if not 0 < wait_s < math.inf:
         raise InputError("--worker-wait", wait_s, "seconds above 0", "write 600, say")

@@ -51,11 +51,11 @@ def known_as(name: str, value: object, known: Iterable[str]) -> str:
     raise ParameterError(name, value, allowed, "correct the name")
 
 
-def refuse_held(given: Iterable[str], held: Mapping[str, str]) -> None:
+def refuse_held(given: Mapping[str, object], held: Mapping[str, str]) -> None:
     """Raise for a parameter that the suite sets itself; `held` says by which option."""
-    for name in given:
+    for name, value in given.items():
         if name in held:
-            raise ParameterError(name, "a value", "parameters that are not set already", held[name])
+            raise ParameterError(name, value, "parameters that are not set already", held[name])
 
 
 def as_kind(name: str, value: object, kind: type) -> Any:

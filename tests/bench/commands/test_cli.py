@@ -601,17 +601,11 @@ def test_limits_and_overhead_of_a_run(splitopt, instance):
     ("arguments", "start"),
     [
         (["solve", "cift-tiny-both", "-m", "nope"], "--method: 'nope', expected a method for cift"),
-        (
-            ["solve", "cift-tiny-both", "-m", "random", "--time-limit", "-1"],
-            "--time-limit: '-1', expected",
-        ),
+        (["solve", "cift-tiny-both", "-m", "random", "--time-limit", "-1"], "--time-limit: '-1', "),
         (["solve", "cift-tiny-both", "-m", "jqodi", "--epsilon=-1"], "--epsilon: '-1', expected"),
         (["solve", "cift-tiny-both", "-m", "jqodi", "-o", "eps=1"], "--option eps: '1', expected"),
         (["run", "tiny", "-m", "random", "--out", "r", "--jobs", "0"], "--jobs: '0', expected"),
-        (
-            ["run", "tiny", "-m", "random", "--out", "r", "--memory-limit", "0"],
-            "--memory-limit: '0'",
-        ),
+        (["run", "tiny", "-m", "random", "--out", "r", "--memory-limit", "0"], "--memory-limit: "),
         (
             ["run", "tiny", "-m", "random", "--out", "r", "--plugin", "no"],
             "--plugin: 'no', expected",
@@ -623,6 +617,46 @@ def test_limits_and_overhead_of_a_run(splitopt, instance):
         (["run", "cift-tiny-both", "-m", "random", "--epsilon", "1", "--out", "r"], "--epsilon: 1"),
         (["generate", "cift-tiers", "--seed", "-1"], "--seed: '-1', expected"),
         (["generate", "cift-tiers", "-k", "stages=999"], "--knob stages: 999, expected"),
+        (
+            [
+                "run",
+                "tiny",
+                "-m",
+                "jqodi,random",
+                "--out",
+                "r",
+                "-o",
+                "jqodi.no=1",
+                "-o",
+                "random.samples=1",
+            ],
+            "--option jqodi.no: '1', expected",
+        ),
+        (
+            ["run", "tiny", "-m", "flow@glpk", "-o", "flow@glpk.solver.no=1", "--out", "r"],
+            "--option flow@glpk.solver.no: '1', expected",
+        ),
+        (
+            ["solve", "cift-tiny-both", "-m", "flow@glpk", "-o", "solver.mip_gap=0"],
+            "--option solver.mip_gap: '0', expected",
+        ),
+        (["run", "tiny", "-m", "flow@highs==0.1", "--out", "r"], "--methods: 'highs==0.1', "),
+        (["solve", "cift-tiny-both", "-m", "flow@highs==0.1"], "--method: 'highs==0.1', "),
+        (
+            [
+                "run",
+                "tiny",
+                "-m",
+                "jqodi",
+                "--out",
+                "r",
+                "--cluster",
+                "slurm:1",
+                "--cluster-options",
+                "no.yaml",
+            ],
+            "--cluster-options: 'no.yaml', ",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

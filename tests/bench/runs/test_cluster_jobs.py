@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -127,6 +128,17 @@ def test_a_refusal_is_one_line_in_the_queues_words(queue, tmp_path, refusal, say
         made(queue, tmp_path)
     assert str(caught.value) == f"slurm:2: no job could be submitted: {says}"
     assert queue.calls == ["submit splitopt-0"]
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_the_script_of_a_job_that_is_refused_does_not_stay(tmp_path, refused):
+    job = jobs.in_folder(object, tmp_path)()
+    job.name, job.job_script = "splitopt-0", lambda: "#!/bin/sh\n"
+    with contextlib.suppress(RuntimeError), job.job_file() as path:
+        assert Path(path).read_text() == "#!/bin/sh\n"
+        if refused:
+            raise RuntimeError("sbatch: error")
+    assert len(list(tmp_path.iterdir())) == (0 if refused else 1)
 
 
 def test_no_more_jobs_than_runs_and_all_are_taken_back(queue, tmp_path):
