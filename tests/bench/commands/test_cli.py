@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import sqlite3
 import sys
 from pathlib import Path
@@ -13,6 +12,8 @@ from click.testing import CliRunner
 from splitopt.bench.cli import COMMANDS, cli
 from splitopt.bench.commands import output
 from splitopt.bench.methods.registry import METHODS
+from splitopt.bench.store.records import CHECKSUMS
+from splitopt.bench.store.schema import COLUMNS
 from splitopt.bench.store.store import Store
 from splitopt.instances.core.documents import content_hash
 from splitopt.instances.judge import read_instance
@@ -735,6 +736,21 @@ def test_nothing_of_a_method_acts_on_the_terminal(splitopt, own_path, debug):
     harmless(splitopt(*debug, "solve", "mepra-image-10mbps", "-m", "random" + EVIL, code=2))
 
 
+def seal(connection):
+    """Make hashes and checksums of what was forged fit, as who forges would."""
+    for key, document in connection.execute("SELECT hash, document FROM environments").fetchall():
+        found = content_hash(json.loads(document))
+        connection.execute("UPDATE environments SET hash = ? WHERE hash = ?", (found, key))
+        connection.execute("UPDATE runs SET environment_hash = ?", (found,))
+    for number, *values in connection.execute(
+        f"SELECT id, {', '.join(COLUMNS)} FROM runs"
+    ).fetchall():
+        found = CHECKSUMS.of(values)
+        connection.execute("UPDATE runs SET checksum = ? WHERE id = ?", (found, number))
+    for table in ("instances", "calls"):
+        connection.execute(f"UPDATE {table} SET checksum = NULL")
+
+
 @pytest.fixture
 def stranger(splitopt, own_path, monkeypatch):
     """A folder of results in which every text that can hold anything does."""
@@ -742,7 +758,7 @@ def stranger(splitopt, own_path, monkeypatch):
     run = ["run", "mepra-image-10mbps", "-m", "raiser,picky,honest,cheat,even-shares"]
     harmless(splitopt(*run, "--plugin", "evil:METHODS", "--time-limit", "60", "--out", "r", code=1))
     with sqlite3.connect("r/runs.sqlite") as connection:
-        for name in ("detail", "verdict_reason", "started_at"):
+        for name in ("detail", "verdict_reason", "status", "termination", "verdict", "started_at"):
             connection.execute(
                 f"UPDATE runs SET {name} = {name} || ? WHERE method <> 'cheat'", [EVIL]
             )
@@ -761,37 +777,33 @@ def stranger(splitopt, own_path, monkeypatch):
             )
         connection.execute("UPDATE calls SET started_at = ?", [EVIL])
         connection.execute("UPDATE instances SET source = ?", [EVIL])
-        # As who forges them would.
-        ((document,),) = connection.execute("SELECT document FROM environments")
-        forged = content_hash(json.loads(document))
-        connection.execute("UPDATE environments SET hash = ?", [forged])
-        connection.execute("UPDATE runs SET environment_hash = ?", [forged])
-        for table in ("runs", "payloads", "instances", "calls"):
-            connection.execute(f"UPDATE {table} SET checksum = NULL")
+        seal(connection)
     return "r"
 
 
 def test_nothing_of_a_store_acts_on_the_terminal(splitopt, stranger):
-    harmless(splitopt("status", stranger))
+    run = ["run", "mepra-image-10mbps", "-m", "even-shares", "--time-limit", "60", "--out", "other"]
+    splitopt(*run)
+    check, merge = (
+        ["check", "--library", "--results", stranger],
+        ["merge", stranger, "--out", "all"],
+    )
+    compare, export = ["compare", stranger, "other"], ["export-runs", stranger, "rows.csv"]
+    for words in (["status", stranger], ["report", stranger], compare, export, check, merge):
+        assert "\\x1b[2J" in harmless(splitopt(*words, code=2)).stderr
+    # With words that are some, its texts get as far as a judge.
+    with sqlite3.connect(f"{stranger}/runs.sqlite") as connection:
+        for name in ("status", "termination", "verdict"):
+            connection.execute(f"UPDATE runs SET {name} = replace({name}, ?, '')", [EVIL])
+        seal(connection)
+    assert "\\x1b[2J\\nsplitopt: forged" in harmless(splitopt("status", stranger)).stdout
     shown = harmless(splitopt("report", stranger)).stdout
     assert "CONTRADICTIONS" in shown
     assert "\\x1b[2J\\nsplitopt: forged" in shown
-    run = ["run", "mepra-image-10mbps", "-m", "even-shares", "--time-limit", "60", "--out", "other"]
-    splitopt(*run)
-    shown = harmless(splitopt("compare", stranger, "other")).stdout
-    assert "\\x1b[2J\\nsplitopt: forged" in shown
-    harmless(splitopt("export-runs", stranger, "rows.csv"))
-    check = ["check", "--library", "--results", stranger]
-    merge = ["merge", stranger, "--out", "merged"]
+    assert "\\x1b[2J\\nsplitopt: forged" in harmless(splitopt(*compare)).stdout
+    harmless(splitopt(*export))
     harmless(splitopt(*check, code=1))
     harmless(splitopt(*merge, code=1))
-    # Words that are none are refused, and shown as harmlessly.
-    with sqlite3.connect(f"{stranger}/runs.sqlite") as connection:
-        connection.execute("UPDATE runs SET termination = termination || ?", [EVIL])
-    shutil.rmtree("merged")
-    for command in (["status", stranger], ["report", stranger], check, merge):
-        shown = harmless(splitopt(*command, code=2)).stderr
-        assert "\\x1b[2J\\nsplitopt: forged" in shown, command
 
 
 def test_commands_print_in_one_way():
