@@ -201,7 +201,7 @@ class LazyGroup(click.Group):
             if command is None:
                 return {}
             below = click.Context(command, info_name=word, parent=below)
-        found = {}
+        found: dict[str, tuple[str, str]] = {}
         for parameter in [] if command is None else command.params:
             long = next((name for name in parameter.opts if name.startswith("--")), "")
             for k, word in enumerate(words):

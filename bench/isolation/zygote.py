@@ -17,6 +17,7 @@ import shutil
 import signal
 import socket
 import sys
+import tempfile
 import time
 import traceback
 from pathlib import Path
@@ -247,6 +248,8 @@ def _child(request: dict[str, Any], instance: Any, descriptors: list[int], zygot
     if request["scratch"] is not None:
         os.chdir(request["scratch"])
         os.environ["TMPDIR"] = request["scratch"]
+        # Whoever prepared may have asked for it already, and this one is forked with the answer.
+        tempfile.tempdir = request["scratch"]
     held, missing = confine(request)
     if not mortal:
         missing["end with the runner"] = "this system does not kill a run whose runner is killed"

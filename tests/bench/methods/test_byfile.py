@@ -1,6 +1,7 @@
 """Solvers that read our files, as methods: named, found, run apart, judged."""
 
 import json
+import re
 import shutil
 import sys
 
@@ -348,3 +349,11 @@ def test_a_device_with_edge_work_has_a_share_where_time_weighs_nothing():
     )
     assert found.plan is not None
     assert "rejected" not in found.statistics
+
+
+def test_the_file_of_a_run_is_in_the_folder_that_goes_with_it(tmp_path):
+    """What a run that was killed had written stayed in the temporary folder for good."""
+    run_set(["cift-tiny-both"], ["flow@glpk"], tmp_path, time_limit_s=20, keep_logs=True)
+    (log,) = (tmp_path / "logs").iterdir()
+    first = log.read_text().splitlines()[0]
+    assert re.search(r"/splitopt-scratch-\w+/splitopt-file-\w+/model.mps", first), first
