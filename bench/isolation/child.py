@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from splitopt.bench.isolation.machine import lacking
+from splitopt.bench.isolation.machine import OurShortageError, lacking
 from splitopt.bench.isolation.source import source_hash
 from splitopt.bench.isolation.targets import load_target, pick
 from splitopt.instances.contract.method import (
@@ -133,7 +133,7 @@ def _guarded(work: Callable[[], None], send: Send) -> None:
     except BaseException as error:  # whatever a method raises must come back by name
         traceback.print_exc()
         line = " ".join(str(error).split())[:_TEXT]
-        lacks = {"lacking": lacking(error)}
+        lacks = {"lacking": lacking(error), "ours": isinstance(error, OurShortageError)}
         send({"kind": "error", "type": type(error).__name__, "message": line, **lacks})
 
 

@@ -9,7 +9,8 @@ same command does it later. The rule, for whatever went wrong:
   file cannot be written or a process not be forked even then, the machine lacks something. Where it
   can, the run is done once more if what ended it looks like the machine's (no room, no process, a
   signal of those that end whole jobs); when that comes back on a machine that lacks nothing, the
-  run did it to itself. One that opens too many files breaks a limit of its own, and the kernel that
+  run did it to itself; what the suite writes for it, such as a model for a solver that reads files,
+  never is. One that opens too many files breaks a limit of its own, and the kernel that
   kills a run for its memory keeps to the run.
 - A parent of runs that was killed, or a watcher that was not scheduled, says nothing of the run: it
   is done again, and in the end not judged at all.
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Doubt",
     "MachineError",
+    "OurShortageError",
     "RunLostError",
     "ZygoteLostError",
     "doubt",
@@ -66,6 +68,10 @@ class MachineError(OSError):
             f"this machine cannot do runs now: {said}; put it right, then start again: "
             "what is stored is kept and not repeated"
         )
+
+
+class OurShortageError(OSError):
+    """What the suite itself does for a method, such as writing a model, finds no room."""
 
 
 class ZygoteLostError(OSError):
@@ -151,7 +157,8 @@ def doubt(outcome: Outcome, watch: Watch, seconds: float | None) -> Doubt | None
     message = outcome.message
     if message is not None:
         lacks = message.get("lacking") if message.get("kind") == "error" else None
-        return None if lacks is None else Doubt(str(lacks)[:200], own=True)
+        ours = message.get("ours") is True
+        return None if lacks is None else Doubt(str(lacks)[:200], own=not ours)
     if outcome.killed_for is None and status is not None and os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         return Doubt(signal.Signals(number).name, own=True) if number in _ENDS_JOBS else None

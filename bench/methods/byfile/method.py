@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from splitopt.bench.isolation.kept import KEPT
+from splitopt.bench.isolation.machine import OurShortageError
 from splitopt.bench.methods.byfile.environments import Environment, find
 from splitopt.bench.methods.byfile.names import MethodName, parse
 from splitopt.bench.methods.byfile.process import ask, warm
@@ -133,7 +134,10 @@ class ByFile(Framed[Any, Any]):
                 raise UnsupportedError(str(error)) from None
             times["build_s"] = clock.elapsed_s
             path = Path(folder) / "model.mps"
-            size = model.write(path, "mps", lasting=False)
+            try:
+                size = model.write(path, "mps", lasting=False)
+            except OSError as error:
+                raise OurShortageError(error.errno, f"the model: {error.strerror}") from error
             times["write_s"] = clock.elapsed_s - times["build_s"]
             best.statistics |= {k: v for k, v in size.items() if k != "linear"} | times
             best.statistics |= {"package": self.version, "file_bytes": path.stat().st_size}

@@ -74,6 +74,25 @@ def _names() -> list[str]:
     return sorted(names - set(_OURS))
 
 
+# What CBC says of a word that it does not take; it goes on without it.
+_REFUSED = (
+    re.compile(r"<Possible options for (?P<name>\S+) are: *(?P<takes>[^;]*)"),
+    re.compile(r"is illegal for \w+ parameter (?P<name>\S+)(?P<takes>)"),
+    re.compile(r"was provided for (?P<name>\S+) - valid range is (?P<takes>.*)"),
+    re.compile(r"No match for (?P<name>\S+)(?P<takes>)"),
+)
+
+
+def _refuse(said: str, parameters: Mapping[str, object]) -> None:
+    for pattern in _REFUSED:
+        found = pattern.search(said)
+        if found:
+            name = found["name"]
+            value = parameters.get(name, name)
+            takes = " ".join(found["takes"].split()) or "what CBC takes"
+            raise ParameterError(name, value, takes, "correct the value")
+
+
 def check(parameters: Mapping[str, object]) -> dict[str, Any]:
     """Return parameters as CBC gets them."""
     if not parameters:
@@ -84,6 +103,15 @@ def check(parameters: Mapping[str, object]) -> dict[str, Any]:
         known_as(name, value, names)
         if re.fullmatch(r"[A-Za-z0-9.+-]+", str(value)) is None:
             raise ParameterError(name, value, "a number or a word", "correct the value")
+    words = [word for name, value in parameters.items() for word in (f"-{name}", str(value))]
+    said = subprocess.run(
+        [_program, *words, "-quit"],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    ).stdout
+    _refuse(said, parameters)
     return {name: str(value) for name, value in parameters.items()}
 
 
@@ -115,9 +143,6 @@ def solve(request: Mapping[str, Any]) -> dict[str, Any]:
     if request["log"]:
         sys.stdout.write(done.stdout)
         sys.stdout.flush()
-    unknown = re.search(r"No match for (\S+)|Option (\S+) not recognized", done.stdout)
-    if unknown:
-        raise ParameterError(unknown[0], "", "what CBC takes", "correct it")
     if not solution.is_file():
         raise RuntimeError(f"CBC ended with {done.returncode}: {done.stdout[-500:]}")
     head, *lines = solution.read_text().splitlines() or [""]

@@ -63,6 +63,7 @@ NO_ROOM = {"kind": "error", "type": "OSError", "message": "x", "lacking": "No sp
         (ended(message=RESULT), None, None),
         (ended(message={"kind": "error", "message": "x", "lacking": None}), None, None),
         (ended(message=NO_ROOM), 2, True),
+        (ended(message=NO_ROOM | {"ours": True}), 2, False),
         # Before the first code of the method's nothing is its fault.
         (Outcome(exit_status=70 << 8), 2, False),
         (Outcome(exit_status=signal.SIGKILL), 2, False),

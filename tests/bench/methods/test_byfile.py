@@ -1,5 +1,6 @@
 """Solvers that read our files, as methods: named, found, run apart, judged."""
 
+import errno
 import json
 import re
 import shutil
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 from running import run_set
 
 from splitopt.bench.cli import cli
+from splitopt.bench.isolation.machine import OurShortageError, lacking
 from splitopt.bench.methods.byfile import environments
 from splitopt.bench.methods.byfile.names import SOLVERS, parse
 from splitopt.bench.methods.registry import by_file, engine_of, find, load
@@ -282,6 +284,10 @@ def test_it_is_refused_before_any_run_and_nothing_is_written(tmp_path):
         ("highs-flow", "mip_max_nodes=few", "a whole number"),
         ("device-only", "threads=2", "options of device-only: none"),
         ("flow@highs", "time_limit=2", "--time-limit sets it"),
+        # CBC goes on without what it does not take.
+        ("flow@cbc", "heuristicsOnOff=banana", "'banana', expected off on"),
+        ("flow@cbc", "maxNodes=few", "'few', expected what CBC takes"),
+        ("flow@cbc", "maxNodes=-5", "expected -1 to 2147483647"),
     ],
 )
 def test_what_the_suite_sets_itself_and_what_does_not_fit_is_refused(method, given, said):
@@ -290,6 +296,19 @@ def test_what_the_suite_sets_itself_and_what_does_not_fit_is_refused(method, giv
     )
     assert done.exit_code == 2
     assert said in done.stderr
+
+
+def test_no_room_for_the_model_is_no_fault_of_the_methods(monkeypatch):
+    instance = library.load("cift-tiny-both")
+    full = OSError(errno.ENOSPC, "No space left on device")
+
+    def write(*_, **__):
+        raise full
+
+    monkeypatch.setattr("splitopt.bench.methods.exporting.Formulated.write", write)
+    with pytest.raises(OurShortageError, match="the model: No space left") as caught:
+        load("flow@highs", "cift").solve(instance, Budget(20.0), 0, {})
+    assert lacking(caught.value) is not None
 
 
 def test_parameters_reach_the_solver_stand_in_the_row_and_logs_are_kept(tmp_path):
