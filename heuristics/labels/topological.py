@@ -183,6 +183,10 @@ def run_topological(
             i0, i1 = first[u], last[u]
             if i0 == i1:
                 continue
+            # One node may take tens of millions of labels.
+            if stop[0] != 0 and size > 0:
+                status = STOPPED
+                break
             if size + i1 - i0 > space:
                 space = 2 * (size + i1 - i0)
                 b_c, b_r = grow(b_c, space), grow_rows(b_r, space)
@@ -257,6 +261,10 @@ def run_topological(
             last[0] = count
             v += 1
             continue
+        if status == STOPPED or (stop[0] != 0 and size > 0):
+            counts[ABANDONED] += size
+            status = STOPPED
+            break
         if size == 0:
             v += 1
             continue
