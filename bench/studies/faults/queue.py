@@ -181,7 +181,7 @@ def _short_jobs(folder: Path) -> str:
         _campaign(folder, queue, runs=14, seconds=12.0, walltime="00:01:00") as campaign,
     ):
         counted = campaign.check_all_once()
-        assert len(queue.jobs()) > 4, "no job was replaced"
+        assert len(queue.jobs()) > 2, "no job was replaced"
         assert not queue.jobs("TIMEOUT"), "a job was killed at its walltime"
         return f"{counted}, in {_jobs(queue)} of a minute, none killed at its walltime"
 
