@@ -186,6 +186,11 @@ class ReportData:
         """Return the rows of a problem."""
         return self._by_problem.get(problem, [])
 
+    def counted(self, problem: str) -> tuple[int, int]:
+        """Return how many instances a problem has, and of how many the answer is proven."""
+        hashes = {row.instance_hash for row in self.of_problem(problem)}
+        return len(hashes), sum(self.references[key].proven for key in hashes)
+
     def state(self, instance_hash: str) -> str:
         """Return what is known of an instance in a word: optimal, infeasible, open."""
         reference = self.references[instance_hash]

@@ -11,7 +11,7 @@ from splitopt.bench.compare.summary import SHIFT_S, MethodSummary
 from splitopt.bench.report.numbers import gap_text, time_text
 from splitopt.instances.core.printable import printable
 
-__all__ = ["table", "tables_of", "text_tables"]
+__all__ = ["COLUMNS", "cells_of", "table", "tables_of", "text_tables"]
 
 COLUMNS = (
     "method",
@@ -38,7 +38,8 @@ def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return "\n".join([line(header), "  ".join("-" * w for w in widths), *map(line, lines)])
 
 
-def _cells(summary: MethodSummary) -> list[str]:
+def cells_of(summary: MethodSummary) -> list[str]:
+    """Return a method's cells under `COLUMNS`."""
     return [
         summary.variant,
         str(summary.runs) if summary.runs else f"0 ({summary.unsupported} unsupported)",
@@ -53,16 +54,15 @@ def _cells(summary: MethodSummary) -> list[str]:
 
 
 def _problem(data: ReportData, problem: str) -> str:
-    hashes = {row.instance_hash for row in data.of_problem(problem)}
-    proven = sum(data.references[key].proven for key in hashes)
+    count, proven = data.counted(problem)
     best = data.virtual_best(problem)
     summaries = [*data.of(problem), *([best] if best is not None else [])]
     return "\n".join(
         [
             f"{PROBLEMS.get(problem, problem)}",
-            f"{len(hashes)} instances, {proven} with a proven optimum or proof of infeasibility",
+            f"{count} instances, {proven} with a proven optimum or proof of infeasibility",
             "",
-            table(COLUMNS, [_cells(summary) for summary in summaries]),
+            table(COLUMNS, [cells_of(summary) for summary in summaries]),
         ]
     )
 

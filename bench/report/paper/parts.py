@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from splitopt.bench.compare.data import PROBLEMS, ReportData
-from splitopt.bench.compare.summary import SHIFT_S, VIRTUAL_BEST, MethodSummary
+from splitopt.bench.compare.summary import SHIFT_S, VIRTUAL_BEST
 from splitopt.bench.report.features import feature_groups
 from splitopt.bench.report.method_tables import kind_of
 from splitopt.bench.report.numbers import gap_text, time_text
@@ -22,6 +22,7 @@ from splitopt.bench.report.plots import (
     time_quality_chart,
 )
 from splitopt.bench.report.svg import Chart
+from splitopt.bench.report.text import COLUMNS, cells_of
 from splitopt.instances.core.errors import InputError
 
 __all__ = ["MOST_SHOWN", "Figure", "feature_part", "figures", "method_part", "shown_methods"]
@@ -93,46 +94,20 @@ def shown_methods(data: ReportData, asked: Sequence[str]) -> list[str] | None:
     return [variant for variant, method in names.items() if {variant, method} & set(asked)]
 
 
-def _cells(s: MethodSummary) -> list[str]:
-    return [
-        s.variant,
-        str(s.runs),
-        str(s.solved),
-        str(s.right),
-        str(s.proved),
-        str(s.wrong),
-        gap_text(s.gap_median),
-        gap_text(s.gap_worst),
-        time_text(s.time_s),
-    ]
-
-
 def method_part(data: ReportData, problem: str) -> str:
     """Return the table of all methods of a problem."""
-    hashes = {row.instance_hash for row in data.of_problem(problem)}
-    proven = sum(data.state(key) != "open" for key in hashes)
+    count, proven = data.counted(problem)
     best = data.virtual_best(problem)
     caption = (
-        f"{PROBLEMS.get(problem, problem)}. {len(hashes)} instances, {proven} with a proven "
+        f"{PROBLEMS.get(problem, problem)}. {count} instances, {proven} with a proven "
         f"optimum or a proof of infeasibility. {_TERMS} {setting(data, problem)}"
-    )
-    header = (
-        "method",
-        "runs",
-        "solved",
-        "right",
-        "proved",
-        "wrong",
-        "gap, median",
-        "gap, worst",
-        "time",
     )
     return table(
         escape(caption),
         f"tab:{problem}-methods",
-        header,
-        [_cells(s) for s in data.of(problem)],
-        [_cells(best)] if best is not None else [],
+        COLUMNS,
+        [cells_of(s) for s in data.of(problem)],
+        [cells_of(best)] if best is not None else [],
     )
 
 
