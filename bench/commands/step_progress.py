@@ -6,8 +6,6 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 
-from splitopt.bench.runs.lines import State, lines
-
 __all__ = ["progress"]
 
 
@@ -16,6 +14,8 @@ def progress(total: int) -> Iterator[Callable[[str], None]]:
     """Yield what to call with the name of each step; a bar on a terminal, else lines."""
     count = 0
     if not sys.stderr.isatty():
+        from splitopt.bench.runs.lines import State, lines
+
         state = State("begins")
 
         def note(what: str) -> None:

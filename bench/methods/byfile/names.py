@@ -5,7 +5,6 @@ Read without importing any solver.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -114,6 +113,8 @@ def parse(name: str) -> MethodName:
     formulations = [f for known in FORMULATIONS.values() for f in known]
     for part, known in ((formulation, formulations), (solver, list(SOLVERS))):
         if part not in known:
+            import difflib
+
             near = difflib.get_close_matches(part, known, n=2)
             raise InputError(
                 "method",
