@@ -185,7 +185,6 @@ def run_topological(
                 continue
             # One node may take tens of millions of labels.
             if stop[0] != 0 and size > 0:
-                status = STOPPED
                 break
             if size + i1 - i0 > space:
                 space = 2 * (size + i1 - i0)
@@ -261,7 +260,7 @@ def run_topological(
             last[0] = count
             v += 1
             continue
-        if status == STOPPED or (stop[0] != 0 and size > 0):
+        if stop[0] != 0 and size > 0:
             counts[ABANDONED] += size
             status = STOPPED
             break
