@@ -7,13 +7,13 @@ import contextlib
 import logging
 import os
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from splitopt.bench.isolation.scratch import scratch
 from splitopt.bench.runs.cluster.credentials import temporary_credentials
 from splitopt.bench.runs.cluster.errors import ClusterError
 from splitopt.bench.runs.cluster.jobs import JobPool, in_folder
@@ -162,8 +162,7 @@ def _local(spec: ClusterSpec, level: int) -> Iterator[tuple[Any, Security, Pool]
 
     assert spec.workers is not None
     with contextlib.ExitStack() as stack:
-        folder = tempfile.TemporaryDirectory(prefix="splitopt-cluster-", ignore_cleanup_errors=True)
-        place = Path(stack.enter_context(folder))
+        place = Path(stack.enter_context(scratch()))
         security = stack.enter_context(temporary_credentials(place))
         options = {"host": LOOPBACK, "port": 0, "protocol": "tls://", "security": security}
         cluster = distributed.SpecCluster(

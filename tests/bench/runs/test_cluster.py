@@ -289,6 +289,9 @@ def test_a_local_cluster_listens_here_alone_and_ends_with_its_processes(
     assert {address.ip for address in listening} == {"127.0.0.1"}
     for address in listening:
         turned_away(address.port)
+    # Were all of them killed, the next runner would sweep the folder with the key.
+    (key,) = scratch.rglob("key.pem")
+    assert key.relative_to(scratch).parts[0].startswith("splitopt-scratch-")
     # Ctrl-C in a terminal reaches all of them; the runner alone acts on it.
     os.killpg(runner.pid, signal.SIGINT)
     output, errors = runner.communicate(timeout=PATIENCE_S)
