@@ -62,7 +62,7 @@ def _words(event: RunEvent) -> tuple[str, str]:
     left = "" if event.remaining_s is None else f"{_clock(event.remaining_s)} left"
     what = ""
     if event.kind == "waiting":
-        what = f"waiting for {event.why or 'another runner, or for workers'}"
+        what = f"waiting for {event.why}"
     if event.run is not None:
         what = f"{event.run.method} on {event.run.instance_name}"
     return left, what

@@ -151,13 +151,12 @@ class JobPool(Pool):
         job.submission = self._call(self._start(job))
         return job
 
-    def _drop(self, name: str) -> _Job:
+    def _drop(self, name: str) -> None:
         """Take a job back, over or not."""
         job = self._jobs.pop(name)
         self._numbers[job.number] = name
         self._fates.setdefault(name, job.state or "GONE")
         self._ending.append(self._call(self._close(job.handle)))
-        return job
 
     def _ask(self, now: float) -> None:
         """Ask the queue what has become of the jobs, now and then."""
@@ -208,7 +207,8 @@ class JobPool(Pool):
             return None
         if job.submission.exception() is not None:
             self._refused = _words(job.submission.exception())
-            return "spent" if self._wait(now) else None
+            self._not_before = now + _AGAIN_S
+            return "spent"
         if here:
             job.seen = now
             if left and all(
@@ -228,16 +228,12 @@ class JobPool(Pool):
             return f"the workers of job {job.number} were lost"
         return None
 
-    def _wait(self, now: float) -> bool:
-        self._not_before = now + _AGAIN_S
-        return True
-
     def _in_vain(self, job: _Job, why: str, now: float) -> None:
         """Count a job that may have come to nothing; its successor waits if it did."""
         self._barren += 1
         if self._barren < 2:
             return
-        self._wait(now)
+        self._not_before = now + _AGAIN_S
         assert self._spec.workers is not None
         if self._barren >= _MOST_BARREN + self._spec.workers:
             logs = sorted(self._folder.glob(f"*{job.number}*"))

@@ -6,10 +6,10 @@ import re
 from typing import TYPE_CHECKING
 
 from splitopt.bench.runs.cluster.options import job_queue_module
+from splitopt.bench.runs.cluster.spec import QUEUES, ClusterSpec
 from splitopt.instances.core.errors import InputError
 
 if TYPE_CHECKING:
-    from splitopt.bench.runs.cluster.spec import ClusterSpec
     from splitopt.bench.store.rows import Limits
 
 __all__ = ["JOB_BEGAN", "JOB_WALLTIME", "check_walltime", "needed_s", "walltime_s"]
@@ -73,8 +73,6 @@ def check_walltime(spec: ClusterSpec, limits: Limits) -> None:
     InputError
         When the walltime is below limit + grace.
     """
-    from splitopt.bench.runs.cluster.spec import QUEUES
-
     if spec.kind not in QUEUES:
         return
     walltime, needed = walltime_s(spec), needed_s(limits)
