@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 from splitopt.bench.isolation.machine import MachineError, ZygoteLostError
 from splitopt.bench.isolation.neighbours import at_work
 from splitopt.bench.isolation.process_tree import tree_cores, tree_memory_bytes
-from splitopt.bench.isolation.streams import Capture, Lines, Outcome, Watch, believed_s, hold_times
+from splitopt.bench.isolation.streams import (
+    OUTPUT_BYTES,
+    Capture,
+    Lines,
+    Outcome,
+    Watch,
+    believed_s,
+    hold_times,
+)
 from splitopt.instances.contract.method import Progress
 from splitopt.instances.core.errors import InputError
 
@@ -60,7 +68,7 @@ class Following:
         self._outcome = Outcome()
         self._lines = Lines()
         self._output = Capture(watch.output_limit_bytes)
-        self._errors = Capture(watch.output_limit_bytes)
+        self._errors = Capture(OUTPUT_BYTES)
         self._begin = time.monotonic()
         self._deadline: float | None = self._begin + SETUP_LIMIT_S
         self._stage = "setup"
@@ -125,9 +133,9 @@ class Following:
         limited = self._watch.memory_limit_bytes is not None
         interval = 0.01 if limited else 0.05
         with selectors.DefaultSelector() as selector:
-            for reader in readers:
+            for which, reader in enumerate(readers):
                 os.set_blocking(reader, False)
-                selector.register(reader, selectors.EVENT_READ, readers.index(reader))
+                selector.register(reader, selectors.EVENT_READ, which)
             selector.register(control, selectors.EVENT_READ, None)
             next_look = time.monotonic() + interval
             while True:

@@ -10,11 +10,12 @@ from typing import Any, TypeGuard
 
 from splitopt.instances.contract.method import Progress
 
-__all__ = ["Capture", "Lines", "Outcome", "Watch", "believed_s", "hold_times"]
+__all__ = ["OUTPUT_BYTES", "Capture", "Lines", "Outcome", "Watch", "believed_s", "hold_times"]
 
 # A plan for a million devices takes about 30 MB.
 _LARGEST_RESULT_BYTES = 256 << 20
-
+# Of what a run prints so much is kept, of each stream.
+OUTPUT_BYTES = 64 << 10
 
 # A clock of a run may be behind the one outside by so much, and by so much of what that says.
 _CLOSE = (0.02, 0.02)
@@ -67,7 +68,7 @@ class Watch:
     memory_limit_bytes
         Bytes of the whole process tree; None for no limit.
     output_limit_bytes
-        Bytes of stdout, and of stderr, that are kept.
+        Bytes of stdout that are kept; of stderr never more than `OUTPUT_BYTES`.
     stop
         When set the run is killed and its outcome thrown away.
     on_point
@@ -80,7 +81,7 @@ class Watch:
 
     kill_after_s: float | None = None
     memory_limit_bytes: int | None = None
-    output_limit_bytes: int = 64 << 10
+    output_limit_bytes: int = OUTPUT_BYTES
     stop: threading.Event = field(default_factory=threading.Event)
     on_point: Callable[[Progress], None] | None = None
     time_limit_s: float | None = None

@@ -16,6 +16,7 @@ from splitopt.bench.isolation import wire
 from splitopt.bench.isolation.client import Zygote
 from splitopt.bench.isolation.cores import assigned_cores
 from splitopt.bench.isolation.endings import classify, solve_time_s
+from splitopt.bench.isolation.following import Following
 from splitopt.bench.isolation.preload import needed_modules, preload
 from splitopt.bench.isolation.process_tree import tree_memory_bytes
 from splitopt.bench.isolation.streams import Capture, Outcome, Watch, believed_s, hold_times
@@ -378,3 +379,12 @@ def test_a_broken_plugin_is_one_line(catalogue, source, says):
         catalogue(source)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_log_that_is_kept_makes_rows_no_larger():
+    """A solver's log is on standard output, which goes to a file; the other stays in the row."""
+    followed = Following(None, Watch(output_limit_bytes=4 << 20))
+    for which in (1, 2):
+        followed._take(b"x" * (1 << 20), which)
+    assert len(followed._output.kept()) == followed._output.total == 1 << 20
+    assert 64 << 10 <= len(followed._errors.kept()) < 65 << 10
