@@ -112,8 +112,6 @@ def solve(
     from splitopt.bench.isolation.client import Zygote
     from splitopt.instances.core.errors import InputError
 
-    if seed < 0:
-        raise InputError("--seed", seed, "an integer >= 0", "give 0")
     # It starts, and imports what a run needs, beside all that follows.
     zygote = Zygote(threads)
     ctx.call_on_close(zygote.close)
@@ -138,6 +136,7 @@ def solve(
     if out is not None:
         check_writable("--out", out)
     start = None if warm_start is None else _read_start(warm_start, problem_instance)
+    shown = _Log() if log else None
     with progress(time_limit) as on_progress, _stopped_by_interrupt() as stop:
         result = solve_once(
             problem_instance,
@@ -147,7 +146,7 @@ def solve(
             options=given,
             warm_start=start,
             on_progress=on_progress,
-            on_log=_Log() if log else None,
+            on_log=shown,
             threads=threads,
             memory_limit_bytes=read_bytes_limit("--memory-limit", memory_limit),
             relative_gap=gap,
@@ -155,6 +154,8 @@ def solve(
             stop=stop,
             zygote=zygote,
         )
+    if shown is not None:
+        shown.end()
     violations = [] if result.plan is None else check(problem_instance, result.plan)
     if out is not None and result.plan is not None:
         write_json(out, result.plan.to_document())
@@ -187,6 +188,11 @@ class _Log:
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             note(line.decode("utf-8", "replace"))
+
+    def end(self) -> None:
+        """Show what came without an end of line: the last words of a run that was killed."""
+        if self._rest:
+            self(b"\n")
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from running import run_set
 
 from splitopt.bench.cli import cli
+from splitopt.bench.commands import solve as solving
 from splitopt.bench.isolation.machine import OurShortageError, lacking
 from splitopt.bench.methods.byfile import environments
 from splitopt.bench.methods.byfile.names import SOLVERS, parse
@@ -338,6 +339,15 @@ def test_solvers_are_quiet_unless_their_log_is_asked_for():
     told = CliRunner().invoke(cli, [*arguments, "--log"])
     assert "Presolving model" in told.stderr
     assert json.loads(told.stdout)["objective"] == json.loads(quiet.stdout)["objective"]
+
+
+def test_the_last_words_of_a_log_are_shown_without_an_end_of_line(capsys):
+    log = solving._Log()
+    for data in (b"one\ntw", b"o\nkilled a", b"t 5"):
+        log(data)
+    log.end()
+    log.end()
+    assert capsys.readouterr().err == "one\ntwo\nkilled at 5\n"
 
 
 def test_an_export_is_read_back_and_a_reader_that_reads_another_model_is_told_of(
