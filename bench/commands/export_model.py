@@ -16,8 +16,6 @@ from splitopt.bench.methods.byfile.names import FORMULATIONS
 if TYPE_CHECKING:
     from splitopt.bench.methods.byfile.checking import ReadBack
 
-__all__ = ["FORMATS", "FORMULATIONS", "export"]
-
 FORMATS = ("mps", "lp", "nl")
 
 
@@ -88,6 +86,8 @@ def export(
             raise InputError(
                 "--out", out.name, "a name that ends in .mps, .lp or .nl", "or give --format"
             )
+    if check and kind == "nl":
+        raise InputError("--check", kind, "mps or lp: a .nl file is not read back", "leave it out")
     found = open_instance(instance)
     known = FORMULATIONS[found.problem]
     if formulation not in known:

@@ -17,7 +17,7 @@ import pytest
 from pyomo.gdp import GDP_Error
 
 import splitopt
-from splitopt.bench.commands.export_model import FORMULATIONS
+from splitopt.bench.methods.byfile.names import FORMULATIONS
 from splitopt.bench.methods.exporting import unit_of_file, write
 from splitopt.bench.methods.registry import load
 from splitopt.formulations.cift.pyomo import gdp, gdp_rows

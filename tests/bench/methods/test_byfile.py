@@ -361,6 +361,9 @@ def test_an_export_is_read_back_and_a_reader_that_reads_another_model_is_told_of
     assert [one["solver"] for one in json.loads(done.stdout)["read_back"]] == ["HiGHS"]
     done = CliRunner().invoke(cli, [*arguments, "--check"])
     assert done.exit_code == 0, done.output
+    refused = CliRunner().invoke(cli, [*arguments, "--format", "nl", "--check"])
+    assert refused.exit_code == 2
+    assert "--check: 'nl'" in refused.stderr
     found = json.loads(done.stdout)
     assert [one["solver"] for one in found["read_back"]] == ["HiGHS", "GLPK", "SCIP", "CBC", "SCIP"]
     assert len({round(one["optimum"], 4) for one in found["read_back"]}) == 1
