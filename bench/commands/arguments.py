@@ -50,13 +50,7 @@ class Figure(FloatParamType):
     ) -> float:
         """Return the number; nan is in no range, and infinity in none of ours."""
         found = float(super().convert(value, param, ctx))
-        return _within(
-            found, value, param, f"a number from {self._least:g} to {self._most:g}", self
-        )
-
-    def holds(self, found: float) -> bool:
-        """Return whether a number is within the bounds."""
-        return self._least <= found <= self._most
+        return _within(found, (self._least, self._most), "a number from {:g} to {:g}", value, param)
 
 
 class Whole(IntParamType):
@@ -71,23 +65,21 @@ class Whole(IntParamType):
             found = int(super().convert(value, param, ctx))
         except ValueError:  # thousands of digits
             found = self._least - 1
-        allowed = f"a whole number from {self._least} to {self._most}"
-        return _within(found, value, param, allowed, self)
-
-    def holds(self, found: float) -> bool:
-        """Return whether a number is within the bounds."""
-        return self._least <= found <= self._most
+        return _within(
+            found, (self._least, self._most), "a whole number from {} to {}", value, param
+        )
 
 
 _N = TypeVar("_N", int, float)
 
 
 def _within(
-    found: _N, value: object, param: click.Parameter | None, allowed: str, kind: Figure | Whole
+    found: _N, bounds: tuple[_N, _N], allowed: str, value: object, param: click.Parameter | None
 ) -> _N:
-    if not kind.holds(found):
+    least, most = bounds
+    if not least <= found <= most:
         option = "number" if param is None or not param.opts else param.opts[-1]
-        raise InputError(option, value, allowed, "correct it")
+        raise InputError(option, value, allowed.format(least, most), "correct it")
     return found
 
 

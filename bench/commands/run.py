@@ -40,8 +40,6 @@ _CLUSTER_OPTIONS = {
     "unencrypted": "--allow-unencrypted",
 }
 FAILED = 1
-
-
 _DAMAGED = "damaged"
 
 
@@ -253,7 +251,7 @@ def _cluster(
     """Return the cluster asked for, None without one."""
     if text is None:
         for name, value in {"options": options, **more}.items():
-            if value not in (None, False):
+            if value is not None and value is not False:  # a wait of 0 s was given too
                 raise InputError(
                     _CLUSTER_OPTIONS[name], str(value), "--cluster beside it", "give --cluster too"
                 )
