@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from splitopt.bench.store.store import Store
+from splitopt.bench.store.store import FILE_NAME, Store
 from splitopt.bench.studies.faults.attack import Attack
 from splitopt.bench.studies.faults.slurm import Slurm, slurm
 
@@ -100,7 +100,7 @@ class _Campaign:
 
     def stored(self) -> int:
         """Return how many rows are stored."""
-        if not (self.out / "runs.sqlite").exists():
+        if not (self.out / FILE_NAME).exists():
             return 0
         with contextlib.suppress(OSError, ValueError), Store(self.out, readonly=True) as store:
             return store.count()
@@ -144,7 +144,7 @@ class _Campaign:
         assert code == 1, f"exit code {code}: {lines}"
         assert len(lines) == 1, f"{len(lines)} lines: {self.last_words}"
         assert says in lines[0], lines[0]
-        assert not (self.out / "runs.sqlite").exists(), "an empty store is left"
+        assert not (self.out / FILE_NAME).exists(), "an empty store is left"
         said = lines[0].removeprefix("splitopt: error: ").replace(str(self.folder), "DIR")
         return f"after {time.monotonic() - began:.0f} s: {said}"
 
@@ -164,10 +164,6 @@ def _campaign(folder: Path, queue: Slurm, *more: str, **settings: Any) -> Iterat
             begun.process.wait()
 
 
-def _jobs(queue: Slurm) -> str:
-    return f"{len(queue.jobs())} jobs"
-
-
 def _taken_back(queue: Slurm) -> None:
     until = time.monotonic() + 30
     while left := queue.jobs("PENDING", "RUNNING"):
@@ -181,9 +177,10 @@ def _short_jobs(folder: Path) -> str:
         _campaign(folder, queue, runs=14, seconds=12.0, walltime="00:01:00") as campaign,
     ):
         counted = campaign.check_all_once()
-        assert len(queue.jobs()) > 2, "no job was replaced"
+        jobs = len(queue.jobs())
+        assert jobs > 2, "no job was replaced"
         assert not queue.jobs("TIMEOUT"), "a job was killed at its walltime"
-        return f"{counted}, in {_jobs(queue)} of a minute, none killed at its walltime"
+        return f"{counted}, in {jobs} jobs of a minute, none killed at its walltime"
 
 
 def _walltime_kill(folder: Path) -> str:
