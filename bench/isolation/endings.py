@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Mapping
+from typing import Any
 
 from splitopt.bench.isolation.streams import Outcome, believed_s
 from splitopt.instances.contract.method import Termination
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["classify", "solve_time_s"]
+__all__ = ["classify", "input_error", "solve_time_s"]
 
 _LONGEST = 4000  # of a line, whatever a method writes
 _NO_MEMORY = (b"std::bad_alloc", b"MemoryError", b"Cannot allocate memory", b"Out of memory")
@@ -72,14 +74,18 @@ def _classify(outcome: Outcome, limited: bool) -> tuple[Termination, str | None]
     if kind == "memory":
         return Termination.MEMORY, "the method ran out of memory: MemoryError"
     if kind == "input":
-        field, allowed, remedy = (str(message.get(n)) for n in ("field", "allowed", "remedy"))
-        error = InputError(field, message.get("value"), allowed, remedy)
-        return Termination.CRASHED, f"InputError: {error}"
+        return Termination.CRASHED, f"InputError: {input_error(message)}"
     if kind == "error":
         return Termination.CRASHED, f"{message.get('type')}: {message.get('message')}"
     if kind != "result":
         return Termination.CRASHED, "sent something that is no result"
     return Termination.SOLVED, None
+
+
+def input_error(message: Mapping[str, Any]) -> InputError:
+    """Return the error in a message of the kind ``input``."""
+    field, allowed, remedy = (str(message.get(n)) for n in ("field", "allowed", "remedy"))
+    return InputError(field, message.get("value"), allowed, remedy)
 
 
 def solve_time_s(outcome: Outcome) -> float | None:

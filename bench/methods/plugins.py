@@ -131,7 +131,7 @@ def all_entries(plugins: Sequence[str] = ()) -> tuple[tuple[Entry, ...], tuple[s
 
 
 def _probe(zygote: Zygote, request: Mapping[str, Any]) -> dict[str, Any]:
-    from splitopt.bench.isolation.endings import classify
+    from splitopt.bench.isolation.endings import classify, input_error
     from splitopt.bench.isolation.machine import ZygoteLostError
     from splitopt.bench.isolation.streams import Watch
 
@@ -144,8 +144,7 @@ def _probe(zygote: Zygote, request: Mapping[str, Any]) -> dict[str, Any]:
     if message.get("kind") == "description":
         return _described(target, message)
     if message.get("kind") == "input":
-        field, allowed, remedy = (str(message.get(n)) for n in ("field", "allowed", "remedy"))
-        raise InputError(field, message.get("value"), allowed, remedy)
+        raise input_error(message)
     zygote.look()
     _, detail = classify(outcome, limited=False)
     raise InputError("method", target, "a module that can be imported", str(detail))

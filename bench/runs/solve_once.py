@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from splitopt.bench.isolation.client import Zygote
-from splitopt.bench.isolation.endings import classify
+from splitopt.bench.isolation.endings import classify, input_error
 from splitopt.bench.isolation.streams import Watch
 from splitopt.bench.methods.byfile.names import is_by_file
 from splitopt.bench.methods.plugins import Catalogue
@@ -27,7 +27,6 @@ from splitopt.instances.contract.method import (
     SolutionStatus,
     Termination,
 )
-from splitopt.instances.core.errors import InputError
 
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance, Plan
@@ -173,8 +172,7 @@ def _solve(
         zygote.look()
     message = outcome.message or {}
     if message.get("kind") == "input":
-        field, allowed, remedy = (str(message.get(n)) for n in ("field", "allowed", "remedy"))
-        raise InputError(field, message.get("value"), allowed, remedy)
+        raise input_error(message)
     row, judgement = make_row(run, instance, outcome, Circumstances.now("", 1, None), None, begin)
     status = SolutionStatus(row.status)
     if row.verdict == "wrong":
