@@ -261,7 +261,7 @@ class ClusterWork:
         if answer.error is not None:
             raise ClusterError(f"worker {given.address}: {answer.error}")
         if answer.row is None or answer.environment is None:
-            self.queue.put_back(given.run)
+            self._put_back(given.run)
             return
         row, run = answer.row, given.run
         try:
@@ -286,7 +286,11 @@ class ClusterWork:
         if self._losses.count(given.run, given.worker, given.ends):
             self.queue.finish(given.run, self._crashed(given), given.begin)
         else:
-            self.queue.put_back(given.run)
+            self._put_back(given.run)
+
+    def _put_back(self, run: PlannedRun) -> None:
+        self.queue.put_back(run)
+        self.queue.tell("again", run=run, why="its worker was lost")
 
     def _crashed(self, given: _Given) -> Row:
         circumstances = Circumstances.now(

@@ -229,6 +229,8 @@ def kill_a_worker(out, rogues, paths, spec, workers):
     assert sorted(finished) == sorted(row.key for row in rows)
     # The run that was lost was given out again.
     assert sum(event.kind == "started" for event in events) == 9
+    again = [event for event in events if event.kind == "again"]
+    assert [(event.run.method, event.why) for event in again] == [("honest", "its worker was lost")]
     again = run_set(paths, ["honest"], out, jobs=2, **settings)
     assert (again.done_before, again.done_now) == (8, 0)
 
