@@ -1,6 +1,7 @@
 """The store: nothing lost, nothing twice, whoever dies and whoever else writes."""
 
 import dataclasses
+import importlib.util
 import json
 import os
 import sqlite3
@@ -11,8 +12,10 @@ import pytest
 from running import plan, run_set
 from stores import OLD_STORES, restore
 
+from splitopt.bench.methods.registry import METHODS
 from splitopt.bench.runs.cluster.payload import Answer, read_answer, write_answer
 from splitopt.bench.store import schema as store_schema
+from splitopt.bench.store.environment import describe
 from splitopt.bench.store.processes import birth, lives
 from splitopt.bench.store.rows import Limits, Row, run_key
 from splitopt.bench.store.store import LEASE_S, BestKnown, Claim, Store, StoreError, making
@@ -529,3 +532,10 @@ def test_every_reading_takes_the_name_of_a_method_by_file(tmp_path):
         assert [one.method for one in store.rows()] == [name]
         assert [one.method for one in store.outcomes()] == [name]
     assert merge(tmp_path / "out", [tmp_path / "in"], trust=True).added == 1
+
+
+def test_environments_hold_the_version_of_every_solver_that_is_called():
+    """What a row was measured with is nowhere else."""
+    called = {entry.solver for entry in METHODS if entry.solver is not None} | {"pymoo"}
+    there = {package for package in called if importlib.util.find_spec(package) is not None}
+    assert {"highspy", "ortools", "pyscipopt"} <= there <= describe()["versions"].keys()
