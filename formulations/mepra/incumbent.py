@@ -53,29 +53,29 @@ class Incumbent:
         self.parameters: Mapping[str, OptionValue] = {}
 
     def offer(self, plan: MepraPlan) -> bool:
-        """Take a plan if it is feasible and better; return whether it was taken."""
-        return not check(self.instance, plan) and self._take(plan)
+        """Take a plan if it is feasible and better; return whether it is feasible."""
+        if check(self.instance, plan):
+            return False
+        self._take(plan)
+        return True
 
     def start(self, plan: MepraPlan) -> bool:
         """Take a plan to start from, as `offer` does."""
         return self.offer(plan)
 
-    def _take(self, plan: MepraPlan) -> bool:
+    def _take(self, plan: MepraPlan) -> None:
         objective = evaluate(self.instance, plan).objective
-        if objective >= self.objective:
-            return False
-        self.plan, self.objective = plan, objective
-        self.recorder.note(objective=objective, plan=plan)
-        return True
+        if objective < self.objective:
+            self.plan, self.objective = plan, objective
+            self.recorder.note(objective=objective, plan=plan)
 
-    def offer_choice(self, table: OptionTable, choice: Integers) -> bool:
+    def offer_choice(self, table: OptionTable, choice: Integers) -> None:
         """Take one option a device (positions, shape (n,)) if that is better.
 
         Such a plan is feasible by construction; `conclude` checks the last one anyway.
         """
-        if table.cost(choice) >= self.objective:
-            return False
-        return self._take(table.plan(self.instance, choice))
+        if table.cost(choice) < self.objective:
+            self._take(table.plan(self.instance, choice))
 
     def raise_bound(self, bound: float) -> None:
         """Take a valid bound if it is better."""

@@ -38,7 +38,7 @@ from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import check
 
 if TYPE_CHECKING:
-    from splitopt.instances.contract.method import Budget, OnProgress, OptionValue, Plan, Result
+    from splitopt.instances.contract.method import Budget, OnProgress, OptionValue, Result
 
 __all__ = ["ByFile", "method"]
 
@@ -194,7 +194,7 @@ class ByFile(Framed[Any, Any]):
                 best.statistics["refused"] = str(error)
                 rejected = True
             else:
-                rejected = not self.offer(best, plan)
+                rejected = not best.start(plan)
                 if rejected:
                     broken = check(model.instance, plan)[0]
                     best.statistics["rejected"] = f"{broken.constraint}: {broken.statement}"
@@ -214,10 +214,6 @@ class ByFile(Framed[Any, Any]):
         """Return what holds the best plan and bound."""
 
     @abstractmethod
-    def offer(self, best: Any, plan: Plan) -> bool:
-        """Take a plan; return whether the judge does."""
-
-    @abstractmethod
     def propose(self, best: Any, bound: float) -> None:
         """Take a bound of the solver, J for CIFT."""
 
@@ -231,9 +227,6 @@ class _Cift(ByFile):
         from splitopt.formulations.cift.incumbent import Incumbent
 
         return Incumbent(instance, run.budget, run.recorder)
-
-    def offer(self, best: Any, plan: Plan) -> bool:
-        return bool(best.offer(best.units.into(plan)))
 
     def propose(self, best: Any, bound: float) -> None:
         best.propose_bound(bound / best.units.joule)
@@ -251,9 +244,6 @@ class _Mepra(ByFile):
         from splitopt.formulations.mepra.incumbent import Incumbent
 
         return Incumbent(instance, run.budget, run.recorder)
-
-    def offer(self, best: Any, plan: Plan) -> bool:
-        return bool(best.offer(plan))
 
     def propose(self, best: Any, bound: float) -> None:
         best.raise_bound(bound)

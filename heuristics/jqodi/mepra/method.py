@@ -63,7 +63,7 @@ class JqodiMepra(Framed[MepraInstance, MepraPlan]):
         warm_up()
 
     def answer(self, instance: MepraInstance, run: Run[MepraPlan]) -> Result:
-        """Solve within epsilon, or to the run.budget's gap; see `Method.solve`."""
+        """Solve within epsilon, or to the budget's gap; see `Method.solve`."""
         epsilon = 0.0 if self.exact else float(run.options["epsilon"])
         search = MepraSearch(
             instance,

@@ -125,6 +125,17 @@ def test_each_solver_beside_splitopt_proves_the_optimum_of_a_file(solver):
         assert said[time] >= 0
 
 
+@pytest.mark.parametrize("name", ["cift-tiny-both", "mepra-tiny-partition"])
+def test_a_run_that_starts_from_the_optimum_ends_with_it(name):
+    """The solver finds no better plan then, and its own is none that the judge refuses."""
+    instance = library.load(name)
+    method = load("flow@highs" if instance.problem == "cift" else "tangent@highs", instance.problem)
+    first = method.solve(instance, Budget(), 0, {})
+    again = method.solve(instance, Budget(), 0, {}, warm_start=first.plan)
+    assert (again.termination, again.objective) == (first.termination, first.objective)
+    assert "rejected" not in again.statistics
+
+
 @pytest.mark.parametrize("solver", ["highs", "scip", "glpk"])
 def test_a_solver_s_proof_that_there_is_no_plan_is_one(solver):
     instance = library.load("cift-tiny-both")
