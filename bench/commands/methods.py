@@ -74,18 +74,15 @@ def _one_method(name: str, known: list[Entry], as_json: bool) -> None:
     from splitopt.bench.isolation.targets import pick
     from splitopt.bench.methods.byfile.names import is_by_file
     from splitopt.bench.methods.registry import by_file
-    from splitopt.instances.core.errors import InputError
+    from splitopt.instances.core.errors import InputError, did_you_mean
 
     found = [by_file(name)] if is_by_file(name) else [e for e in known if e.name == name]
     if not found:
-        import difflib
-
-        near = difflib.get_close_matches(name, [entry.name for entry in known], n=1)
         raise InputError(
             "method",
             name,
             "a method that splitopt methods lists",
-            f"did you mean {near[0]}?" if near else "correct the name",
+            did_you_mean(name, dict.fromkeys(entry.name for entry in known), "correct the name"),
         )
     documents = []
     for entry in found:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from splitopt.bench.commands.arguments import instance_source, is_file_name, read_assignments
 from splitopt.bench.commands.output import note
-from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.errors import InputError, did_you_mean
 
 __all__ = [
     "read_bytes_limit",
@@ -78,14 +78,12 @@ def select_methods(names: Sequence[str], plugins: Sequence[str] = ()) -> tuple[s
         elif name in known:
             chosen.append(name)
         else:
-            import difflib
-
-            near = difflib.get_close_matches(name, dict.fromkeys(["all", *KINDS, *known]), n=2)
+            every = dict.fromkeys(["all", *KINDS, *known])
             raise InputError(
                 "--methods",
                 name,
                 "methods, kinds of them, or all",
-                f"did you mean {' or '.join(near)}?" if near else "splitopt methods lists them",
+                did_you_mean(name, every, "splitopt methods lists them"),
             )
     if not chosen:
         raise InputError("--methods", ",".join(names), "at least one method", "name some")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from splitopt.bench.isolation.targets import BY_FILE
 from splitopt.bench.methods.byfile.names import Problem, is_by_file, parse
 from splitopt.instances.contract.method import Method
-from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.errors import InputError, did_you_mean
 
 __all__ = [
     "METHODS",
@@ -297,12 +297,8 @@ def _remedy(name: str, problem: str) -> str:
     others = sorted({entry.problem for entry in METHODS if entry.name == name})
     if others:
         return f"it solves {', '.join(others)}; see splitopt methods --problem {problem}"
-    import difflib
-
-    near = difflib.get_close_matches(name, [entry.name for entry in entries_for(problem)], n=2)
-    if near:
-        return f"did you mean {' or '.join(near)}?"
-    return f"see splitopt methods --problem {problem}"
+    known = [entry.name for entry in entries_for(problem)]
+    return did_you_mean(name, known, f"see splitopt methods --problem {problem}")
 
 
 def load(name: str, problem: str) -> Method[Any, Any]:

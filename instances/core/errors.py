@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from splitopt.instances.core.printable import printable
 
-__all__ = ["InputError", "InputErrors"]
+__all__ = ["InputError", "InputErrors", "did_you_mean"]
 
 _SHOWN = 80
 _LINE = 400
@@ -32,6 +32,14 @@ def _show(value: object) -> str:
 def _line(text: str, most: int = _LINE) -> str:
     """Return `text` in one line of at most `most` characters that can be printed."""
     return printable(text if len(text) <= most else text[: most - 3] + "...")
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
+    """Return the remedy for a name that is not known: the nearest there are, else `otherwise`."""
+    import difflib
+
+    near = difflib.get_close_matches(name, known, n=2)
+    return f"did you mean {' or '.join(near)}?" if near else otherwise
 
 
 class InputError(ValueError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.errors import InputError, did_you_mean
 from splitopt.instances.generators.knobs import CiftKnobs, MepraKnobs
 
 __all__ = ["FAMILIES", "Family", "find"]
@@ -250,9 +250,6 @@ def find(name: str) -> Family:
         When there is none of that name.
     """
     if name not in FAMILIES:
-        import difflib
-
-        near = difflib.get_close_matches(name, FAMILIES, n=2)
-        remedy = f"did you mean {' or '.join(near)}?" if near else "splitopt generate lists them"
+        remedy = did_you_mean(name, FAMILIES, "splitopt generate lists them")
         raise InputError("family", name, "a family there is", remedy)
     return FAMILIES[name]

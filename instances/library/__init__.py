@@ -7,7 +7,6 @@ table for the sources. ``family-sSEED`` gives any generated instance, such as ``
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import TYPE_CHECKING
 
@@ -106,6 +105,8 @@ def _unknown(name: str) -> InputError:
             "one instance, and this is a set of them",
             f"splitopt list {name} shows its instances; splitopt run takes a whole set",
         )
+    import difflib
+
     near = [
         *difflib.get_close_matches(name, names(), n=2),
         *(f"the set {one}" for one in difflib.get_close_matches(name, sets(), n=1)),

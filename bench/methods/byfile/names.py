@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.errors import InputError, did_you_mean
 
 __all__ = [
     "FORMULATIONS",
@@ -113,15 +113,12 @@ def parse(name: str) -> MethodName:
     formulations = [f for known in FORMULATIONS.values() for f in known]
     for part, known in ((formulation, formulations), (solver, list(SOLVERS))):
         if part not in known:
-            import difflib
-
-            near = difflib.get_close_matches(part, known, n=2)
             raise InputError(
                 "method",
                 name,
                 "FORMULATION@SOLVER or FORMULATION@SOLVER==VERSION, FORMULATION one of "
                 f"{', '.join(formulations)}, SOLVER one of {', '.join(SOLVERS)}",
-                f"did you mean {' or '.join(near)}?" if near else "correct the name",
+                did_you_mean(part, known, "correct the name"),
             )
     if equals and not is_version(version):
         raise InputError("method", name, "a version such as 1.16.0 behind ==", "correct it")
