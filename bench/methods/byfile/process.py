@@ -45,15 +45,12 @@ class Driver:
         What the solver calls itself, with its version.
     failed
         Why it could not be imported, None where it could.
-    import_s
-        Seconds that took.
     """
 
     process: subprocess.Popen[bytes]
     control: socket.socket
     solver: str = ""
     failed: str | None = None
-    import_s: float = 0.0
     forks: bool = False
 
     @staticmethod
@@ -81,7 +78,6 @@ class Driver:
             made.close()
         else:
             made.solver, made.forks = str(message["solver"]), bool(message["forks"])
-            made.import_s = float(message["import_s"])
         return made
 
     def close(self) -> None:

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .common import ParameterError, UnsupportedError, answer, known_as, refuse_held
-from .common import remaining_s as left
+from .common import ParameterError, UnsupportedError, answer, refuse, remaining_s
 
 __all__ = ["HELD", "check", "load", "solve"]
 
@@ -97,10 +96,8 @@ def check(parameters: Mapping[str, object]) -> dict[str, Any]:
     """Return parameters as CBC gets them."""
     if not parameters:
         return {}
-    refuse_held(parameters, HELD)
-    names = _names()
+    refuse(parameters, HELD, _names())
     for name, value in parameters.items():
-        known_as(name, value, names)
         if re.fullmatch(r"[A-Za-z0-9.+-]+", str(value)) is None:
             raise ParameterError(name, value, "a number or a word", "correct the value")
     words = [word for name, value in parameters.items() for word in (f"-{name}", str(value))]
@@ -125,7 +122,7 @@ def solve(request: Mapping[str, Any]) -> dict[str, Any]:
         "-threads",
         str(request["threads"] if request["threads"] > 1 else 0),
     ]
-    limit = left(request, began, time.perf_counter())
+    limit = remaining_s(request, began)
     if limit is not None:
         words += ["-seconds", f"{limit:.3f}"]
     words += ["-randomCbcSeed", str(request["seed"]), "-ratioGap", repr(request["relative_gap"])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ __all__ = [
     "UnsupportedError",
     "answer",
     "as_kind",
-    "known_as",
+    "refuse",
     "refuse_held",
     "remaining_s",
 ]
@@ -32,23 +33,26 @@ class ParameterError(Exception):
         self.name, self.value, self.allowed, self.remedy = name, value, allowed, remedy
 
 
-def known_as(name: str, value: object, known: Iterable[str]) -> str:
-    """Return the name of a parameter if the solver has it.
+def refuse(given: Mapping[str, object], held: Mapping[str, str], known: Iterable[str]) -> None:
+    """Raise for a parameter that is `held` or that the solver does not have.
 
     Raises
     ------
     ParameterError
         With the solver's own list where that is short, else with the nearest names.
     """
+    refuse_held(given, held)
     names = sorted(known)
-    if name in names:
-        return name
-    lower = {other.lower(): other for other in names}
-    near = [lower[n] for n in difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.5)]
-    near += [other for other in names if name.lower() in other.lower()][:3]
-    said = ", ".join(names if len(names) <= _MOST else dict.fromkeys(near))
-    allowed = f"one of the solver's {len(names)} parameters" + (f", such as {said}" if said else "")
-    raise ParameterError(name, value, allowed, "correct the name")
+    for name, value in given.items():
+        if name in names:
+            continue
+        lower = {other.lower(): other for other in names}
+        near = [lower[n] for n in difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.5)]
+        near += [other for other in names if name.lower() in other.lower()][:3]
+        said = ", ".join(names if len(names) <= _MOST else dict.fromkeys(near))
+        allowed = f"one of the solver's {len(names)} parameters"
+        allowed += f", such as {said}" if said else ""
+        raise ParameterError(name, value, allowed, "correct the name")
 
 
 def refuse_held(given: Mapping[str, object], held: Mapping[str, str]) -> None:
@@ -86,10 +90,10 @@ def as_kind(name: str, value: object, kind: type) -> Any:
         raise ParameterError(name, value, allowed, "correct the value") from None
 
 
-def remaining_s(request: Mapping[str, Any], began: float, now: float) -> float | None:
-    """Return the seconds left for the solver; None without a limit."""
+def remaining_s(request: Mapping[str, Any], began: float) -> float | None:
+    """Return the seconds left of a run that began then, some always; None without a limit."""
     limit = request["time_limit_s"]
-    return None if limit is None else max(0.01, limit - (now - began))
+    return None if limit is None else max(0.01, limit - (time.perf_counter() - began))
 
 
 def _finite(value: object) -> float | None:

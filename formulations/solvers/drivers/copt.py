@@ -6,8 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from .common import ParameterError, UnsupportedError, answer, as_kind, known_as, refuse_held
-from .common import remaining_s as left
+from .common import ParameterError, UnsupportedError, answer, as_kind, refuse, remaining_s
 
 __all__ = ["HELD", "check", "load", "solve"]
 
@@ -42,11 +41,10 @@ def _model(*, log: bool) -> Any:
 def _set(model: Any, given: Mapping[str, object]) -> dict[str, Any]:
     import coptpy
 
-    refuse_held(given, HELD)
     names = [n for n in dir(coptpy.COPT.Param) if not n.startswith("_")]
+    refuse(given, HELD, names)
     found = {}
     for name, value in given.items():
-        known_as(name, value, names)
         _, now, _, least, most = model.getParamInfo(name)
         typed = as_kind(name, value, type(now))
         if not least <= typed <= most:  # COPT takes it, and something else
@@ -83,7 +81,7 @@ def solve(request: Mapping[str, Any]) -> dict[str, Any]:
     try:
         model.read(request["file"])
         read_s = time.perf_counter() - began
-        limit = left(request, began, time.perf_counter())
+        limit = remaining_s(request, began)
         if limit is not None:
             model.setParam("TimeLimit", limit)
         model.solve()

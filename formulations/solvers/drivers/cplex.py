@@ -7,8 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .common import ParameterError, UnsupportedError, answer, as_kind, known_as, refuse_held
-from .common import remaining_s as left
+from .common import ParameterError, UnsupportedError, answer, as_kind, refuse, remaining_s
 
 __all__ = ["HELD", "check", "load", "solve"]
 
@@ -57,11 +56,10 @@ def _parameters(group: Any, above: str = "") -> Iterator[tuple[str, Any]]:
 def _set(problem: Any, given: Mapping[str, object]) -> dict[str, Any]:
     import cplex
 
-    refuse_held(given, HELD)
     known = dict(_parameters(problem.parameters)) if given else {}
+    refuse(given, HELD, known)
     found = {}
     for name, value in given.items():
-        known_as(name, value, known)
         typed = as_kind(name, value, type(known[name].get()))
         try:
             known[name].set(typed)
@@ -95,7 +93,7 @@ def solve(request: Mapping[str, Any]) -> dict[str, Any]:
     try:
         problem.read(request["file"])
         read_s = time.perf_counter() - began
-        limit = left(request, began, time.perf_counter())
+        limit = remaining_s(request, began)
         if limit is not None:
             settings.timelimit.set(limit)
         problem.solve()

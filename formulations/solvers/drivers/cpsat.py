@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .common import ParameterError, as_kind, known_as, refuse_held
+from .common import ParameterError, as_kind, refuse
 from .ortools import run, without_pyarrow
 
 __all__ = ["HELD", "check", "load", "set_parameters", "solve"]
@@ -34,12 +34,11 @@ def load() -> str:
 
 def set_parameters(parameters: Any, given: Mapping[str, object]) -> dict[str, Any]:
     """Set parameters on a message of CP-SAT and return them as it holds them."""
-    refuse_held(given, HELD)
     kinds = (bool, int, float, str)
     names = [n for n in dir(parameters) if n[0].islower() and not callable(getattr(parameters, n))]
+    refuse(given, HELD, names)
     found: dict[str, Any] = {}
     for name, value in given.items():
-        known_as(name, value, names)
         now = getattr(parameters, name)
         kind = next((kind for kind in kinds if isinstance(now, kind)), None)
         typed = as_kind(name, value, int if kind is None else kind)

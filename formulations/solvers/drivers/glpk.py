@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from .common import UnsupportedError, answer, as_kind, known_as, refuse_held
+from .common import UnsupportedError, answer, as_kind, refuse, remaining_s
 
 __all__ = ["HELD", "check", "load", "size", "solve"]
 
@@ -35,10 +35,9 @@ def _settings(given: Mapping[str, object]) -> tuple[Any, dict[str, Any]]:
     glpk.glp_init_iocp(settings)
     settings.presolve = glpk.GLP_ON
     names = [n for n in dir(settings) if n[0].islower() and n not in ("foo_bar", "this", "thisown")]
-    refuse_held(given, HELD)
+    refuse(given, HELD, names)
     found = {}
     for name, value in given.items():
-        known_as(name, value, names)
         found[name] = as_kind(name, value, type(getattr(settings, name)))
         setattr(settings, name, found[name])
     return settings, found
@@ -82,8 +81,9 @@ def solve(request: Mapping[str, Any]) -> dict[str, Any]:
     settings, _ = _settings(request["parameters"])
     settings.mip_gap = request["relative_gap"]
     read_s = time.perf_counter() - began
-    if request["time_limit_s"] is not None:
-        settings.tm_lim = max(1, int(1000 * (request["time_limit_s"] - read_s)))
+    limit = remaining_s(request, began)
+    if limit is not None:
+        settings.tm_lim = int(1000 * limit)
     code = glpk.glp_intopt(problem, settings)
     status = glpk.glp_mip_status(problem)
     # Its presolve says so by a code.

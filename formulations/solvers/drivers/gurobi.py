@@ -6,8 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from .common import ParameterError, UnsupportedError, answer, as_kind, known_as, refuse_held
-from .common import remaining_s as left
+from .common import ParameterError, UnsupportedError, answer, as_kind, refuse, remaining_s
 
 __all__ = ["HELD", "check", "load", "solve"]
 
@@ -47,11 +46,10 @@ def _environment(*, log: bool) -> Any:
 def _set(model: Any, given: Mapping[str, object]) -> dict[str, Any]:
     import gurobipy
 
-    refuse_held(given, HELD)
     names = [n for n in dir(gurobipy.GRB.Param) if not n.startswith("_")]
+    refuse(given, HELD, names)
     found = {}
     for name, value in given.items():
-        known_as(name, value, names)
         _, kind, _, least, most, _ = model.getParamInfo(name)
         typed = as_kind(name, value, kind)
         try:
@@ -89,7 +87,7 @@ def solve(request: Mapping[str, Any]) -> dict[str, Any]:
         model.setParam(name, value)
     _set(model, request["parameters"])
     read_s = time.perf_counter() - began
-    limit = left(request, began, time.perf_counter())
+    limit = remaining_s(request, began)
     if limit is not None:
         model.setParam("TimeLimit", limit)
     try:

@@ -6,8 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from .common import ParameterError, UnsupportedError, answer, as_kind, known_as, refuse_held
-from .common import remaining_s as left
+from .common import ParameterError, UnsupportedError, answer, as_kind, refuse, remaining_s
 
 __all__ = ["HELD", "check", "load", "set_parameters", "size", "solve"]
 
@@ -39,11 +38,10 @@ def set_parameters(highs: Any, given: Mapping[str, object]) -> dict[str, Any]:
     """Set parameters and return them as HiGHS holds them."""
     import highspy
 
-    refuse_held(given, HELD)
     names = [n for n in dir(highs.getOptions()) if not n.startswith("_")]
+    refuse(given, HELD, names)
     found = {}
     for name, value in given.items():
-        known_as(name, value, names)
         now = highs.getOptionValue(name)[1]
         typed = as_kind(name, value, type(now))
         if highs.setOptionValue(name, typed) != highspy.HighsStatus.kOk:
@@ -95,7 +93,7 @@ def solve(request: Mapping[str, Any]) -> dict[str, Any]:
         raise UnsupportedError("HiGHS does not read the file")
     names = list(highs.getLp().col_names_)
     read_s = time.perf_counter() - began
-    limit = left(request, began, time.perf_counter())
+    limit = remaining_s(request, began)
     if limit is not None:
         highs.setOptionValue("time_limit", limit)
     highs.run()

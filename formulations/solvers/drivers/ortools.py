@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from .common import UnsupportedError, answer, known_as
+from .common import ParameterError, UnsupportedError, answer, remaining_s
 
 __all__ = ["check", "load", "run", "solve", "without_pyarrow"]
 
@@ -31,7 +31,8 @@ def load() -> str:
 def check(parameters: Mapping[str, object]) -> dict[str, Any]:
     """Return parameters: none is taken, ModelBuilder does not check them."""
     for name, value in parameters.items():
-        known_as(name, value, ())
+        allowed = "no parameter: OR-tools does not check those of its SCIP"
+        raise ParameterError(name, value, allowed, "FORMULATION@scip takes them")
     return {}
 
 
@@ -49,8 +50,8 @@ def run(request: Mapping[str, Any], engine: str, settings: str) -> dict[str, Any
     solver = model_builder.Solver(engine)
     solver.enable_output(request["log"])
     solver.set_solver_specific_parameters(settings)
-    if request["time_limit_s"] is not None:
-        limit = max(0.01, request["time_limit_s"] - read_s)
+    limit = remaining_s(request, began)
+    if limit is not None:
         solver.set_time_limit_in_seconds(limit)
     status = solver.solve(model)
     known = model_builder.SolveStatus

@@ -6,8 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from .common import ParameterError, UnsupportedError, answer, as_kind, known_as, refuse_held
-from .common import remaining_s as left
+from .common import ParameterError, UnsupportedError, answer, as_kind, refuse, remaining_s
 
 __all__ = ["HELD", "check", "load", "set_parameters", "size", "solve"]
 
@@ -32,11 +31,10 @@ def load() -> str:
 
 def set_parameters(scip: Any, given: Mapping[str, object]) -> dict[str, Any]:
     """Set parameters and return them as SCIP holds them."""
-    refuse_held(given, HELD)
     known = scip.getParams() if given else {}
+    refuse(given, HELD, known)
     found = {}
     for name, value in given.items():
-        known_as(name, value, known)
         now = known[name]
         # One of a single letter comes as such: SCIP tells no kinds apart otherwise.
         typed = as_kind(name, value, type(now))
@@ -96,7 +94,7 @@ def solve(request: Mapping[str, Any]) -> dict[str, Any]:
     set_parameters(scip, request["parameters"])
     _read(scip, request["file"])
     read_s = time.perf_counter() - began
-    limit = left(request, began, time.perf_counter())
+    limit = remaining_s(request, began)
     if limit is not None:
         scip.setParam("limits/time", limit)
     scip.optimize()

@@ -141,7 +141,6 @@ def _serve(driver: ModuleType, solver: str, control: socket.socket) -> None:
 def main() -> None:
     """Import the solver, say so, and answer."""
     _, name, descriptor, mode, paths = sys.argv
-    began = time.perf_counter()
     control = socket.socket(fileno=int(descriptor))
     control.set_inheritable(False)
     sys.argv[1:] = []
@@ -158,7 +157,7 @@ def main() -> None:
         _say(control, {"failed": f"{type(error).__name__}: {error}"[:2000]})
         return
     alone = sys.platform != "linux" or len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208
-    _say(control, {"solver": solver, "forks": alone, "import_s": time.perf_counter() - began})
+    _say(control, {"solver": solver, "forks": alone})
     if mode == "serve":
         if alone:
             _serve(driver, solver, control)

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .common import ParameterError, UnsupportedError, answer, as_kind, known_as, refuse_held
-from .common import remaining_s as left
+from .common import ParameterError, UnsupportedError, answer, as_kind, refuse, remaining_s
 
 __all__ = ["HELD", "check", "load", "solve"]
 
@@ -47,11 +46,10 @@ def _problem() -> Any:
 
 
 def _set(problem: Any, given: Mapping[str, object]) -> dict[str, Any]:
-    refuse_held(given, HELD)
     now = problem.getControl() if given else {}
+    refuse(given, HELD, now)
     found: dict[str, Any] = {}
     for name, value in given.items():
-        known_as(name, value, now)
         kind = next(kind for kind in (int, float, str) if isinstance(now[name], kind))
         found[name] = as_kind(name, value, kind)
         try:
@@ -92,7 +90,7 @@ def solve(request: Mapping[str, Any]) -> dict[str, Any]:
         reader = problem.readProb if hasattr(problem, "readProb") else problem.read
         reader(request["file"])
         read_s = time.perf_counter() - began
-        limit = left(request, began, time.perf_counter())
+        limit = remaining_s(request, began)
         if limit is not None:
             problem.setControl("timelimit", limit)
         problem.optimize()

@@ -296,6 +296,7 @@ def test_it_is_refused_before_any_run_and_nothing_is_written(tmp_path):
         ("highs-flow", "mip_max_nodes=few", "a whole number"),
         ("device-only", "threads=2", "options of device-only: none"),
         ("flow@highs", "time_limit=2", "--time-limit sets it"),
+        ("flow@ortools", "limits/nodes=5", "does not check"),
         # CBC goes on without what it does not take.
         ("flow@cbc", "heuristicsOnOff=banana", "'banana', expected off on"),
         ("flow@cbc", "maxNodes=few", "'few', expected what CBC takes"),
