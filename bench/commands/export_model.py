@@ -62,8 +62,8 @@ docs/formulations.md says what each is. Results are exported by `splitopt export
     "--check/--no-check",
     "check",
     default=None,
-    help="Read it back by every solver at hand, and compare size and, where it is small, optimum; "
-    "by default one of them reads it, where it is small.",
+    help="Read it back by HiGHS, GLPK, SCIP, CBC and OR-tools, those at hand, and compare size "
+    "and, where it is small, optimum; by default one of them reads it, where it is small.",
 )
 @json_option
 @click.pass_context

@@ -49,7 +49,8 @@ def read_back(path: Path, size: Mapping[str, Any], *, every: bool) -> list[ReadB
     Parameters
     ----------
     every
-        All of them, and where the model is small its optimum; else the first one that reads it.
+        All of `_SIZED` and `_OTHERS`, and where the model is small its optimum; else the first one
+        that reads it.
     """
     found = []
     names = [*_SIZED, *_OTHERS] if every else list(_SIZED)

@@ -1,10 +1,11 @@
 """What "optimal" means by solver: one file, its exact optimum, and what each reports.
 
 ``python -m splitopt.bench.studies tolerances`` writes the files of `CASES`, has every solver that
-is installed solve them at its defaults and at a gap of 0, and prints three tables; with ``--page``
-it puts them into docs/explanation/tolerances.md. The optimum of a file is that of its instance, by
-a plan of a method that needs no solver, valued in rationals; that of MEPRA's tangents, a
-relaxation, is found by enumerating its binaries in rationals.
+is installed solve them at its defaults and at a gap of 0, and prints tables of what they promise,
+of the optima and of what they report; with ``--page`` it puts them into
+docs/explanation/tolerances.md. The optimum of a file is that of its instance, by a plan of a method
+that needs no solver, valued in rationals; that of MEPRA's tangents, a relaxation, is found by
+enumerating its binaries in rationals.
 """
 
 from __future__ import annotations

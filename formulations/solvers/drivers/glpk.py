@@ -33,7 +33,7 @@ def _settings(given: Mapping[str, object]) -> tuple[Any, dict[str, Any]]:
 
     settings = glpk.glp_iocp()
     glpk.glp_init_iocp(settings)
-    settings.presolve = glpk.GLP_ON
+    settings.presolve, settings.tol_int = glpk.GLP_ON, 1e-9
     names = [n for n in dir(settings) if n[0].islower() and n not in ("foo_bar", "this", "thisown")]
     refuse(given, HELD, names)
     found = {}
