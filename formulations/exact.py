@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from splitopt.instances.contract.frame import Framed, InstanceT, PlanT, Run
-from splitopt.instances.contract.method import SOLVER, Recorder, Termination
+from splitopt.instances.contract.method import Recorder, Termination, solver_parameters
 
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Budget, OptionValue, Result
@@ -39,11 +39,7 @@ class ExactMethod(Framed[InstanceT, PlanT], Generic[InstanceT, PlanT, BestT]):
     def answer(self, instance: InstanceT, run: Run[PlanT]) -> Result:
         """Take the start, and prove while there is time."""
         best = self.open(instance, run.budget, run.recorder)
-        best.parameters = {
-            name.removeprefix(SOLVER): value
-            for name, value in run.options.items()
-            if name.startswith(SOLVER)
-        }
+        best.parameters = solver_parameters(run.options)
         if run.start is not None:
             best.start(run.start)
         if best.remaining_s == 0:

@@ -38,9 +38,11 @@ __all__ = [
     "Termination",
     "UnsupportedError",
     "read_options",
+    "solver_parameters",
 ]
 
 OptionValue = bool | int | float | str
+_ValueT = TypeVar("_ValueT")
 Statistic = bool | int | float | str | None
 
 
@@ -414,6 +416,11 @@ class Parameters(Protocol):
 SOLVER = "solver."  # what options begin with that are the solver's own parameters
 
 
+def solver_parameters(options: Mapping[str, _ValueT]) -> dict[str, _ValueT]:
+    """Return what of a method's options is for its solver, by the solver's own names."""
+    return {n.removeprefix(SOLVER): v for n, v in options.items() if n.startswith(SOLVER)}
+
+
 def read_options(
     method: str,
     known: tuple[Option, ...],
@@ -432,10 +439,10 @@ def read_options(
     InputError
         For an option the method does not have, or a value that does not fit.
     """
-    if parameters is not None and any(name.startswith(SOLVER) for name in given):
+    theirs = solver_parameters(given)
+    if parameters is not None and theirs:
         own = {name: value for name, value in given.items() if not name.startswith(SOLVER)}
-        rest = {n.removeprefix(SOLVER): v for n, v in given.items() if n.startswith(SOLVER)}
-        found = parameters.read(rest)
+        found = parameters.read(theirs)
         return read_options(method, known, own) | {SOLVER + n: v for n, v in found.items()}
     names = [option.name for option in known]
     for name in given:

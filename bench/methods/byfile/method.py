@@ -33,6 +33,7 @@ from splitopt.instances.contract.method import (
     Termination,
     UnsupportedError,
     read_options,
+    solver_parameters,
 )
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import check
@@ -153,7 +154,6 @@ class ByFile(Framed[Any, Any]):
         return self._conclude(best, model, found, times, run)
 
     def _request(self, run: Run[Any], path: Path) -> dict[str, Any]:
-        chosen = {n.removeprefix(SOLVER): v for n, v in run.options.items() if n.startswith(SOLVER)}
         return {
             "op": "solve",
             "file": str(path),
@@ -163,7 +163,7 @@ class ByFile(Framed[Any, Any]):
             # Half of the gap is for the search, the rest for the margins taken off the bound.
             "relative_gap": run.budget.relative_gap / 2,
             "memory_bytes": run.budget.memory_limit_bytes,
-            "parameters": chosen,
+            "parameters": solver_parameters(run.options),
             "log": run.budget.log,
         }
 
