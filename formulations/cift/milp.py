@@ -15,7 +15,7 @@ from splitopt.formulations.solvers.highs import (
     ModelRefusedError,
     Outcome,
     SparseModel,
-    load,
+    load_for,
     solve,
     solve_again,
 )
@@ -91,14 +91,7 @@ def prove(
     began = best.recorder.elapsed_s
     model = model.tidied()
     try:
-        highs = load(
-            model,
-            threads=best.budget.threads,
-            seed=seed,
-            probing=probing,
-            parameters=best.parameters,
-            log=best.budget.log,
-        )
+        highs = load_for(best, model, seed=seed, probing=probing)
     except ModelRefusedError as error:
         best.refuse(str(error))
         return best.claim(Termination.LIMIT)

@@ -51,7 +51,7 @@ from splitopt.formulations.mepra.exact import ExactMepra
 from splitopt.formulations.mepra.incumbent import Incumbent, best_responses
 from splitopt.formulations.mepra.options import OptionTable, option_table
 from splitopt.formulations.solvers import OBJECTIVE_SCALE
-from splitopt.formulations.solvers.highs import SparseModel, load, solve
+from splitopt.formulations.solvers.highs import SparseModel, load_for, solve
 from splitopt.formulations.solvers.parameters import HIGHS
 from splitopt.instances.contract.method import (
     Option,
@@ -205,13 +205,7 @@ class _Run:
         """Solve the relaxation with ever more planes, until its value hardly rises."""
         best = self.best
         model = self.form.model(self.planes, integer=False)
-        highs = load(
-            model,
-            threads=best.budget.threads,
-            seed=self.seed,
-            parameters=best.parameters,
-            log=best.budget.log,
-        )
+        highs = load_for(best, model, seed=self.seed)
         last = -np.inf
         for number in range(1, most + 1):
             outcome = solve(
@@ -254,13 +248,7 @@ class _Run:
         if best.remaining_s == 0:
             return best.result(Termination.TIME)
         model = form.model(self.planes, integer=True)
-        highs = load(
-            model,
-            threads=best.budget.threads,
-            seed=self.seed,
-            parameters=best.parameters,
-            log=best.budget.log,
-        )
+        highs = load_for(best, model, seed=self.seed)
         best.statistics |= model.size | {"nodes": 0}
         nodes = 0
         seen: set[float] = set()

@@ -53,7 +53,7 @@ from splitopt.formulations.mepra.incumbent import Incumbent, best_responses
 from splitopt.formulations.mepra.options import OptionTable, option_table
 from splitopt.formulations.mepra.relaxation import Relaxation, relax
 from splitopt.formulations.solvers import OBJECTIVE_SCALE
-from splitopt.formulations.solvers.highs import SparseModel, load, solve
+from splitopt.formulations.solvers.highs import SparseModel, load_for, solve
 from splitopt.formulations.solvers.parameters import HIGHS
 from splitopt.instances.contract.method import (
     Option,
@@ -266,13 +266,7 @@ class _Run:
         points = np.append(relaxed * np.array(_FIRST_TANGENTS), root[choice].sum())
         tangents = np.unique(points * unit)
         model = form.milp(tangents)
-        highs = load(
-            model,
-            threads=best.budget.threads,
-            seed=self.seed,
-            parameters=best.parameters,
-            log=best.budget.log,
-        )
+        highs = load_for(best, model, seed=self.seed)
         best.statistics |= model.size | {"build_s": best.recorder.elapsed_s, "nodes": 0}
         nodes = 0
         seen = set(tangents.tolist())

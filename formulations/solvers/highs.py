@@ -22,12 +22,15 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from splitopt.formulations.solvers.parameters import HIGHS
+
+if TYPE_CHECKING:
+    from splitopt.instances.contract.method import Budget
 
 __all__ = [
     "COST_TOLERANCE",
@@ -39,6 +42,7 @@ __all__ = [
     "Outcome",
     "SparseModel",
     "load",
+    "load_for",
     "silence",
     "solve",
     "solve_again",
@@ -252,6 +256,28 @@ def load(
     if highs.passModel(lp) == highspy.HighsStatus.kError:
         raise ModelRefusedError("HiGHS refuses the model: its coefficients are too far apart")
     return highs
+
+
+class _Run(Protocol):
+    """What a model is loaded for: the best plan and bound of a run."""
+
+    @property
+    def budget(self) -> Budget: ...
+
+    @property
+    def parameters(self) -> Mapping[str, object]: ...
+
+
+def load_for(best: _Run, model: SparseModel, *, seed: int, probing: bool = True) -> Any:
+    """Return a ``highspy.Highs`` as `load` does, with all that a run asks of its solver."""
+    return load(
+        model,
+        threads=best.budget.threads,
+        seed=seed,
+        probing=probing,
+        parameters=best.parameters,
+        log=best.budget.log,
+    )
 
 
 def _safe(bound: float, objective: float, relative_gap: float, support: int) -> float | None:
