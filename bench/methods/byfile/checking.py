@@ -10,7 +10,7 @@ from typing import Any
 
 from splitopt.bench.methods.byfile.environments import beside
 from splitopt.bench.methods.byfile.names import SOLVERS, Solver
-from splitopt.bench.methods.byfile.process import ask
+from splitopt.bench.methods.byfile.process import SOLVE, ask
 from splitopt.instances.contract.method import UnsupportedError
 from splitopt.instances.core.errors import InputError
 
@@ -74,18 +74,16 @@ def _takes(solver: Solver, path: Path, *, linear: bool) -> bool:
 def _one(solver: Solver, path: Path, size: Mapping[str, Any], *, optimum: bool) -> ReadBack:
     environment = beside(solver.package)
     assert environment is not None
-    request: dict[str, Any] = {"op": "size", "file": str(path.absolute())}
+    file = str(path.absolute())
     rows = columns = value = None
     try:
         with tempfile.TemporaryDirectory(prefix="splitopt-solver-") as folder:
             if solver.name in _SIZED:
-                read = ask(solver.driver, environment, request, Path(folder))
+                read = ask(solver.driver, environment, {"op": "size", "file": file}, Path(folder))
                 rows, columns = int(read["rows"]), int(read["columns"])
             if optimum:
-                request |= {"op": "solve", "time_limit_s": _LIMIT_S, "threads": 1, "seed": 0,
-                            "relative_gap": 1e-7, "memory_bytes": None, "parameters": {},
-                            "log": False}  # fmt: skip
-                solved = ask(solver.driver, environment, request, Path(folder))
+                asked = {"file": file, "time_limit_s": _LIMIT_S, "relative_gap": 1e-7}
+                solved = ask(solver.driver, environment, {**SOLVE, **asked}, Path(folder))
                 value = solved["objective"] if solved["ended"] == "optimal" else None
     except (InputError, RuntimeError, UnsupportedError) as error:
         said = " ".join(str(error).split())

@@ -27,7 +27,17 @@ from splitopt.instances.contract.method import UnsupportedError
 from splitopt.instances.core.documents import parse_json, read_bytes
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["Driver", "ask", "warm"]
+__all__ = ["SOLVE", "Driver", "ask", "warm"]
+
+# A request to solve, beside the file, the seconds and the gap.
+SOLVE: Mapping[str, Any] = {
+    "op": "solve",
+    "threads": 1,
+    "seed": 0,
+    "memory_bytes": None,
+    "parameters": {},
+    "log": False,
+}
 
 _LINUX = sys.platform == "linux"
 _LARGEST_ANSWER = 256 << 20

@@ -9,7 +9,7 @@ from typing import Any
 
 from splitopt.bench.methods.byfile.environments import Environment
 from splitopt.bench.methods.byfile.names import SOLVERS
-from splitopt.bench.methods.byfile.process import ask
+from splitopt.bench.methods.byfile.process import SOLVE, ask
 from splitopt.instances.contract.method import UnsupportedError
 from splitopt.instances.core.errors import InputError
 
@@ -50,22 +50,12 @@ def trials(environment: Environment) -> Iterator[tuple[str, str, str | None]]:
     for solver in SOLVERS.values():
         if solver.package != environment.package:
             continue
-        request: dict[str, Any] = {
-            "op": "solve",
-            "time_limit_s": 60.0,
-            "threads": 1,
-            "seed": 0,
-            "relative_gap": 0.0,
-            "memory_bytes": None,
-            "parameters": {},
-            "log": False,
-        }
         with tempfile.TemporaryDirectory(prefix="splitopt-solver-") as name:
             folder = Path(name)
             (folder / "tiny.mps").write_text(_MODEL)
-            request["file"] = str(folder / "tiny.mps")
+            asked = {"file": str(folder / "tiny.mps"), "time_limit_s": 60.0, "relative_gap": 0.0}
             try:
-                found = ask(solver.driver, environment, request, folder)
+                found = ask(solver.driver, environment, {**SOLVE, **asked}, folder)
             except (InputError, RuntimeError, UnsupportedError, MemoryError) as error:
                 yield solver.name, "", " ".join(str(error).split())
                 continue
