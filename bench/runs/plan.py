@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -125,6 +126,7 @@ def plan_runs(
             raise InputError(
                 f"options of {method}", method, "methods that are run", "add it to the methods"
             )
+    find = functools.cache(catalogue.find)  # of methods by file it looks at what is installed
     resolved: dict[tuple[str, str], dict[str, object]] = {}
     runs: list[PlannedRun] = []
     skipped: list[Skipped] = []
@@ -138,7 +140,7 @@ def plan_runs(
             continue
         seen[instance.content_hash] = instance.name
         for method in dict.fromkeys(spec.methods):
-            entry = catalogue.find(method, instance.problem)
+            entry = find(method, instance.problem)
             if entry is None:
                 skipped.append(
                     Skipped(instance.name, method, f"{method} is no method for {instance.problem}")
