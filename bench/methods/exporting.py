@@ -9,6 +9,7 @@ which changes no digit of a figure.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import gzip
 import math
 from collections.abc import Mapping
@@ -166,7 +167,7 @@ def read_back(model: Any, instance: Instance, formulation: str) -> Plan:
     return mepra.plan_of(model, instance)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Formulated:
     """An instance in a formulation, built once: to be written, and to read a solution back.
 
@@ -187,22 +188,16 @@ class Formulated:
 
         MPS and LP files say the unit in a comment at their top; NL files have no comments.
         """
+        said = _said(self.instance, self.unit)
+        size: dict[str, Any]
         if self._arrays is not None:
             from splitopt.formulations.solvers.files import write_named
 
-            size: dict[str, Any] = write_named(
-                self._arrays[0],
-                path,
-                kind,
-                "cift-flow",
-                _said(self.instance, self.unit),
-                lasting=lasting,
-            )
+            size = write_named(self._arrays[0], path, kind, "cift-flow", said, lasting=lasting)
             size["linear"] = True
         else:
             from splitopt.formulations.solvers.pyomo import write_model
 
-            said = _said(self.instance, self.unit)
             size = write_model(self._model, path, kind, comment=said, lasting=lasting)
         return {**size, "objective_unit": self.unit}
 
@@ -210,8 +205,9 @@ class Formulated:
         """Return the names of the columns in files, and whether each is integer."""
         if self._arrays is not None:
             return dict.fromkeys(self._arrays[0].columns, True)
-        return {name: not v.is_continuous() for name, v in self._columns().items()}
+        return {name: not v.is_continuous() for name, v in self._columns.items()}
 
+    @functools.cached_property
     def _columns(self) -> dict[str, Any]:
         from splitopt.formulations.solvers.pyomo import columns_by_name
 
@@ -228,7 +224,7 @@ class Formulated:
             named, written = self._arrays
             taken = np.array([values.get(name, 0.0) for name in named.columns])
             return flow_rows.plan(self.instance, written.chosen(taken))
-        for name, variable in self._columns().items():
+        for name, variable in self._columns.items():
             variable.set_value(values.get(name, 0.0), skip_validation=True)
         return read_back(self._model, self.instance, self.formulation)
 
@@ -239,11 +235,10 @@ def formulate(
     """Return an instance in a formulation, to be written as `kind`; as `build` otherwise."""
     if formulation == "flow" and kind != "nl" and isinstance(instance, CiftInstance):
         # Its arrays are made without Pyomo, which would take most of the time and memory.
-        from splitopt.formulations.cift.pyomo.flow_rows import named_and_written
+        from splitopt.formulations.cift.pyomo.flow_rows import named
 
         unit = unit_for(instance, unit)
-        arrays = named_and_written(_in_unit(instance, unit))
-        return Formulated(instance, formulation, unit, None, arrays)
+        return Formulated(instance, formulation, unit, None, named(_in_unit(instance, unit)))
     model = build(instance, formulation, unit)
     return Formulated(instance, formulation, model.objective_unit, model)
 

@@ -141,8 +141,8 @@ def _round(best: Incumbent, *, strict: bool) -> Beams:
     for name in ("expanded", "generated", "width"):
         best.statistics[name] = getattr(found, name)
     if found.exhausted is not None:
+        bound(found.exhausted)
         found.exhausted /= data.scale
-        bound(found.exhausted * data.scale)
     return found
 
 

@@ -34,7 +34,6 @@ __all__ = [
     "deadline_rows",
     "flow_rows",
     "named",
-    "named_and_written",
     "plan",
     "read",
     "written",
@@ -230,30 +229,21 @@ def written(instance: CiftInstance) -> Written:
     return _arrays(instance)[0]
 
 
-def named(instance: CiftInstance) -> NamedModel:
-    """Return the same with the names that files of `flow.model` have.
+def named(instance: CiftInstance) -> tuple[NamedModel, Written]:
+    """Return the same with the names that files of `flow.model` have, and with what reads values.
 
     Raises
     ------
     InputError
         As `flow.model`.
     """
-    return named_and_written(instance)[0]
-
-
-def named_and_written(instance: CiftInstance) -> tuple[NamedModel, Written]:
-    """Return the arrays with their names in files, and with what reads values back."""
     found, rows = _arrays(instance)
-    return NamedModel(found.model, column_names(found), rows), found
-
-
-def column_names(found: Written) -> tuple[str, ...]:
-    """Return the names of the columns in files."""
-    return tuple(
+    columns = (
         f"{variable}_{'_'.join(map(str, key))}"
         for variable, keys in found.columns.items()
         for key in keys
     )
+    return NamedModel(found.model, tuple(columns), rows), found
 
 
 def plan(instance: CiftInstance, chosen: Mapping[str, Iterable[Key]]) -> CiftPlan:
