@@ -137,8 +137,11 @@ def ask(
         raise UnsupportedError(f"{environment} cannot be used: {driver.failed}")
     try:
         whole = {**request, "answer": str(place), "folder": str(folder)}
-        _hand(driver, whole, wait=stays, log=log)
-        if not stays:
+        sys.stdout.flush()
+        if stays:
+            _hand(driver, whole, log=log)
+        else:
+            driver.control.sendall(json.dumps(whole).encode() + b"\n")
             driver.process.wait()
     finally:
         if not stays:
@@ -152,24 +155,24 @@ def ask(
     return _checked(found, driver)
 
 
-def _hand(driver: Driver, request: dict[str, Any], *, wait: bool, log: bool) -> None:
-    """Send a request, with all that a process of a run is; wait until it is answered."""
+def _hand(driver: Driver, request: dict[str, Any], *, log: bool) -> None:
+    """Send a request, with all that a process of a run is; wait until it is answered.
+
+    Only to a driver that stays: one that was started for the request has all this.
+    """
     ours, theirs = os.pipe()
     output = os.dup(1) if log else os.open(os.devnull, os.O_WRONLY)
     try:
         with contextlib.suppress(OSError):
             request["oom"] = Path("/proc/self/oom_score_adj").read_text()
         request["limits"] = [[kind, resource.getrlimit(kind)] for kind in _LIMITS]
-        request["cores"] = sorted(os.sched_getaffinity(0)) if _LINUX else []
-        sys.stdout.flush()
+        request["cores"] = sorted(os.sched_getaffinity(0))
         fds = array.array("i", [output, 2, theirs]).tobytes()
         message = json.dumps(request).encode() + b"\n"
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)]
-        driver.control.sendmsg([message], rights if wait else [])
+        driver.control.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
         os.close(theirs)
         theirs = -1
-        if wait:
-            os.read(ours, 1)  # until the process that holds the other end is gone
+        os.read(ours, 1)  # until the process that holds the other end is gone
     finally:
         for fd in (ours, output, *([theirs] if theirs >= 0 else [])):
             os.close(fd)

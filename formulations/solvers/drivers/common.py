@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import time
 from collections.abc import Iterable, Mapping
@@ -46,6 +45,8 @@ def refuse(given: Mapping[str, object], held: Mapping[str, str], known: Iterable
     for name, value in given.items():
         if name in names:
             continue
+        import difflib
+
         lower = {other.lower(): other for other in names}
         near = [lower[n] for n in difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.5)]
         near += [other for other in names if name.lower() in other.lower()][:3]
