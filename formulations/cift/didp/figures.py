@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 
 import numpy as np
 import numpy.typing as npt
@@ -124,10 +125,13 @@ def figures(instance: CiftInstance, dearest_j: float) -> Figures:
         ]
         for mine, count in zip(speeds, counts, strict=True)
     ]
-    links = [instance.links_from[node.name] for node in instance.nodes]
+    heads = {
+        n: [instance.node_index[link.head] for link in instance.links_from[node.name]]
+        for n, node in enumerate(instance.nodes)
+    }
     cuts = [
         _cuts(instance, bits, k, training.communication_factor * passes)
-        for k in range(max(len(out) for out in links))
+        for k in range(max(len(out) for out in heads.values()))
     ]
     terms = 2 * max(blocks) + len(instance.nodes)
     if not math.isfinite(dearest_j):
@@ -155,18 +159,13 @@ def figures(instance: CiftInstance, dearest_j: float) -> Figures:
                 _down(energy, scale, cap),
                 _down(latency, timing[0][0], timing[0][1] + 1),
                 _down(time, timing[1][0], timing[1][1] + 1),
-                np.array(
-                    [
-                        instance.node_index[out[k].head] if k < len(out) else n
-                        for n, out in enumerate(links)
-                    ]
-                ),
+                np.array([out[k] if k < len(out) else n for n, out in heads.items()]),
             )
             for k, (energy, latency, time) in enumerate(cuts)
         ],
-        np.array([len(out) for out in links]),
+        np.array([len(out) for out in heads.values()]),
         np.stack([_reach(instance, g, max(blocks)) for g in chosen]),
-        _heads_first(instance),
+        list(TopologicalSorter(heads).static_order()),
         scale,
         cap,
         terms,
@@ -291,17 +290,3 @@ def _reach(instance: CiftInstance, g: Configuration, most: int) -> Ints:
             if end > b:
                 room += held[b]
     return found
-
-
-def _heads_first(instance: CiftInstance) -> list[int]:
-    done: dict[int, None] = {}
-    waiting = [(n, False) for n in range(len(instance.nodes))]
-    while waiting:
-        n, left = waiting.pop()
-        if left:
-            done[n] = None
-        elif n not in done:
-            waiting.append((n, True))
-            heads = (link.head for link in instance.links_from[instance.nodes[n].name])
-            waiting += [(instance.node_index[head], False) for head in heads]
-    return list(done)
