@@ -199,10 +199,10 @@ class ByFile(Framed[Any, Any]):
                     broken = check(model.instance, plan)[0]
                     best.statistics["rejected"] = f"{broken.constraint}: {broken.statement}"
         best.statistics["plan_s"] = run.recorder.elapsed_s - began
-        bound = math.inf if found["bound"] is None else found["bound"]
-        if values is not None and found["objective"] is not None:
-            bound = min(bound, found["objective"] * (1 - run.budget.relative_gap / 2))
-        if math.isfinite(bound):
+        bound = found["bound"]
+        if bound is not None:
+            if values is not None and found["objective"] is not None:
+                bound = min(bound, found["objective"] * (1 - run.budget.relative_gap / 2))
             self.propose(best, (bound - _MARGIN * max(1.0, abs(bound))) * model.unit)
         termination = _TERMINATIONS.get(ended, Termination.LIMIT)
         if rejected and termination is Termination.SOLVED:

@@ -97,12 +97,17 @@ def solve(request: Mapping[str, Any]) -> dict[str, Any]:
         known.INF_OR_UNB: "infeasible",
         known.TIMEOUT: "time",
     }.get(model.status, "limit")
+    bound = None
+    if model.ismip and ended != "infeasible":
+        bound = model.bestbnd
+    elif ended == "optimal":
+        bound = model.lpobjval
     solved = bool(model.hasmipsol if model.ismip else model.haslpsol)
     names = [variable.name for variable in model.getVars().getAll()]
     return answer(
         ended,
         objective=(model.objval if model.ismip else model.lpobjval) if solved else None,
-        bound=None if ended == "infeasible" else (model.bestbnd if model.ismip else model.lpobjval),
+        bound=bound,
         values=dict(zip(names, model.getValues(), strict=True)) if solved else None,
         nodes=model.nodecnt if model.ismip else None,
         read_s=read_s,

@@ -117,8 +117,10 @@ def solve(request: Mapping[str, Any]) -> dict[str, Any]:
     )  # fmt: skip
     objective = solution.get_objective_value() if solved else None
     bound = None
-    if ended != "infeasible":
-        bound = solution.MIP.get_best_objective() if whole else objective
+    if whole and ended != "infeasible":
+        bound = solution.MIP.get_best_objective()
+    elif ended == "optimal":
+        bound = objective
     names, values = problem.variables.get_names(), solution.get_values() if solved else []
     return answer(
         ended,

@@ -15,6 +15,7 @@ from splitopt.bench.cli import cli
 from splitopt.bench.commands import solve as solving
 from splitopt.bench.isolation.machine import OurShortageError, lacking
 from splitopt.bench.methods.byfile import environments
+from splitopt.bench.methods.byfile import method as by_file_method
 from splitopt.bench.methods.byfile.names import SOLVERS, parse
 from splitopt.bench.methods.registry import by_file, engine_of, find, load
 from splitopt.bench.runs.solve_once import solve_once
@@ -142,6 +143,17 @@ def test_a_solver_s_proof_that_there_is_no_plan_is_one(solver):
     too_short = instance.replace(inference_deadline_s=instance.inference_deadline_s / 1e6)
     found = load(f"flow@{solver}", "cift").solve(too_short, Budget(), 0, {})
     assert (found.status, found.plan) == ("infeasible", None)
+
+
+def test_a_solution_without_a_bound_proves_nothing(monkeypatch):
+    """GLPK stops at a limit with a solution and tells no bound: that was called optimal."""
+    asked = by_file_method.ask
+    monkeypatch.setattr(
+        by_file_method, "ask", lambda *given: asked(*given) | {"ended": "time", "bound": None}
+    )
+    found = load("flow@glpk", "cift").solve(library.load("cift-tiny-both"), Budget(), 0, {})
+    assert found.objective == pytest.approx(OPTIMUM, rel=1e-12)
+    assert (found.status, found.termination, found.bound) == ("feasible", "time", 0.0)
 
 
 def test_cones_are_for_solvers_that_read_them():
