@@ -90,7 +90,7 @@ class Around(abc.ABC):
     def environments(self) -> dict[str, dict[str, Any]]:
         """Return the descriptions of the machines that rows were measured on, by hash."""
         found = {}
-        for record in self._query("SELECT * FROM environments"):
+        for record in self._query("SELECT hash, document FROM environments"):
             key = str(record["hash"])
             found[key] = self._document("environments", key, record["document"])
             if content_hash(found[key]) != key:
@@ -224,13 +224,13 @@ class Around(abc.ABC):
         lost = "SELECT call FROM planned WHERE call NOT IN (SELECT id FROM calls) LIMIT 1"
         for (call,) in self._query(lost):
             raise InputError(f"{self._where}calls", "none", f"call {call}, as planned", _RESTORE)
-        for record in self._query("SELECT * FROM calls ORDER BY id"):
-            started, text = record["started_at"], record["document"]
-            self._check("calls", record["id"], record["checksum"], checksum(started, text))
-            document = self._document("calls", str(record["id"]), text)
+        entries = "SELECT id, started_at, document, checksum FROM calls ORDER BY id"
+        for number, started, text, checksum_ in self._query(entries):
+            self._check("calls", number, checksum_, checksum(started, text))
+            document = self._document("calls", str(number), text)
             command = document.get("command") or []
             if not isinstance(started, str) or not isinstance(command, list):
-                where = f"{self._where}calls: {record['id']}"
+                where = f"{self._where}calls: {number}"
                 raise InputError(where, command, "a time and a command", _RESTORE)
             if command:
                 document["command"] = [str(part) for part in command]

@@ -8,7 +8,7 @@ import sqlite3
 import tempfile
 from pathlib import Path
 
-from splitopt.bench.store.reading import require_store
+from splitopt.bench.store.reading import UNREADABLE, require_store
 from splitopt.bench.store.store import Store
 from splitopt.instances.core.errors import InputError
 
@@ -60,7 +60,7 @@ def _check(store: Path, file: Path) -> None:
         uri = f"{file.absolute().as_uri()}?mode=ro&immutable=1"
         with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
             require_store(connection, file)
-    except (InputError, sqlite3.Error):
+    except (InputError, *UNREADABLE):
         raise InputError(
             "FILE", str(file), "a new file or an earlier backup", "name another"
         ) from None

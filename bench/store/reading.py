@@ -20,7 +20,7 @@ from pathlib import Path
 from splitopt.bench.store import schema
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["Reading", "damage", "damaged", "require_store", "undecodable"]
+__all__ = ["UNREADABLE", "Reading", "damage", "damaged", "require_store", "undecodable"]
 
 _NAME = "runs.sqlite"
 # A row takes some hundred steps of SQLite's machine and a thousand bytes; a store takes no more
@@ -42,6 +42,8 @@ _DAMAGE = (
     *("SQLITE_ERROR", "SQLITE_INTERRUPT", "SQLITE_TOOBIG", "SQLITE_MISMATCH"),
 )
 _IN_MEMORY = ("/dev/shm",)
+# What reading a damaged file raises; the second where a name in it is no text, in SQLite's message.
+UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
 
 
 def require_store(connection: sqlite3.Connection, path: Path, *, empty: bool = False) -> int:
@@ -98,8 +100,10 @@ def damaged(path: Path, found: str) -> InputError:
     return InputError(str(path), found, allowed, "restore a backup, or copy it again")
 
 
-def damage(error: sqlite3.Error | OSError) -> bool:
+def damage(error: Exception) -> bool:
     """Return whether an error in reading says that the file is not what was written."""
+    if isinstance(error, UnicodeDecodeError):
+        return True
     if not isinstance(error, sqlite3.DatabaseError):
         return False
     name = str(getattr(error, "sqlite_errorname", None) or "SQLITE_ERROR")
@@ -151,7 +155,7 @@ class Reading:
         self.uri = ""
         try:
             self.connection = self._open()
-        except (InputError, sqlite3.DatabaseError):
+        except (InputError, *UNREADABLE):
             if not self.stale:  # else a runner has written meanwhile
                 raise
             self.connection = self._open()

@@ -26,7 +26,14 @@ from splitopt.bench.store.around import Around, BestKnown
 from splitopt.bench.store.checksums import OUTCOME_BYTES, outcome_checksum
 from splitopt.bench.store.processes import birth, host, lives
 from splitopt.bench.store.ranges import check_table, check_values
-from splitopt.bench.store.reading import Reading, damage, damaged, require_store, undecodable
+from splitopt.bench.store.reading import (
+    UNREADABLE,
+    Reading,
+    damage,
+    damaged,
+    require_store,
+    undecodable,
+)
 from splitopt.bench.store.records import CHECKSUMS, PAYLOAD, RUN
 from splitopt.bench.store.rows import PlannedRun, Row, check_name
 from splitopt.bench.store.schema import COLUMNS, VERDICT_COLUMNS, prepare
@@ -46,6 +53,8 @@ __all__ = [
 
 FILE_NAME = "runs.sqlite"
 LEASE_S = 30.0
+# By name, so that a column that is missing in a damaged store is.
+_CLAIM = "key, owner, host, pid, process_started, expires_at"
 _T = TypeVar("_T")
 
 
@@ -255,7 +264,7 @@ class Store(Around):
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.DatabaseError, OSError) as error:
+        except (*UNREADABLE, OSError) as error:
             if isinstance(error, sqlite3.ProgrammingError | StoreError):
                 raise
             if damage(error):
@@ -297,7 +306,7 @@ class Store(Around):
             while True:
                 try:
                     found = read()
-                except (sqlite3.DatabaseError, InputError):
+                except (*UNREADABLE, InputError):
                     if not self._refreshed():
                         raise
                 else:
@@ -332,7 +341,9 @@ class Store(Around):
         with self._transaction() as connection:
             if connection.execute("SELECT 1 FROM runs WHERE key = ?", (key,)).fetchone():
                 return Claim.DONE
-            held = connection.execute("SELECT * FROM claims WHERE key = ?", (key,)).fetchone()
+            held = connection.execute(
+                f"SELECT {_CLAIM} FROM claims WHERE key = ?", (key,)
+            ).fetchone()
             if held is not None and held["owner"] != self.owner and self._lives(held):
                 return Claim.TAKEN
             connection.execute(
@@ -373,7 +384,7 @@ class Store(Around):
     def claimed(self) -> int:
         """Return how many runs living runners are at; of those elsewhere, by their own clock."""
         now, living = time.time(), 0
-        for held in self._query("SELECT * FROM claims"):
+        for held in self._query(f"SELECT {_CLAIM} FROM claims"):
             figures = (held["pid"], held["process_started"], held["expires_at"])
             if not all(isinstance(figure, int | float) for figure in figures):
                 where = f"{self._where}claims: {held['key']!s:.12}"

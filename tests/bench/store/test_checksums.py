@@ -11,6 +11,7 @@ from stores import fill, restore, row
 
 from splitopt.bench.cli import cli
 from splitopt.bench.compare.data import load
+from splitopt.bench.store.backup import backup
 from splitopt.bench.store.records import CHECKSUMS, encode
 from splitopt.bench.store.schema import COLUMNS
 from splitopt.bench.store.store import Outcome, Store, UncheckedRowsWarning
@@ -49,6 +50,31 @@ def test_a_text_that_is_none_is_named(folder):
     alter(folder, "UPDATE runs SET detail = CAST(x'ff' AS TEXT) WHERE seed = 1")
     with Store(folder, readonly=True) as store, pytest.raises(InputError, match="h-m-1: detail"):
         store.rows()
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("calls", "started_at"), ("environments", "document"), ("claims", "process_started")],
+)
+def test_a_column_whose_name_is_damaged_is_missing(folder, table, column):
+    """A bit of the table's own statement: values come, under another name."""
+    with contextlib.closing(sqlite3.connect(folder / "runs.sqlite")) as connection:
+        connection.execute(f"ALTER TABLE {table} RENAME COLUMN {column} TO other")
+    with Store(folder) as store:
+        read = {"calls": store.calls, "environments": store.environments, "claims": store.claimed}
+        with pytest.raises(InputError, match=f"no such column: {column}"):
+            read[table]()
+
+
+@pytest.mark.parametrize("readonly", [True, False])
+def test_a_name_that_is_no_text_in_what_sqlite_says_is_damage(folder, tmp_path, readonly):
+    path = folder / "runs.sqlite"
+    damaged = path.read_bytes().replace(b"INDEX runs_by_instance", b"INDEX \xd8( s_by_instance")
+    path.write_bytes(damaged.replace(b"runs_by_instance", b"\xd8uns_by_instance"))
+    with pytest.raises(InputError, match="expected a store that is whole"):
+        Store(folder, readonly=readonly)
+    with pytest.raises(InputError, match="a new file or an earlier backup"):
+        backup(fill(tmp_path / "other", [row()]), path)
 
 
 def test_every_column_has_its_say():
