@@ -68,7 +68,9 @@ class _Claim(NamedTuple):
 
 
 _claimed = operator.itemgetter(*map(COLUMNS.index, _Claim._fields))
-_environment = COLUMNS.index("environment_hash")
+_environment, _guarantee, _violations = (
+    COLUMNS.index(name) for name in ("environment_hash", "guarantee", "violations")
+)
 _LIGHT = [field.name for field in dataclasses.fields(Row) if field.name not in HEAVY]
 _HEAVY = [field.name for field in dataclasses.fields(Row) if field.name not in _LEFT_OUT]
 _heavy = operator.itemgetter(*map((*COLUMNS, "plan", "trajectory").index, _HEAVY))
@@ -93,18 +95,10 @@ def _read(out: Path, *, heavy: bool, piece: Callable[[list[tuple[Any, ...]]], An
     with uncollected(), Store(out, readonly=True) as store:
         where = f"{out}: "
         for values, payload in store.records(heavy=heavy, order="id"):
-            *claim, guarantee, violations = _claimed(values)
-            claims.append(
-                _Claim._make(
-                    (
-                        *claim,
-                        None
-                        if guarantee is None
-                        else records.json_object(where, values, "guarantee"),
-                        () if violations == "[]" else (violations,),
-                    )
-                )
-            )
+            *claim, _, violations = _claimed(values)
+            read = dict(records.json_values(where, values))  # all, so that none is forged
+            held = (violations,) if read[_violations] else ()
+            claims.append(_Claim._make((*claim, read.get(_guarantee), held)))
             environments.append(values[_environment])
             if heavy:
                 texts = records.plan_and_trajectory(where, values[0], payload)

@@ -24,6 +24,7 @@ _BYTES = 16
 _NO_NUMBER = math.nan
 _NO_INTEGER = -(2**63)
 _NO_TEXT = "\1"
+_NO_VALUE = _NO_TEXT.encode()
 
 
 def checksum(*parts: str | bytes | float | None) -> bytes:
@@ -36,11 +37,15 @@ def checksum(*parts: str | bytes | float | None) -> bytes:
 
 def _packed(value: object) -> bytes:
     """Return a value as bytes; 10 and 10.0, which are one to a column of SQLite, give the same."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    if value is None:
+        return _NO_VALUE
     if isinstance(value, bytes):
         return value
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return _NO_TEXT.encode() if value is None else str(value).encode("utf-8", "surrogatepass")
+    return str(value).encode()
 
 
 def outcome_checksum(said: Sequence[str | None], late: bool) -> bytes:
@@ -86,20 +91,26 @@ class RowChecksum:
             data, sound = b"\0".join(map(_packed, values)), False  # a text in place of a figure
         return hashlib.sha256(data).digest()[:_BYTES], sound
 
-    def of(self, values: Sequence[object]) -> bytes:
-        """Return the checksum of a row."""
+    def of(self, values: Sequence[object], whole: bytes | None = None) -> bytes:
+        """Return the checksum of a row; `whole` is that of all its columns, where it is known."""
         termination, solved, limit = self._late(values)
         both = isinstance(solved, int | float) and isinstance(limit, int | float)
         late = both and termination == "solved" and solved > limit
-        singly = bytes(zlib.crc32(_packed(value)) & 255 for value in values)
-        return outcome_checksum(self._outcome(values), late) + self.whole(values)[0] + singly
+        singly = bytes([zlib.crc32(_packed(value)) & 255 for value in values])
+        return (
+            outcome_checksum(self._outcome(values), late)
+            + (whole or self.whole(values)[0])
+            + singly
+        )
 
     def differs(self, found: bytes, whole: bytes) -> bool:
         """Return whether a stored checksum is not that of all columns."""
         return found[OUTCOME_BYTES : OUTCOME_BYTES + _BYTES] != whole
 
     def differing(self, values: Sequence[object], found: bytes) -> str:
-        """Return the first column that differs, ``checksum`` where that cannot be said."""
+        """Return the first column that differs, ``checksum`` where none does or none is known."""
+        if not self.differs(found, self.whole(values)[0]):
+            return "checksum"
         singly = found[OUTCOME_BYTES + _BYTES :]
         for name, value, byte in zip(self._columns, values, singly, strict=False):
             if zlib.crc32(_packed(value)) & 255 != byte:

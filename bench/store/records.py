@@ -12,7 +12,7 @@ import json
 import math
 import operator
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from splitopt.bench.store.checksums import RowChecksum, checksum
@@ -35,7 +35,7 @@ __all__ = [
     "decode",
     "encode",
     "inflate",
-    "json_object",
+    "json_values",
     "pack",
     "plan_and_trajectory",
     "unpack",
@@ -218,8 +218,14 @@ def _named(names: tuple[str, ...]) -> bool:
     return True
 
 
-def checked(where: str, values: Sequence[Any]) -> bool:
+def checked(where: str, values: Sequence[Any], *, wholly: bool = False) -> bool:
     """Return whether a row is of the types it should be; one without a checksum is.
+
+    Parameters
+    ----------
+    wholly
+        Whether the checksum itself is checked beyond what tells that the row is as it was stored:
+        wanted where it is copied, or has to be good for whatever reads the row later.
 
     Raises
     ------
@@ -228,7 +234,11 @@ def checked(where: str, values: Sequence[Any]) -> bool:
     """
     columns, found = values[:-1], values[-1]
     whole, sound = CHECKSUMS.whole(columns)
-    if found is not None and (not isinstance(found, bytes) or CHECKSUMS.differs(found, whole)):
+    if found is not None and (
+        not isinstance(found, bytes)
+        or CHECKSUMS.differs(found, whole)
+        or (wholly and found != CHECKSUMS.of(columns, whole))
+    ):
         raise altered(where, values)
     return sound and None not in _required(columns) and _known(_words(columns))
 
@@ -255,26 +265,29 @@ def decode(where: str, values: Sequence[Any], heavy: Mapping[str, Any] | None = 
         field = f"{where}runs: {str(values[_KEY])[:12]}: {error.field}"
         raise InputError(field, error.value, error.allowed, error.remedy) from None
     parts = list(values[:-1])
-    for place, read in _JSON_PLACES.items():
-        if parts[place] is not None:
-            parts[place] = _parsed(where, values, place, read)
+    for place, value in json_values(where, values):
+        parts[place] = value
     found = _EMPTY if heavy is None else heavy
     trajectory = tuple([(p[0], p[1], p[2]) for p in found["trajectory"]])
     parts += (trajectory, found["plan"], found["stdout"], found["stderr"])
     return Row(*_ordered(parts))
 
 
-def _parsed(where: str, values: Sequence[Any], place: int, read: Callable[[str], Any]) -> Any:
-    try:
-        return read(values[place])
-    except (ValueError, TypeError, RecursionError) as error:
-        field = f"{where}runs: {str(values[_KEY])[:12]}: {COLUMNS[place]}"
-        raise InputError(field, str(error), "the JSON that was stored", _DISTRUST) from None
+def json_values(where: str, values: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    """Yield what a row holds as JSON texts: column's number and value, but for what is None.
 
-
-def json_object(where: str, values: Sequence[Any], name: str) -> dict[str, Any]:
-    """Return the object that a column of a row holds as a JSON text."""
-    return dict(_parsed(where, values, COLUMNS.index(name), _object))
+    Raises
+    ------
+    InputError
+        When a text is none that was stored: whoever forges a row can make its checksum fit.
+    """
+    for place, read in _JSON_PLACES.items():
+        if values[place] is not None:
+            try:
+                yield place, read(values[place])
+            except (ValueError, TypeError, RecursionError) as error:
+                field = f"{where}runs: {str(values[_KEY])[:12]}: {COLUMNS[place]}"
+                raise InputError(field, str(error), "the JSON that was stored", _DISTRUST) from None
 
 
 _EMPTY: Mapping[str, Any] = {"trajectory": (), "plan": None, "stdout": "", "stderr": ""}

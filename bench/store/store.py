@@ -443,7 +443,7 @@ class Store(Around):
                 check_table(self._connection, "main", str(self.path.parent))
             sql = f"SELECT {RUN}, {PAYLOAD} FROM runs LEFT JOIN payloads USING (key)"
             for found in self._tuples(sql) if each else ():
-                self._sound(found[:width])
+                self._sound(found[:width], wholly=True)
                 records.check_payload(self._where, found[0], found[width:])
 
     def outcomes(self) -> list[Outcome]:
@@ -530,12 +530,13 @@ class Store(Around):
         return cursor.rowcount
 
     def records(
-        self, *, heavy: bool = True, order: str = "instance_hash, id"
+        self, *, heavy: bool = True, order: str = "instance_hash, id", wholly: bool = False
     ) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
         """Yield the rows as they stand in the tables, with their payloads, instance by instance.
 
         Values come in the order of `COLUMNS`, then the checksum; they are as they were stored. A
-        payload is a document, what was printed, and a checksum; empty where not `heavy`.
+        payload is a document, what was printed, and a checksum; empty where not `heavy`. With
+        `wholly` the checksums of rows, too, are checked to the last byte.
         """
         with self._errors():
             self._require_whole(heavy=heavy)
@@ -547,7 +548,7 @@ class Store(Around):
                 else f"{RUN} FROM runs"
             )
             for found in self._tuples(f"SELECT {selected} ORDER BY {order}"):
-                yield self._sound(found[:width]), found[width:]
+                yield self._sound(found[:width], wholly=wholly), found[width:]
             if self._reading is not None and self._reading.stale:
                 raise StoreError(f"{self.path}: written while it was read; start again")
 
@@ -555,9 +556,9 @@ class Store(Around):
         if self._reading is not None and heavy:
             self._reading.require_whole("runs", "payloads")
 
-    def _sound(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _sound(self, values: tuple[Any, ...], *, wholly: bool = False) -> tuple[Any, ...]:
         """Return a row that is as it was stored, and of the types that it should be."""
-        if not records.checked(self._where, values):
+        if not records.checked(self._where, values, wholly=wholly):
             check_table(self._connection, "main", str(self.path.parent))  # says what is wrong
             allowed = "what rows hold"
             raise InputError(f"{self._where}runs: {values[0]!s:.12}", "other", allowed, "redo it")
@@ -653,7 +654,7 @@ class Store(Around):
                 f"SELECT id, {RUN}, {PAYLOAD} FROM runs LEFT JOIN payloads USING (key)"
             ):
                 try:
-                    records.decode("", self._sound(tuple(found[:width])))
+                    records.decode("", self._sound(tuple(found[:width]), wholly=True))
                     records.unpack("", found[0], found[width:])
                 except InputError:
                     numbers.append((number,))

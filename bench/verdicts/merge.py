@@ -84,7 +84,7 @@ def judged_again(store: Store, again: Again, but: Collection[str] = ()) -> Stand
     judged: dict[str, bool] = {}
     unjudged = 0
     where = f"{store.path.parent}: "
-    for values, payload in store.records():
+    for values, payload in store.records(wholly=True):  # it is copied as it stands
         key = values[_key]
         check_payload(where, key, payload, ("document",))
         if key in but or _claims(values) == _NOTHING:

@@ -11,6 +11,7 @@ from stores import fill, restore, row
 
 from splitopt.bench.cli import cli
 from splitopt.bench.compare.data import load
+from splitopt.bench.compare.frames import export
 from splitopt.bench.store.backup import backup
 from splitopt.bench.store.records import CHECKSUMS, encode
 from splitopt.bench.store.schema import COLUMNS
@@ -142,6 +143,32 @@ def test_a_damaged_row_is_thrown_away_and_done_again(folder):
         assert store.discard_damaged() == 1
         assert [r.seed for r in store.rows()] == [0]
         assert store.discard_damaged() == 0
+
+
+@pytest.mark.parametrize(("place", "seen"), [(0, ["status", "merge"]), (-1, ["merge"])])
+def test_a_damaged_checksum_is_not_copied_and_can_be_thrown_away(folder, tmp_path, place, seen):
+    """Beside the bytes that tell whether the row is sound: what tables count, names of columns."""
+    with contextlib.closing(sqlite3.connect(folder / "runs.sqlite")) as connection:
+        found = bytearray(connection.execute("SELECT checksum FROM runs").fetchone()[0])
+    found[place] ^= 1
+    alter(folder, "UPDATE runs SET checksum = ? WHERE seed = 0", (bytes(found),))
+    for call in (["status"], ["merge", "--out", str(tmp_path / "all")]):
+        done = CliRunner().invoke(cli, [call[0], str(folder), *call[1:]])
+        assert ("h-m-0: checksum: 'other bytes'" in done.stderr) == (call[0] in seen)
+    with pytest.raises(InputError, match="h-m-0: checksum"):
+        merge(tmp_path / "all", [folder], trust=True)
+    with Store(folder) as store:
+        assert store.discard_damaged() == 1
+        assert [r.seed for r in store.rows()] == [1]
+
+
+@pytest.mark.parametrize("field", ["options", "statistics", "violations"])
+def test_a_text_that_is_no_json_is_not_exported_whatever_its_checksum(folder, tmp_path, field):
+    alter(folder, f"UPDATE runs SET {field} = '[[' WHERE seed = 0")
+    with contextlib.closing(sqlite3.connect(folder / "runs.sqlite")) as connection, connection:
+        faults._sealed(connection)
+    with pytest.raises(InputError, match=f"h-m-0: {field}: .*the JSON that was stored"):
+        export(folder, tmp_path / "rows.csv")
 
 
 def test_rows_of_an_older_store_are_read_and_that_is_said_once(tmp_path):
