@@ -7,7 +7,7 @@ from importlib import resources
 
 from splitopt.bench.compare.data import PROBLEMS, ReportData
 from splitopt.bench.report.paper.latex import escape
-from splitopt.bench.report.paper.setting import solvers
+from splitopt.bench.report.paper.setting import package_versions, solvers
 
 __all__ = ["bibliography", "keys_of", "method_keys", "solver_keys"]
 
@@ -63,7 +63,7 @@ def keys_of(data: ReportData) -> list[str]:
 
 
 def _software(key: str, title: str, author: str, versions: Iterable[str]) -> str:
-    known = ", ".join(dict.fromkeys(versions))
+    known = ", ".join(versions)
     lines = [f"  author = {{{{{escape(author)}}}}},", f"  title = {{{{{escape(title)}}}}},"]
     if known:
         lines.append(f"  note = {{Version {escape(known)}}},")
@@ -73,7 +73,6 @@ def _software(key: str, title: str, author: str, versions: Iterable[str]) -> str
 def bibliography(data: ReportData, keys: Iterable[str]) -> str:
     """Return the BibTeX entries of `keys`; software without an article has its version."""
     there = _entries()
-    versions = [e["versions"] for e in data.environments.values() if "versions" in e]
     found = []
     for key in dict.fromkeys(keys):
         if key in there:
@@ -82,5 +81,5 @@ def bibliography(data: ReportData, keys: Iterable[str]) -> str:
         title, author = key, f"The {key} authors"
         if key == "splitopt":
             title = "splitopt: exact references for split DNN inference"
-        found.append(_software(key, title, author, (str(v[key]) for v in versions if v.get(key))))
+        found.append(_software(key, title, author, package_versions(data, data.rows, key)))
     return "\n\n".join(found) + "\n"

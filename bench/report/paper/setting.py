@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from splitopt.bench.compare.data import ReportData
+from splitopt.bench.methods.byfile.names import SOLVERS, is_by_file
 from splitopt.bench.methods.registry import METHODS
 from splitopt.bench.report.numbers import memory_text, time_text
 from splitopt.bench.store.rows import Row
 
-__all__ = ["limits", "machines", "setting", "solvers", "versions"]
+__all__ = ["limits", "machines", "package_versions", "setting", "solvers", "versions"]
 
 # What a library is called by those who cite it.
 _NAMES = {
+    "coptpy": "COPT",
+    "gurobipy": "Gurobi",
     "highspy": "HiGHS",
     "numpy": "NumPy",
     "ortools": "OR-Tools",
+    "pulp": "PuLP (CBC)",
     "pyscipopt": "PySCIPOpt",
+    "swiglpk": "swiglpk (GLPK)",
 }
 _BASE = ("splitopt", "numpy")
 
@@ -68,15 +73,37 @@ def machines(data: ReportData, rows: Sequence[Row]) -> str:
     return _joined(found) if found else "a machine not recorded"
 
 
-def solvers(rows: Sequence[Row]) -> list[str]:
-    """Return the native libraries that the methods with runs call."""
-    called = {f"{entry.problem} {entry.name}": entry.solver for entry in METHODS}
-    found = []
-    for name, problem in dict.fromkeys((row.method, row.problem) for row in rows):
-        solver = called.get(f"{problem} {name}")
-        if solver is not None:
-            found.append(solver)
-    return sorted(set(found))
+def _called(rows: Iterable[Row]) -> dict[str, list[str | None]]:
+    """Return the native libraries that the methods with runs call.
+
+    By package, the versions that read files; None for the one beside splitopt.
+    """
+    own = {(entry.name, entry.problem): entry.solver for entry in METHODS}
+    found: dict[str, list[str | None]] = {}
+    for name, problem, said in dict.fromkeys(
+        (row.method, row.problem, row.method_version) for row in rows
+    ):
+        package, version = own.get((name, problem)), None
+        if is_by_file(name):
+            solver = SOLVERS.get(name.partition("@")[2].partition("==")[0])
+            package = None if solver is None else solver.package
+            version = (said or "").partition("==")[2] or None
+        if package is not None:
+            found.setdefault(package, []).append(version)
+    return found
+
+
+def solvers(rows: Iterable[Row]) -> list[str]:
+    """Return the native libraries that the methods with runs call, by package."""
+    return sorted(_called(rows))
+
+
+def package_versions(data: ReportData, rows: Sequence[Row], package: str) -> list[str]:
+    """Return in what versions a package had its part in runs, where that is known."""
+    asked = _called(rows).get(package, [None])
+    there = [environment.get("versions") for environment in _environments(data, rows)]
+    beside = [v.get(package) for v in there if isinstance(v, dict)] if None in asked else []
+    return list(dict.fromkeys(str(version) for version in (*beside, *asked) if version))
 
 
 def versions(data: ReportData, rows: Sequence[Row]) -> str:
@@ -84,11 +111,7 @@ def versions(data: ReportData, rows: Sequence[Row]) -> str:
     parts = []
     environments = _environments(data, rows)
     for package in (*_BASE, *solvers(rows)):
-        there = [
-            e["versions"].get(package) for e in environments if isinstance(e["versions"], dict)
-        ]
-        known = [version for version in there if version]
-        if known:
+        if known := package_versions(data, rows, package):
             parts.append(f"{_NAMES.get(package, package)} {_joined(known)}")
     commits = [str(e["commit"])[:12] for e in environments if e.get("commit")]
     if commits:

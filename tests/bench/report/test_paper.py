@@ -20,6 +20,7 @@ from splitopt.bench.report.paper.folder import replace_files
 from splitopt.bench.report.paper.latex import escape
 from splitopt.bench.report.paper.parts import figures, shown_methods
 from splitopt.bench.report.plots import profile_chart
+from splitopt.bench.store.store import Store
 from splitopt.instances.core.documents import write_bytes
 from splitopt.instances.core.errors import InputError
 
@@ -149,6 +150,23 @@ def test_what_is_cited_is_in_the_bibliography_and_nothing_else(paper):
     assert cited <= entries
     assert {"splitopt", "mepra", "highs", "cift"} <= entries  # jqodi is of CIFT's source
     assert not {"scip", "cpsat", "pymoo"} & entries
+
+
+def test_solvers_that_read_files_are_cited_in_their_own_versions(tmp_path):
+    read = {"flow@highs==1.14.0": "highspy==1.14.0", "flow@cbc": "pulp==3.3.2", "flow@none": None}
+    runs = [row(name, method_version=version, problem="cift") for name, version in read.items()]
+    store = fill(tmp_path / "store", runs)
+    with Store(store) as opened:
+        key = opened.put_environment({"versions": {"highspy": "1.16.0", "numpy": "2.4.0"}})
+        opened.add(row("greedy", environment_hash=key))
+    folder = write_paper(store, tmp_path / "paper").parent
+    entries = (folder / "references.bib").read_text()
+    assert "@article{highs," in entries
+    assert "@misc{pulp," in entries
+    assert "title = {{pulp}},\n  note = {Version 3.3.2}" in entries
+    said = (folder / "measurement.tex").read_text()
+    assert r"solvers of~\cite{highs,pulp}" in said
+    assert "Software: NumPy 2.4.0, HiGHS 1.14.0, PuLP (CBC) 3.3.2." in said
 
 
 def test_entries_are_whole():
