@@ -116,10 +116,9 @@ class ReportData:
 
         Then the one that is right most often, then the quickest.
         """
-        found = self.summarised(self.rows)
         order = list(PROBLEMS)
         return sorted(
-            found.get("", []),
+            self.summarised(self.rows),
             key=lambda s: (
                 order.index(s.problem) if s.problem in order else len(order),
                 -s.proved,
@@ -129,17 +128,13 @@ class ReportData:
             ),
         )
 
-    def summarised(self, rows: Iterable[Row]) -> dict[str, list[MethodSummary]]:
-        """Return every method on some rows, as one group."""
-        return summarise(
-            rows, self.references, self.refuted, variants=self.variants, figures=self.figures
-        )
+    def summarised(self, rows: Iterable[Row]) -> list[MethodSummary]:
+        """Return every method on some rows."""
+        return summarise(rows, self.figures, self.variants)
 
     def best_of(self, rows: Iterable[Row]) -> MethodSummary | None:
         """Return what choosing the best method for each task of some rows would give."""
-        return virtual_best_summary(
-            rows, self.references, self.refuted, self.variants, self.figures
-        )
+        return virtual_best_summary(rows, self.figures, self.variants)
 
     def of(self, problem: str) -> list[MethodSummary]:
         """Return the summaries of a problem, the best first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from splitopt.bench.compare.alignment import align
@@ -246,50 +246,28 @@ def _one(names: tuple[str, str, str], rows: list[Row], figures: Figures) -> Meth
 
 
 def summarise(
-    rows: Iterable[Row],
-    known: Mapping[str, Reference],
-    refuted: frozenset[str],
-    by: Callable[[Row], str] = lambda row: "",
-    variants: Mapping[str, str] | None = None,
-    figures: Figures | None = None,
-) -> dict[str, list[MethodSummary]]:
-    """Return a summary of each method and problem, by group.
+    rows: Iterable[Row], figures: Figures, variants: Mapping[str, str] | None = None
+) -> list[MethodSummary]:
+    """Return a summary of each method and problem.
 
     Parameters
     ----------
-    known
-        What is known of each instance, by hash.
-    refuted
-        Keys of rows that the cross-check refutes.
-    by
-        Group of a row, such as its instance's family; one group for all unless given.
     variants
         What a run's method is called, by key of the run; its name unless given.
-    figures
-        Those of the runs, where they serve for other tables too.
     """
-    figures = figures or Figures(known, refuted)
     called = variants or {}
-    groups: dict[str, dict[tuple[str, str, str], list[Row]]] = {}
+    methods: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
-        methods = groups.setdefault(by(row), {})
         names = (row.problem, row.method, called.get(row.key, row.method))
         methods.setdefault(names, []).append(row)
-    return {
-        group: [
-            _one(names, found, figures)
-            for names, found in sorted(methods.items(), key=lambda item: item[0][0])
-        ]
-        for group, methods in groups.items()
-    }
+    return [
+        _one(names, found, figures)
+        for names, found in sorted(methods.items(), key=lambda item: item[0][0])
+    ]
 
 
 def virtual_best_summary(
-    rows: Iterable[Row],
-    known: Mapping[str, Reference],
-    refuted: frozenset[str],
-    variants: Mapping[str, str] | None = None,
-    figures: Figures | None = None,
+    rows: Iterable[Row], figures: Figures, variants: Mapping[str, str] | None = None
 ) -> MethodSummary | None:
     """Return what the best method for each task gives; None without a run.
 
@@ -304,11 +282,8 @@ def virtual_best_summary(
         Runs of one problem.
     variants
         What a run's method is called, by key of the run; its name unless given.
-    figures
-        Those of the runs, where they serve for other tables too.
     """
     rows = list(rows)
-    figures = figures or Figures(known, refuted)
     called = variants or {row.key: row.method for row in rows}
     aligned = align(rows, called)
     columns = [

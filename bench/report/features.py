@@ -82,7 +82,7 @@ def feature_groups(
             continue
         for value, hashes in sorted(by.items()):
             rows = [row for row in data.of_problem(problem) if row.instance_hash in hashes]
-            found = data.summarised(rows)[""]
+            found = data.summarised(rows)
             best = data.best_of(rows)
             groups[name, value] = (len(hashes), [*found, *([best] if best is not None else [])])
     return groups

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 from splitopt.bench.compare.data import ReportData
-from splitopt.bench.compare.summary import MethodSummary, is_proved
+from splitopt.bench.compare.summary import MethodSummary
 from splitopt.bench.report.html import Markup, tag, text
 from splitopt.bench.report.method_tables import kind_of
 from splitopt.bench.report.numbers import gap_text, time_text
@@ -49,7 +49,7 @@ def _provers(data: ReportData, problem: str, root: str) -> Parts:
     """Return which methods settle most instances."""
     settled: dict[str, set[str]] = defaultdict(set)
     for row in data.of_problem(problem):
-        if is_proved(row, data.refuted):
+        if data.figures.of(row).proved:
             settled[data.name(row)].add(row.instance_hash)
     if not settled:
         return ["No method proves anything."]

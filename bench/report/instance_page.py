@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from splitopt.bench.compare.data import InstanceEntry, ReportData
-from splitopt.bench.compare.summary import is_right, run_gap
+from splitopt.bench.compare.summary import is_right
 from splitopt.bench.report.features import shape_of
 from splitopt.bench.report.html import Markup, page, tag
 from splitopt.bench.report.numbers import gap_text, number_text
@@ -103,14 +103,13 @@ def _pictures(
     heading = tag("h2", "Plans")
     if instance is None:
         return [heading, tag("p", "The store does not hold the instance, so there is no picture.")]
-    reference = data.references[entry.hash]
     # The best plan of each method, and of equal plans one with all who found it.
     plans: dict[str, Row] = {}
     finders: dict[str, list[str]] = defaultdict(list)
     seen = set()
     for row in sorted(rows, key=lambda r: math.inf if r.objective is None else r.objective):
         name = data.name(row)
-        if name in seen or run_gap(row, reference, data.refuted) is None:
+        if name in seen or data.figures.of(row).gap is None:
             continue
         row = data.whole(row)
         if row.plan is None:
@@ -144,7 +143,7 @@ def _pictures(
         drawing,
     ]
     for key, row, drawing in others:
-        gap = gap_text(run_gap(row, reference, data.refuted))
+        gap = gap_text(data.figures.of(row).gap)
         summary = f"{', '.join(finders[key])}: {number_text(row.objective)}, gap {gap}"
         parts.append(tag("details", tag("summary", summary), drawing, class_="plan"))
     return parts

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from splitopt.bench.compare.data import InstanceEntry, ReportData
-from splitopt.bench.compare.summary import is_right, run_gap
+from splitopt.bench.compare.summary import is_right
 from splitopt.bench.report.html import Cell, Markup, sortable_table, tag
 from splitopt.bench.report.numbers import gap_text, memory_text, number_text, time_text
 from splitopt.bench.store.rows import Row
@@ -93,7 +93,7 @@ def run_table(
     lines: list[list[Cell | str]] = []
     shown = rows if len(rows) <= MOST_RUNS else rows[:FIRST_RUNS]
     for row in shown:
-        gap = run_gap(row, data.references[row.instance_hash], data.refuted)
+        gap = data.figures.of(row).gap
         line: list[Cell | str] = []
         if instances:
             link = instance_link(data.instances[row.instance_hash], root)

@@ -78,7 +78,7 @@ def _called(rows: Iterable[Row]) -> dict[str, list[str | None]]:
 
     By package, the versions that read files; None for the one beside splitopt.
     """
-    own = {(entry.name, entry.problem): entry.solver for entry in METHODS}
+    own = {(entry.name, str(entry.problem)): entry.solver for entry in METHODS}
     found: dict[str, list[str | None]] = {}
     for name, problem, said in dict.fromkeys(
         (row.method, row.problem, row.method_version) for row in rows

@@ -7,7 +7,6 @@ import math
 from splitopt.bench.compare.data import ReportData
 from splitopt.bench.compare.integrals import judged_trajectory
 from splitopt.bench.compare.metrics import data_profile, performance_profile, primal_gap
-from splitopt.bench.compare.summary import is_proved
 from splitopt.bench.report.plots.common import CLOCK_S, SHARES, task_costs
 from splitopt.bench.report.scale import Scale
 from splitopt.bench.report.svg import Chart
@@ -22,7 +21,7 @@ TARGET_GAP = 0.01
 def profile_chart(data: ReportData, problem: str) -> Chart | None:
     """Return the performance profile of the time to a proof."""
     rows = data.of_problem(problem)
-    proofs = {row.key: row.solve_time_s or 0.0 for row in rows if is_proved(row, data.refuted)}
+    proofs = {row.key: row.solve_time_s or 0.0 for row in rows if data.figures.of(row).proved}
     provers = {data.name(row) for row in rows if row.key in proofs}
     rows = [row for row in rows if data.name(row) in provers]
     if not provers:
@@ -61,7 +60,7 @@ def time_to_target(data: ReportData, row: Row) -> float:
     """
     reference = data.references[row.instance_hash]
     if reference.infeasible:
-        return (row.solve_time_s or 0.0) if is_proved(row, data.refuted) else math.inf
+        return (row.solve_time_s or 0.0) if data.figures.of(row).proved else math.inf
     if reference.objective is None:
         return math.inf
     for time_s, incumbent, _ in judged_trajectory(row, data.refuted):

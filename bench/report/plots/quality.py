@@ -10,7 +10,7 @@ import numpy as np
 from splitopt.bench.compare.data import ReportData
 from splitopt.bench.compare.integrals import held_objective
 from splitopt.bench.compare.metrics import data_profile, primal_gap
-from splitopt.bench.compare.summary import charged_time_s, is_wrong, run_gap
+from splitopt.bench.compare.summary import charged_time_s, is_wrong
 from splitopt.bench.report.numbers import gap_text, time_text
 from splitopt.bench.report.plots.common import CLOCK_S, GAP_FLOOR, SHARES, gap_scale, task_costs
 from splitopt.bench.report.scale import Scale
@@ -29,7 +29,7 @@ def quality_chart(data: ReportData, problem: str) -> Chart | None:
     ]
     gaps = {}
     for row in rows:
-        gap = run_gap(row, data.references[row.instance_hash], data.refuted)
+        gap = data.figures.of(row).gap
         gaps[row.key] = math.inf if gap is None else max(0.0, gap)
     if not any(math.isfinite(gap) for gap in gaps.values()):
         return None

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from splitopt.bench.compare.alignment import align
 from splitopt.bench.compare.integrals import judged_trajectory, run_integrals
 from splitopt.bench.compare.summary import (
+    Figures,
     charged_time_s,
     is_proved,
     is_right,
@@ -64,7 +65,7 @@ KNOWN = {"h": Reference(10.0, 10.0, False, "m")}
 
 
 def test_solved_right_and_proved_are_counted_apart():
-    (summary,) = summarise(ROWS, KNOWN, REFUTED)[""]
+    (summary,) = summarise(ROWS, Figures(KNOWN, REFUTED))
     assert (summary.runs, summary.unsupported) == (6, 1)
     # Seeds 0, 1, 2 and 5 ended with a claim; of those 0 and 1 hold, and 0 is a proof.
     assert (summary.solved, summary.right, summary.proved, summary.wrong) == (4, 2, 1, 2)
@@ -72,7 +73,7 @@ def test_solved_right_and_proved_are_counted_apart():
 
 
 def test_gaps_are_over_feasible_plans_of_runs_that_are_not_wrong():
-    (summary,) = summarise(ROWS, KNOWN, REFUTED)[""]
+    (summary,) = summarise(ROWS, Figures(KNOWN, REFUTED))
     # 0 and 0.1. Not 0.5: the plan is feasible, but the run is wrong, and that is a failure.
     assert summary.gaps == 2
     assert summary.gap_median == pytest.approx(0.05)
@@ -83,16 +84,11 @@ def test_times_of_failures_are_charged():
     charged = [charged_time_s(r, REFUTED) for r in ROWS]
     # Wrong, killed, refuted, out of time: the limit.
     assert charged == [1.0, 3.0, 10.0, 10.0, 10.0, 10.0, 10.0]
-    (summary,) = summarise(ROWS, KNOWN, REFUTED)[""]
+    (summary,) = summarise(ROWS, Figures(KNOWN, REFUTED))
     product = 11 * 13 * 20 * 20 * 20 * 20
     assert summary.time_s == pytest.approx(product ** (1 / 6) - 10)
     assert summary.par2_s == pytest.approx((1 + 3 + 4 * 20) / 6)
     assert summary.par10_s == pytest.approx((1 + 3 + 4 * 100) / 6)
-
-
-def test_groups_are_summarised_apart():
-    groups = summarise(ROWS, KNOWN, REFUTED, by=lambda r: "even" if r.seed % 2 == 0 else "odd")
-    assert {name: found[0].runs for name, found in groups.items()} == {"even": 3, "odd": 3}
 
 
 def test_what_counts_as_solved():
@@ -129,7 +125,7 @@ def test_options_that_differ_make_variants():
         "older fast=false",
     ]
     names = variant_names(rows)
-    found = summarise(rows, KNOWN, frozenset(), variants=names)[""]
+    found = summarise(rows, Figures(KNOWN, frozenset()), names)
     assert sorted((s.problem, s.variant, s.runs) for s in found)[:2] == [
         ("cift", "m", 1),
         ("mepra", "m epsilon=0.01", 1),
@@ -168,9 +164,9 @@ def test_integrals_of_runs_by_hand():
 
 def test_integrals_are_averaged_where_trajectories_were_read():
     rows = [row(0, trajectory=((1.0, 10.0, None),)), row(1, verdict="wrong")]
-    (summary,) = summarise(rows, KNOWN, frozenset())[""]
+    (summary,) = summarise(rows, Figures(KNOWN, frozenset()))
     assert summary.primal_s == pytest.approx((1.0 + 10.0) / 2)
-    assert summarise(ROWS, KNOWN, REFUTED)[""][0].primal_s is None
+    assert summarise(ROWS, Figures(KNOWN, REFUTED))[0].primal_s is None
 
 
 def test_the_virtual_best_by_hand():
@@ -192,14 +188,14 @@ def test_the_virtual_best_by_hand():
         run("b", "r", **nothing | {"termination": "unsupported"}),
     ]
     known = dict.fromkeys("pqr", KNOWN["h"])
-    best = virtual_best_summary(rows, known, frozenset())
+    best = virtual_best_summary(rows, Figures(known, frozenset()))
     assert (best.runs, best.right, best.proved, best.wrong) == (3, 2, 1, 0)
     assert (best.gap_median, best.gap_worst) == (pytest.approx(0.05), pytest.approx(0.1))
     # The quick plan of 0.1 s, one of the two right plans of 1 s, and nothing at all.
     assert best.time_s == pytest.approx((10.1 * 11 * 20) ** (1 / 3) - 10)
     assert best.par2_s == pytest.approx((0.1 + 1 + 20) / 3)
     assert best.par10_s == pytest.approx((0.1 + 1 + 100) / 3)
-    assert virtual_best_summary([], known, frozenset()) is None
+    assert virtual_best_summary([], Figures(known, frozenset())) is None
 
 
 outcomes = st.sampled_from(
@@ -243,8 +239,8 @@ def test_no_method_is_better_than_the_virtual_best_in_any_figure(drawn):
         for k, (outcome, taken, objective, told) in enumerate(drawn)
     ]
     known = dict.fromkeys("pq", KNOWN["h"])
-    best = virtual_best_summary(rows, known, frozenset())
-    for one in summarise(rows, known, frozenset())[""]:
+    best = virtual_best_summary(rows, Figures(known, frozenset()))
+    for one in summarise(rows, Figures(known, frozenset())):
         for count in ("solved", "right", "proved", "gaps"):
             assert getattr(best, count) >= getattr(one, count)
         for time in ("time_s", "par2_s", "par10_s"):
@@ -259,7 +255,7 @@ def test_later_than_the_limit_is_a_failure_in_every_figure():
         row(0, status="none", verdict="not claimed", termination="time", objective=None,
             solve_time_s=9.9)
     ]  # fmt: skip
-    (a,), (b,) = (summarise(rows, KNOWN, frozenset())[""] for rows in (late, gave_up))
+    (a,), (b,) = (summarise(rows, Figures(KNOWN, frozenset())) for rows in (late, gave_up))
     assert (a.solved, a.right, a.proved, a.gaps) == (b.solved, b.right, b.proved, b.gaps)
     assert (a.time_s, a.par2_s, a.par10_s) == (b.time_s, b.par2_s, b.par10_s)
     assert (a.par2_s, a.failed, b.failed) == (20.0, 1, 0)
