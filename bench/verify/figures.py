@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
+from typing import TYPE_CHECKING
 
 from splitopt.bench.verify.verification import Verdict
 from splitopt.instances.contract.method import Statistic
+
+if TYPE_CHECKING:
+    from splitopt.bench.report.svg import Chart
 
 __all__ = ["exponent", "exponents", "summary", "write_charts"]
 
@@ -130,85 +134,118 @@ def _slopes(group: Sequence[Verdict], measure: Callable[[Verdict], float]) -> li
 def write_charts(verdicts: Sequence[Verdict], folder: Path) -> list[Path]:
     """Write charts of ratio, labels and time against epsilon and size; return their paths."""
     from splitopt.bench.report.figures import write_chart
-    from splitopt.bench.report.svg import Chart, Scale
 
     ended = [v for v in verdicts if v.termination == "solved"]
     written = []
     for problem in dict.fromkeys(v.problem for v in ended):
         mine = [v for v in ended if v.problem == problem]
-        forms = list(dict.fromkeys(v.form for v in mine))
-        epsilons = sorted({v.epsilon for v in mine})
-        excess = [v.ratio - 1.0 for v in mine if v.ratio is not None]
-        if excess:
-            chart = Chart(
-                f"{problem}: actual ratio to the optimum against the one guaranteed",
-                "The worst over the instances with a proven optimum, less one, and of the first "
-                "form the mean; below 1e-6 is optimal.",
-                Scale.over(epsilons, log=True, floor=1e-9),
-                Scale.over([*excess, *epsilons], log=True),
-                "epsilon",
-                "ratio - 1",
-            )
-            chart.line("guaranteed", [(e, e) for e in epsilons])
-            for form in forms:
-                worst = []
-                for e in epsilons:
-                    here = [v.ratio for v in mine if v.form == form and v.epsilon == e and v.ratio]
-                    if here:
-                        worst.append((e, max(max(here) - 1.0, 1e-6)))
-                chart.line(f"worst, {form}", worst)
-            mean = []
-            for e in epsilons:
-                here = [v.ratio for v in mine if v.form == forms[0] and v.epsilon == e and v.ratio]
-                if here:
-                    mean.append((e, max(sum(here) / len(here) - 1.0, 1e-6)))
-            chart.line(f"mean, {forms[0]}", mean)
-            path = folder / f"{problem}-ratio.svg"
-            write_chart(chart, path)
-            written.append(path)
-        for name, unit, measure in (
-            ("labels", "labels made", lambda v: float(v.labels or 0)),
-            ("time", "processor time (s)", lambda v: v.cpu_time_s),
-        ):
-            values = [measure(v) for v in mine if measure(v) > 0]
-            if not values:
-                continue
-            chart = Chart(
-                f"{problem}: {name} against epsilon",
-                "Median over the instances.",
-                Scale.over(epsilons, log=True, floor=1e-9),
-                Scale.over(values, log=True),
-                "epsilon",
-                unit,
-            )
-            for form in forms:
-                line = []
-                for e in epsilons:
-                    here = [measure(v) for v in mine if v.form == form and v.epsilon == e]
-                    if here and median(here) > 0:
-                        line.append((e, median(here)))
-                chart.line(form, line)
-            path = folder / f"{problem}-{name}-epsilon.svg"
-            write_chart(chart, path)
-            written.append(path)
-            chart = Chart(
-                f"{problem}: {name} against size at epsilon {epsilons[0]:g}",
-                "A point an instance.",
-                Scale.over([v.size for v in mine], log=True),
-                Scale.over(values, log=True),
-                "size",
-                unit,
-            )
-            for form in forms:
-                chart.points(
-                    form,
-                    [
-                        (v.size, measure(v), f"{v.instance}: {measure(v):g}")
-                        for v in mine
-                        if v.form == form and v.epsilon == epsilons[0] and measure(v) > 0
-                    ],
-                )
-            path = folder / f"{problem}-{name}-size.svg"
-            write_chart(chart, path)
-            written.append(path)
+        charts = {"ratio": _ratio_chart(problem, mine)}
+        for name, axis, measure in _MEASURES:
+            if any(measure(v) > 0 for v in mine):
+                charts[f"{name}-epsilon"] = _epsilon_chart(problem, mine, name, axis, measure)
+                charts[f"{name}-size"] = _size_chart(problem, mine, name, axis, measure)
+        for name, chart in charts.items():
+            if chart is not None:
+                path = folder / f"{problem}-{name}.svg"
+                write_chart(chart, path)
+                written.append(path)
     return written
+
+
+_MEASURES: tuple[tuple[str, str, Callable[[Verdict], float]], ...] = (
+    ("labels", "labels made", lambda v: float(v.labels or 0)),
+    ("time", "processor time (s)", lambda v: v.cpu_time_s),
+)
+
+
+def _by_epsilon(
+    verdicts: Sequence[Verdict],
+    form: str,
+    measure: Callable[[Verdict], float | None],
+    middle: Callable[[list[float]], float],
+) -> list[tuple[float, float]]:
+    """Return a middle of what was measured of a form at each epsilon that has any."""
+    found: dict[float, list[float]] = {}
+    for v in verdicts:
+        value = measure(v)
+        if v.form == form and value is not None:
+            found.setdefault(v.epsilon, []).append(value)
+    return [(epsilon, middle(values)) for epsilon, values in sorted(found.items())]
+
+
+def _ratio_chart(problem: str, verdicts: Sequence[Verdict]) -> Chart | None:
+    from splitopt.bench.report.svg import Chart, Scale
+
+    forms = list(dict.fromkeys(v.form for v in verdicts))
+    epsilons = sorted({v.epsilon for v in verdicts})
+    excess = [v.ratio - 1.0 for v in verdicts if v.ratio is not None]
+    if not excess:
+        return None
+    chart = Chart(
+        f"{problem}: actual ratio to the optimum against the one guaranteed",
+        "The worst over the instances with a proven optimum, less one, and of the first "
+        "form the mean; below 1e-6 is optimal.",
+        Scale.over(epsilons, log=True, floor=1e-9),
+        Scale.over([*excess, *epsilons], log=True),
+        "epsilon",
+        "ratio - 1",
+    )
+    chart.line("guaranteed", [(e, e) for e in epsilons])
+    lines = [(f"worst, {form}", form, max) for form in forms]
+    for label, form, middle in [*lines, (f"mean, {forms[0]}", forms[0], fmean)]:
+        ratios = _by_epsilon(verdicts, form, lambda v: v.ratio or None, middle)
+        chart.line(label, [(e, max(ratio - 1.0, 1e-6)) for e, ratio in ratios])
+    return chart
+
+
+def _epsilon_chart(
+    problem: str,
+    verdicts: Sequence[Verdict],
+    name: str,
+    axis: str,
+    measure: Callable[[Verdict], float],
+) -> Chart:
+    from splitopt.bench.report.svg import Chart, Scale
+
+    chart = Chart(
+        f"{problem}: {name} against epsilon",
+        "Median over the instances.",
+        Scale.over(sorted({v.epsilon for v in verdicts}), log=True, floor=1e-9),
+        Scale.over([measure(v) for v in verdicts if measure(v) > 0], log=True),
+        "epsilon",
+        axis,
+    )
+    for form in dict.fromkeys(v.form for v in verdicts):
+        line = _by_epsilon(verdicts, form, measure, median)
+        chart.line(form, [(e, value) for e, value in line if value > 0])
+    return chart
+
+
+def _size_chart(
+    problem: str,
+    verdicts: Sequence[Verdict],
+    name: str,
+    axis: str,
+    measure: Callable[[Verdict], float],
+) -> Chart:
+    from splitopt.bench.report.svg import Chart, Scale
+
+    finest = min(v.epsilon for v in verdicts)
+    chart = Chart(
+        f"{problem}: {name} against size at epsilon {finest:g}",
+        "A point an instance.",
+        Scale.over([v.size for v in verdicts], log=True),
+        Scale.over([measure(v) for v in verdicts if measure(v) > 0], log=True),
+        "size",
+        axis,
+    )
+    for form in dict.fromkeys(v.form for v in verdicts):
+        chart.points(
+            form,
+            [
+                (v.size, measure(v), f"{v.instance}: {measure(v):g}")
+                for v in verdicts
+                if v.form == form and v.epsilon == finest and measure(v) > 0
+            ],
+        )
+    return chart
