@@ -171,30 +171,53 @@ def _of_instance(rows: list[Claimed], known: BestKnown | None) -> Iterator[Contr
             best, who, by = known.objective, known.source, None
     refuted = set()
     for row in rows:
-        name = _named(row)
-        statement = None
-        if row.verdict == Verdict.WRONG:
-            kind, statement = "judged wrong", f"{name}: {row.verdict_reason}"
-        elif best is None:
-            continue
-        elif row.bound is not None and not not_above(row.bound, best, TOLERANCES.bound):
-            kind = "bound above a plan"
-            statement = f"{name} has the bound {row.bound!r}; {who} has a plan: {best!r}"
-        elif row.status == "infeasible":
-            kind = "infeasible with a plan"
-            statement = f"{name} says there is no plan; {who} has one: {best!r}"
-        elif row.objective is not None and (factor := _guaranteed_factor(row)) is not None:
-            slack = factor * (1.0 + max(row.relative_gap, TOLERANCES.agreement))
-            if not not_above(row.objective, slack * best, TOLERANCES.bound) and best >= 0:
-                kind = "guarantee broken"
-                statement = (
-                    f"{name} promises {factor:g} times the optimum and has {row.objective!r}; "
-                    f"{who} has a plan: {best!r}"
-                )
-        if statement is not None:
+        refutation = _refutation(row, best, who)
+        if refutation is not None:
             refuted.add(row.key)
-            yield found(kind, row, statement, None if row.verdict == Verdict.WRONG else by)
+            yield found(*refutation, None if row.verdict == Verdict.WRONG else by)
     proven = [r for r in rows if r.status == "optimal" and r.key not in refuted]
+    for low, high in _disagreeing(proven):
+        yield found(
+            "optima disagree",
+            high,
+            f"{_named(high)} proves {high.objective!r}, {_named(low)} proves {low.objective!r}",
+            low.key,
+        )
+
+
+def _refutation(row: Claimed, best: float | None, who: str) -> tuple[str, Claimed, str] | None:
+    """Return what refutes a row, as kind, row and statement; None if nothing does.
+
+    Parameters
+    ----------
+    best, who
+        The least objective of a plan that is known, None if none is, and who has it.
+    """
+    name = _named(row)
+    if row.verdict == Verdict.WRONG:
+        return "judged wrong", row, f"{name}: {row.verdict_reason}"
+    if best is None:
+        return None
+    if row.bound is not None and not not_above(row.bound, best, TOLERANCES.bound):
+        said = f"{name} has the bound {row.bound!r}; {who} has a plan: {best!r}"
+        return "bound above a plan", row, said
+    if row.status == "infeasible":
+        said = f"{name} says there is no plan; {who} has one: {best!r}"
+        return "infeasible with a plan", row, said
+    if row.objective is not None and (factor := _guaranteed_factor(row)) is not None:
+        slack = factor * (1.0 + max(row.relative_gap, TOLERANCES.agreement))
+        if not not_above(row.objective, slack * best, TOLERANCES.bound) and best >= 0:
+            said = (
+                f"{name} promises {factor:g} times the optimum and has {row.objective!r}; "
+                f"{who} has a plan: {best!r}"
+            )
+            return "guarantee broken", row, said
+    return None
+
+
+def _disagreeing(proven: list[Claimed]) -> Iterator[tuple[Claimed, Claimed]]:
+    """Yield pairs of proven optima that differ, the lower first; each as the higher once."""
+    refuted: set[str] = set()
     for one, other in itertools.combinations(proven, 2) if _may_disagree(proven) else ():
         low, high = sorted((one, other), key=lambda row: row.objective or 0.0)
         if low.objective is None or high.objective is None or high.key in refuted:
@@ -202,12 +225,7 @@ def _of_instance(rows: list[Claimed], known: BestKnown | None) -> Iterator[Contr
         tolerance = TOLERANCES.agreement + low.relative_gap + high.relative_gap
         if not not_above(high.objective, low.objective, tolerance):
             refuted.add(high.key)
-            yield found(
-                "optima disagree",
-                high,
-                f"{_named(high)} proves {high.objective!r}, {_named(low)} proves {low.objective!r}",
-                low.key,
-            )
+            yield low, high
 
 
 def cross_check(
