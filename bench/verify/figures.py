@@ -191,6 +191,7 @@ def _ratio_chart(problem: str, verdicts: Sequence[Verdict]) -> Chart | None:
         "ratio - 1",
     )
     chart.line("guaranteed", [(e, e) for e in epsilons])
+    lines: list[tuple[str, str, Callable[[list[float]], float]]]
     lines = [(f"worst, {form}", form, max) for form in forms]
     for label, form, middle in [*lines, (f"mean, {forms[0]}", forms[0], fmean)]:
         ratios = _by_epsilon(verdicts, form, lambda v: v.ratio or None, middle)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,71 +91,11 @@ def make_bank(processes: Sequence[CiftProcess], sizes: Sizes) -> Bank:
     """Return instances as padded arrays in single precision."""
     instances: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
-    nodes, blocks, levels, actions = sizes
     for process in processes:
         if not sizes.hold(process):
             raise ValueError(f"{process.instance.name} does not fit {sizes}")
-        network, chains, ref = process.network, process.chains, process.reference_j
-        inverse = process.inverse_deadlines
-        groups = len(chains.configurations)
-
-        def padded(parts: Sequence[Any], fill: float = 0.0) -> Any:
-            table = np.full((nodes, actions), fill)
-            for n, part in enumerate(parts):
-                table[n, : len(part)] = part
-            return table
-
-        def flop(table: Any, factor: float) -> Any:
-            found = np.full((nodes, levels), np.inf)
-            found[: table.shape[0], : table.shape[1]] = table
-            with np.errstate(invalid="ignore"):
-                return np.where(np.isfinite(found), found * factor, np.inf)
-
-        instances.append(
-            {
-                "first": len(rows),
-                "count": groups,
-                "deadlines": inverse > 0,
-                "serve_energy": flop(network.joules, chains.requests / ref),
-                "serve_time": flop(network.seconds, inverse[0]),
-                "tune_energy": flop(network.joules, 1.0 / ref),
-                "tune_time": flop(network.seconds, inverse[1]),
-                "heads": padded(network.heads, -1),
-                "rate": padded([1.0 / r for r in network.rate_bit_per_s]),
-                "delay": padded(network.delay_s),
-                "energy": padded([e / ref for e in network.energy_j_per_bit]),
-                "inverse": inverse,
-                "requests": chains.requests,
-                "batch": chains.batch_size,
-            }
-        )
-        prices = process.roots.weights.copy()  # (3, G, P)
-        prices[1] *= process.finite_deadlines_s[0] / ref
-        prices[2] *= process.finite_deadlines_s[1] / ref
-        scale = np.array([1.0 / ref, *inverse])
-        for g in range(groups):
-            table = process.completions(g)
-            row: dict[str, Any] = {
-                "length": chains.length[g],
-                "source": chains.source[g],
-                "compute": chains.compute[g],
-                "communication": chains.communication[g],
-                "weights": prices[:, g].T,
-            }
-            for name in ("work", "bits"):
-                line = chains.work_flop[g] if name == "work" else chains.bits[g]
-                row[name] = np.pad(line, (0, blocks + 1 - len(line)), mode="edge")
-            reach = np.zeros((nodes, blocks + 1), dtype=np.int64)
-            reach[: chains.reach.shape[1], : chains.reach.shape[2]] = chains.reach[g]
-            row["reach"] = reach
-            for name, found in (("arrived", table.arrived), ("left", table.left)):
-                moved = found[:, 0].transpose(2, 3, 1, 0)  # (N, Lmax + 1, P, 3)
-                whole = np.full((nodes, blocks + 1, moved.shape[2], 3), np.inf)
-                with np.errstate(invalid="ignore"):
-                    part = np.where(np.isfinite(moved), moved * scale, np.inf)
-                whole[: part.shape[0], : part.shape[1]] = part
-                row[name] = whole
-            rows.append(row)
+        instances.append({"first": len(rows), **_of_instance(process, sizes)})
+        rows += _of_configurations(process, sizes)
     integers = ("first", "count", "heads", "length", "source", "reach")
 
     def stacked(parts: Sequence[dict[str, Any]], name: str) -> Any:
@@ -164,3 +104,73 @@ def make_bank(processes: Sequence[CiftProcess], sizes: Sizes) -> Bank:
 
     columns = {name: stacked(instances, name) for name in instances[0]}
     return Bank(**columns, **{name: stacked(rows, name) for name in rows[0]})
+
+
+def _scaled(table: Any, factor: Any) -> Any:
+    """Return a table times a factor, infinite where it was not finite."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isfinite(table), table * factor, np.inf)
+
+
+def _of_instance(process: CiftProcess, sizes: Sizes) -> dict[str, Any]:
+    """Return what an instance's configurations share, padded."""
+    nodes, _, levels, actions = sizes
+    network, chains, ref = process.network, process.chains, process.reference_j
+    inverse = process.inverse_deadlines
+
+    def padded(parts: Sequence[Any], fill: float = 0.0) -> Any:
+        table = np.full((nodes, actions), fill)
+        for n, part in enumerate(parts):
+            table[n, : len(part)] = part
+        return table
+
+    def flop(table: Any, factor: float) -> Any:
+        found = np.full((nodes, levels), np.inf)
+        found[: table.shape[0], : table.shape[1]] = table
+        return _scaled(found, factor)
+
+    return {
+        "count": len(chains.configurations),
+        "deadlines": inverse > 0,
+        "serve_energy": flop(network.joules, chains.requests / ref),
+        "serve_time": flop(network.seconds, inverse[0]),
+        "tune_energy": flop(network.joules, 1.0 / ref),
+        "tune_time": flop(network.seconds, inverse[1]),
+        "heads": padded(network.heads, -1),
+        "rate": padded([1.0 / r for r in network.rate_bit_per_s]),
+        "delay": padded(network.delay_s),
+        "energy": padded([e / ref for e in network.energy_j_per_bit]),
+        "inverse": inverse,
+        "requests": chains.requests,
+        "batch": chains.batch_size,
+    }
+
+
+def _of_configurations(process: CiftProcess, sizes: Sizes) -> Iterator[dict[str, Any]]:
+    """Yield what each configuration has of its own, padded."""
+    nodes, blocks, _, _ = sizes
+    chains, ref, inverse = process.chains, process.reference_j, process.inverse_deadlines
+    prices = process.roots.weights.copy()  # (3, G, P)
+    prices[1] *= process.finite_deadlines_s[0] / ref
+    prices[2] *= process.finite_deadlines_s[1] / ref
+    scale = np.array([1.0 / ref, *inverse])
+    for g in range(len(chains.configurations)):
+        table = process.completions(g)
+        row: dict[str, Any] = {
+            "length": chains.length[g],
+            "source": chains.source[g],
+            "compute": chains.compute[g],
+            "communication": chains.communication[g],
+            "weights": prices[:, g].T,
+        }
+        for name, line in (("work", chains.work_flop[g]), ("bits", chains.bits[g])):
+            row[name] = np.pad(line, (0, blocks + 1 - len(line)), mode="edge")
+        reach = np.zeros((nodes, blocks + 1), dtype=np.int64)
+        reach[: chains.reach.shape[1], : chains.reach.shape[2]] = chains.reach[g]
+        row["reach"] = reach
+        for name, found in (("arrived", table.arrived), ("left", table.left)):
+            moved = found[:, 0].transpose(2, 3, 1, 0)  # (N, Lmax + 1, P, 3)
+            whole = np.full((nodes, blocks + 1, moved.shape[2], 3), np.inf)
+            whole[: moved.shape[0], : moved.shape[1]] = _scaled(moved, scale)
+            row[name] = whole
+        yield row
