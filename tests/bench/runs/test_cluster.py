@@ -267,7 +267,8 @@ def test_a_local_cluster_listens_here_alone_and_ends_with_its_processes(
         "time_limit_s": 60.0,
         "plugins": list(rogues),
         "options": {"honest": {"pause": 1.0}},
-        "seeds": list(range(6)),
+        # More than are done while its ports are tried, however busy the machine is.
+        "seeds": list(range(90)),
         "cluster": "local:2",
     }
     runner = subprocess.Popen(
@@ -305,9 +306,10 @@ def test_a_local_cluster_listens_here_alone_and_ends_with_its_processes(
         path.name.startswith("splitopt-cores") for path in scratch.glob("splitopt-*")
     )
     rows = rows_of(tmp_path / "out")
-    assert 1 <= len(rows) < 6
+    assert 1 <= len(rows) < 90
     assert {(r.jobs, r.jobs_on_machine, r.cluster) for r in rows} == {(2, 2, "local")}
-    # The rest can be done without a cluster; rows say which is which.
+    # More of it can be done without a cluster; rows say which is which.
+    done = [row.seed for row in rows]
     rest = run_set(
         document["instances"],
         ["honest"],
@@ -315,10 +317,10 @@ def test_a_local_cluster_listens_here_alone_and_ends_with_its_processes(
         time_limit_s=60.0,
         plugins=rogues,
         options=document["options"],
-        seeds=range(6),
+        seeds=[*done, next(seed for seed in range(90) if seed not in done)],
     )
-    assert (rest.done_before, rest.done_now) == (len(rows), 6 - len(rows))
-    assert rest.verdicts == {"right": 6}
+    assert (rest.done_before, rest.done_now) == (len(rows), 1)
+    assert rest.verdicts == {"right": len(rows) + 1}
     both = {(r.jobs, r.cluster) for r in rows_of(tmp_path / "out")}
     assert both == {(2, "local"), (1, None)}
     assert "runs at a time" in text_tables(tmp_path / "out")
