@@ -164,25 +164,20 @@ class MepraSearch:
         delta = 0.0
         if trim and size:
             delta = math.expm1(math.log1p((ratio - 1.0) * (1.0 - 1e-9)) / (2 * size))
-        reach = math.sqrt(slack) if math.isfinite(slack) else price
-        shifts = np.unique(np.maximum(np.array(_SHIFTS) * reach, -price))
-        rest = np.zeros((size + 1, len(shifts)))
-        for k in range(size - 1, -1, -1):
-            paid = stages.cost[k][:, None] + 2.0 * stages.step[k][:, None] * shifts
-            rest[k] = rest[k + 1] + paid.min(axis=0)
+        shifts, rest = _look_ahead(stages, slack, price)
         total = math.fsum((fronts.root[relaxed.base] * fronts.count).tolist())
         c, d = np.zeros(1), np.array([total - price])
         low_d = d.copy() if delta else np.empty(0)
         low_a = c - 2.0 * price * d if delta else np.empty(0)
         history: list[tuple[npt.NDArray[np.int32], npt.NDArray[np.int16]]] = []
-        made = dominated = trimmed = cut = held = 0
+        counts, held = np.zeros(4, dtype=np.int64), 0
         memory = self.budget.memory_limit_bytes or _MEMORY_BYTES
         for k in range(size):
             left = self.recorder.remaining_s(self.budget)
             most = (memory - held) // 64
             if left is not None:
                 most = min(most, int(left * _LABELS_A_SECOND))
-            c, d, low_a, low_d, pred, chosen, *counts = stage(
+            c, d, low_a, low_d, pred, chosen, *more = stage(
                 c,
                 d,
                 low_a,
@@ -197,34 +192,18 @@ class MepraSearch:
                 delta,
                 most,
             )
-            if counts[0] > most:
+            if more[0] > most:
                 slow = left is not None and most < (memory - held) // 64
                 self.termination = Termination.TIME if slow else Termination.MEMORY
                 break
-            made, dominated = made + counts[0], dominated + counts[1]
-            trimmed, cut = trimmed + counts[2], cut + counts[3]
+            counts += more
             held += 6 * len(pred)
             history.append((pred, chosen))
             if not len(c):
                 break
-        self.statistics["stages"] = size
-        for name, more in (
-            ("passes", 1),
-            ("labels", made),
-            ("dominated", dominated),
-            ("trimmed", trimmed),
-            ("cut", cut),
-        ):
-            self.statistics[name] = int(self.statistics.get(name) or 0) + more
+        self._count(stages, counts.tolist())
         if delta and price > 0:
-            widest = sum(float(np.ptp(step)) for step in stages.step)
-            low = max(total - widest, 1e-300)
-            cells = math.log((total + widest) / low) / math.log1p(delta) + 2
-            # From each label kept, one for every option of the next device.
-            bound = cells * sum(len(costs) for costs in stages.cost)
-            self.statistics["label_bound"] = bound + float(
-                self.statistics.get("label_bound") or 0.0
-            )
+            self._add("label_bound", _label_bound(stages, total, delta))
         if self.termination is not Termination.SOLVED:
             return
         least = math.inf
@@ -234,6 +213,16 @@ class MepraSearch:
             carried = low_a + 2.0 * price * low_d + low_d * low_d if delta else c + d * d
             least = relaxed.bound + float(carried.min()) - error
         self._raise(min(threshold, least))
+
+    def _count(self, stages: _Stages, counts: list[int]) -> None:
+        """Add up what the passes of the label program did."""
+        self.statistics["stages"] = len(stages.device)
+        names = ("passes", "labels", "dominated", "trimmed", "cut")
+        for name, more in zip(names, (1, *counts), strict=True):
+            self._add(name, more)
+
+    def _add(self, name: str, more: float) -> None:
+        self.statistics[name] = type(more)(self.statistics.get(name) or 0) + more
 
     def _decode(
         self,
@@ -255,3 +244,32 @@ class MepraSearch:
         root = math.fsum(fronts.root[option].tolist())
         cost = math.fsum(fronts.own[option].tolist()) + root * root
         return fronts.plan(self.instance, option), cost
+
+
+def _look_ahead(
+    stages: _Stages, slack: float, price: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return some shifts of the multiplier, and what is still to be paid at each.
+
+    Returns
+    -------
+    shifts
+        At least minus the multiplier, shape (T,).
+    rest
+        ``rest[k, t]``: the least that stages k and behind cost at shift t, shape (K + 1, T).
+    """
+    reach = math.sqrt(slack) if math.isfinite(slack) else price
+    shifts = np.unique(np.maximum(np.array(_SHIFTS) * reach, -price))
+    rest = np.zeros((len(stages.device) + 1, len(shifts)))
+    for k in range(len(stages.device) - 1, -1, -1):
+        paid = stages.cost[k][:, None] + 2.0 * stages.step[k][:, None] * shifts
+        rest[k] = rest[k + 1] + paid.min(axis=0)
+    return shifts, rest
+
+
+def _label_bound(stages: _Stages, total: float, delta: float) -> float:
+    """Return how many labels there can be: from each one kept, one for every next option."""
+    widest = sum(float(np.ptp(step)) for step in stages.step)
+    low = max(total - widest, 1e-300)
+    cells = math.log((total + widest) / low) / math.log1p(delta) + 2
+    return cells * sum(len(costs) for costs in stages.cost)
