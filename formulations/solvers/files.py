@@ -235,5 +235,6 @@ def write_named(
     return {
         "rows": len(named.arrays.row_lower),
         "columns": len(named.arrays.cost),
+        "nonzeros": len(named.arrays.value),
         "integers": int(named.arrays.integer.sum()),
     }

@@ -106,14 +106,18 @@ def solve(request: Mapping[str, Any]) -> dict[str, Any]:
         statuses.kTimeLimit: "time",
     }.get(status, "limit")
     solved = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
-    whole = bool(highs.getLp().integrality_)
+    # The optimum of the relaxation is a bound; its columns are no plan.
+    relaxed = bool(highs.getLp().integrality_) and highs.getOptionValue("solve_relaxation")[1]
+    whole = bool(highs.getLp().integrality_) and not relaxed
     objective = info.objective_function_value if solved else None
     bound = info.mip_dual_bound if whole else objective if ended == "optimal" else None
     return answer(
-        ended,
+        "limit" if relaxed and ended == "optimal" else ended,
         objective=objective,
         bound=bound,
-        values=dict(zip(names, highs.getSolution().col_value, strict=True)) if solved else None,
+        values=dict(zip(names, highs.getSolution().col_value, strict=True))
+        if solved and not relaxed
+        else None,
         nodes=max(0, info.mip_node_count),
         read_s=read_s,
         solve_s=time.perf_counter() - began - read_s,

@@ -10,7 +10,10 @@ from splitopt.bench.store.store import Store
 from splitopt.bench.studies.campaign.page import kind_of, write_page
 from splitopt.bench.studies.campaign.study import PASSES, Pass, main, unsettled
 from splitopt.bench.studies.pages import markdown_table, replace_part
-from splitopt.bench.studies.strength.study import INSTANCES, Strength, measure, tables
+from splitopt.bench.studies.runs import rows_of
+from splitopt.bench.studies.strength.study import INSTANCES, root_spec, spec
+from splitopt.bench.studies.strength.study import tables as strength_tables
+from splitopt.bench.verdicts.optimum import require_optimum
 from splitopt.instances import library
 from splitopt.instances.core.errors import InputError
 
@@ -157,34 +160,46 @@ def test_a_table_escapes_bars():
 # -- strength ------------------------------------------------------------------------------
 
 
-def test_the_flow_is_larger_and_stronger_than_the_assignment():
+def test_the_flow_is_larger_and_stronger_than_the_assignment(tmp_path):
     """Sizes were counted by hand-run models before: 167 x 275 and 150 x 183."""
-    rows = measure(["cift-tiny-hosts"], 30.0, formulations=("flow", "assignment", "highs-flow"))
-    by = {(row.formulation, row.solver): row for row in rows}
-    flow, assignment = by["flow", "HiGHS"], by["assignment", "HiGHS"]
-    assert (flow.rows, flow.columns, flow.nonzeros) == (167, 275, 830)
-    assert (assignment.rows, assignment.columns, assignment.nonzeros) == (150, 183, 708)
-    assert flow.root == pytest.approx(0.980, abs=5e-4)
-    assert assignment.root == pytest.approx(0.686, abs=5e-4)
-    assert {row.status for row in rows} == {"proven"}
+    names, methods = ["cift-tiny-hosts"], ["flow@highs", "assignment@highs", "flow@scip"]
+    runs = rows_of(spec(names, 30.0, [*methods, "highs-flow"]), tmp_path)
+    roots = rows_of(root_spec(names, 30.0, methods), tmp_path)
+    by = {run.method: run for run in runs}
+    optimum = by["highs-flow"].objective
+    assert {run.status for run in runs} == {"optimal"}
+    size = [by["flow@highs"].statistics[name] for name in ("rows", "columns", "nonzeros")]
+    assert size == [167, 275, 830]
+    size = [by["assignment@highs"].statistics[name] for name in ("rows", "columns", "nonzeros")]
+    assert size == [150, 183, 708]
+    root = {run.method: run.bound / optimum for run in roots}
+    assert root["flow@highs"] == pytest.approx(0.980, abs=5e-4)
+    assert root["assignment@highs"] == pytest.approx(0.686, abs=5e-4)
+    # A relaxation is a bound and no plan.
+    relaxed = next(run for run in roots if run.method == "flow@highs")
+    assert (relaxed.status, relaxed.objective, relaxed.verdict) == ("none", None, "not claimed")
     # SCIP's root has cuts on top of the relaxation, and never passes the optimum.
-    scip = by["flow", "SCIP"]
-    assert scip.root is None or flow.root - 1e-6 <= scip.root <= 1 + 1e-6
-    assert by["highs-flow", "HiGHS"].root <= 1 + 1e-9
+    assert root["flow@highs"] - 1e-6 <= root["flow@scip"] <= 1 + 1e-6
+    text = strength_tables(runs, roots, {names[0]: optimum})
+    assert "| cift-tiny-hosts | flow | HiGHS | 167 | 275 | 830 | 0.9795 |" in text
+    assert "|  | `highs-flow` | HiGHS |" in text
 
 
-def test_an_instance_without_a_known_optimum_is_refused():
-    with pytest.raises(InputError, match="one whose optimum is in the registry or proven"):
-        measure(["cift-quick-infeasible"], 1.0)
+def test_what_strength_is_measured_on_has_a_known_optimum():
     assert set(INSTANCES) <= set(library.names())
+    for name in INSTANCES:
+        assert require_optimum(library.load(name)) > 0
 
 
-def test_strength_tables_name_an_instance_once():
-    one = Strength("i", "cift", "flow", "HiGHS", 1, 2, 3, 0.5, 0.25, 0.98765, 7, 1.0, "proven")
-    other = dataclasses.replace(one, solver="SCIP", root=None, status="limit")
-    text = tables([one, other])
-    assert "| i | flow | HiGHS | 1 | 2 | 3 | 0.9876 | 7 | 0.50 | 0.25 | 1.00 |" in text
-    assert "|  | flow | SCIP | 1 | 2 | 3 |  | 7 | 0.50 | 0.25 | 1.00, not proven |" in text
+def test_strength_tables_tell_what_is_not_known(tmp_path):
+    one = row("flow@highs", name=NAME, status="optimal", cpu_time_s=1.0)
+    other = row("flow@scip", name=NAME, status="feasible", termination="time", cpu_time_s=2.5)
+    skipped = row("tangent@scip", name=NAME, termination="unsupported")
+    roots = [dataclasses.replace(one, bound=4.9)]
+    text = strength_tables([one, other, skipped], roots, {NAME: 5.0})
+    assert f"| {NAME} | flow | HiGHS |  |  |  | 0.9800 | 0 | 1.00 |" in text
+    assert "|  | flow | SCIP |  |  |  |  |  | 2.50, not proven |" in text
+    assert "tangent" not in text
 
 
 # -- sensitivity ---------------------------------------------------------------------------
