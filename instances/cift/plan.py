@@ -13,6 +13,7 @@ __all__ = ["CiftPlan", "Stop"]
 
 FORMAT = "splitopt-cift-plan"
 VERSION = 1
+GRAPH_VERSION = 2  # stops that name their blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Stop:
     blocks
         How many consecutive blocks it hosts; 0 for a relay, and for a source that ships
         the raw input.
+    names
+        The blocks it hosts, where the network is a graph; empty for a chain.
     inference_speed_flop_per_s
         f_inf of a host, None otherwise.
     fine_tuning_speed_flop_per_s
@@ -36,6 +39,7 @@ class Stop:
     blocks: int
     inference_speed_flop_per_s: float | None = None
     fine_tuning_speed_flop_per_s: float | None = None
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         fields.name("node", self.node)
@@ -54,13 +58,19 @@ class Stop:
             ("node", "blocks"),
             ("inference_speed_flop_per_s", "fine_tuning_speed_flop_per_s"),
         )
-        return Stop(**dict(found))  # type: ignore[arg-type]
+        given = found["blocks"]
+        if not isinstance(given, list | tuple):
+            return Stop(**dict(found))  # type: ignore[arg-type]
+        names = tuple(fields.name(f"blocks[{k}]", one) for k, one in enumerate(given))
+        if len(set(names)) < len(names):
+            raise InputError("blocks", ", ".join(names), "each block once", "drop the repeated one")
+        return Stop(**{**found, "blocks": len(names)}, names=names)  # type: ignore[arg-type]
 
     def to_document(self) -> dict[str, object]:
         """Return the stop as a JSON object."""
         return {
             "node": self.node,
-            "blocks": self.blocks,
+            "blocks": list(self.names) or self.blocks,
             "inference_speed_flop_per_s": self.inference_speed_flop_per_s,
             "fine_tuning_speed_flop_per_s": self.fine_tuning_speed_flop_per_s,
         }
@@ -76,7 +86,7 @@ class CiftPlan:
         The configuration chosen.
     stops
         The path from the source to the host of the last block; the blocks of the stops add
-        up to the length of the chain.
+        up to the length of the chain, and are all those of a graph.
     """
 
     model: str
@@ -100,6 +110,11 @@ class CiftPlan:
         return CiftPlan(g.model, g.compression, g.source, g.fraction, stops)
 
     @property
+    def is_graph(self) -> bool:
+        """Whether the stops name their blocks."""
+        return any(stop.names for stop in self.stops)
+
+    @property
     def hosts(self) -> tuple[Stop, ...]:
         """The stops that host blocks."""
         return tuple(stop for stop in self.stops if stop.blocks > 0)
@@ -119,8 +134,8 @@ class CiftPlan:
     def order(self, instance: CiftInstance) -> tuple[object, ...]:
         """Return the key of the lexicographic order that breaks ties between plans.
 
-        Configurations in file order; then stop by stop: node in file order, blocks, speeds
-        (an absent speed first).
+        Configurations in file order; then stop by stop: node in file order, blocks, their names
+        where the network is a graph, speeds (an absent speed first).
         """
         chosen = self.configuration(instance)
         position = -1 if chosen is None else instance.configurations.index(chosen)
@@ -130,6 +145,7 @@ class CiftPlan:
                 (
                     instance.node_index.get(stop.node, -1),
                     stop.blocks,
+                    stop.names,
                     stop.inference_speed_flop_per_s or 0.0,
                     stop.fine_tuning_speed_flop_per_s or 0.0,
                 )
@@ -147,9 +163,11 @@ class CiftPlan:
                 ("format", "version", "model", "compression", "source", "fraction", "stops"),
             )
         )
-        read_version(found, FORMAT, VERSION)
+        given = fields.sequence("stops", found["stops"], minimum=1)
+        named = any(isinstance(e, dict) and isinstance(e.get("blocks"), list) for e in given)
+        read_version(found, FORMAT, GRAPH_VERSION if named else VERSION)
         stops = []
-        for index, entry in enumerate(fields.sequence("stops", found["stops"], minimum=1)):
+        for index, entry in enumerate(given):
             try:
                 stops.append(Stop.from_document(entry))
             except InputError as error:
@@ -166,7 +184,7 @@ class CiftPlan:
         """Return the plan as a JSON object."""
         return {
             "format": FORMAT,
-            "version": VERSION,
+            "version": GRAPH_VERSION if self.is_graph else VERSION,
             "model": self.model,
             "compression": self.compression,
             "source": self.source,

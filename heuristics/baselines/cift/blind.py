@@ -68,7 +68,7 @@ class CompressionBlind(Framed[CiftInstance, CiftPlan]):
             return Support(
                 "every configuration is compressed, and a compression-blind planner has no choice"
             )
-        return Support()
+        return super().supports(instance)
 
     # Small instances need no kernels.
     prepare_when_wanted = True
@@ -134,7 +134,7 @@ class PartitionBlind(Framed[CiftInstance, CiftPlan]):
 
     def supports(self, instance: CiftInstance) -> Support:
         """Take every instance; where no node holds a whole network, no plan is found."""
-        return Support()
+        return super().supports(instance)
 
     def answer(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the cheapest plan of this kind, or the least violating one."""

@@ -34,7 +34,7 @@ class OneTier(Framed[CiftInstance, CiftPlan]):
     def supports(self, instance: CiftInstance) -> Support:
         """Take every instance that has a node of the tier."""
         if any(node.tier == self.tier for node in instance.nodes):
-            return Support()
+            return super().supports(instance)
         return Support(f"the instance has no node of tier {self.tier}")
 
     def answer(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:

@@ -78,7 +78,7 @@ class JqodiCift(Framed[CiftInstance, CiftPlan]):
         """Take all instances; exact, those with listed speeds."""
         if self.exact and instance.has_continuous_speeds:
             return Support("jqodi-exact needs listed speeds; jqodi takes continuous ones")
-        return Support()
+        return super().supports(instance)
 
     # Small instances need no kernels.
     prepare_when_wanted = True
