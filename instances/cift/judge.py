@@ -6,6 +6,7 @@ One piece of code computes both, over doubles for `evaluate` and over rationals 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,7 +20,14 @@ from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.core.violations import Violation
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["CiftEvaluation", "StageCost", "check_cift", "evaluate_cift", "exact_energy_j"]
+__all__ = [
+    "CiftEvaluation",
+    "StageCost",
+    "check_cift",
+    "evaluate_cift",
+    "exact_energy_j",
+    "highest_throughput_per_s",
+]
 
 Number = TypeVar("Number", float, Fraction)
 
@@ -345,6 +353,19 @@ def evaluate_cift(instance: CiftInstance, plan: CiftPlan) -> CiftEvaluation:
             for s in stages
         ),
     )
+
+
+def highest_throughput_per_s(instance: CiftInstance, plan: CiftPlan) -> float:
+    """Return the requests a second that `plan` sustains: one over what its busiest stage takes.
+
+    Infinite where nothing takes time. Rounded down, so that the plan does sustain it.
+    """
+    chosen, links = _require(instance, plan)
+    busiest = max(s.busy for s in _stages(instance, plan, chosen, links, rational))
+    if busiest == 0:
+        return math.inf
+    rate = float(1 / busiest)
+    return rate if rational(rate) * busiest <= 1 else math.nextafter(rate, 0.0)
 
 
 def exact_energy_j(instance: CiftInstance, plan: CiftPlan) -> Fraction:

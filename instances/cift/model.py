@@ -407,6 +407,9 @@ class CiftInstance:
     throughput_per_s
         Requests a second that the plan must sustain: no host and no link on it may be busy longer
         than the inverse for one request; None where nothing is asked.
+    in_units
+        FLOP, bit and s that the figures are in, powers of two, where they are not those of a file:
+        verdicts within a rounding of a limit are of the file's. In no document.
     """
 
     name: str
@@ -425,6 +428,7 @@ class CiftInstance:
     assumptions: tuple[str, ...] = ()
     origin: Mapping[str, fields.Scalar] = field(default_factory=dict)
     throughput_per_s: float | None = None
+    in_units: tuple[float, float, float] = field(default=(1.0, 1.0, 1.0), compare=False, repr=False)
 
     problem = "cift"
 

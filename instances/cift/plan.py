@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from splitopt.instances.cift.model import CiftInstance, Configuration
 from splitopt.instances.core import fields
 from splitopt.instances.core.errors import InputError
-from splitopt.instances.networks.profiles import read_version
+from splitopt.instances.networks.downsets import Downsets, downsets_of
+from splitopt.instances.networks.profiles import Profile, read_version
 
-__all__ = ["CiftPlan", "Stop"]
+__all__ = ["CiftPlan", "Stop", "states_of", "stop_between"]
 
 FORMAT = "splitopt-cift-plan"
 VERSION = 1
@@ -74,6 +75,41 @@ class Stop:
             "inference_speed_flop_per_s": self.inference_speed_flop_per_s,
             "fine_tuning_speed_flop_per_s": self.fine_tuning_speed_flop_per_s,
         }
+
+
+def stop_between(
+    model: Profile,
+    sets: Downsets,
+    node: str,
+    i: int,
+    j: int,
+    speeds: tuple[float | None, float | None] = (None, None),
+) -> Stop:
+    """Return the stop that leads from downset i of a model to j; a relay where they are equal."""
+    if not sets.graph or i == j:
+        return Stop(node, j - i, *speeds)
+    names = tuple(model.blocks[b].name for b in sets.between(i, j))
+    return Stop(node, len(names), *speeds, names)
+
+
+def states_of(model: Profile, plan: CiftPlan) -> list[int]:
+    """Return the downset that is done behind each stop of a plan.
+
+    Raises
+    ------
+    KeyError
+        When one is none.
+    """
+    sets = downsets_of(model)
+    known = {block.name: b for b, block in enumerate(model.blocks)}
+    done, states = 0, []
+    for stop in plan.stops:
+        if sets.graph:
+            done = sets.after(done, tuple(known[name] for name in stop.names))
+        else:
+            done += stop.blocks
+        states.append(done)
+    return states
 
 
 @dataclass(frozen=True, slots=True)

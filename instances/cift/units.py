@@ -159,6 +159,7 @@ def scaled(instance: CiftInstance) -> tuple[CiftInstance, Units]:
                 throughput_per_s=None
                 if instance.throughput_per_s is None
                 else instance.throughput_per_s * u.second,
+                in_units=(u.flop, u.bit, u.second),
             ),
             u,
         )
