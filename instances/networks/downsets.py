@@ -72,8 +72,8 @@ class Downsets:
         KeyError
             When the union is none.
         """
-        done = sum(1 << b for b in blocks) | sum(1 << b for b in np.flatnonzero(self.member[i]))
-        return self.number[int(done)]
+        done = sum(1 << b for b in (*blocks, *np.flatnonzero(self.member[i]).tolist()))
+        return self.number[done]
 
     def sums(self, figures: Floats) -> Floats:
         """Return ``[i, j]``: the sum of the blocks' figures over j less i; 0 where not nested.
@@ -103,11 +103,10 @@ def downsets_of(profile: Profile) -> Downsets:
     found = _downsets(len(profile.blocks), edges)
     if isinstance(found, int):
         raise InputError(
-            f"model {profile.name}",
-            f"more than {found} sets of blocks that can be done first",
-            f"at most {MOST_DOWNSETS}",
-            "merge blocks: splitopt import graph FILE --merge runs, or --merge blocks for cuts "
-            "through one tensor",
+            "model",
+            profile.name,
+            f"a graph with at most {MOST_DOWNSETS} sets of blocks that can be done first",
+            "import it with --merge runs, or with --merge blocks for cuts through one tensor",
         )
     return found
 
