@@ -82,8 +82,32 @@ def draw(name: str, network: str, variant: str, seed: int) -> CiftInstance:
     return _factors(instance, seed) if variant == "factors" else instance
 
 
-# Graph, variant and seed of each instance.
-CHOSEN: tuple[tuple[str, str, int], ...] = ()
+_DRAWN = (
+    "bert24-msr",
+    "resnet50-msr-runs",
+    "u-small",
+    "u-large",
+    "branches-4x2",
+    "branches-6x1",
+    "dense-6",
+    "dense-12",
+    "inception-3",
+)
+# Graph, variant and seed of each instance: every variant of every graph, seeds in turn, and some
+# of the two that have the most downsets.
+CHOSEN: tuple[tuple[str, str, int], ...] = (
+    *(
+        (network, variant, 1 + (row + column) % 5)
+        for row, network in enumerate(_DRAWN)
+        for column, variant in enumerate(VARIANTS)
+    ),
+    ("resnet50-msr", "one deadline", 3),
+    ("resnet50-msr", "two deadlines", 4),
+    ("resnet50-msr", "continuous", 1),
+    ("inceptionv3-msr-runs", "one deadline", 2),
+    ("inceptionv3-msr-runs", "one deadline, long", 1),
+    ("inceptionv3-msr-runs", "a throughput", 2),
+)
 
 
 def main(folder: Path = build.FOLDER / "networks-v1") -> None:
