@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from splitopt.heuristics.baselines.cift.data import Chain
 from splitopt.heuristics.baselines.cift.routes import Network, Route
 from splitopt.heuristics.baselines.cift.search import Placement, Segment, exhaust
-from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.cift.model import GRAPHS, CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
@@ -131,6 +131,7 @@ class PartitionBlind(Framed[CiftInstance, CiftPlan]):
     """The best plan that keeps the network in one piece."""
 
     name = "partition-blind"
+    takes = frozenset((GRAPHS,))
 
     def supports(self, instance: CiftInstance) -> Support:
         """Take every instance; where no node holds a whole network, no plan is found."""
