@@ -2,7 +2,7 @@
 
 Run ``python -m splitopt.instances.library.build`` after a change of recipes, generators or stored
 files; a test tells when that was forgotten. `standard-v1` is frozen: its files are chosen once, by
-``python -m splitopt.instances.library.standard``, and only listed here; so is `networks-v1`, made by
+``python -m splitopt.instances.library.standard``, and only listed here; so is `networks-v1`, by
 ``python -m splitopt.instances.library.networks``.
 """
 

@@ -22,11 +22,12 @@ from splitopt.instances.contract.method import Budget, Recorder, Termination
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.tolerances import TOLERANCES
 
-__all__ = ["RatePoint", "ThroughputFront", "throughput_front"]
+__all__ = ["RatePoint", "ThroughputFront", "highest_throughput", "throughput_front"]
 
 _BEYOND = 1.0 + 2.0 * TOLERANCES.deadline  # more than the judge lets pass
 _CLOSE = 1e-6  # relative, of the highest throughput by halving
 _SHARE = 0.8  # of the time limit, for the walk
+_COARSE = 0.01  # error allowed where any plan will do
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,19 @@ def throughput_front(
     return ThroughputFront(epsilon, tuple(points), complete, highest, recorder.elapsed_s)
 
 
+def highest_throughput(instance: CiftInstance, time_limit_s: float | None = None) -> float | None:
+    """Return the highest throughput there is within the deadlines, to a relative 1e-6.
+
+    None where there is no plan, or the time was too short; infinite where nothing takes time.
+    """
+    recorder, budget = Recorder(), Budget(time_limit_s)
+    plan, _ = _cheapest(instance, None, _COARSE, time_limit_s)
+    if plan is None:
+        return None
+    known = highest_throughput_per_s(instance.replace(throughput_per_s=None), plan)
+    return known if known == math.inf else _highest(instance, known, recorder, budget)
+
+
 def _cheapest(
     instance: CiftInstance, rate: float | None, epsilon: float, left: float | None
 ) -> tuple[CiftPlan | None, bool]:
@@ -171,8 +185,7 @@ def _highest(
         if left == 0 or low > 1e40:
             return None
         middle = 2.0 * low if high == math.inf else math.sqrt(low) * math.sqrt(high)
-        # Any plan will do: a coarse search is quick.
-        plan, done = _cheapest(instance, middle, 10.0 if instance.deadlines < 2 else 0.01, left)
+        plan, done = _cheapest(instance, middle, _COARSE, left)
         if plan is not None:
             low = max(middle, highest_throughput_per_s(instance, plan))
         elif done:
