@@ -28,7 +28,7 @@ Examples:
   splitopt sweep cift-quick-tiers
   splitopt sweep cift-quick-mesh --epsilon 0.01 --plot front.svg
   splitopt sweep my.json --axis fine-tuning --json
-  splitopt sweep networks-004 --over throughput
+  splitopt sweep cift-networks-004 --over throughput
 \b
 Energy is the least within a deadline; each row is a step: from this deadline on, this plan. The
 instance's own value of the deadline swept is left out of account, the other one is kept.

@@ -113,7 +113,7 @@ CHOSEN: tuple[tuple[str, str, int], ...] = (
 def main(folder: Path = build.FOLDER / "networks-v1") -> None:
     """Write the files of the set."""
     for number, (network, variant, seed) in enumerate(CHOSEN, start=1):
-        name = f"networks-{number:03d}"
+        name = f"cift-networks-{number:03d}"
         write_json(folder / f"{name}.json.gz", draw(name, network, variant, seed).to_document())
 
 

@@ -4,8 +4,8 @@ Run ``python -m splitopt.bench.studies graph-cuts``. Each graph that comes with 
 on generated topologies (seeds 1 to `--seeds`, of three and of four columns), with the memory
 that the hardware has and with memory that calls for two hosts, under an inference deadline near the
 fastest plan. Each instance is solved to a proven optimum, and once more with the network merged to
-the chain of its cuts through one tensor; so is its highest throughput, without the deadline. Printed is the table of docs/graphs.md; ``--figure`` draws
-the throughputs.
+the chain of its cuts through one tensor; so is its highest throughput, without the deadline.
+Printed is the table of docs/graphs.md; ``--figure`` draws the throughputs.
 """
 
 from __future__ import annotations
