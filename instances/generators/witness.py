@@ -74,8 +74,9 @@ class _Chain:
             params = np.array([b.param_bytes for b in model.blocks]) * scale
             sizes = np.array([t.bits for t in model.tensors], dtype=np.float64)
             sizes = np.where(self.sets.raw, sizes, sizes * level.activation_factor)
-            self.work, self.bytes = (member @ flops).tolist(), (member @ params).tolist()
-            self.bits = (self.sets.crossing @ sizes).tolist()
+            self.work: list[float] = (member @ flops).tolist()
+            self.bytes: list[float] = (member @ params).tolist()
+            self.bits: list[float] = (self.sets.crossing @ sizes).tolist()
         else:
             self.work = [0.0, *accumulate(b.flops * level.flops_factor for b in model.blocks)]
             self.bytes = [0.0, *accumulate(b.param_bytes * scale for b in model.blocks)]

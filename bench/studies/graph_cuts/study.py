@@ -1,11 +1,12 @@
 """What cuts through several tensors save over cuts through one, by architecture.
 
 Run ``python -m splitopt.bench.studies graph-cuts``. Each graph that comes with the suite is drawn
-on generated topologies (seeds 1 to `--seeds`, of three and of four columns), with the memory
-that the hardware has and with memory that calls for two hosts, under an inference deadline near the
-fastest plan. Each instance is solved to a proven optimum, and once more with the network merged to
-the chain of its cuts through one tensor; so is its highest throughput, without the deadline.
-Printed is the table of docs/graphs.md; ``--figure`` draws the throughputs.
+on generated topologies (seeds 1 to `--seeds`, of three and of four columns), under an inference
+deadline: with room on each node; with room, where energy rises towards the cloud; and with memory
+that calls for two hosts. Each instance is solved to a proven optimum, and once more with the
+network merged to the chain of its cuts through one tensor; with two hosts so is its highest
+throughput, without the deadline. Printed is the table of docs/graphs.md; ``--figure`` draws the
+throughputs.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +37,12 @@ from splitopt.instances.networks.profiles import Profile
 __all__ = ["Outcome", "compared", "main"]
 
 _SHAPES = ({"stages": 3, "width": 2}, {"stages": 4, "width": 1})
-_MEMORIES = {"as the hardware has": 1, "for two hosts": 2}
+# What memory and energy are like: knobs, and whether throughputs are compared as well.
+_CASES: dict[str, tuple[dict[str, Any], bool]] = {
+    "room": ({"tightness": 0.9}, False),
+    "room, rising energy": ({"tightness": 0.3, "hardware": "fin"}, False),
+    "two hosts": ({"tightness": 0.9, "hosts": 2}, True),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +73,19 @@ class Outcome:
         return 1.0 - self.energy_j / self.chain_j
 
 
-def _instances(network: Profile, hosts: int, seeds: int) -> Iterator[CiftInstance]:
+def _instances(network: Profile, case: str, seeds: int) -> Iterator[CiftInstance]:
     for shape in _SHAPES:
         for seed in range(1, seeds + 1):
             access = draws_for("graph-cuts", seed, "access").choice(("wifi", "5g", "lte"))
             knobs = CiftKnobs(
                 **shape,  # type: ignore[arg-type]
+                **_CASES[case][0],
                 sources=1,
                 compressions=1,
                 levels=4,
                 lateral_links=0.5,
                 epochs=(0, 0),
                 deadlines="inference",
-                tightness=0.9,
-                hosts=hosts,
                 access=access,
             )
             yield build_cift("cift-graph-cuts", seed, knobs, "drawn", "", [network])
@@ -94,8 +100,14 @@ def _optimum(instance: CiftInstance) -> tuple[float | None, CiftPlan | None]:
     return found.objective, found.plan
 
 
-def compared(instance: CiftInstance) -> Outcome:
-    """Return the optima of an instance with its graph, and with the chain of single cuts."""
+def compared(instance: CiftInstance, *, rates: bool = False) -> Outcome:
+    """Return the optima of an instance with its graph, and with the chain of single cuts.
+
+    Parameters
+    ----------
+    rates
+        Whether to compare the highest throughputs.
+    """
     (model,) = instance.models
     energy, plan = _optimum(instance)
     merged = with_network(instance, merged_to_chain(model))
@@ -104,10 +116,12 @@ def compared(instance: CiftInstance) -> Outcome:
     if plan is not None:
         crossing = downsets_of(model).crossing.sum(axis=1)
         tensors = max((int(crossing[s]) for s in states_of(model, plan)[:-1]), default=0)
-    rates = [
-        highest_throughput(one.replace(inference_deadline_s=None)) for one in (instance, merged)
-    ]
-    faster = rates[0] / rates[1] if rates[0] and rates[1] else None
+    faster = None
+    if rates:
+        first, second = (
+            highest_throughput(one.replace(inference_deadline_s=None)) for one in (instance, merged)
+        )
+        faster = first / second if first and second else None
     return Outcome(energy, chain, tensors, faster)
 
 
@@ -141,15 +155,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     out = sys.stdout
     out.write(
-        "| network | blocks | downsets | chain | most tensors | memory | plans | several tensors "
+        "| network | blocks | downsets | chain | most tensors | case | plans | several tensors "
         "| graph alone | both | median % | mean % | most % | median x | most x |\n"
         + "|---" * 15
         + "|\n"
     )
     faster: dict[str, list[float]] = {}
     for name in given.networks:
-        for memory, hosts in _MEMORIES.items():
-            found = [compared(one) for one in _instances(graph(name).bare(), hosts, given.seeds)]
+        for memory, (_, rates) in _CASES.items():
+            drawn = _instances(graph(name).bare(), memory, given.seeds)
+            found = [compared(one, rates=rates) for one in drawn]
             faster.setdefault(name, []).extend(o.faster for o in found if o.faster is not None)
             out.write(_row(name, memory, found) + "\n")
             out.flush()

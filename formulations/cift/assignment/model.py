@@ -199,7 +199,7 @@ class AssignmentModel:
                     speeds[position] = self._level(values, phase, n)
                 if choice.passes == 0:
                     speeds[1] = None
-            stops.append(Stop(self.instance.nodes[n].name, done - first, *speeds))
+            stops.append(Stop(self.instance.nodes[n].name, done - first, speeds[0], speeds[1]))
             if done == choice.blocks:
                 chosen = self.instance.configurations[choice.index]
                 return CiftPlan.of(chosen, tuple(stops))

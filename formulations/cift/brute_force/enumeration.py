@@ -326,7 +326,8 @@ def _order(
 ) -> Order:
     """Return the plan's place in lexicographic order: node, blocks, speeds, stop by stop."""
     first, second = iter(inference), iter(tuning)
-    rows, done = [], 0
+    rows: list[tuple[int, int, tuple[str, ...], float, float]] = []
+    done = 0
     for node, then in zip(*placement, strict=True):
         if then == done:
             rows.append((node, 0, (), 0.0, 0.0))

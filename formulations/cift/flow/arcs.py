@@ -280,7 +280,8 @@ class _Builder:
         sets = downsets_of(model)
         if sets.graph:
             sizes = np.array([tensor.bits for tensor in model.tensors], dtype=np.float64)
-            bits = sets.crossing[:-1] @ np.where(sets.raw, sizes, sizes * level.activation_factor)
+            weighted = np.where(sets.raw, sizes, sizes * level.activation_factor)
+            bits = sets.crossing[:-1].astype(np.float64) @ weighted
         else:
             bits = np.array(
                 [model.input_bits]

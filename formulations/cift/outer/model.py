@@ -143,8 +143,8 @@ class OuterModel:
             least = self.graph.slowest[self.arcs[segments]]
             if phase == SERVE and (least > engine.low).any():
                 longest = -shares * engine.high / np.maximum(least, engine.low)
-                longest = dict(zip(segments.tolist(), longest.tolist(), strict=True))
-                self._row(-np.inf, 0.0, {t: 1.0} | longest)
+                terms = dict(zip(segments.tolist(), longest.tolist(), strict=True))
+                self._row(-np.inf, 0.0, {t: 1.0} | terms)
             done = {u: 1.0}
         else:
             dearest = joules_per_flop(engine.node, engine.high)

@@ -81,14 +81,15 @@ class Chain:
             instance.training.batch_size,
         )
         if model.is_graph:
-            return Chain(configuration, model, *_of_downsets(model, level, growth), *counts)
-        work = itertools.accumulate((block.flops for block in model.blocks), initial=0.0)
-        held = itertools.accumulate((block.param_bytes for block in model.blocks), initial=0.0)
+            work, held, bits = _of_downsets(model, level, growth)
+            return Chain(configuration, model, work, held, bits, *counts)
+        flops = itertools.accumulate((block.flops for block in model.blocks), initial=0.0)
+        sizes = itertools.accumulate((block.param_bytes for block in model.blocks), initial=0.0)
         return Chain(
             configuration,
             model,
-            tuple(flops * level.flops_factor for flops in work),
-            tuple(params * growth for params in held),
+            tuple(done * level.flops_factor for done in flops),
+            tuple(params * growth for params in sizes),
             (
                 model.input_bits,
                 *(block.activation_bits * level.activation_factor for block in model.blocks),

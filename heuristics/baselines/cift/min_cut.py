@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ from splitopt.instances.contract.outcome import nothing_found
 from splitopt.instances.networks.downsets import downsets_of
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["METHOD", "MinCut"]
+__all__ = ["METHOD", "MinCut", "smallest_cut"]
 
 # Of a plan's energy, what the inference deadline's length costs.
 _PRICES = (0.0, *(4.0**k for k in range(-4, 5)), math.inf)
@@ -50,7 +51,7 @@ def _top(node: Node) -> float:
     return speeds.high if isinstance(speeds, SpeedInterval) else speeds[-1]
 
 
-def _smallest(model: Profile, near: list[float], far: list[float], sent: list[float]) -> int:
+def smallest_cut(model: Profile, near: list[float], far: list[float], sent: list[float]) -> int:
     """Return the downset whose cut is cheapest.
 
     Parameters
@@ -60,7 +61,7 @@ def _smallest(model: Profile, near: list[float], far: list[float], sent: list[fl
     sent
         Price of each tensor that crosses.
     """
-    from scipy.sparse import csr_matrix
+    from scipy.sparse import csr_array
     from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
     blocks = len(model.blocks)
@@ -89,9 +90,11 @@ def _smallest(model: Profile, near: list[float], far: list[float], sent: list[fl
     scale = _SUM / total if total > 0 else 0.0
     whole = np.where(finite, np.rint(np.where(finite, prices, 0.0) * scale), 1.5 * _SUM)
     size = 2 + blocks + len(model.tensors)
-    capacity = csr_matrix((whole.astype(np.int32), (tail, head)), shape=(size, size))
-    left = capacity - maximum_flow(capacity, source, sink).flow
-    left.data = np.maximum(left.data, 0)
+    capacity = csr_array((whole.astype(np.int32), (tail, head)), shape=(size, size))
+    # In 64 bits: what flows back may be added to what is never cut.
+    left: Any = capacity.astype(np.int64) - maximum_flow(capacity, source, sink).flow.astype(
+        np.int64
+    )
     left.eliminate_zeros()
     reached = breadth_first_order(left, source, return_predecessors=False)
     done = sum(1 << (int(n) - 2) for n in reached if 2 <= n < 2 + blocks)
@@ -170,7 +173,7 @@ def _states(instance: CiftInstance, chain: Chain, route: Route, name: str) -> li
         near, far = (
             [f * (e * j + s * t) for f in flops] for j, t in zip(joules, seconds, strict=True)
         )
-        found.append(_smallest(model, near, far, [b * (e * per_bit + s * wire) for b in bits]))
+        found.append(smallest_cut(model, near, far, [b * (e * per_bit + s * wire) for b in bits]))
     return found
 
 

@@ -177,7 +177,8 @@ def _bits(profile: Profile, factor: float) -> Floats:
         return np.concatenate([[profile.input_bits], bits * factor])
     sets = downsets_of(profile)
     sizes = np.array([tensor.bits for tensor in profile.tensors], dtype=np.float64)
-    crossing: Floats = sets.crossing[:-1] @ np.where(sets.raw, sizes, sizes * factor)
+    weighted = np.where(sets.raw, sizes, sizes * factor)
+    crossing: Floats = sets.crossing[:-1].astype(np.float64) @ weighted
     return crossing
 
 
@@ -272,21 +273,24 @@ class Instance:
             level = self.data.compressions[self.data.compression_index[compression]]
             flops = np.array([block.flops for block in profile.blocks], dtype=np.float64)
             sets = downsets_of(profile)
-            tables, kind = {(): sets.sums(flops) * level.flops_factor}, []
-            for node in self.nodes:
+            plain = sets.sums(flops) * level.flops_factor
+            kind = np.zeros(len(self.nodes), dtype=np.int64)
+            tables: dict[tuple[float, ...], Floats] = {(): plain}
+            for n, node in enumerate(self.nodes):
                 weights = self.data.factors(node, profile) or ()
                 if weights not in tables:
                     tables[weights] = sets.sums(flops * np.array(weights)) * level.flops_factor
-                kind.append(list(tables).index(weights))
-            work = np.stack(list(tables.values()))
+                kind[n] = list(tables).index(weights)
+            work = np.stack(list(tables.values())) if len(tables) > 1 else plain[None]
             least = []
-            for node, k in zip(self.nodes, kind, strict=True):
-                slowest = least_speeds(self.data, node, profile, level, sets, work[k])
-                least += [] if slowest is None else [slowest]
+            for n, node in enumerate(self.nodes if self.data.throughput_per_s else ()):
+                slowest = least_speeds(self.data, node, profile, level, sets, work[kind[n]])
+                assert slowest is not None
+                least.append(slowest)
             self._chains[key] = Chain(
                 work,
                 _bits(profile, level.activation_factor),
-                np.array(kind, dtype=np.int64),
+                kind,
                 np.stack(least) if least else np.empty((0, 0, 0)),
             )
         return self._chains[key]
