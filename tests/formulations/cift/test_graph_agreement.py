@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 
 import pytest
@@ -18,6 +19,7 @@ from splitopt.instances.judge import check
 from tests.instances.cift.test_graphs import CASE, CUT
 
 EXACT = ("highs-flow", "fronts", "jqodi-exact", "highs-oa")
+ON_GRAPHS = (*EXACT, "highs-assignment")
 TRUTH = load("brute-force", "cift")
 
 
@@ -57,11 +59,19 @@ def test_by_hand(name):
     assert none.status is SolutionStatus.INFEASIBLE
 
 
-@pytest.mark.parametrize("name", [*EXACT, "jqodi"])
+@pytest.mark.parametrize("name", [*ON_GRAPHS, "jqodi"])
 @given(seed=st.integers(0, 10**6))
 @settings(max_examples=12)
 def test_agrees_with_enumeration(name, seed):
     agrees(name, widened(random.Random(seed), draw_cift(5, seed)))
+
+
+def test_the_assignment_finds_the_cut_by_hand():
+    found = load("highs-assignment", "cift").solve(CASE, Budget(20), 0, {})
+    assert (found.status, found.objective) == (SolutionStatus.OPTIMAL, 47.0)
+    # A memory of three bytes: a alone on the end, 10 + 2 + 18 J.
+    room = CASE.replace(nodes=tuple(dataclasses.replace(n, memory_bytes=3) for n in CASE.nodes))
+    assert load("highs-assignment", "cift").solve(room, Budget(20), 0, {}).objective == 30.0
 
 
 @pytest.mark.parametrize("seed", range(8))
