@@ -82,6 +82,8 @@ class Tree:
         the tree is cut short.
     complete
         False when there were more labels than asked for; fates of the last ones are then open.
+    graph
+        Whether the network is a graph: `blocks` are then numbers of downsets.
     """
 
     configuration: int
@@ -100,6 +102,7 @@ class Tree:
     fine_tuning_deadline_s: float | None
     doors: Doors | None
     complete: bool
+    graph: bool = False
 
     def __len__(self) -> int:
         return len(self.parent)
@@ -210,6 +213,7 @@ def time_energy_tree(
         instance.fine_tuning_deadline_s,
         _doors(graph, log, times, most) if whole and complete else None,
         complete,
+        instance.models[instance.model_index[case.configuration.model]].is_graph,
     )
 
 
