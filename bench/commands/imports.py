@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from splitopt.bench.commands.arguments import Figure, Whole
-from splitopt.bench.commands.output import note, say_all
+from splitopt.bench.commands.import_graph import factors, graph
+from splitopt.bench.commands.output import note
+from splitopt.bench.commands.written import out_option, write_document
 
 if TYPE_CHECKING:
     from splitopt.instances.cift.model import CiftInstance
@@ -17,12 +19,6 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-out_option = click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write to FILE (.json or .json.gz) instead of stdout.",
-)
 profile_option = click.option(
     "--profile",
     "profiles",
@@ -95,7 +91,7 @@ def profile(
         classes=classes,
         title=title,
     )
-    _write(made.to_document(), out)
+    write_document(made.to_document(), out)
     note(
         f"profile {made.name}: {len(made.blocks)} blocks, {made.flops / 1e9:.6g} GFLOP, "
         f"{made.param_bytes / 2**20:.6g} MiB" + (f", written to {out}" if out else "")
@@ -138,6 +134,9 @@ its data and --epochs epochs. Without --compressions: no compression.
     "--fine-tuning-deadline", type=Figure(), metavar="S", help="Seconds of all fine-tuning."
 )
 @click.option("--batch-size", type=Whole(), default=32, show_default=True, help="In fine-tuning.")
+@click.option(
+    "--throughput", type=Figure(), metavar="R/S", help="Requests a second that must be sustained."
+)
 @click.option("--description", default="", help="One line about the instance.")
 @out_option
 def instance(
@@ -152,6 +151,7 @@ def instance(
     inference_deadline: float | None,
     fine_tuning_deadline: float | None,
     batch_size: int,
+    throughput: float | None,
     description: str,
     out: Path | None,
 ) -> None:
@@ -178,7 +178,9 @@ def instance(
         training=Training(batch_size=batch_size),
         description=description,
     )
-    _write(made.to_document(), out)
+    if throughput is not None:
+        made = made.replace(throughput_per_s=throughput)
+    write_document(made.to_document(), out)
     _tell(made, f"{len(made.nodes)} nodes, {len(made.configurations)} configurations", out)
 
 
@@ -272,7 +274,7 @@ def devices(
         reading=reading,  # type: ignore[arg-type]
         description=description,
     )
-    _write(made.to_document(), out)
+    write_document(made.to_document(), out)
     _tell(made, f"{made.devices} devices, exits {made.exits}", out)
 
 
@@ -280,11 +282,5 @@ def _tell(made: CiftInstance | MepraInstance, size: str, out: Path | None) -> No
     note(f"instance {made.name}: {size}" + (f", written to {out}" if out else ""))
 
 
-def _write(document: dict[str, object], out: Path | None) -> None:
-    """Write a document to a file or to stdout."""
-    from splitopt.instances.core.documents import canonical, write_json
-
-    if out is None:
-        say_all(canonical(document, indent=1).decode())
-    else:
-        write_json(out, document, indent=None if out.suffix == ".gz" else 1)
+for _command in (graph, factors):
+    import_.add_command(_command)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from splitopt.bench.commands.output import echo_table, figure, say, say_all
-from splitopt.instances.cift.judge import evaluate_cift
+from splitopt.bench.report.cuts import cuts_of, span
+from splitopt.instances.cift.judge import evaluate_cift, highest_throughput_per_s
 from splitopt.instances.cift.model import CiftInstance, SpeedInterval, Speeds
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import check
+from splitopt.instances.networks.downsets import downsets_of
 
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Plan
@@ -48,8 +50,14 @@ def show_instance(instance: CiftInstance) -> None:
         f"{instance.requests} requests; deadlines: inference "
         f"{_deadline(instance.inference_deadline_s)} a request, fine-tuning "
         f"{_deadline(instance.fine_tuning_deadline_s)} in all; error target "
-        f"{'none, epochs are given' if target is None else figure(target)}\n"
+        f"{'none, epochs are given' if target is None else figure(target)}"
     )
+    if instance.throughput_per_s is not None:
+        say(f"throughput: {instance.throughput_per_s:.6g} requests a second")
+    measured = [node.name for node in instance.nodes if node.factors]
+    if measured:
+        say(f"factors of single blocks on {', '.join(measured)}")
+    say("")
     echo_table(
         {
             "name": "node",
@@ -107,7 +115,9 @@ def show_instance(instance: CiftInstance) -> None:
         [
             {
                 "model": model.name,
-                "blocks": len(model.blocks),
+                "blocks": f"{len(model.blocks)}, a graph of {len(downsets_of(model))} downsets"
+                if model.is_graph
+                else len(model.blocks),
                 "flops": model.flops / 1e9,
                 "params": model.param_bytes / 2**20,
                 "input": model.input_bits / 1e6,
@@ -159,13 +169,16 @@ def show_plan(instance: CiftInstance, plan: Plan) -> None:
         stop.node: (stop.inference_speed_flop_per_s, stop.fine_tuning_speed_flop_per_s)
         for stop in plan.stops
     }
+    named = {stop.node: stop.names for stop in plan.stops}
     rows: list[dict[str, str | int | float | bool | None]] = []
     first = 1
     for stage in result.stages:
         here = speeds.get(stage.where, (None, None))
         row: dict[str, str | int | float | bool | None] = {
             "stage": stage.where,
-            "blocks": "" if stage.kind == "hop" else f"{first}..{first + stage.blocks - 1}",
+            "blocks": ""
+            if stage.kind == "hop"
+            else span(named[stage.where]) or f"{first}..{first + stage.blocks - 1}",
             "serve": None if here[0] is None else here[0] / 1e9,
             "tune": None if here[1] is None else here[1] / 1e9,
             "latency": stage.inference_latency_s * 1e3,
@@ -198,6 +211,11 @@ def show_plan(instance: CiftInstance, plan: Plan) -> None:
         },
         rows,
     )
+    for cut in cuts_of(instance, plan):
+        say(f"cut {cut}")
+    if instance.throughput_per_s is not None:
+        sustained = highest_throughput_per_s(instance, plan)
+        say(f"throughput {sustained:.6g} requests/s of {instance.throughput_per_s:.6g} asked")
     say(f"objective {result.objective:.10g} J")
     for violation in broken:
         say(f"violation {violation.constraint}: {violation.statement}")

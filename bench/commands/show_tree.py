@@ -167,7 +167,8 @@ def _tell(instance: CiftInstance, tree: Tree, epsilon: float, best: _Best) -> No
             counts = np.bincount(tree.fate[here], minlength=len(FATES)).tolist()
             rows.append({"blocks": done, **dict(zip(FATES, counts, strict=True))})
     shown = [name for name in FATES if any(row[name] for row in rows)]
-    echo_table({"blocks": "blocks done", **{name: name for name in shown}}, rows)
+    what = "downset done" if tree.graph else "blocks done"
+    echo_table({"blocks": what, **{name: name for name in shown}}, rows)
     if tree.doors is not None:
         say(f"{len(tree.doors)} choices ruled out by a deadline before a label was made")
     if not tree.complete:
@@ -187,14 +188,18 @@ def _key(tree: Tree, plan: CiftPlan | None) -> list[str]:
     """Return a line for each stop of the best path, or of the plan where there is no path."""
     import numpy as np
 
+    from splitopt.bench.report.cuts import span
+
     lines: list[str] = []
     path = np.flatnonzero(tree.optimal).tolist()
     if not path and plan is not None:
         done = 0
         for stop in plan.stops:
             f, f2 = stop.inference_speed_flop_per_s, stop.fine_tuning_speed_flop_per_s
-            lines.append(_stop(stop.node, done, done + stop.blocks, f, f2, first=not lines))
-            done += stop.blocks
+            end = done + stop.blocks
+            line = _stop(stop.node, done, end, f, f2, first=not lines)
+            lines.append(f"{stop.node}: {span(stop.names)}" if stop.names else line)
+            done = end
         return lines
     start = 0
     for k, label in enumerate(path):
@@ -213,6 +218,7 @@ def _key(tree: Tree, plan: CiftPlan | None) -> list[str]:
                 serving[0] if serving else None,
                 tuning[0] if tuning else None,
                 first=not lines,
+                graph=tree.graph,
             )
         )
         start = end
@@ -220,11 +226,20 @@ def _key(tree: Tree, plan: CiftPlan | None) -> list[str]:
 
 
 def _stop(
-    node: str, start: int, end: int, f: float | None, f2: float | None, *, first: bool
+    node: str,
+    start: int,
+    end: int,
+    f: float | None,
+    f2: float | None,
+    *,
+    first: bool,
+    graph: bool = False,
 ) -> str:
     if start == end:
         return f"{node}: {'sends the raw input' if first else 'passes the data on'}"
     blocks = f"block {end}" if end == start + 1 else f"blocks {start + 1} to {end}"
+    if graph:
+        blocks = f"from downset {start} to {end}"
     speeds = [f"serving at {_speed(f)}"] if f is not None else []
     if f2 is not None:
         speeds.append(f"fine-tuning at {_speed(f2)}")

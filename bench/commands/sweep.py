@@ -1,4 +1,4 @@
-"""``splitopt sweep``: the trade-off of energy against a deadline, in one run."""
+"""``splitopt sweep``: the trade-off of energy against a deadline or a throughput, in one run."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ Examples:
   splitopt sweep cift-quick-tiers
   splitopt sweep cift-quick-mesh --epsilon 0.01 --plot front.svg
   splitopt sweep my.json --axis fine-tuning --json
+  splitopt sweep cift-networks-004 --over throughput
 \b
 Energy is the least within a deadline; each row is a step: from this deadline on, this plan. The
 instance's own value of the deadline swept is left out of account, the other one is kept.
@@ -36,10 +37,11 @@ instance's own value of the deadline swept is left out of account, the other one
 @click.argument("instance", type=InstanceName())
 @click.option(
     "--axis",
-    type=click.Choice(["inference", "fine-tuning"]),
+    "--over",
+    type=click.Choice(["inference", "fine-tuning", "throughput"]),
     default="inference",
     show_default=True,
-    help="The deadline to sweep.",
+    help="The deadline to sweep, or the requests a second.",
 )
 @click.option(
     "--epsilon",
@@ -66,7 +68,10 @@ def sweep(
     plot: Path | None,
     as_json: bool,
 ) -> None:
-    """Show how much energy a deadline costs, from the tightest to one that costs nothing."""
+    """Show how much energy a deadline costs, from the tightest to one that costs nothing.
+
+    Or a throughput, from one that costs nothing to the highest there is.
+    """
     from splitopt.instances.core.errors import InputError
 
     problem_instance = open_instance(instance)
@@ -83,6 +88,11 @@ def sweep(
 
     cift = cast("CiftInstance", problem_instance)
     warm_up()  # before the clock starts: the first run on a machine compiles
+    if axis == "throughput":
+        from splitopt.bench.commands.sweep_throughput import sweep_throughput
+
+        sweep_throughput(cift, epsilon, time_limit, most, plot, as_json)
+        return
     front = energy_front(cift, cast("Axis", axis), epsilon, time_limit)
     if plot is not None:
         _draw(cift, front, plot)

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator
 
+from splitopt.bench.explain import graphs
 from splitopt.bench.explain.findings import Answer, Finding, Solver, percent, rounded_up
 from splitopt.instances.cift.judge import evaluate_cift
 from splitopt.instances.cift.model import CiftInstance
@@ -170,6 +171,8 @@ def _one_host(instance: CiftInstance, plan: CiftPlan, base: Answer, s: Solver) -
             {"hosts": 1},
         )
         return
+    if instance.beyond:
+        return  # those that follow do not take it
     # Each of them goes through every node, route and speed, if it is not stopped.
     results = [
         s.solve(instance, name)
@@ -207,7 +210,9 @@ def explain_plan(
     """Return findings on the best plan of a feasible instance."""
     return (
         *_hosts(instance, plan),
+        *graphs.cuts(instance, plan),
         *_deadlines(instance, plan, base, solver),
+        *graphs.throughput(instance, plan, base, solver),
         *_next_best(instance, plan, base, solver),
         *_one_host(instance, plan, base, solver),
     )
@@ -325,6 +330,7 @@ def what_must_give(instance: CiftInstance, solver: Solver) -> tuple[Finding, ...
     present = [name for name, field in _DEADLINES.items() if getattr(instance, field) is not None]
     groups = [(name,) for name in present] + ([tuple(present)] if len(present) == 2 else [])
     return (
+        *graphs.give_throughput(instance, solver),
         *(_give_deadlines(instance, group, solver) for group in groups),
         _give_memory(instance, solver),
     )

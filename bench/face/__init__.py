@@ -66,6 +66,7 @@ if TYPE_CHECKING:
         Profile,
         load_profile,
     )
+    from splitopt.instances.networks.tensors import Tensor
 
 __all__ = [
     "Block",
@@ -93,6 +94,7 @@ __all__ = [
     "SpeedInterval",
     "Stop",
     "Support",
+    "Tensor",
     "Termination",
     "Training",
     "certify",
@@ -146,6 +148,7 @@ _HOMES = {
         "instances.library": ("names", "sets"),
         "instances.mepra.model": ("ExitFractions", "MepraInstance"),
         "instances.mepra.plan": ("MepraPlan", "shares_from_weights"),
+        "instances.networks.tensors": ("Tensor",),
         "instances.networks.profiles": (
             "Block", "Layer", "MultiExitProfile", "Profile", "load_profile",
         ),

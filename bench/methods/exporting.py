@@ -134,6 +134,7 @@ def build(instance: Instance, formulation: str, unit: float | None = None) -> An
     if isinstance(instance, CiftInstance):
         from splitopt.formulations.cift.pyomo import models as cift
 
+        instance.require_plain("a model file")
         fields.one_of("formulation", formulation, cift.FORMULATIONS)
         unit = unit_for(instance, unit)
         model = cift.model(_in_unit(instance, unit), formulation)
@@ -233,6 +234,8 @@ def formulate(
     instance: Instance, formulation: str, unit: float | None = None, *, kind: str = "mps"
 ) -> Formulated:
     """Return an instance in a formulation, to be written as `kind`; as `build` otherwise."""
+    if isinstance(instance, CiftInstance):
+        instance.require_plain("a model file")
     if formulation == "flow" and kind != "nl" and isinstance(instance, CiftInstance):
         # Its arrays are made without Pyomo, which would take most of the time and memory.
         from splitopt.formulations.cift.pyomo.flow_rows import named

@@ -157,6 +157,8 @@ _OTHERS: Mapping[Problem, tuple[tuple[str, Kind, str, str], ...]] = {
          "one cut behind the source, for energy (or latency), blind to deadlines"),
         ("neurosurgeon-latency", "heuristic", "heuristics.baselines.cift.neurosurgeon:LATENCY",
          "one cut behind the source, for latency, blind to deadlines"),
+        ("min-cut", "heuristic", "heuristics.baselines.cift.min_cut:METHOD",
+         "the cheapest cut between the source and one node, by a maximum flow"),
         ("compression-blind", "heuristic", "heuristics.baselines.cift.blind:COMPRESSION_BLIND",
          "the best partition without compression (what RightTrain can express)"),
         ("partition-blind", "heuristic", "heuristics.baselines.cift.blind:PARTITION_BLIND",

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from splitopt.bench.report.cuts import draw_graph
 from splitopt.instances.cift.judge import evaluate_cift
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
@@ -109,6 +110,9 @@ def _network(axes: Any, instance: CiftInstance, plan: CiftPlan | None) -> None:
 def _chain(axes: Any, instance: CiftInstance, plan: CiftPlan) -> None:
     """Draw blocks as wide as their FLOPs, coloured by host."""
     model = instance.models[instance.model_index[plan.model]]
+    if model.is_graph:
+        draw_graph(axes, model, plan, _HOSTS)
+        return
     hosts = [stop for stop in plan.stops if stop.blocks]
     left, block = 0.0, 0
     for k, stop in enumerate(hosts):
@@ -150,7 +154,8 @@ def _cift(figure: Any, instance: CiftInstance, plan: CiftPlan | None) -> None:
         _network(figure.subplots(), instance, None)
         return
     cost = evaluate_cift(instance, plan)
-    grid = figure.add_gridspec(3, 3, height_ratios=(2.4, 0.8, 1.6))
+    wide = 1.8 if plan.is_graph else 0.8
+    grid = figure.add_gridspec(3, 3, height_ratios=(2.4, wide, 1.6))
     _network(figure.add_subplot(grid[0, :]), instance, plan)
     _chain(figure.add_subplot(grid[1, :]), instance, plan)
     names = [stage.where for stage in cost.stages]

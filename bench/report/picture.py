@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from splitopt.bench.report.cuts import cuts_of
 from splitopt.bench.report.html import Markup, tag
 from splitopt.instances.cift.judge import evaluate_cift
 from splitopt.instances.cift.model import CiftInstance
@@ -87,6 +88,8 @@ def _cift(instance: CiftInstance, plan: CiftPlan) -> Markup:
         counts.append((stop.blocks, f"tier {node.tier}", stop.node))
         if stop.blocks:
             what = f"blocks {done + 1} to {done + stop.blocks}"
+            if stop.names:
+                what = f"{stop.blocks} blocks, to {stop.names[-1]}"
         else:
             what = "sends the input" if k == 0 else "relay"
         done += stop.blocks
@@ -108,6 +111,7 @@ def _cift(instance: CiftInstance, plan: CiftPlan) -> Markup:
             boxes.append(tag("path", d=f"M{x + step - 22:g} 86h18m-6 -5l6 5l-6 5", class_="arrow"))
     width = max(_WIDTH, step * len(plan.stops))
     described = "; ".join(f"{s.node}: {s.blocks} blocks" for s in plan.stops)
+    carried = [tag("p", f"{cut}.", class_="quiet") for cut in cuts_of(instance, plan)]
     drawing = tag(
         "svg",
         tag("title", "Blocks on hosts"),
@@ -136,6 +140,7 @@ def _cift(instance: CiftInstance, plan: CiftPlan) -> Markup:
         ),
         _key(("end", "end"), ("edge", "edge"), ("cloud", "cloud"), ("hop", "hop between hosts")),
         tag("div", drawing, class_="scroll", tabindex="0", role="region", aria_label="Hosts"),
+        *carried,
         _bar_rows("Energy", energy, "J"),
         _bar_rows(
             _against(

@@ -17,6 +17,7 @@ STUDIES: Mapping[str, tuple[str, str]] = {
     "coverage": ("coverage.study", "the figure of what standard-v1 covers: instances.md"),
     "faults": ("faults.study", "what a campaign survives, tried: running.md"),
     "front": ("front.study", "the picture that the README and the site open with"),
+    "graph-cuts": ("graph_cuts.study", "savings of cuts through several tensors: graphs.md"),
     "interior": ("interior.study", "optimal splits inside the network: instances.md"),
     "jqodi": ("jqodi.page", "what was measured of JQODI, put into jqodi.md"),
     "jqodi-speed": ("jqodi.speed", "JQODI's time beside that of exact methods: jqodi.md"),

@@ -41,4 +41,4 @@ class ListedSpeeds(AnySpeeds):
         """Take instances whose speeds are listed."""
         if instance.has_continuous_speeds:
             return Support(f"{self.name} needs listed speeds; highs-oa takes continuous ones")
-        return Support()
+        return super().supports(instance)

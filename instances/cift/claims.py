@@ -32,8 +32,11 @@ import numpy.typing as npt
 
 from splitopt.instances.cift.judge import check_cift, evaluate_cift
 from splitopt.instances.cift.model import CiftInstance, Configuration, Node, SpeedInterval
-from splitopt.instances.cift.plan import CiftPlan, Stop
+from splitopt.instances.cift.plan import CiftPlan, Stop, stop_between
+from splitopt.instances.cift.rates import least_speeds, open_hops
 from splitopt.instances.core.tolerances import TOLERANCES
+from splitopt.instances.networks.downsets import Downsets, downsets_of
+from splitopt.instances.networks.profiles import Profile
 
 __all__ = ["EDGE", "SPREAD", "Witness", "doubt_bound", "doubt_infeasible", "witness"]
 
@@ -144,7 +147,7 @@ def witness(instance: CiftInstance, below_j: float = math.inf) -> Witness:
     return found
 
 
-Segment = tuple[int, int, int]  # node, blocks done before, blocks done after
+Segment = tuple[int, int, int]  # node, downsets before and after: of a chain, blocks done
 
 
 @dataclass
@@ -160,25 +163,30 @@ class _Case:
         model = instance.models[instance.model_index[g.model]]
         level = instance.compressions[instance.compression_index[g.compression]]
         training, passes = instance.training, instance.sample_passes(g)
+        self.model, self.sets = model, downsets_of(model)
         flops = np.array([b.flops for b in model.blocks]) * level.flops_factor
-        L = len(flops)
-        self.blocks = L
-        upper = np.triu(np.ones((L, L)))
-        self.work = np.zeros((L + 1, L + 1))
-        self.work[:L, 1:] = np.cumsum(upper * flops, axis=1)
+        L = self.blocks = len(self.sets) - 1
+        plain = self.sets.sums(flops)
+        self.works = []
+        for node in instance.nodes:
+            weights = instance.factors(node, model)
+            self.works.append(
+                plain if weights is None else self.sets.sums(flops * np.array(weights))
+            )
         params = np.array([b.param_bytes for b in model.blocks]) * level.param_factor
-        held = np.full((L + 1, L + 1), math.inf)
-        held[:L, 1:] = np.where(upper > 0, np.cumsum(upper * params, axis=1), math.inf)
+        held = np.where(self.sets.nested, self.sets.sums(params), math.inf)
         if passes:
             held *= training.memory_factor
         # A little too much may pass: the judge decides.
         self.fits = [held <= node.memory_bytes * (1.0 + EDGE) for node in instance.nodes]
-        self.bits = np.array(
-            [
-                model.input_bits,
-                *(b.activation_bits * level.activation_factor for b in model.blocks[:-1]),
-            ]
-        )
+        self.least: list[Floats | None] = []
+        for n, node in enumerate(instance.nodes):
+            least = least_speeds(instance, node, model, level, self.sets, self.works[n])
+            self.least.append(least)
+            if least is not None:
+                self.fits[n] &= least <= _ends(node)[1]
+        self.bits = _bits(model, self.sets, level.activation_factor)
+        self.level = level
         self.requests = float(instance.requests)
         self.compute = training.compute_factor * passes
         self.send = training.communication_factor * passes
@@ -192,7 +200,8 @@ class _Case:
     def floor(self) -> float:
         """Return less than what any plan of the configuration costs."""
         nodes = [self.instance.nodes[n] for n in self.order]
-        return float(self.work[0, -1]) * min(self._rate(node, 1.0, 0.0, 0.0) for node in nodes)
+        work = min(float(self.works[n][0, -1]) for n in self.order)
+        return work * min(self._rate(node, 1.0, 0.0, 0.0) for node in nodes)
 
     def _rate(self, node: Node, w: float, l1: float, l2: float) -> float:
         """Return the price of a FLOP on a node at its best speeds."""
@@ -218,7 +227,7 @@ class _Case:
                 continue
             node = instance.nodes[n]
             rate = self._rate(node, w, l1, l2)
-            table = np.where(self.fits[n], here[:, None] + self.work * rate, math.inf)
+            table = np.where(self.fits[n], here[:, None] + self.works[n] * rate, math.inf)
             start[n] = table.argmin(axis=0)
             best = table.min(axis=0)
             relay = here <= best
@@ -230,6 +239,8 @@ class _Case:
                 cost = w * (self.requests + self.send) * link.energy_j_per_bit * self.bits
                 cost = cost + l1 * (wire + link.delay_s)
                 cost = cost + l2 * self.send * (wire + link.delay_s / batch)
+                wide = open_hops(instance, link, self.model, self.level, self.sets, self.bits)
+                cost = np.where(wide, cost, math.inf)
                 reach = np.append(placed[n][:L] + cost, math.inf)
                 if m not in arrived:
                     arrived[m] = np.full(L + 1, math.inf)
@@ -275,9 +286,13 @@ class _Case:
             return
         self.met.add(placement)
         nodes = [self.instance.nodes[n] for n, i, j in placement if j > i]
-        works = [float(self.work[i, j]) for _, i, j in placement if j > i]
+        works = [float(self.works[n][i, j]) for n, i, j in placement if j > i]
         spent = self._hops(placement)
         serve = _fitted(nodes, works, self.requests, 1.0, _room(self.deadlines[0], spent[0]))
+        for h, (n, i, j) in enumerate(s for s in placement if s[2] > s[1]):
+            least = self.least[n]
+            if least is not None:
+                serve[h] = _raised(nodes[h], serve[h], float(least[i, j]))
         tune: list[float] = []
         if self.compute > 0:
             room = _room(self.deadlines[1], spent[1])
@@ -288,7 +303,8 @@ class _Case:
             if j == i:
                 stops.append(Stop(name, 0))
                 continue
-            stops.append(Stop(name, j - i, serve[h], tune[h] if tune else None))
+            speeds = serve[h], tune[h] if tune else None
+            stops.append(stop_between(self.model, self.sets, name, i, j, speeds))
             h += 1
         found.add(self.instance, CiftPlan.of(self.g, tuple(stops)))
 
@@ -326,6 +342,26 @@ def _order(instance: CiftInstance, source: int) -> list[int]:
 def _room(deadline: float | None, spent: float) -> float:
     # A little inside the judge's tolerance.
     return math.inf if deadline is None else deadline * (1.0 + 0.9 * TOLERANCES.deadline) - spent
+
+
+def _bits(model: Profile, sets: Downsets, factor: float) -> Floats:
+    """Return the bits behind each downset but the last."""
+    if not sets.graph:
+        return np.array(
+            [model.input_bits, *(b.activation_bits * factor for b in model.blocks[:-1])]
+        )
+    raw = [t.bits if t.producer is None else 0.0 for t in model.tensors]
+    made = [0.0 if t.producer is None else t.bits * factor for t in model.tensors]
+    bits: Floats = sets.crossing[:-1] @ (np.array(raw) + np.array(made))
+    return bits
+
+
+def _raised(node: Node, speed: float, least: float) -> float:
+    """Return the speed, or the next admissible one that is fast enough."""
+    speeds = node.speeds_flop_per_s
+    if isinstance(speeds, SpeedInterval):
+        return max(speed, least)
+    return next((f for f in speeds if f >= max(speed, least)), speed)
 
 
 def _ends(node: Node) -> tuple[float, float]:

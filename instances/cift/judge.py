@@ -6,6 +6,7 @@ One piece of code computes both, over doubles for `evaluate` and over rationals 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,8 +18,16 @@ from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.exact import rational
 from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.core.violations import Violation
+from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["CiftEvaluation", "StageCost", "check_cift", "evaluate_cift", "exact_energy_j"]
+__all__ = [
+    "CiftEvaluation",
+    "StageCost",
+    "check_cift",
+    "evaluate_cift",
+    "exact_energy_j",
+    "highest_throughput_per_s",
+]
 
 Number = TypeVar("Number", float, Fraction)
 
@@ -75,6 +84,69 @@ class CiftEvaluation:
         return self.objective
 
 
+def _counted_wrongly(model: Profile, plan: CiftPlan) -> tuple[str, str] | None:
+    """Return where and what is wrong with the blocks of a plan of a chain; None for nothing."""
+    for stop in plan.stops:
+        if stop.names:
+            return stop.node, "blocks of a chain are counted, not named"
+    due = len(model.blocks)
+    placed = sum(stop.blocks for stop in plan.stops)
+    return None if placed == due else (plan.model, f"{placed} blocks are placed of {due}")
+
+
+def _named_wrongly(model: Profile, plan: CiftPlan) -> tuple[str, str] | None:
+    """Return where and what is wrong with the blocks of a plan of a graph; None for nothing.
+
+    What is done after each stop must be closed under predecessors.
+    """
+    known = {block.name: b for b, block in enumerate(model.blocks)}
+    done: set[int] = set()
+    for stop in plan.stops:
+        if stop.blocks and not stop.names:
+            return stop.node, "blocks of a graph are named, not counted"
+        for name in stop.names:
+            if name not in known:
+                return stop.node, f"{plan.model} has no block {name}"
+            if known[name] in done:
+                return stop.node, f"{name} is placed twice"
+            done.add(known[name])
+        for tensor in model.tensors:
+            late = [b for b in tensor.consumers if b in done]
+            if late and tensor.producer is not None and tensor.producer not in done:
+                needing = model.blocks[late[0]].name
+                made = model.blocks[tensor.producer].name
+                return stop.node, f"{needing} needs {tensor.name} of {made}, which runs later"
+    if len(done) < len(model.blocks):
+        return plan.model, f"{len(done)} blocks are placed of {len(model.blocks)}"
+    return None
+
+
+def _hosted(model: Profile, plan: CiftPlan) -> list[tuple[int, ...]]:
+    """Return the blocks that each stop hosts, by position."""
+    if model.is_graph:
+        known = {block.name: b for b, block in enumerate(model.blocks)}
+        return [tuple(sorted(known[name] for name in stop.names)) for stop in plan.stops]
+    ends = list(itertools.accumulate((stop.blocks for stop in plan.stops), initial=0))
+    return [tuple(range(first, last)) for first, last in itertools.pairwise(ends)]
+
+
+def _sent(model: Profile, factor: float, done: set[int], lift: Callable[[float], Number]) -> Number:
+    """Return the bits that a hop carries once the blocks `done` are."""
+    if not model.is_graph:
+        if not done:
+            return lift(model.input_bits)
+        return lift(model.blocks[len(done) - 1].activation_bits) * lift(factor)
+    total = lift(0.0)
+    for tensor in model.tensors:
+        if all(b in done for b in tensor.consumers):
+            continue
+        if tensor.producer is None:
+            total += lift(tensor.bits)
+        elif tensor.producer in done:
+            total += lift(tensor.bits) * lift(factor)
+    return total
+
+
 def _structure(
     instance: CiftInstance, plan: CiftPlan
 ) -> tuple[Configuration | None, list[Link], list[Violation]]:
@@ -109,10 +181,10 @@ def _structure(
     if plan.stops[-1].blocks == 0:
         breaks("path", plan.stops[-1].node, "the path ends at the last block's host")
     if plan.model in instance.model_index:
-        due = len(instance.models[instance.model_index[plan.model]].blocks)
-        placed = sum(stop.blocks for stop in plan.stops)
-        if placed != due:
-            breaks("blocks", plan.model, f"{placed} blocks are placed of {due}")
+        model = instance.models[instance.model_index[plan.model]]
+        wrong = _named_wrongly(model, plan) if model.is_graph else _counted_wrongly(model, plan)
+        if wrong is not None:
+            breaks("blocks", *wrong)
     if chosen is not None:
         trained = instance.sample_passes(chosen) > 0
         for stop in plan.stops:
@@ -140,6 +212,7 @@ class _Stage(Generic[Number]):
     time: Number
     inference_energy: Number
     fine_tuning_energy: Number
+    busy: Number  # seconds of a request in which the host or the wire is taken
 
 
 def _stages(
@@ -158,6 +231,9 @@ def _stages(
                          E_ft   3 S w (kappa f_ft^2 + rho / f_ft)
         hop of a bits:   T_inf  a / B + d                 T_ft  2 S (a / B + d / batch)
                          E_inf  R e a                     E_ft  2 S e a
+
+    w sums the blocks' FLOP, each times the host's factor of it; a the tensors made so far or raw,
+    and needed later.
     """
     zero = lift(0.0)
     training = instance.training
@@ -168,14 +244,11 @@ def _stages(
     compute = lift(training.compute_factor) * passes
     communication = lift(training.communication_factor) * passes
     stages: list[_Stage[Number]] = []
-    done = 0
-    for position, stop in enumerate(plan.stops):
+    done: set[int] = set()
+    for position, (stop, hosted) in enumerate(zip(plan.stops, _hosted(model, plan), strict=True)):
         if position > 0:
             link = links[position - 1]
-            bits = lift(model.input_bits)
-            if done > 0:
-                factor = lift(level.activation_factor)
-                bits = lift(model.blocks[done - 1].activation_bits) * factor
+            bits = _sent(model, level.activation_factor, done, lift)
             wire = bits / lift(link.rate_bit_per_s)
             delay = lift(link.delay_s)
             energy = lift(link.energy_j_per_bit) * bits
@@ -188,16 +261,19 @@ def _stages(
                     communication * (wire + delay / lift(training.batch_size)),
                     requests * energy,
                     communication * energy,
+                    wire,
                 )
             )
         if stop.blocks == 0:
             continue
         node = instance.nodes[instance.node_index[stop.node]]
+        factors = instance.factors(node, model)
         work = zero
-        for block in model.blocks[done : done + stop.blocks]:
-            work += lift(block.flops)
+        for b in hosted:
+            flops = lift(model.blocks[b].flops)
+            work += flops if factors is None else flops * lift(factors[b])
         work *= lift(level.flops_factor)
-        done += stop.blocks
+        done.update(hosted)
         kappa, rho = lift(node.kappa_j_s2_per_flop3), lift(node.busy_power_w)
         figures = []
         for speed in (stop.inference_speed_flop_per_s, stop.fine_tuning_speed_flop_per_s):
@@ -216,6 +292,7 @@ def _stages(
                 compute * time,
                 requests * inference,
                 compute * tuning,
+                latency,
             )
         )
     return stages
@@ -278,6 +355,19 @@ def evaluate_cift(instance: CiftInstance, plan: CiftPlan) -> CiftEvaluation:
     )
 
 
+def highest_throughput_per_s(instance: CiftInstance, plan: CiftPlan) -> float:
+    """Return the requests a second that `plan` sustains: one over what its busiest stage takes.
+
+    Infinite where nothing takes time. Rounded down, so that the plan does sustain it.
+    """
+    chosen, links = _require(instance, plan)
+    busiest = max(s.busy for s in _stages(instance, plan, chosen, links, rational))
+    if busiest == 0:
+        return math.inf
+    rate = float(1 / busiest)
+    return rate if rational(rate) * busiest <= 1 else math.nextafter(rate, 0.0)
+
+
 def exact_energy_j(instance: CiftInstance, plan: CiftPlan) -> Fraction:
     """Return the energy of `plan` as the rational it is.
 
@@ -294,9 +384,9 @@ def exact_energy_j(instance: CiftInstance, plan: CiftPlan) -> Fraction:
 def check_cift(instance: CiftInstance, plan: CiftPlan) -> list[Violation]:
     """Return the constraints `plan` breaks, decided over rationals; empty when feasible.
 
-    Constraints: ``configuration``, ``path``, ``blocks``, ``speed``, ``memory``,
-    ``inference-deadline``, ``fine-tuning-deadline``. Deadlines hold to the relative tolerance
-    of the suite.
+    Constraints: ``configuration``, ``path``, ``blocks``, ``speed``, ``memory``, ``throughput``,
+    ``inference-deadline``, ``fine-tuning-deadline``. Deadlines and the throughput hold to
+    the relative tolerance of the suite, memory exactly.
     """
     chosen, links, broken = _structure(instance, plan)
     if broken or chosen is None:
@@ -304,8 +394,7 @@ def check_cift(instance: CiftInstance, plan: CiftPlan) -> list[Violation]:
     model = instance.models[instance.model_index[chosen.model]]
     level = instance.compressions[instance.compression_index[chosen.compression]]
     trained = instance.sample_passes(chosen) > 0
-    done = 0
-    for stop in plan.stops:
+    for stop, hosted in zip(plan.stops, _hosted(model, plan), strict=True):
         if stop.blocks == 0:
             continue
         node = instance.nodes[instance.node_index[stop.node]]
@@ -317,12 +406,11 @@ def check_cift(instance: CiftInstance, plan: CiftPlan) -> list[Violation]:
                     )
                 )
         held = sum(
-            (rational(block.param_bytes) for block in model.blocks[done : done + stop.blocks]),
+            (rational(model.blocks[b].param_bytes) for b in hosted),
             Fraction(0),
         ) * rational(level.param_factor)
         if trained:
             held *= rational(instance.training.memory_factor)
-        done += stop.blocks
         if held > rational(node.memory_bytes):
             broken.append(
                 Violation(
@@ -333,8 +421,18 @@ def check_cift(instance: CiftInstance, plan: CiftPlan) -> list[Violation]:
                     f"the segment needs {float(held):.6g} bytes of {node.memory_bytes:.6g}",
                 )
             )
-    latency, time, _, _ = _sums(_stages(instance, plan, chosen, links, rational), rational)
+    stages = _stages(instance, plan, chosen, links, rational)
+    latency, time, _, _ = _sums(stages, rational)
     tolerance = 1 + rational(TOLERANCES.deadline)
+    rate = instance.throughput_per_s
+    if rate is not None:
+        for stage in stages:
+            if stage.busy * rational(rate) > tolerance:
+                busy = float(stage.busy)
+                said = (
+                    f"busy {busy:.9g} s a request, and {rate:.9g} a second leave {1 / rate:.9g} s"
+                )
+                broken.append(Violation("throughput", stage.where, busy, 1 / rate, said))
     for constraint, value, limit in (
         ("inference-deadline", latency, instance.inference_deadline_s),
         ("fine-tuning-deadline", time, instance.fine_tuning_deadline_s),

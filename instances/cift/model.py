@@ -15,9 +15,14 @@ from splitopt.instances.core.documents import content_hash
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.exact import rational
 from splitopt.instances.networks.curves import LearningCurve
+from splitopt.instances.networks.downsets import downsets_of
 from splitopt.instances.networks.profiles import Profile, read_version
 
 __all__ = [
+    "BEYOND",
+    "FACTORS",
+    "GRAPHS",
+    "THROUGHPUT",
     "CiftInstance",
     "Compression",
     "Configuration",
@@ -30,6 +35,14 @@ __all__ = [
 
 FORMAT = "splitopt-cift"
 VERSION = 1
+NEXT_VERSION = 2  # what version 1 cannot say: `CiftInstance.beyond`
+# What not every method takes, in words that follow "does not take".
+GRAPHS, FACTORS, THROUGHPUT = (
+    "networks that are graphs",
+    "factors of single blocks",
+    "a throughput",
+)
+BEYOND = frozenset((GRAPHS, FACTORS, THROUGHPUT))
 TIERS = ("end", "edge", "cloud")
 Tier = Literal["end", "edge", "cloud"]
 
@@ -56,6 +69,37 @@ class SpeedInterval:
 
 # A finite list of levels, ascending, or an interval.
 Speeds = tuple[float, ...] | SpeedInterval
+# By model and block.
+Factors = tuple[tuple[str, tuple[tuple[str, float], ...]], ...]
+
+
+def _read_factors(document: object) -> Factors:
+    """Return the factors in a JSON object: those of 1 say nothing."""
+    if not isinstance(document, dict):
+        raise InputError("factors", document, "an object", "write {model: {block: factor}}")
+    for model, blocks in document.items():
+        if not isinstance(blocks, dict):
+            raise InputError(f"factors.{model}", blocks, "an object", "write {block: factor}")
+    return tuple((model, tuple(blocks.items())) for model, blocks in document.items())
+
+
+def _checked(factors: Factors) -> Factors:
+    """Return the factors that are not 1, each checked, by name."""
+    kept = []
+    for model, blocks in factors:
+        fields.name("factors", model)
+        figures = [
+            (
+                fields.name(f"factors.{model}", block),
+                fields.number(f"factors.{model}.{block}", value, minimum=0),
+            )
+            for block, value in blocks
+        ]
+        names = [name for name, _ in figures]
+        if len(set(names)) < len(names):
+            raise InputError(f"factors.{model}", names, "each block once", "drop the repeated one")
+        kept.append((model, tuple(sorted(pair for pair in figures if pair[1] != 1.0))))
+    return tuple(sorted((model, blocks) for model, blocks in kept if blocks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +120,9 @@ class Node:
         M_n.
     samples
         D_n, the local data set of an end node.
+    factors
+        Of some blocks of some models: the seconds measured on this node over ``w / f``. As
+        ``((model, ((block, factor), ...)), ...)``; 1 where absent.
     """
 
     name: str
@@ -85,6 +132,7 @@ class Node:
     busy_power_w: float
     memory_bytes: float
     samples: int = 0
+    factors: Factors = ()
 
     def __post_init__(self) -> None:
         fields.name("name", self.name)
@@ -93,6 +141,7 @@ class Node:
             value = fields.number(column, getattr(self, column), minimum=0)
             object.__setattr__(self, column, value)
         object.__setattr__(self, "samples", fields.integer("samples", self.samples, minimum=0))
+        object.__setattr__(self, "factors", _checked(self.factors))
         if isinstance(self.speeds_flop_per_s, SpeedInterval):
             return
         levels = tuple(
@@ -132,9 +181,11 @@ class Node:
                     "busy_power_w",
                     "memory_bytes",
                 ),
-                ("samples",),
+                ("samples", "factors"),
             )
         )
+        if "factors" in found:
+            found["factors"] = _read_factors(found["factors"])
         speeds = found["speeds_flop_per_s"]
         if isinstance(speeds, dict):
             ends = fields.mapping("speeds_flop_per_s", speeds, ("min", "max"))
@@ -147,6 +198,7 @@ class Node:
     def to_document(self) -> dict[str, object]:
         """Return the node as a JSON object."""
         speeds = self.speeds_flop_per_s
+        factors = {model: dict(blocks) for model, blocks in self.factors}
         return {
             "name": self.name,
             "tier": self.tier,
@@ -157,7 +209,7 @@ class Node:
             "busy_power_w": self.busy_power_w,
             "memory_bytes": self.memory_bytes,
             "samples": self.samples,
-        }
+        } | ({"factors": factors} if factors else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,6 +404,12 @@ class CiftInstance:
         Training factors.
     description, assumptions, origin
         Annotations; they do not enter the content hash.
+    throughput_per_s
+        Requests a second that the plan must sustain: no host and no link on it may be busy longer
+        than the inverse for one request; None where nothing is asked.
+    in_units
+        FLOP, bit and s that the figures are in, powers of two, where they are not those of a file:
+        verdicts within a rounding of a limit are of the file's. In no document.
     """
 
     name: str
@@ -369,6 +427,8 @@ class CiftInstance:
     description: str = ""
     assumptions: tuple[str, ...] = ()
     origin: Mapping[str, fields.Scalar] = field(default_factory=dict)
+    throughput_per_s: float | None = None
+    in_units: tuple[float, float, float] = field(default=(1.0, 1.0, 1.0), compare=False, repr=False)
 
     problem = "cift"
 
@@ -386,6 +446,9 @@ class CiftInstance:
                     column, getattr(self, column), minimum=0, remedy="null for no deadline"
                 )
                 object.__setattr__(self, column, value)
+        if self.throughput_per_s is not None:
+            value = fields.number("throughput_per_s", self.throughput_per_s, above=0)
+            object.__setattr__(self, "throughput_per_s", value)
         if self.error_target is not None:
             value = fields.number("error_target", self.error_target, minimum=0, maximum=1)
             object.__setattr__(self, "error_target", value)
@@ -394,9 +457,23 @@ class CiftInstance:
         if not self.nodes:
             raise InputError("nodes", [], "at least one node", "add the nodes")
         object.__setattr__(self, "models", tuple(model.bare() for model in self.models))
+        for model in self.models:
+            if model.is_graph:
+                downsets_of(model)
+        self._check_factors()
         self._check_links()
         self._check_curves()
         self._check_configurations()
+
+    def _check_factors(self) -> None:
+        for index, node in enumerate(self.nodes):
+            for model, blocks in node.factors:
+                where = f"nodes[{index}].factors"
+                self._check_known(where, model, self.model_index)
+                profile = self.models[self.model_index[model]]
+                names = {block.name: k for k, block in enumerate(profile.blocks)}
+                for block, _ in blocks:
+                    self._check_known(f"{where}.{model}", block, names)
 
     def _check_links(self) -> None:
         known = set(self.node_index)
@@ -558,6 +635,31 @@ class CiftInstance:
         return content_hash(document)
 
     @property
+    def beyond(self) -> tuple[str, ...]:
+        """What the instance has that not every method takes, in words."""
+        found = {
+            GRAPHS: any(model.is_graph for model in self.models),
+            FACTORS: any(node.factors for node in self.nodes),
+            THROUGHPUT: self.throughput_per_s is not None,
+        }
+        return tuple(name for name, there in found.items() if there)
+
+    def require_plain(self, user: str) -> None:
+        """Raise where the instance has what `user` cannot say."""
+        if self.beyond:
+            raise InputError(
+                "instance",
+                self.name,
+                f"chains of blocks alone: {user} has no {' and no '.join(self.beyond)}",
+                "solve it with jqodi, highs-flow or fronts",
+            )
+
+    def factors(self, node: Node, model: Profile) -> tuple[float, ...] | None:
+        """Return the factor of each block of a model on a node; None where all are 1."""
+        given = dict(dict(node.factors).get(model.name, ()))
+        return tuple(given.get(block.name, 1.0) for block in model.blocks) if given else None
+
+    @property
     def has_continuous_speeds(self) -> bool:
         """Whether any node's speeds form an interval."""
         return any(isinstance(node.speeds_flop_per_s, SpeedInterval) for node in self.nodes)
@@ -614,14 +716,17 @@ class CiftInstance:
                 "fine_tuning_deadline_s",
                 "training",
                 "curves",
+                "throughput_per_s",
             ),
         )
-        read_version(found, FORMAT, VERSION)
+        # Each document says the lowest version that holds it; a higher one is read as well.
+        newer = found["version"] == NEXT_VERSION
+        read_version(found, FORMAT, NEXT_VERSION if newer else VERSION)
         try:
             training = Training.from_document(found["training"]) if "training" in found else None
         except InputError as error:
             raise error.within("training") from None
-        return CiftInstance(
+        instance = CiftInstance(
             name=fields.name("name", found["name"]),
             nodes=_read_list(found, "nodes", Node.from_document),
             links=_read_list(found, "links", Link.from_document),
@@ -639,13 +744,28 @@ class CiftInstance:
             description=fields.text("description", found.get("description", "")),
             assumptions=fields.read_lines(found, "assumptions"),
             origin=fields.read_origin(found),
+            throughput_per_s=found.get("throughput_per_s"),  # type: ignore[arg-type]
         )
+        if not newer and instance.beyond:
+            raise InputError(
+                "version",
+                VERSION,
+                f"{NEXT_VERSION} for {instance.beyond[0]}",
+                f"write {NEXT_VERSION}",
+            )
+        return instance
 
     def to_document(self) -> dict[str, object]:
-        """Return the instance as a JSON object."""
+        """Return the instance as a JSON object, in the lowest version that holds it."""
+        document = self._document()
+        if self.throughput_per_s is not None:
+            document["throughput_per_s"] = self.throughput_per_s
+        return document
+
+    def _document(self) -> dict[str, object]:
         return {
             "format": FORMAT,
-            "version": VERSION,
+            "version": NEXT_VERSION if self.beyond else VERSION,
             "name": self.name,
             "description": self.description,
             "assumptions": list(self.assumptions),

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from splitopt.instances.cift.model import CiftInstance, Configuration
 from splitopt.instances.core import fields
 from splitopt.instances.core.errors import InputError
-from splitopt.instances.networks.profiles import read_version
+from splitopt.instances.networks.downsets import Downsets, downsets_of
+from splitopt.instances.networks.profiles import Profile, read_version
 
-__all__ = ["CiftPlan", "Stop"]
+__all__ = ["CiftPlan", "Stop", "states_of", "stop_between"]
 
 FORMAT = "splitopt-cift-plan"
 VERSION = 1
+GRAPH_VERSION = 2  # stops that name their blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Stop:
     blocks
         How many consecutive blocks it hosts; 0 for a relay, and for a source that ships
         the raw input.
+    names
+        The blocks it hosts, where the network is a graph; empty for a chain.
     inference_speed_flop_per_s
         f_inf of a host, None otherwise.
     fine_tuning_speed_flop_per_s
@@ -36,6 +40,7 @@ class Stop:
     blocks: int
     inference_speed_flop_per_s: float | None = None
     fine_tuning_speed_flop_per_s: float | None = None
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         fields.name("node", self.node)
@@ -54,16 +59,57 @@ class Stop:
             ("node", "blocks"),
             ("inference_speed_flop_per_s", "fine_tuning_speed_flop_per_s"),
         )
-        return Stop(**dict(found))  # type: ignore[arg-type]
+        given = found["blocks"]
+        if not isinstance(given, list | tuple):
+            return Stop(**dict(found))  # type: ignore[arg-type]
+        names = tuple(fields.name(f"blocks[{k}]", one) for k, one in enumerate(given))
+        if len(set(names)) < len(names):
+            raise InputError("blocks", ", ".join(names), "each block once", "drop the repeated one")
+        return Stop(**{**found, "blocks": len(names)}, names=names)  # type: ignore[arg-type]
 
     def to_document(self) -> dict[str, object]:
         """Return the stop as a JSON object."""
         return {
             "node": self.node,
-            "blocks": self.blocks,
+            "blocks": list(self.names) or self.blocks,
             "inference_speed_flop_per_s": self.inference_speed_flop_per_s,
             "fine_tuning_speed_flop_per_s": self.fine_tuning_speed_flop_per_s,
         }
+
+
+def stop_between(
+    model: Profile,
+    sets: Downsets,
+    node: str,
+    i: int,
+    j: int,
+    speeds: tuple[float | None, float | None] = (None, None),
+) -> Stop:
+    """Return the stop that leads from downset i of a model to j; a relay where they are equal."""
+    if not sets.graph or i == j:
+        return Stop(node, j - i, *speeds)
+    names = tuple(model.blocks[b].name for b in sets.between(i, j))
+    return Stop(node, len(names), *speeds, names)
+
+
+def states_of(model: Profile, plan: CiftPlan) -> list[int]:
+    """Return the downset that is done behind each stop of a plan.
+
+    Raises
+    ------
+    KeyError
+        When one is none.
+    """
+    sets = downsets_of(model)
+    known = {block.name: b for b, block in enumerate(model.blocks)}
+    done, states = 0, []
+    for stop in plan.stops:
+        if sets.graph:
+            done = sets.after(done, tuple(known[name] for name in stop.names))
+        else:
+            done += stop.blocks
+        states.append(done)
+    return states
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +122,7 @@ class CiftPlan:
         The configuration chosen.
     stops
         The path from the source to the host of the last block; the blocks of the stops add
-        up to the length of the chain.
+        up to the length of the chain, and are all those of a graph.
     """
 
     model: str
@@ -100,6 +146,11 @@ class CiftPlan:
         return CiftPlan(g.model, g.compression, g.source, g.fraction, stops)
 
     @property
+    def is_graph(self) -> bool:
+        """Whether the stops name their blocks."""
+        return any(stop.names for stop in self.stops)
+
+    @property
     def hosts(self) -> tuple[Stop, ...]:
         """The stops that host blocks."""
         return tuple(stop for stop in self.stops if stop.blocks > 0)
@@ -119,8 +170,8 @@ class CiftPlan:
     def order(self, instance: CiftInstance) -> tuple[object, ...]:
         """Return the key of the lexicographic order that breaks ties between plans.
 
-        Configurations in file order; then stop by stop: node in file order, blocks, speeds
-        (an absent speed first).
+        Configurations in file order; then stop by stop: node in file order, blocks, their names
+        where the network is a graph, speeds (an absent speed first).
         """
         chosen = self.configuration(instance)
         position = -1 if chosen is None else instance.configurations.index(chosen)
@@ -130,6 +181,7 @@ class CiftPlan:
                 (
                     instance.node_index.get(stop.node, -1),
                     stop.blocks,
+                    stop.names,
                     stop.inference_speed_flop_per_s or 0.0,
                     stop.fine_tuning_speed_flop_per_s or 0.0,
                 )
@@ -147,9 +199,11 @@ class CiftPlan:
                 ("format", "version", "model", "compression", "source", "fraction", "stops"),
             )
         )
-        read_version(found, FORMAT, VERSION)
+        given = fields.sequence("stops", found["stops"], minimum=1)
+        named = any(isinstance(e, dict) and isinstance(e.get("blocks"), list) for e in given)
+        read_version(found, FORMAT, GRAPH_VERSION if named else VERSION)
         stops = []
-        for index, entry in enumerate(fields.sequence("stops", found["stops"], minimum=1)):
+        for index, entry in enumerate(given):
             try:
                 stops.append(Stop.from_document(entry))
             except InputError as error:
@@ -166,7 +220,7 @@ class CiftPlan:
         """Return the plan as a JSON object."""
         return {
             "format": FORMAT,
-            "version": VERSION,
+            "version": GRAPH_VERSION if self.is_graph else VERSION,
             "model": self.model,
             "compression": self.compression,
             "source": self.source,

@@ -133,6 +133,7 @@ def _model(model: Profile, u: Units) -> Profile:
             )
             for block in model.blocks
         ),
+        tensors=tuple(replace(tensor, bits=tensor.bits / u.bit) for tensor in model.tensors),
     )
 
 
@@ -155,6 +156,10 @@ def scaled(instance: CiftInstance) -> tuple[CiftInstance, Units]:
                 models=tuple(_model(model, u) for model in instance.models),
                 inference_deadline_s=seconds(instance.inference_deadline_s),
                 fine_tuning_deadline_s=seconds(instance.fine_tuning_deadline_s),
+                throughput_per_s=None
+                if instance.throughput_per_s is None
+                else instance.throughput_per_s * u.second,
+                in_units=(u.flop, u.bit, u.second),
             ),
             u,
         )

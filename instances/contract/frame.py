@@ -60,14 +60,21 @@ class Framed(ABC, Generic[InstanceT, PlanT]):
         As the registry and users know them.
     parameters
         Of the solver it calls; None without one.
+    takes
+        What it takes of that which instances may have beyond the plain problem, in the words of
+        ``instance.beyond``.
     """
 
     name: str
     options: tuple[Option, ...] = ()
     parameters: Parameters | None = None
+    takes: frozenset[str] = frozenset()
 
     def supports(self, instance: InstanceT) -> Support:
-        """Take every instance."""
+        """Take every instance that has nothing beyond what the method takes."""
+        for what in getattr(instance, "beyond", ()):
+            if what not in self.takes:
+                return Support(f"{self.name} does not take {what}")
         return Support()
 
     def solve(

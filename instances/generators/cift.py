@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 from splitopt.instances.cift.model import CiftInstance, Compression, Configuration, Node
 from splitopt.instances.core.exact import rational
@@ -113,10 +114,18 @@ def _limit_memory(draws: Draws, knobs: CiftKnobs, instance: CiftInstance) -> Cif
 
 
 def build_cift(
-    family: str, seed: int, knobs: CiftKnobs, name: str, description: str
+    family: str,
+    seed: int,
+    knobs: CiftKnobs,
+    name: str,
+    description: str,
+    chains: Sequence[Profile] = (),
 ) -> CiftInstance:
-    """Return the CIFT instance of a family, a seed and knobs; the same on any machine."""
-    models = [cift_chain(model, knobs.blocks) for model in knobs.models]
+    """Return the CIFT instance of a family, a seed and knobs; the same on any machine.
+
+    Its models are `chains`, or those that the knobs name.
+    """
+    models = list(chains) or [cift_chain(model, knobs.blocks) for model in knobs.models]
     known = compression_names()
     levels = compressions(tuple(x for x in _LEVELS if x in known)[: knobs.compressions])
     curves = {(m.name, c.name): curve_for(m, c.name) for m in models for c in levels}

@@ -3,6 +3,8 @@
 Without deadlines a plan of least ``w_E E + w_i T_inf + w_t T_ft`` is a shortest path, because all
 three add up over hops and segments. Deadlines taken from such plans can be met, and how they
 stand to the cheapest plan says how hard they press. No solver is used, and no method uses this.
+
+Of a graph, what is done are its downsets. Factors of blocks and a throughput are not looked at.
 """
 
 from __future__ import annotations
@@ -11,8 +13,11 @@ from collections import deque
 from dataclasses import dataclass
 from itertools import accumulate
 
+import numpy as np
+
 from splitopt.instances.cift.model import CiftInstance, Configuration, Link, Node, SpeedInterval
-from splitopt.instances.cift.plan import CiftPlan, Stop
+from splitopt.instances.cift.plan import CiftPlan, Stop, stop_between
+from splitopt.instances.networks.downsets import downsets_of
 
 __all__ = ["Prices", "least"]
 
@@ -61,13 +66,24 @@ class _Chain:
         level = instance.compressions[instance.compression_index[g.compression]]
         training = instance.training
         self.passes = instance.sample_passes(g)
-        self.work = [0.0, *accumulate(b.flops * level.flops_factor for b in model.blocks)]
+        self.model, self.sets = model, downsets_of(model)
         scale = level.param_factor * (training.memory_factor if self.passes else 1.0)
-        self.bytes = [0.0, *accumulate(b.param_bytes * scale for b in model.blocks)]
-        self.bits = [
-            model.input_bits,
-            *(b.activation_bits * level.activation_factor for b in model.blocks),
-        ]
+        if model.is_graph:
+            member = self.sets.member
+            flops = np.array([b.flops for b in model.blocks]) * level.flops_factor
+            params = np.array([b.param_bytes for b in model.blocks]) * scale
+            sizes = np.array([t.bits for t in model.tensors], dtype=np.float64)
+            sizes = np.where(self.sets.raw, sizes, sizes * level.activation_factor)
+            self.work: list[float] = (member @ flops).tolist()
+            self.bytes: list[float] = (member @ params).tolist()
+            self.bits: list[float] = (self.sets.crossing @ sizes).tolist()
+        else:
+            self.work = [0.0, *accumulate(b.flops * level.flops_factor for b in model.blocks)]
+            self.bytes = [0.0, *accumulate(b.param_bytes * scale for b in model.blocks)]
+            self.bits = [
+                model.input_bits,
+                *(b.activation_bits * level.activation_factor for b in model.blocks),
+            ]
         self.memory_factor = memory_factor
         compute = training.compute_factor * self.passes
         communication = training.communication_factor * self.passes
@@ -104,6 +120,8 @@ class _Chain:
 
         The second list says after which block that segment starts.
         """
+        if self.model.is_graph:
+            return self._place(node, arrived, price)
         count = len(arrived)
         left, starts = [_INFINITY] * count, [-1] * count
         window: deque[tuple[float, int]] = deque()  # prices less the work done, ascending
@@ -120,6 +138,17 @@ class _Chain:
                 left[end] = window[0][0] + price * self.work[end]
                 starts[end] = window[0][1]
         return left, starts
+
+    def _place(
+        self, node: Node, arrived: list[float], price: float
+    ) -> tuple[list[float], list[int]]:
+        """As `place`, over the downsets of a graph."""
+        work, held = np.array(self.work), np.array(self.bytes)
+        limit = node.memory_bytes * self.memory_factor
+        fits = self.sets.nested & (held - held[:, None] <= limit)
+        table = np.where(fits, np.array(arrived)[:, None] + price * (work - work[:, None]), np.inf)
+        starts, left = table.argmin(axis=0), table.min(axis=0)
+        return left.tolist(), np.where(np.isfinite(left), starts, -1).tolist()
 
 
 def _order(instance: CiftInstance) -> list[str]:
@@ -175,8 +204,8 @@ def _one(
     done = blocks
     while True:
         fast, tuning = speeds[name]
-        hosted = done - start
-        stops.append(Stop(name, hosted, fast, tuning) if hosted else Stop(name, 0))
+        chosen = (fast, tuning) if done > start else (None, None)
+        stops.append(stop_between(chain.model, chain.sets, name, start, done, chosen))
         previous = came[name][start]
         if previous is None:
             break

@@ -2,7 +2,8 @@
 
 Run ``python -m splitopt.instances.library.build`` after a change of recipes, generators or stored
 files; a test tells when that was forgotten. `standard-v1` is frozen: its files are chosen once, by
-``python -m splitopt.instances.library.standard``, and only listed here.
+``python -m splitopt.instances.library.standard``, and only listed here; so is `networks-v1`, by
+``python -m splitopt.instances.library.networks``.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 FOLDER = Path(__file__).parent.parent / "data" / "library"
-STANDARD = "standard-v1"
+STANDARD, NETWORKS = "standard-v1", "networks-v1"
 
 
 def _row(
@@ -57,9 +58,11 @@ def _rows(folder: Path) -> Iterator[dict[str, object]]:
     for name in QUICK_SOURCES:
         member = "sources" if name in sources.names() else "source-variants"
         yield _row(sources.load(name), ["quick", member], {"source": True})
-    for path in sorted((folder / STANDARD).glob("*.json.gz")):
-        stored = instance_from_document(parse_json(gzip.decompress(path.read_bytes()), path.name))
-        yield _row(stored, [STANDARD], {"file": f"{STANDARD}/{path.name}"})
+    for member in (STANDARD, NETWORKS):
+        for path in sorted((folder / member).glob("*.json.gz")):
+            read = parse_json(gzip.decompress(path.read_bytes()), path.name)
+            made = {"file": f"{member}/{path.name}"}
+            yield _row(instance_from_document(read), [member], made)
 
 
 def main(folder: Path = FOLDER) -> None:

@@ -1,15 +1,17 @@
-"""Profiles: a DNN as a chain of blocks, each a place where the network can be cut."""
+"""Profiles: a DNN as a chain of blocks, each a place where it can be cut, or as a graph of them."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib import resources
+from typing import Any
 
 from splitopt.instances.core import fields
 from splitopt.instances.core.documents import parse_json
 from splitopt.instances.core.errors import InputError
+from splitopt.instances.networks.tensors import Tensor, check_tensors, read_tensors
 
 __all__ = [
     "Block",
@@ -22,6 +24,7 @@ __all__ = [
 
 FORMAT = "splitopt-profile"
 VERSION = 1
+GRAPH_VERSION = 2  # with tensors
 
 
 def _figure(field: str, value: object) -> int | float:
@@ -43,7 +46,7 @@ class Block:
     param_bytes
         par_b, bytes of parameters.
     activation_bits
-        a_b, bits of the block's output for one sample.
+        a_b, bits of the block's output for one sample; in a graph, of all tensors it makes.
     exit_flops
         FLOPs a sample of an early-exit classifier attached behind this block.
     """
@@ -67,14 +70,15 @@ class Block:
         )
         return Block(**dict(found))  # type: ignore[arg-type]
 
-    def to_document(self) -> dict[str, object]:
-        """Return the block as a JSON object."""
+    def to_document(self, *, bits: bool = True) -> dict[str, object]:
+        """Return the block as a JSON object, with or without the bits of its output."""
         document: dict[str, object] = {
             "name": self.name,
             "flops": self.flops,
             "param_bytes": self.param_bytes,
-            "activation_bits": self.activation_bits,
         }
+        if bits:
+            document["activation_bits"] = self.activation_bits
         if self.exit_flops:
             document["exit_flops"] = self.exit_flops
         return document
@@ -82,20 +86,23 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A chain of blocks b = 1..L.
+    """A chain of blocks b = 1..L, or a graph of blocks and tensors.
 
     Attributes
     ----------
     name
         Such as ``vgg16-imagenet``.
     input_bits
-        a_0, bits of one input sample as it is shipped; never scaled by compression.
+        a_0, bits of one input sample as it is shipped; never scaled by compression. In a graph,
+        of all raw inputs.
     blocks
-        The chain.
+        The chain; in a graph, an order in which tensors lead forward.
     head_blocks
         How many blocks at the end are the classifier head.
     classes, title, source, notes
         What the network tells apart and where the figures come from.
+    tensors
+        Of a graph; empty for a chain.
     """
 
     name: str
@@ -106,6 +113,7 @@ class Profile:
     title: str = ""
     source: str = ""
     notes: tuple[str, ...] = ()
+    tensors: tuple[Tensor, ...] = ()
 
     def __post_init__(self) -> None:
         fields.name("name", self.name)
@@ -113,10 +121,34 @@ class Profile:
         if not self.blocks:
             raise InputError("blocks", [], "at least one block", "add the blocks of the network")
         fields.names_differ("blocks", [block.name for block in self.blocks])
+        if self.tensors:
+            check_tensors(self.tensors, [block.name for block in self.blocks])
         fields.integer("head_blocks", self.head_blocks, minimum=0, maximum=len(self.blocks) - 1)
         fields.integer("classes", self.classes, minimum=0)
         fields.text("title", self.title)
         fields.text("source", self.source)
+
+    @staticmethod
+    def graph(
+        name: str, blocks: Sequence[Block], tensors: Sequence[Tensor], **annotations: Any
+    ) -> Profile:
+        """Return a profile of blocks and tensors; the bits of inputs and outputs follow."""
+        made = [0.0] * len(blocks)
+        raw = 0.0
+        for tensor in tensors:
+            if tensor.producer is None:
+                raw += tensor.bits
+            elif tensor.producer < len(made):
+                made[tensor.producer] += tensor.bits
+        whole = tuple(
+            replace(block, activation_bits=bits) for block, bits in zip(blocks, made, strict=True)
+        )
+        return Profile(name, raw, whole, tensors=tuple(tensors), **annotations)
+
+    @property
+    def is_graph(self) -> bool:
+        """Whether the blocks make a graph; else they are a chain."""
+        return bool(self.tensors)
 
     @property
     def flops(self) -> float:
@@ -137,23 +169,31 @@ class Profile:
         InputError
             Naming the field that is wrong.
         """
+        graph = isinstance(document, dict) and "tensors" in document
         found = fields.mapping(
             "",
             document,
-            ("name", "input_bits", "blocks"),
+            ("name", "blocks", "tensors" if graph else "input_bits"),
             ("format", "version", "head_blocks", "classes", "title", "source", "notes"),
         )
-        read_version(found, FORMAT, VERSION)
+        read_version(found, FORMAT, GRAPH_VERSION if graph else VERSION)
         blocks = []
         for index, entry in enumerate(fields.sequence("blocks", found["blocks"], minimum=1)):
             try:
+                if graph:
+                    fields.mapping("", entry, ("name", "flops", "param_bytes"), ("exit_flops",))
+                    entry = {**entry, "activation_bits": 0}  # type: ignore[dict-item]
                 blocks.append(Block.from_document(entry))
             except InputError as error:
                 raise error.within(f"blocks[{index}]") from None
         notes = fields.sequence("notes", found.get("notes", ()))
-        return Profile(
+        if graph:
+            make = functools.partial(Profile.graph, tensors=read_tensors(found["tensors"]))
+        else:
+            bits = fields.number("input_bits", found["input_bits"], minimum=0)
+            make = functools.partial(Profile, input_bits=bits)
+        return make(
             name=fields.name("name", found["name"]),
-            input_bits=fields.number("input_bits", found["input_bits"], minimum=0),
             blocks=tuple(blocks),
             head_blocks=fields.integer("head_blocks", found.get("head_blocks", 0), minimum=0),
             classes=fields.integer("classes", found.get("classes", 0), minimum=0),
@@ -164,7 +204,8 @@ class Profile:
 
     def to_document(self) -> dict[str, object]:
         """Return the profile as a JSON object."""
-        document: dict[str, object] = {"format": FORMAT, "version": VERSION, "name": self.name}
+        version = GRAPH_VERSION if self.is_graph else VERSION
+        document: dict[str, object] = {"format": FORMAT, "version": version, "name": self.name}
         document |= {
             "title": self.title,
             "source": self.source,
@@ -176,6 +217,12 @@ class Profile:
 
     def chain_document(self) -> dict[str, object]:
         """Return as a JSON object what an optimum can depend on: name, input and blocks."""
+        if self.is_graph:
+            return {
+                "name": self.name,
+                "blocks": [block.to_document(bits=False) for block in self.blocks],
+                "tensors": [tensor.to_document() for tensor in self.tensors],
+            }
         return {
             "name": self.name,
             "input_bits": self.input_bits,
@@ -191,6 +238,7 @@ class Profile:
                 Block(block.name, block.flops, block.param_bytes, block.activation_bits)
                 for block in self.blocks
             ),
+            tensors=self.tensors,
         )
 
     def multi_exit(self) -> MultiExitProfile:
@@ -198,7 +246,16 @@ class Profile:
 
         The head is the branch of the last layer (always charged when reached); each earlier
         layer's branch is the block's early-exit classifier.
+
+        Raises
+        ------
+        InputError
+            For a graph: MEPRA cuts chains.
         """
+        if self.is_graph:
+            raise InputError(
+                "profile", self.name, "a chain of blocks", "merge it to cuts through one tensor"
+            )
         body = self.blocks[: len(self.blocks) - self.head_blocks]
         head_flops = sum(block.flops for block in self.blocks[len(body) :])
         layers = tuple(

@@ -16,7 +16,13 @@ from hypothesis import strategies as st
 
 from splitopt.formulations.cift.brute_force.enumeration import METHOD as CIFT
 from splitopt.formulations.cift.brute_force.oracle import Host, phase_optimum
-from splitopt.formulations.cift.brute_force.plans import count_plans, paths, segmentations
+from splitopt.formulations.cift.brute_force.plans import (
+    count_plans,
+    larger_than,
+    paths,
+    segmentations,
+    states,
+)
 from splitopt.formulations.mepra.brute_force import METHOD as MEPRA
 from splitopt.formulations.mepra.brute_force import device_choices, undominated
 from splitopt.instances.cift.model import (
@@ -179,15 +185,15 @@ def test_by_hand():
 def test_plans_are_counted_right(seed):
     instance = draw_cift(seed)
     index = {node.name: i for i, node in enumerate(instance.nodes)}
-    L = len(instance.models[0].blocks)
+    larger = larger_than(states(instance.models[0]))
     count = 0
     for g in instance.configurations:
         for path in paths(instance, index[g.source]):
-            for counts in segmentations(L, len(path)):
+            for cuts in segmentations(larger, len(path)):
                 levels = [
                     len(instance.nodes[n].speeds_flop_per_s)
-                    for n, blocks in zip(path, counts, strict=True)
-                    if blocks
+                    for n, before, behind in zip(path, (0, *cuts), cuts, strict=False)
+                    if behind > before
                 ]
                 count += math.prod(levels) * (2 if instance.sample_passes(g) else 1)
     assert count_plans(instance) == count

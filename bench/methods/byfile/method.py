@@ -92,6 +92,9 @@ class ByFile(Framed[Any, Any]):
 
     def supports(self, instance: Any) -> Support:
         """Take what the formulation states in rows that the solver reads."""
+        known = super().supports(instance)
+        if not known:
+            return known
         cones = self.formulation in ("natural", "conic")
         if isinstance(instance, CiftInstance) and instance.has_continuous_speeds:
             if not self.formulation.startswith("gdp"):

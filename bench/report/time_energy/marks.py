@@ -168,8 +168,10 @@ def _labels(tree: Tree, panel: Panel, shown: Ints) -> list[Markup]:
             ties.setdefault(fate, []).append(f"M{px:g} {py:g}L{x:g} {y:g}")
         said = None
         if told:
+            number = tree.blocks[label]
+            done = f"downset {number} done" if tree.graph else f"{number} blocks done"
             said = (
-                f"{tree.node[label]}, {tree.phase[label]}, {tree.blocks[label]} blocks done: "
+                f"{tree.node[label]}, {tree.phase[label]}, {done}: "
                 f"{energy:.5g} J, {time:.4g} s ({_NAMES[fate]})"
             )
         points.append((fate, _mark(fate, x, y, said, size)))

@@ -21,7 +21,9 @@ With w_gb the share of block b in the FLOP of its chain and ``x_g0n = y_g`` at t
     sum_f v_gnf = sum_b w_gb x_gbn,    sum_g v_gnf <= z_nf,    sum_f z_nf <= 1   (each phase)
     sum v latency + sum h latency <= tau_inf,    sum v time + sum h time <= tau_ft
 
-Links are acyclic, so what leaves a node never returns: its blocks are consecutive.
+Links are acyclic, so what leaves a node never returns: its blocks are consecutive. Where a network
+is a graph, columns for what is done on each link, with rows of precedence, and for each tensor and
+link take the place of h: `splitopt.formulations.cift.assignment.graphs`.
 
 Objective
 ---------
@@ -42,6 +44,7 @@ from splitopt.formulations.cift.exact import ListedSpeeds
 from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.formulations.cift.milp import prove
 from splitopt.formulations.solvers.parameters import HIGHS
+from splitopt.instances.cift.model import GRAPHS
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
     Result,
@@ -57,6 +60,7 @@ class CiftAssignment(ListedSpeeds):
     """The assignment MILP, solved by HiGHS; listed speeds."""
 
     name = "highs-assignment"
+    takes = frozenset((GRAPHS,))
     parameters = HIGHS
 
     def search(self, best: Incumbent, chosen: Mapping[str, Any], seed: int) -> Result:
@@ -74,7 +78,9 @@ def _solve(best: Incumbent, assignment: AssignmentModel, seed: int) -> Result:
     def read(values: Floats) -> tuple[CiftPlan, Ints]:
         plan = assignment.plan(values)
         # A host without FLOP may have no level in the solution, though it has one in the plan.
-        taken = (assignment.raised(plan) > 0) & assignment.binary & (values > 0.5)
+        taken = assignment.binary & (values > 0.5)
+        if not plan.is_graph:
+            taken &= assignment.raised(plan) > 0
         return plan, np.flatnonzero(taken)
 
     return prove(

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from splitopt.formulations.cift.assignment.graphs import Crossing, add_crossing, add_path
 from splitopt.formulations.solvers.highs import WIDE, SparseModel
 from splitopt.instances.cift.model import CiftInstance, Node, SpeedInterval
 from splitopt.instances.cift.plan import CiftPlan, Stop
@@ -91,6 +92,7 @@ class AssignmentModel:
         self.y: list[int] = []
         self.x: list[Ints] = []
         self.h: list[Ints] = []
+        self.crossing: dict[int, Crossing] = {}  # of the choices whose network is a graph
         self.z: dict[tuple[str, int, float], int] = {}
         self.v: dict[tuple[str, int, int, float], int] = {}
         self.columns = 0
@@ -139,7 +141,10 @@ class AssignmentModel:
     @property
     def support(self) -> int:
         """The most columns that are not zero in a solution whose levels do not mix."""
-        return 1 + max(c.blocks for c in self.choices) + 5 * len(self.instance.nodes)
+        most = 1 + max(c.blocks for c in self.choices) + 5 * len(self.instance.nodes)
+        return most + max(
+            (c.d.size + c.t.size + c.u.size for c in self.crossing.values()), default=0
+        )
 
     @property
     def least_energy_j(self) -> float:
@@ -185,6 +190,8 @@ class AssignmentModel:
         choice = self.choices[k]
         # A column of -1 reads the place behind the others.
         on = np.append(on, False)
+        if k in self.crossing:
+            return self._graph_plan(values, on, k)
         hosted, crossed = on[self.x[k]], on[self.h[k]]
         place, done = 0, 0
         stops: list[Stop] = []
@@ -199,7 +206,7 @@ class AssignmentModel:
                     speeds[position] = self._level(values, phase, n)
                 if choice.passes == 0:
                     speeds[1] = None
-            stops.append(Stop(self.instance.nodes[n].name, done - first, *speeds))
+            stops.append(Stop(self.instance.nodes[n].name, done - first, speeds[0], speeds[1]))
             if done == choice.blocks:
                 chosen = self.instance.configurations[choice.index]
                 return CiftPlan.of(chosen, tuple(stops))
@@ -208,6 +215,27 @@ class AssignmentModel:
                 for link in np.flatnonzero(crossed[done])
                 if choice.reach.tail[link] == place
             )
+
+    def _graph_plan(self, values: Floats, on: Bools, k: int) -> CiftPlan:
+        """Return the plan of a solution whose network is a graph."""
+        choice, crossing = self.choices[k], self.crossing[k]
+        taken, ends, hosted = on[crossing.u], on[crossing.e], on[self.x[k]]
+        place = 0
+        stops: list[Stop] = []
+        while True:
+            n = choice.reach.nodes[place]
+            blocks = np.flatnonzero(hosted[:, place]).tolist()
+            names = tuple(crossing.model.blocks[b].name for b in blocks)
+            speeds = [self._level(values, phase, n) if names else None for phase in PHASES]
+            if choice.passes == 0:
+                speeds[1] = None
+            node = self.instance.nodes[n].name
+            stops.append(Stop(node, len(names), speeds[0], speeds[1], names))
+            if ends[place]:
+                chosen = self.instance.configurations[choice.index]
+                return CiftPlan.of(chosen, tuple(stops))
+            leaving = np.flatnonzero(taken & (choice.reach.tail == place))
+            place = int(choice.reach.head[leaving[0]])
 
     def _level(self, values: Floats, phase: str, n: int) -> float | None:
         levels = {f: values[c] for (p, m, f), c in self.z.items() if (p, m) == (phase, n)}
@@ -234,6 +262,9 @@ class AssignmentModel:
         choice = self.choices[k]
         total = choice.flops.sum()
         wanted: list[tuple[int, float]] = [(self.y[k], 1.0)]
+        if k in self.crossing:
+            # What crosses is for the solver to fill in.
+            return values, False
         done, last = 0, -1
         for stop in plan.stops:
             n = self.instance.node_index[stop.node]
@@ -350,13 +381,24 @@ def build_model(instance: CiftInstance) -> AssignmentModel:
         hosted = np.full(fits.shape, -1)
         hosted[fits] = model.new(np.zeros(fits.sum()))
         model.x.append(hosted.T)
-        _hops(model, choice, seconds)
+        chosen = instance.configurations[choice.index]
+        network = instance.models[instance.model_index[chosen.model]]
+        if network.is_graph:
+            level = instance.compressions[instance.compression_index[chosen.compression]]
+            factor = level.activation_factor
+            model.crossing[k] = add_crossing(model, k, network, factor, seconds)
+            model.h.append(np.empty((0, 0), np.int64))
+        else:
+            _hops(model, choice, seconds)
         _work(model, k, levels, seconds)
     # Constraints.
     y = np.array(model.y)
     model.add_rows(np.zeros_like(y), y, np.ones(len(y)), 1.0, 1.0)
     for k in range(len(model.choices)):
-        _path(model, k)
+        if k in model.crossing:
+            add_path(model, k, model.crossing[k])
+        else:
+            _path(model, k)
         _memory(model, k, rooms)
         _shares(model, k, levels)
     _levels(model)

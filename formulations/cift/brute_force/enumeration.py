@@ -2,7 +2,8 @@
 
 For each configuration g = (m, c, u, q), each path of links from u, and each way to cut the L
 blocks into the consecutive segments of the nodes on that path (a node may get none; the last
-one gets some), the speeds of the hosts are enumerated.
+one gets some), the speeds of the hosts are enumerated. Of a graph the segments are differences of
+sets of blocks that hold with a block all it needs.
 
 Phases decouple at a fixed placement. The inference speeds enter T_inf and the serving energy
 alone, the fine-tuning speeds T_ft and the training energy alone. So the least key
@@ -38,10 +39,16 @@ from splitopt.formulations.cift.brute_force.plans import (
     Segment,
     count_plans,
     deadline,
+    keeps_up,
     placements,
     split,
 )
-from splitopt.instances.cift.model import CiftInstance, Configuration, SpeedInterval
+from splitopt.instances.cift.model import (
+    BEYOND,
+    CiftInstance,
+    Configuration,
+    SpeedInterval,
+)
 from splitopt.instances.cift.plan import CiftPlan, Stop
 from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
@@ -53,6 +60,7 @@ from splitopt.instances.contract.method import (
 )
 from splitopt.instances.contract.outcome import cheaper, conclude, nothing_found, proven_infeasible
 from splitopt.instances.core.exact import rational
+from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.judge import evaluate
 
 __all__ = ["METHOD", "BruteForceCift"]
@@ -64,20 +72,31 @@ MOST_CONTINUOUS = 60_000
 def _plan(
     instance: CiftInstance,
     g: Configuration,
+    data: Data,
     placement: Placement,
     inference: Sequence[float],
     tuning: Sequence[float] | None,
 ) -> CiftPlan:
     stops = []
-    position = 0
-    for node, count in zip(*placement, strict=True):
-        if count == 0:
+    position = done = 0
+    for node, then in zip(*placement, strict=True):
+        if then == done:
             stops.append(Stop(instance.nodes[node].name, 0))
             continue
         second = None if tuning is None else tuning[position]
-        stops.append(Stop(instance.nodes[node].name, count, inference[position], second))
+        count, names = _hosted(data, done, then)
+        stops.append(Stop(instance.nodes[node].name, count, inference[position], second, names))
         position += 1
+        done = then
     return CiftPlan(g.model, g.compression, g.source, g.fraction, tuple(stops))
+
+
+def _hosted(data: Data, done: int, then: int) -> tuple[int, tuple[str, ...]]:
+    """Return how many blocks lead from one state to the next, and their names in a graph."""
+    if data.names is None:
+        return then - done, ()
+    names = tuple(name for name in data.names[then] if name not in set(data.names[done]))
+    return len(names), names
 
 
 # -- listed speeds, exactly ----------------------------------------------------------------
@@ -108,7 +127,7 @@ class _Table:
         rows: dict[tuple[Segment, float], tuple[Fraction, ...]] = {}
         for segment in segments:
             n, i, j = segment
-            w = data.work[j] - data.work[i]
+            w = data.work[n][j] - data.work[n][i]
             for speed in instance.nodes[n].speeds_flop_per_s:  # type: ignore[union-attr]
                 joules, seconds = unit[n, speed]
                 rows[segment, speed] = (
@@ -130,13 +149,15 @@ class _Table:
         self.tuning: dict[Segment, Levels] = {segment: [] for segment in segments}
         for (segment, speed), row in rows.items():
             t_inf, e_inf, t_ft, e_ft = whole(row)
-            self.inference[segment].append((e_inf, t_inf, speed))
+            n, i, j = segment
+            if keeps_up(instance, data.work[n][j] - data.work[n][i], speed):
+                self.inference[segment].append((e_inf, t_inf, speed))
             self.tuning[segment].append((e_ft, t_ft, speed))
 
 
 Choice = tuple[int, int, tuple[float, ...]]  # joules, seconds, speeds
-# Node, blocks, inference speed, fine-tuning speed, stop by stop.
-Order = tuple[tuple[int, int, float, float], ...]
+# Node, blocks, their names in a graph, inference speed, fine-tuning speed, stop by stop.
+Order = tuple[tuple[int, int, tuple[str, ...], float, float], ...]
 
 
 def _least(levels: list[Levels], joules: int, seconds: int, limit: int | None) -> Choice | None:
@@ -164,9 +185,13 @@ class BruteForceCift(Framed[CiftInstance, CiftPlan]):
     """Enumeration of every plan of a small CIFT instance."""
 
     name = "brute-force"
+    takes = BEYOND
 
     def supports(self, instance: CiftInstance) -> Support:
         """Take what has at most two million plans (60 000 with continuous speeds)."""
+        known = super().supports(instance)
+        if not known:
+            return known
         most = MOST_CONTINUOUS if instance.has_continuous_speeds else MOST_LISTED
         count = count_plans(instance)
         if count <= most:
@@ -274,11 +299,11 @@ class _Listed(_Run):
                 serving[0] + tuning[0],
                 serving[1],
                 tuning[1],
-                _order(placement, serving[2], tuning[2]),
+                _order(data, placement, serving[2], tuning[2]),
             )
             if best is None or key < best:
                 best = key
-                plan = _plan(self.instance, g, placement, serving[2], tuning[2] or None)
+                plan = _plan(self.instance, g, data, placement, serving[2], tuning[2] or None)
         if best is None:
             return late, None, None
         joules, latency, time, _ = best
@@ -296,13 +321,20 @@ class _Listed(_Run):
             yield placement
 
 
-def _order(placement: Placement, inference: tuple[float, ...], tuning: tuple[float, ...]) -> Order:
+def _order(
+    data: Data, placement: Placement, inference: tuple[float, ...], tuning: tuple[float, ...]
+) -> Order:
     """Return the plan's place in lexicographic order: node, blocks, speeds, stop by stop."""
     first, second = iter(inference), iter(tuning)
-    return tuple(
-        (node, count, next(first), next(second, 0.0)) if count > 0 else (node, 0, 0.0, 0.0)
-        for node, count in zip(*placement, strict=True)
-    )
+    rows: list[tuple[int, int, tuple[str, ...], float, float]] = []
+    done = 0
+    for node, then in zip(*placement, strict=True):
+        if then == done:
+            rows.append((node, 0, (), 0.0, 0.0))
+            continue
+        rows.append((node, *_hosted(data, done, then), next(first), next(second, 0.0)))
+        done = then
+    return tuple(rows)
 
 
 def _rounded_down(value: Fraction) -> float:
@@ -332,7 +364,7 @@ class _Continuous(_Run):
                     continue
                 requests = Fraction(self.instance.requests)
                 left = _left(self.latency_limit, t_inf)
-                serving = self._phase(data, segments, requests, left)
+                serving = self._phase(data, segments, requests, left, serving=True)
                 if serving is None:
                     continue
                 tuning: tuple[float, float, tuple[float, ...] | None] = (0.0, 0.0, None)
@@ -347,12 +379,18 @@ class _Continuous(_Run):
                 energy = fixed + serving[0] + tuning[0]
                 if energy < best:
                     best = energy
-                    self.plan = _plan(self.instance, g, placement, serving[2], tuning[2])
+                    self.plan = _plan(self.instance, g, data, placement, serving[2], tuning[2])
                     self.recorder.note(energy, plan=self.plan)
         self.lower_j = min(lowest, best) if self.plan is not None else 0.0
 
     def _phase(
-        self, data: Data, segments: list[Segment], times: Fraction, limit: Fraction | None
+        self,
+        data: Data,
+        segments: list[Segment],
+        times: Fraction,
+        limit: Fraction | None,
+        *,
+        serving: bool = False,
     ) -> tuple[float, float, tuple[float, ...]] | None:
         """Return (energy, lower bound, speeds) of a phase run `times` times a host."""
         ranges: list[list[Host]] = []
@@ -367,7 +405,14 @@ class _Continuous(_Run):
             if times == 0:
                 # Free of charge: only the time of one request counts.
                 ends = [(ends[-1][1], ends[-1][1])]
-            work = data.work[j] - data.work[i]
+            work = data.work[n][j] - data.work[n][i]
+            if serving:
+                ends = [(max(low, self._least(work)), high) for low, high in ends]
+                ends = [
+                    (min(low, high), high)
+                    for low, high in ends
+                    if keeps_up(self.instance, work, high)
+                ]
             ranges.append(
                 [
                     Host(work, node.kappa_j_s2_per_flop3, node.busy_power_w, low, high)
@@ -385,6 +430,18 @@ class _Continuous(_Run):
             if weight * found.energy_j < best:
                 best, speeds = weight * found.energy_j, found.speeds_flop_per_s
         return (best, lowest, speeds) if speeds else None
+
+    def _least(self, work: Fraction) -> float:
+        """Return the least speed at which a host keeps up with the throughput."""
+        rate = self.instance.throughput_per_s
+        if rate is None:
+            return 0.0
+        return _rounded_up(work * rational(rate) / (1 + rational(TOLERANCES.deadline)))
+
+
+def _rounded_up(value: Fraction) -> float:
+    near = float(value)
+    return near if Fraction(repr(near)) >= value else math.nextafter(near, math.inf)
 
 
 def _left(limit: Fraction | None, spent: Fraction) -> Fraction | None:

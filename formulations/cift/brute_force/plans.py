@@ -1,13 +1,13 @@
 """The plans of a CIFT instance, enumerated and counted, and the exact figures of their parts.
 
 What the brute-force oracle enumerates: a configuration, a path of links from its source, and a
-way to cut the blocks into consecutive segments for the nodes of the path. Figures are
+chain of *states*, what is done behind each node of the path. Of a chain of blocks the states are
+its beginnings, of a graph all sets of blocks that hold with a block what it needs. Figures are
 rationals, written out from the statement of the problem, apart from every model and the judge.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from fractions import Fraction
 from splitopt.instances.cift.model import CiftInstance, Configuration, SpeedInterval
 from splitopt.instances.core.exact import rational
 from splitopt.instances.core.tolerances import TOLERANCES
+from splitopt.instances.networks.profiles import Profile
 
 __all__ = [
     "Data",
@@ -24,14 +25,18 @@ __all__ = [
     "Segment",
     "count_plans",
     "deadline",
+    "keeps_up",
+    "larger_than",
     "paths",
     "placements",
     "segmentations",
     "split",
+    "states",
 ]
 
-Segment = tuple[int, int, int]  # node, first block, block behind the last
-Placement = tuple[tuple[int, ...], tuple[int, ...]]  # nodes of the path, blocks at each
+Segment = tuple[int, int, int]  # node, states before and after
+Placement = tuple[tuple[int, ...], tuple[int, ...]]  # nodes of the path, state behind each
+States = tuple[frozenset[int], ...]
 
 
 def _successors(instance: CiftInstance) -> dict[int, list[int]]:
@@ -52,17 +57,66 @@ def paths(instance: CiftInstance, source: int) -> Iterator[tuple[int, ...]]:
         waiting.extend((*path, n) for n in after[path[-1]])
 
 
-def segmentations(blocks: int, stops: int) -> Iterator[tuple[int, ...]]:
-    """Yield every way to give `blocks` blocks in order to `stops` nodes, the last some."""
-    for cuts in itertools.combinations_with_replacement(range(blocks), stops - 1):
-        yield tuple(b - a for a, b in itertools.pairwise([0, *cuts, blocks]))
+def states(model: Profile) -> States:
+    """Return what can be done of a network at a time, smaller sets first, the empty one first."""
+    size = len(model.blocks)
+    if not model.is_graph:
+        return tuple(frozenset(range(b)) for b in range(size + 1))
+    needs: list[set[int]] = [set() for _ in range(size)]
+    for tensor in model.tensors:
+        for block in tensor.consumers:
+            needs[block] |= set() if tensor.producer is None else {tensor.producer}
+    layer, found = {frozenset[int]()}, [frozenset[int]()]
+    for _ in range(size):
+        layer = {
+            done | {b} for done in layer for b in range(size) if b not in done and needs[b] <= done
+        }
+        found += sorted(layer, key=sorted)
+    return tuple(found)
+
+
+def larger_than(known: States) -> list[list[int]]:
+    """Return for each state those that hold it and more."""
+    return [[j for j in range(i + 1, len(known)) if known[i] < known[j]] for i in range(len(known))]
+
+
+def segmentations(larger: list[list[int]], stops: int) -> Iterator[tuple[int, ...]]:
+    """Yield every way to get all done on `stops` nodes in order, some of it on the last."""
+    last = len(larger) - 1
+
+    def chains(done: int, left: int) -> Iterator[tuple[int, ...]]:
+        if left == 1:
+            yield (last,)
+            return
+        for then in [done, *larger[done]]:
+            if then != last:
+                for rest in chains(then, left - 1):
+                    yield (then, *rest)
+
+    return chains(0, stops)
+
+
+def _divisions(larger: list[list[int]], most: int) -> list[int]:
+    """Return how many chains of states have h steps from nothing to all, h = 0..most."""
+    ways = [1] + [0] * (len(larger) - 1)
+    count = [0]
+    for _ in range(most):
+        after = [0] * len(larger)
+        for i, paths in enumerate(ways):
+            if paths:
+                for j in larger[i]:
+                    after[j] += paths
+        ways = after
+        count.append(ways[-1])
+    return count
 
 
 def count_plans(instance: CiftInstance) -> int:
     """Return how many (placement, speeds of a phase) there are; an interval is one speed.
 
     Counted without enumerating: over the acyclic network, how many paths with h hosts reach a
-    node, each weighted by its hosts' levels; h hosts share L blocks in C(L - 1, h - 1) ways.
+    node, each weighted by its hosts' levels; h hosts share L blocks of a chain in C(L - 1, h - 1)
+    ways.
     """
     after = _successors(instance)
     levels = [
@@ -88,9 +142,15 @@ def count_plans(instance: CiftInstance) -> int:
     order.reverse()
     place = {node.name: n for n, node in enumerate(instance.nodes)}
     length = {model.name: len(model.blocks) for model in instance.models}
+    most = min(len(instance.nodes), max(length.values(), default=0))
+    divisions = {
+        model.name: _divisions(larger_than(states(model)), most)
+        if model.is_graph
+        else [0, *(math.comb(length[model.name] - 1, h - 1) for h in range(1, most + 1))]
+        for model in instance.models
+    }
     total = 0
     for source in {place[g.source] for g in instance.configurations}:
-        most = max(length[g.model] for g in instance.configurations)
         reach = {source: [1] + [0] * most}
         ends = [0] * (most + 1)
         for node in order:
@@ -105,9 +165,9 @@ def count_plans(instance: CiftInstance) -> int:
                 reach[head] = [a + b for a, b in zip(before, leaving, strict=True)]
         for g in instance.configurations:
             if place[g.source] == source:
-                L = length[g.model]
                 phases = 2 if instance.sample_passes(g) > 0 else 1
-                total += phases * sum(math.comb(L - 1, h - 1) * ends[h] for h in range(1, L + 1))
+                ways = divisions[g.model]
+                total += phases * sum(ways[h] * ends[h] for h in range(1, most + 1))
     return total
 
 
@@ -115,9 +175,11 @@ def count_plans(instance: CiftInstance) -> int:
 class Data:
     """One configuration in rationals: work, memory and bits; R, S and the factors."""
 
-    work: tuple[Fraction, ...]  # FLOP of the first b blocks, b = 0..L
-    held: tuple[Fraction, ...]  # bytes of the first b blocks in memory
-    bits: tuple[Fraction, ...]  # bits on the wire behind b blocks, b = 0..L-1
+    larger: list[list[int]]  # states that hold a state and more
+    names: tuple[tuple[str, ...], ...] | None  # blocks of each state; None for a chain
+    work: tuple[tuple[Fraction, ...], ...]  # FLOP of each state on each node, weighted
+    held: tuple[Fraction, ...]  # bytes of each state in memory
+    bits: tuple[Fraction, ...]  # bits on the wire behind each state but the last
     compute: Fraction  # fine-tuning passes over a block, in forward passes
     transfers: Fraction  # fine-tuning passes over a hop
     batch: Fraction
@@ -132,48 +194,102 @@ class Data:
         passes = g.epochs * samples
         training = instance.training
         grown = rational(training.memory_factor) if passes > 0 else Fraction(1)
-        work, held = [Fraction(0)], [Fraction(0)]
-        bits = [rational(model.input_bits)]
-        for block in model.blocks:
-            work.append(work[-1] + rational(block.flops) * rational(level.flops_factor))
-            held.append(
-                held[-1] + rational(block.param_bytes) * rational(level.param_factor) * grown
+        done = states(model)
+        flops = [rational(b.flops) * rational(level.flops_factor) for b in model.blocks]
+        held = [
+            rational(b.param_bytes) * rational(level.param_factor) * grown for b in model.blocks
+        ]
+
+        def total(figures: Sequence[Fraction]) -> tuple[Fraction, ...]:
+            return tuple(sum((figures[b] for b in state), Fraction(0)) for state in done)
+
+        plain = total(flops)
+        work = []
+        for node in instance.nodes:
+            given = dict(dict(node.factors).get(model.name, ()))
+            work.append(
+                total(
+                    [
+                        w * rational(given.get(b.name, 1))
+                        for w, b in zip(flops, model.blocks, strict=True)
+                    ]
+                )
+                if given
+                else plain
             )
-            bits.append(rational(block.activation_bits) * rational(level.activation_factor))
+        names = tuple(b.name for b in model.blocks)
         return Data(
+            larger_than(done),
+            tuple(tuple(names[b] for b in sorted(state)) for state in done)
+            if model.is_graph
+            else None,
             tuple(work),
-            tuple(held),
-            tuple(bits[:-1]),
+            total(held),
+            tuple(_bits(model, rational(level.activation_factor), state) for state in done[:-1]),
             rational(training.compute_factor) * passes,
             rational(training.communication_factor) * passes,
             Fraction(training.batch_size),
         )
 
 
+def _bits(model: Profile, factor: Fraction, done: frozenset[int]) -> Fraction:
+    """Return what a hop carries once `done` is."""
+    if not model.is_graph:
+        return (
+            rational(model.blocks[len(done) - 1].activation_bits) * factor
+            if done
+            else rational(model.input_bits)
+        )
+    total = Fraction(0)
+    for tensor in model.tensors:
+        if not done.issuperset(tensor.consumers):
+            if tensor.producer is None:
+                total += rational(tensor.bits)
+            elif tensor.producer in done:
+                total += rational(tensor.bits) * factor
+    return total
+
+
 def split(placement: Placement) -> tuple[list[Segment], list[tuple[int, int, int]]]:
-    """Return the segments, and the hops as (tail, head, blocks done)."""
-    path, counts = placement
+    """Return the segments, and the hops as (tail, head, state)."""
+    path, cuts = placement
     segments, hops = [], []
     done = 0
-    for position, (node, count) in enumerate(zip(path, counts, strict=True)):
+    for position, (node, then) in enumerate(zip(path, cuts, strict=True)):
         if position > 0:
             hops.append((path[position - 1], node, done))
-        if count > 0:
-            segments.append((node, done, done + count))
-            done += count
+        if then > done:
+            segments.append((node, done, then))
+            done = then
     return segments, hops
 
 
 def placements(instance: CiftInstance, g: Configuration, data: Data) -> Iterator[Placement]:
-    """Yield the placements of `g` whose segments fit into memory."""
+    """Yield the placements of `g` whose segments fit into memory and keep up with the rate."""
     source = next(n for n, node in enumerate(instance.nodes) if node.name == g.source)
     memory = [rational(node.memory_bytes) for node in instance.nodes]
-    blocks = len(data.work) - 1
+    rate = instance.throughput_per_s
+    busiest = None if rate is None else (1 + rational(TOLERANCES.deadline)) / rational(rate)
+    place = {node.name: n for n, node in enumerate(instance.nodes)}
+    wires = {(place[k.tail], place[k.head]): rational(k.rate_bit_per_s) for k in instance.links}
     for path in paths(instance, source):
-        for counts in segmentations(blocks, len(path)):
-            segments, _ = split((path, counts))
-            if all(data.held[j] - data.held[i] <= memory[n] for n, i, j in segments):
-                yield path, counts
+        for cuts in segmentations(data.larger, len(path)):
+            segments, hops = split((path, cuts))
+            if not all(data.held[j] - data.held[i] <= memory[n] for n, i, j in segments):
+                continue
+            if busiest is not None and any(
+                data.bits[b] > busiest * wires[tail, head] for tail, head, b in hops
+            ):
+                continue
+            yield path, cuts
+
+
+def keeps_up(instance: CiftInstance, work: Fraction, speed: float) -> bool:
+    """Return whether a host of `work` FLOP at a speed is done in time for the next request."""
+    rate = instance.throughput_per_s
+    if rate is None:
+        return True
+    return work * rational(rate) <= rational(speed) * (1 + rational(TOLERANCES.deadline))
 
 
 def deadline(limit: float | None) -> Fraction | None:
@@ -192,7 +308,7 @@ class Hops:
         self._known: dict[tuple[int, int, int], tuple[Fraction, ...]] = {}
 
     def figures(self, hop: tuple[int, int, int]) -> tuple[Fraction, ...]:
-        """Return (T_inf, E_inf, T_ft, E_ft) of one hop."""
+        """Return (T_inf, E_inf, T_ft, E_ft) of one hop (tail, head, state)."""
         if hop not in self._known:
             tail, head, done = hop
             link, data = self._links[tail, head], self._data

@@ -263,7 +263,7 @@ def read_plan(
                 for run in runs.get((first, n), ()):
                     if value(part.get((k, first, n, run.level), 0)):
                         speeds[position] = run.level
-        stops.append(Stop(instance.nodes[n].name, done - first, *speeds))
+        stops.append(Stop(instance.nodes[n].name, done - first, speeds[0], speeds[1]))
         if done == offer.blocks:
             return CiftPlan.of(instance.configurations[offer.index], tuple(stops))
         n = next(

@@ -2,7 +2,8 @@
 
 States
 ------
-For a configuration g, b blocks done and a node n there are two states: *arrived* (g, b, n)
+For a configuration g, b blocks done (of a graph: downset b done, numbered so that supersets come
+later) and a node n there are two states: *arrived* (g, b, n)
 and *placed* (g, b, n), reached once n hosts what it will host. A node can so host one segment
 at most. All arrived states of a source with nothing done are one state, the root; all placed
 states with every block done are one state, the goal.
@@ -31,7 +32,9 @@ training factors of compute and communication, an arc has
     hop:               energy (R + v S_g) e a_b                  latency a_b / B + d
                                                                  time    v S_g (a_b / B + d / batch)
 
-Left out: segments that do not fit the memory (exactly decided), speeds with a faster one that
+Of a graph, blocks i+1..j are those of downset j that i has not, for each i within j. Left out:
+what a throughput rules out, segments that do not fit the memory (exactly decided), speeds with a
+faster one that
 costs no more, and configurations that differ from another in q alone and have more sample
 passes (every path then costs more and takes longer).
 """
@@ -44,8 +47,10 @@ import numpy as np
 import numpy.typing as npt
 
 from splitopt.formulations.cift.flow.graph import Arcs, FlowGraph
-from splitopt.instances.cift.model import CiftInstance, Configuration, SpeedInterval
+from splitopt.instances.cift.model import CiftInstance, Configuration, Node, SpeedInterval
+from splitopt.instances.cift.rates import least_speeds, open_hops
 from splitopt.instances.core.exact import rational
+from splitopt.instances.networks.downsets import downsets_of
 
 __all__ = ["build_graph"]
 
@@ -129,16 +134,22 @@ class _Builder:
         where: tuple[int, int],
         blocks: tuple[npt.ArrayLike, npt.ArrayLike],
         speeds: tuple[npt.ArrayLike, npt.ArrayLike] = (np.nan, np.nan),
+        slowest: npt.ArrayLike = 0.0,
     ) -> None:
-        columns = np.broadcast_arrays(tail, head, energy, latency, time, *where, *blocks, *speeds)
-        self.chunks.append(tuple(column.ravel() for column in columns))
+        """Add arcs, but for those of a serving speed below `slowest`."""
+        columns = np.broadcast_arrays(
+            tail, head, energy, latency, time, *where, *blocks, *speeds, slowest
+        )
+        flat = [column.ravel() for column in columns]
+        kept = ~(flat[9] < flat[11])
+        self.chunks.append(tuple(column[kept] for column in flat[:11]))
 
     def configuration(self, index: int) -> None:
         """Add the states and arcs of one configuration."""
         instance = self.instance
         g = instance.configurations[index]
         source = instance.node_index[g.source]
-        blocks = len(instance.models[instance.model_index[g.model]].blocks)
+        blocks = len(downsets_of(instance.models[instance.model_index[g.model]])) - 1
         reached = {source}
         for n in np.argsort(self.rank):
             if n in reached:
@@ -167,13 +178,18 @@ class _Builder:
         if isinstance(speeds, SpeedInterval):
             raise TypeError("the time-energy graph needs listed speeds")
         passes = instance.sample_passes(g)
-        start, stop, work = self._segments(g, len(arrived), node.memory_bytes, passes > 0)
+        start, stop, work = self._segments(g, len(arrived), node, passes > 0)
+        least = self._slowest(g, node, start, stop)
+        if least is not None:
+            able = least <= speeds[-1]
+            start, stop, work, least = start[able], stop[able], work[able], least[able]
         if not len(start):
             return
+        slowest = np.zeros(len(work)) if least is None else least
         kappa, rho = node.kappa_j_s2_per_flop3, node.busy_power_w
         R = instance.requests
         tuned = instance.training.compute_factor * passes
-        limited = instance.inference_deadline_s is not None
+        limited = instance.inference_deadline_s is not None or least is not None
         serve = _levels(speeds, kappa, rho, used=R > 0, limited=limited)
         tune = np.array([np.nan])
         if passes > 0:
@@ -198,38 +214,62 @@ class _Builder:
                 where,
                 (i[:, :, None], j[:, :, None]),
                 (serve[None, :, None], tune[None, None, :]),
+                slowest[:, None, None],
             )
             return
         between = self.states(len(w), int(3 * self.rank[n]) + 2) + np.arange(len(w))[:, None]
         self.add(
-            arrived[i], between, serve_energy, serve_latency, 0.0, where, (i, j), (serve, np.nan)
+            arrived[i],
+            between,
+            serve_energy,
+            serve_latency,
+            0.0,
+            where,
+            (i, j),
+            (serve, np.nan),
+            slowest[:, None],
         )
         self.add(between, placed[j], tune_energy, 0.0, tune_time, where, (j, j), (np.nan, tune))
 
     def _segments(
-        self, g: Configuration, starts: int, memory_bytes: float, trained: bool
+        self, g: Configuration, starts: int, node: Node, trained: bool
     ) -> tuple[Ints, Ints, Floats]:
-        """Return the segments (i, j], i < starts, that fit, and their FLOP a sample."""
-        instance = self.instance
+        """Return the segments (i, j], i < starts, that fit a node, and their FLOP a sample."""
+        instance, memory_bytes = self.instance, node.memory_bytes
         model = instance.models[instance.model_index[g.model]]
         level = instance.compressions[instance.compression_index[g.compression]]
         flops = np.array([block.flops for block in model.blocks]) * level.flops_factor
         params = np.array([block.param_bytes for block in model.blocks], dtype=np.float64)
+        weights = instance.factors(node, model)
+        if weights is not None:
+            flops = flops * np.array(weights)
         factor = rational(level.param_factor)
         if trained:
             factor *= rational(instance.training.memory_factor)
-        L = len(flops)
-        # Summed from each start, not by differences: nothing cancels.
-        start = np.concatenate([np.full(L - i, i) for i in range(starts)])
-        stop = np.concatenate([np.arange(i + 1, L + 1) for i in range(starts)])
-        work = np.concatenate([np.cumsum(flops[i:]) for i in range(starts)])
-        held = np.concatenate([np.cumsum(params[i:]) for i in range(starts)]) * float(factor)
+        sets = downsets_of(model)
+        start, stop = np.nonzero(sets.nested[:starts])
+        work = sets.sums(flops)[start, stop]
+        held = sets.sums(params)[start, stop] * float(factor)
         fits = held <= memory_bytes
         for k in np.flatnonzero(np.abs(held - memory_bytes) <= _NEAR * memory_bytes):
-            segment = model.blocks[start[k] : stop[k]]
+            segment = [model.blocks[b] for b in sets.between(start[k], stop[k])]
             total = sum((rational(block.param_bytes) for block in segment), Fraction(0))
             fits[k] = total * factor <= rational(memory_bytes)
         return start[fits], stop[fits], work[fits]
+
+    def _slowest(self, g: Configuration, node: Node, start: Ints, stop: Ints) -> Floats | None:
+        """Return the least serving speeds that a throughput leaves to segments of a node."""
+        instance = self.instance
+        if instance.throughput_per_s is None:
+            return None
+        model = instance.models[instance.model_index[g.model]]
+        level = instance.compressions[instance.compression_index[g.compression]]
+        sets = downsets_of(model)
+        flops = np.array([block.flops for block in model.blocks]) * level.flops_factor
+        weights = instance.factors(node, model)
+        work = sets.sums(flops if weights is None else flops * np.array(weights))
+        least = least_speeds(instance, node, model, level, sets, work)
+        return None if least is None else least[start, stop]
 
     def _hops(
         self, index: int, g: Configuration, n: int, placed: Ints, arrived: dict[int, Ints]
@@ -237,18 +277,25 @@ class _Builder:
         instance = self.instance
         model = instance.models[instance.model_index[g.model]]
         level = instance.compressions[instance.compression_index[g.compression]]
-        bits = np.array(
-            [model.input_bits]
-            + [block.activation_bits * level.activation_factor for block in model.blocks[:-1]]
-        )
+        sets = downsets_of(model)
+        if sets.graph:
+            sizes = np.array([tensor.bits for tensor in model.tensors], dtype=np.float64)
+            weighted = np.where(sets.raw, sizes, sizes * level.activation_factor)
+            bits = sets.crossing[:-1].astype(np.float64) @ weighted
+        else:
+            bits = np.array(
+                [model.input_bits]
+                + [block.activation_bits * level.activation_factor for block in model.blocks[:-1]]
+            )
         shipped = instance.training.communication_factor * instance.sample_passes(g)
-        b = np.arange(len(bits))
         for head, link in self.successors[n]:
-            wire = bits / link.rate_bit_per_s
+            b = np.flatnonzero(open_hops(instance, link, model, level, sets, bits))
+            sent = bits[b]
+            wire = sent / link.rate_bit_per_s
             self.add(
                 placed[b],
-                arrived[head],
-                (instance.requests + shipped) * link.energy_j_per_bit * bits,
+                arrived[head][b],
+                (instance.requests + shipped) * link.energy_j_per_bit * sent,
                 wire + link.delay_s,
                 shipped * (wire + link.delay_s / instance.training.batch_size),
                 (index, head),

@@ -14,7 +14,8 @@ from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.formulations.cift.pricing import LOOSE
 from splitopt.formulations.cift.sweeps import GOAL, ROOT, Sweeps
 from splitopt.instances.cift.model import CiftInstance
-from splitopt.instances.cift.plan import CiftPlan, Stop
+from splitopt.instances.cift.plan import CiftPlan, Stop, states_of, stop_between
+from splitopt.instances.networks.downsets import downsets_of
 
 __all__ = ["Arcs", "FlowGraph"]
 
@@ -35,7 +36,7 @@ class Arcs:
     configuration, node
         Positions; for a hop the node is the one arrived at.
     start, stop
-        Blocks done before and after the arc.
+        Blocks done before and after the arc; of a graph, the downsets.
     inference_speed, fine_tuning_speed
         Speeds chosen on this arc, FLOP/s; NaN for none.
     """
@@ -113,19 +114,22 @@ class FlowGraph:
         """Return the plan that the arcs of a path, in order, stand for."""
         arcs, instance = self.arcs, self.instance
         g = instance.configurations[int(arcs.configuration[path[0]])]
+        model = instance.models[instance.model_index[g.model]]
+        sets = downsets_of(model)
         stops: list[Stop] = []
-        node, blocks, speeds = g.source, 0, [float("nan"), float("nan")]
+        node, speeds = g.source, [float("nan"), float("nan")]
+        before = done = 0
 
         def close() -> None:
             inference, tuning = (None if np.isnan(speed) else speed for speed in speeds)
-            stops.append(Stop(node, blocks, inference, tuning))
+            stops.append(stop_between(model, sets, node, before, done, (inference, tuning)))
 
         for arc in path:
             name = instance.nodes[int(arcs.node[arc])].name
             if name != node:
                 close()
-                node, blocks, speeds = name, 0, [float("nan"), float("nan")]
-            blocks += int(arcs.stop[arc] - arcs.start[arc])
+                node, before, speeds = name, done, [float("nan"), float("nan")]
+            done = int(arcs.stop[arc])
             for position, column in enumerate((arcs.inference_speed, arcs.fine_tuning_speed)):
                 if not np.isnan(column[arc]):
                     speeds[position] = float(column[arc])
@@ -139,13 +143,14 @@ class FlowGraph:
         if chosen is None:
             return None
         mine = np.flatnonzero(arcs.configuration == instance.configurations.index(chosen))
+        states = states_of(instance.models[instance.model_index[chosen.model]], plan)
         state, done, path = self.root, 0, []
-        for position, stop in enumerate(plan.stops):
+        for position, (stop, then) in enumerate(zip(plan.stops, states, strict=True)):
             node = instance.node_index.get(stop.node, -1)
-            steps = [(done + stop.blocks, stop.inference_speed_flop_per_s)]
+            steps = [(then, stop.inference_speed_flop_per_s)]
             if position:
                 steps.insert(0, (done, None))
-            done += stop.blocks
+            done = then
             for until, speed in steps:
                 out = mine[
                     (arcs.tail[mine] == state)

@@ -51,6 +51,7 @@ from splitopt.formulations.cift.milp import prove
 from splitopt.formulations.cift.pricing import climb, within
 from splitopt.formulations.solvers.highs import WIDE, SparseModel
 from splitopt.formulations.solvers.parameters import HIGHS
+from splitopt.instances.cift.model import BEYOND
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
     Option,
@@ -110,6 +111,7 @@ class CiftFlow(ListedSpeeds):
     """The flow MILP on the time-energy graph, solved by HiGHS; listed speeds."""
 
     name = "highs-flow"
+    takes = BEYOND
     parameters = HIGHS
     options: tuple[Option, ...] = (
         Option("reduction", True, "drop arcs that shortest paths rule out"),

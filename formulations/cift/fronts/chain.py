@@ -1,6 +1,7 @@
 """The chain of one configuration on the network, and what its states are bounded by.
 
-A state is (b, n): what b blocks leave behind has just arrived at node n. `least` gives, for
+A state is (b, n): what b blocks leave behind has just arrived at node n; of a graph, what downset b
+leaves behind, numbered so that supersets come later. `least` gives, for
 prices (lambda, mu) >= 0 of the two deadlines, the least ``E + lambda T_inf + mu T_ft`` of coming
 there from the source, by one sweep over the nodes in topological order. At the goal, less what the
 deadlines are worth at these prices, this is the Lagrangian bound of the configuration; `highest`
@@ -18,8 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from splitopt.instances.cift.model import CiftInstance, Configuration, SpeedInterval
+from splitopt.instances.cift.rates import least_speeds, open_hops
 from splitopt.instances.core.exact import rational
 from splitopt.instances.core.tolerances import TOLERANCES
+from splitopt.instances.networks.downsets import Downsets, downsets_of
+from splitopt.instances.networks.profiles import Profile
 
 __all__ = ["LATE", "Chain", "Hop", "Level", "Sweep", "chain_of", "highest", "least", "topological"]
 
@@ -53,8 +57,15 @@ class Chain:
 
     Attributes
     ----------
+    model, sets
+        The network, and what of it can be done at a time.
+    blocks
+        The number of the last state: L for a chain.
     work
-        ``work[i, j]``: FLOP of blocks i+1..j, shape (L + 1, L + 1); 0 for j <= i.
+        ``work[n][i, j]``: FLOP of blocks i+1..j on node n, shape (L + 1, L + 1); 0 where j is not
+        beyond i.
+    slowest
+        ``slowest[n][i, j]``: the least serving speed that a throughput leaves; None without one.
     hops
         Links that leave each node.
     levels
@@ -66,13 +77,24 @@ class Chain:
     """
 
     configuration: Configuration
+    model: Profile
+    sets: Downsets
     source: int
     blocks: int
-    work: Floats
+    work: Sequence[Floats]
+    slowest: Sequence[Floats] | None
     hops: Sequence[Sequence[Hop]]
     levels: Sequence[Sequence[Level]]
     fits: Sequence[npt.NDArray[np.bool_]]
     limits: tuple[float, float]
+
+    def before(self, j: int) -> npt.NDArray[np.bool_] | slice:
+        """Return the states that j comes behind, with itself."""
+        if not self.sets.graph:
+            return slice(j + 1)
+        inside = self.sets.nested[:-1, j].copy()
+        inside[j] = True
+        return inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,18 +155,21 @@ def chain_of(instance: CiftInstance, configuration: Configuration) -> Chain:
     level = instance.compressions[instance.compression_index[configuration.compression]]
     training = instance.training
     passes = float(instance.sample_passes(configuration))
-    blocks = len(model.blocks)
-    flops = [block.flops * level.flops_factor for block in model.blocks]
-    # Each run summed by itself: differences of totals would cancel.
-    work = np.zeros((blocks + 1, blocks + 1))
-    for first in range(blocks):
-        work[first, first + 1 :] = np.cumsum(flops[first:])
-    bits = np.array(
-        [
-            model.input_bits,
-            *(block.activation_bits * level.activation_factor for block in model.blocks[:-1]),
-        ]
-    )
+    sets = downsets_of(model)
+    blocks = len(sets) - 1
+    flops = np.array([block.flops * level.flops_factor for block in model.blocks])
+    plain = sets.sums(flops)
+    work = []
+    for node in instance.nodes:
+        weights = instance.factors(node, model)
+        work.append(plain if weights is None else sets.sums(flops * np.array(weights)))
+    given = model, level, sets
+    slowest = [
+        least
+        for node, table in zip(instance.nodes, work, strict=True)
+        if (least := least_speeds(instance, node, *given, table)) is not None
+    ]
+    bits = _bits(model, sets, level.activation_factor)
     limits = (
         math.inf if instance.inference_deadline_s is None else instance.inference_deadline_s,
         math.inf if instance.fine_tuning_deadline_s is None else instance.fine_tuning_deadline_s,
@@ -163,7 +188,9 @@ def chain_of(instance: CiftInstance, configuration: Configuration) -> Chain:
                     sent * (wire + link.delay_s / training.batch_size),
                 ]
             )
-            mine.append(Hop(instance.node_index[link.head], cost * counted[:, None]))
+            cost = cost * counted[:, None]
+            cost[0, ~open_hops(instance, link, *given, bits)] = np.inf
+            mine.append(Hop(instance.node_index[link.head], cost))
         hops.append(mine)
     tuned = training.compute_factor * passes
     levels = []
@@ -171,21 +198,55 @@ def chain_of(instance: CiftInstance, configuration: Configuration) -> Chain:
         pairs = [
             Level(one.serve, one.tune, one.cost * counted) for one in _pairs(instance, n, tuned)
         ]
-        levels.append([one for one in pairs if not _dominated(one, pairs)])
+        if not slowest:  # else a slow segment may need the faster ones
+            pairs = [one for one in pairs if not _dominated(one, pairs)]
+        levels.append(pairs)
     factor = rational(level.param_factor)
     if passes > 0:
         factor *= rational(training.memory_factor)
     held = [rational(block.param_bytes) * factor for block in model.blocks]
+    fits = []
+    for n, node in enumerate(instance.nodes):
+        room = rational(node.memory_bytes)
+        fit = _fit_sets(sets, held, room) if sets.graph else _fits(held, room)
+        if slowest:
+            top = max((one.serve for one in levels[n]), default=0.0)
+            fit = fit & (slowest[n] <= top)
+        fits.append(fit)
     return Chain(
         configuration,
+        model,
+        sets,
         instance.node_index[configuration.source],
         blocks,
         work,
+        slowest or None,
         hops,
         levels,
-        [_fits(held, rational(node.memory_bytes)) for node in instance.nodes],
+        fits,
         limits,
     )
+
+
+def _bits(model: Profile, sets: Downsets, factor: float) -> Floats:
+    """Return the bits behind each state but the last."""
+    if not sets.graph:
+        return np.array(
+            [model.input_bits, *(block.activation_bits * factor for block in model.blocks[:-1])]
+        )
+    sizes = [tensor.bits * (1.0 if tensor.producer is None else factor) for tensor in model.tensors]
+    bits: Floats = sets.crossing[:-1] @ np.array(sizes)
+    return bits
+
+
+def _fit_sets(sets: Downsets, held: Sequence[Fraction], room: Fraction) -> npt.NDArray[np.bool_]:
+    """Return which differences of downsets fit a memory, shape (L + 1, L + 1)."""
+    table = sets.sums(np.array([float(part) for part in held]))
+    fits: npt.NDArray[np.bool_] = sets.nested & (table <= float(room))
+    near = sets.nested & (np.abs(table - float(room)) <= 1e-9 * float(room))
+    for i, j in np.argwhere(near).tolist():
+        fits[i, j] = sum((held[b] for b in sets.between(i, j)), Fraction(0)) <= room
+    return fits
 
 
 def _dominated(one: Level, pairs: Sequence[Level]) -> bool:
@@ -235,10 +296,11 @@ def least(chain: Chain, order: Sequence[int], prices: Floats) -> Sweep:
         if best is not None:
             with np.errstate(invalid="ignore"):
                 rate = float(best.cost @ prices)
-                table = np.where(chain.fits[n][:-1], here[:, None] + rate * chain.work[:-1], np.inf)
+                work = chain.work[n]
+                table = np.where(chain.fits[n][:-1], here[:, None] + rate * work[:-1], np.inf)
             first = table.argmin(axis=0)
             values = table[first, np.arange(blocks + 1)]
-            done = chain.work[first, np.arange(blocks + 1)]
+            done = work[first, np.arange(blocks + 1)]
             hosted = parts[:, first, n] + best.cost[:, None] * done
             if values[blocks] < goal[0]:
                 goal = np.append(values[blocks], hosted[:, blocks])
@@ -246,7 +308,10 @@ def least(chain: Chain, order: Sequence[int], prices: Floats) -> Sweep:
             placed = np.where(better, values[:blocks], placed)
             kept = np.where(better, hosted[:, :blocks], kept)
         for hop in chain.hops[n]:
-            reached = placed + prices @ hop.cost
+            # What is closed is so at any price.
+            with np.errstate(invalid="ignore"):
+                reached = placed + prices @ hop.cost
+            reached = np.where(np.isfinite(hop.cost[0]), reached, np.inf)
             better = reached < arrived[:, hop.head]
             if better.any():
                 arrived[better, hop.head] = reached[better]

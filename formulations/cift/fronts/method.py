@@ -41,7 +41,8 @@ from splitopt.formulations.cift.fronts.chain import (
 )
 from splitopt.formulations.cift.fronts.filter import first_of_kind
 from splitopt.formulations.cift.incumbent import Incumbent
-from splitopt.instances.cift.plan import CiftPlan, Stop
+from splitopt.instances.cift.model import BEYOND
+from splitopt.instances.cift.plan import CiftPlan, Stop, stop_between
 from splitopt.instances.contract.method import (
     Result,
     Termination,
@@ -136,11 +137,12 @@ class _Pass:
             parts = []
             for number, hop in enumerate(chain.hops[n]):
                 there = self.fronts.get((j, hop.head))
-                if there is not None and there.size:
+                if there is not None and there.size and math.isfinite(hop.cost[0, j]):
                     origin = np.stack([np.full(there.size, number), np.arange(there.size)])
                     parts.append(_Front(there.cost + hop.cost[:, j : j + 1], origin))
             # No state before this one is cheaper to come by than the cheapest up to here.
-            ahead = [table[: j + 1, n].min() for table in self.ahead]
+            before = chain.before(j)
+            ahead = [table[before, n].min() for table in self.ahead]
             self.placed[j, n] = self._kept(_joined(parts), ahead)
         self.placed[chain.blocks, n] = zero
         for b in range(chain.blocks):
@@ -156,8 +158,10 @@ class _Pass:
                 rest = self.placed[j, n]
                 if not rest.size:
                     continue
-                work = chain.work[b, j]
+                work = chain.work[n][b, j]
                 for number, level in enumerate(chain.levels[n]):
+                    if chain.slowest is not None and level.serve < chain.slowest[n][b, j]:
+                        continue
                     code = j * len(chain.levels[n]) + number
                     origin = np.stack([np.full(rest.size, code), np.arange(rest.size)])
                     parts.append(_Front(rest.cost + (work * level.cost)[:, None], origin))
@@ -207,13 +211,14 @@ class _Pass:
         stops: list[Stop] = []
         while True:
             code, rest = (int(part) for part in self.fronts[b, n].origin[:, index])
+            name, j = instance.nodes[n].name, b
             if code < 0:
-                stops.append(Stop(instance.nodes[n].name, 0))
-                j = b
+                stops.append(Stop(name, 0))
             else:
                 j, number = divmod(code, len(chain.levels[n]))
                 level = chain.levels[n][number]
-                stops.append(Stop(instance.nodes[n].name, j - b, level.serve, level.tune))
+                speeds = level.serve, level.tune
+                stops.append(stop_between(chain.model, chain.sets, name, b, j, speeds))
             if j == chain.blocks:
                 return CiftPlan.of(chain.configuration, tuple(stops))
             hop, index = (int(part) for part in self.placed[j, n].origin[:, rest])
@@ -224,6 +229,7 @@ class CiftFronts(ListedSpeeds):
     """Pareto fronts of (E, T_inf, T_ft) built backwards; listed speeds."""
 
     name = "fronts"
+    takes = BEYOND
 
     def prepare(self) -> None:
         """Compile the filter, so that the first run does not pay for it."""

@@ -4,6 +4,9 @@ States and arcs are those of a plan's stages: arrived at a node, a segment place
 to the next node. An arc carries the FLOP of its segment or the cost of its hop. What a FLOP costs
 on a node follows from the speed chosen there, one a phase, so at a price of time one figure a
 node and phase prices every segment (`splitopt.formulations.cift.outer.speeds`).
+
+Of a graph, downset b stands for "b blocks done". A throughput gives a segment a least speed: what
+prices say leaves that aside, and bounds from below; a plan's speeds keep it, and so does the MILP.
 """
 
 from __future__ import annotations
@@ -21,9 +24,12 @@ from splitopt.formulations.cift.outer.speeds import Engine, fit, joules_per_flop
 from splitopt.formulations.cift.pricing import LOOSE
 from splitopt.formulations.cift.sweeps import GOAL, ROOT, Sweeps
 from splitopt.instances.cift.model import CiftInstance
-from splitopt.instances.cift.plan import CiftPlan, Stop
+from splitopt.instances.cift.plan import CiftPlan, stop_between
+from splitopt.instances.cift.rates import least_speeds, open_hops
 from splitopt.instances.core.exact import rational
 from splitopt.instances.core.tolerances import TOLERANCES
+from splitopt.instances.networks.downsets import Downsets, downsets_of
+from splitopt.instances.networks.profiles import Profile
 
 __all__ = ["SERVE", "TUNE", "Placements", "build_placements"]
 
@@ -48,7 +54,9 @@ class Placements:
     start, stop
         Blocks done before and after.
     work_flop
-        FLOP a sample of the segment.
+        FLOP a sample of the segment on its node.
+    slowest
+        The least serving speed that a throughput leaves it; 0 without one.
     hop_j, hop_s
         Energy of the hop in all; seconds of both phases, shape (2, arcs).
     stage
@@ -71,6 +79,7 @@ class Placements:
     start: Ints
     stop: Ints
     work_flop: Floats
+    slowest: Floats
     hop_j: Floats
     hop_s: Floats
     stage: Ints
@@ -153,25 +162,28 @@ class Placements:
             engines = [self.engines[phase][self.node[arc]] for arc in hosts]
             for position, arc in enumerate(hosts):
                 level = (levels or {}).get((phase, int(self.node[arc])))
+                one = engines[position]
                 if level is not None:
-                    one = engines[position]
                     engines[position] = Engine(one.node, level, level, (level,))
+                elif phase == SERVE and self.slowest[arc] > 0:
+                    engines[position] = one.from_speed(float(self.slowest[arc]))
             work = (self.clock[phase, g] * self.work_flop[hosts]).tolist()
             left = self.limits[phase] / LOOSE * _USED - float(self.hop_s[phase, path].sum())
             nodes = self.node[hosts].tolist()
             speeds[phase] = dict(zip(nodes, fit(engines, work, left), strict=True))
-        # Nodes along the path with the blocks they host.
-        blocks: dict[int, int] = {}
+        # Nodes along the path with what is done before and behind each.
+        states: dict[int, tuple[int, int]] = {}
         for arc in path.tolist():
-            node = int(self.node[arc])
-            blocks[node] = blocks.get(node, 0) + int(self.stop[arc] - self.start[arc])
-        return CiftPlan.of(
-            instance.configurations[g],
-            tuple(
-                Stop(instance.nodes[n].name, count, speeds[SERVE].get(n), speeds[TUNE].get(n))
-                for n, count in blocks.items()
-            ),
-        )
+            node, then = int(self.node[arc]), int(self.stop[arc])
+            states[node] = states.get(node, (int(self.start[arc]), 0))[0], then
+        chosen = instance.configurations[g]
+        model = instance.models[instance.model_index[chosen.model]]
+        sets = downsets_of(model)
+        stops = []
+        for n, (before, then) in states.items():
+            name, both = instance.nodes[n].name, (speeds[SERVE].get(n), speeds[TUNE].get(n))
+            stops.append(stop_between(model, sets, name, before, then, both))
+        return CiftPlan.of(chosen, tuple(stops))
 
 
 def _order(instance: CiftInstance) -> list[int]:
@@ -194,8 +206,17 @@ def _order(instance: CiftInstance) -> list[int]:
     return [instance.node_index[name] for name in reversed(done)]
 
 
-def _windows(sizes: list[Fraction], room: Fraction, first: int) -> list[tuple[int, int]]:
+def _windows(
+    sets: Downsets, sizes: list[Fraction], room: Fraction, first: int
+) -> list[tuple[int, int]]:
     """Return the segments (i, j), i <= first, whose sizes sum to at most `room`."""
+    if sets.graph:
+        held = sets.sums(np.array([float(size) for size in sizes]))
+        fits = sets.nested & (held <= float(room))
+        near = sets.nested & (np.abs(held - float(room)) <= 1e-9 * float(room))
+        for i, j in np.argwhere(near).tolist():
+            fits[i, j] = sum((sizes[b] for b in sets.between(i, j)), Fraction(0)) <= room
+        return [(int(i), int(j)) for i, j in np.argwhere(fits[: first + 1])]
     sums = [Fraction(0), *accumulate(sizes)]
     return [
         (i, j)
@@ -203,6 +224,15 @@ def _windows(sizes: list[Fraction], room: Fraction, first: int) -> list[tuple[in
         for j in range(i + 1, len(sums))
         if sums[j] - sums[i] <= room
     ]
+
+
+def _bits(model: Profile, sets: Downsets, factor: float) -> list[float]:
+    """Return the bits behind each downset but the last."""
+    if not sets.graph:
+        return [model.input_bits, *(b.activation_bits * factor for b in model.blocks[:-1])]
+    sizes = [t.bits if t.producer is None else t.bits * factor for t in model.tensors]
+    bits: list[float] = (sets.crossing[:-1] @ np.array(sizes)).tolist()
+    return bits
 
 
 def build_placements(instance: CiftInstance) -> Placements:
@@ -223,16 +253,16 @@ def build_placements(instance: CiftInstance) -> Placements:
         g = instance.configurations[index]
         model = instance.models[instance.model_index[g.model]]
         level = instance.compressions[instance.compression_index[g.compression]]
-        L = len(model.blocks)
+        sets = downsets_of(model)
+        L = len(sets) - 1
         source = instance.node_index[g.source]
         sent = training.communication_factor * passes[index]
         factor = rational(level.param_factor)
         if passes[index] > 0:
             factor *= rational(training.memory_factor)
-        bits = [model.input_bits]
-        bits += [b.activation_bits * level.activation_factor for b in model.blocks[:-1]]
-        flops = [b.flops * level.flops_factor for b in model.blocks]
-        work = [[0.0, *accumulate(flops[i:])] for i in range(L)]
+        bits = _bits(model, sets, level.activation_factor)
+        flops = np.array([b.flops * level.flops_factor for b in model.blocks])
+        plain = sets.sums(flops)
         # States of the nodes in reach, numbered as they are met.
         arrived: dict[int, list[int]] = {source: [ROOT]}
         for n in order[rank[source] :]:
@@ -244,19 +274,28 @@ def build_placements(instance: CiftInstance) -> Placements:
             key_n = (g.model, factor, n, len(arrived[n]))
             if key_n not in windows:
                 sizes = [rational(b.param_bytes) for b in model.blocks]
-                windows[key_n] = _windows(sizes, room, len(arrived[n]) - 1)
+                windows[key_n] = _windows(sets, sizes, room, len(arrived[n]) - 1)
+            here = instance.nodes[n]
+            weights = instance.factors(here, model)
+            work = plain if weights is None else sets.sums(flops * np.array(weights))
+            slowest = least_speeds(instance, here, model, level, sets, work)
+            top = Engine.of(here).high
             for b, state in enumerate(arrived[n]):
-                columns.append([state, placed[b], index, n, b, b, 0.0, 0.0, 0.0, 0.0])
+                columns.append([state, placed[b], index, n, b, b, *[0.0] * 5])
             for i, j in windows[key_n]:
-                columns.append(
-                    [arrived[n][i], placed[j], index, n, i, j, work[i][j - i], 0.0, 0.0, 0.0]
-                )
+                least_speed = 0.0 if slowest is None else float(slowest[i, j])
+                if least_speed <= top:
+                    figures = float(work[i, j]), least_speed, 0.0, 0.0, 0.0
+                    columns.append([arrived[n][i], placed[j], index, n, i, j, *figures])
             for link in instance.links_from[instance.nodes[n].name]:
                 head = instance.node_index[link.head]
                 if head not in arrived:
                     arrived[head] = [len(stages) + b for b in range(L)]
                     stages += [3 * rank[head] + 1] * L
+                wide = open_hops(instance, link, model, level, sets, np.array(bits))
                 for b, size in enumerate(bits):
+                    if not wide[b]:
+                        continue
                     wire = size / link.rate_bit_per_s
                     columns.append(
                         [
@@ -267,12 +306,13 @@ def build_placements(instance: CiftInstance) -> Placements:
                             b,
                             b,
                             0.0,
+                            0.0,
                             (R + sent) * link.energy_j_per_bit * size,
                             wire + link.delay_s,
                             sent * (wire + link.delay_s / training.batch_size),
                         ]
                     )
-    table = np.array(columns, dtype=np.float64).reshape(-1, 10).T
+    table = np.array(columns, dtype=np.float64).reshape(-1, 11).T
     tail, head, configuration, node, start, stop = table[:6].astype(np.int64)
     tuned = training.compute_factor * np.array(passes, dtype=np.float64)
     deadlines = (instance.inference_deadline_s, instance.fine_tuning_deadline_s)
@@ -285,8 +325,9 @@ def build_placements(instance: CiftInstance) -> Placements:
         start,
         stop,
         work_flop=table[6],
-        hop_j=table[7],
-        hop_s=table[8:],
+        slowest=table[7],
+        hop_j=table[8],
+        hop_s=table[9:],
         stage=np.array(stages, dtype=np.int64),
         runs=np.array([np.full(len(passes), float(R)), tuned]),
         clock=np.array([np.ones(len(passes)), tuned]),

@@ -55,6 +55,7 @@ from splitopt.formulations.cift.outer.graph import SERVE, TUNE, Placements, buil
 from splitopt.formulations.cift.outer.model import OuterModel
 from splitopt.formulations.cift.pricing import climb, within
 from splitopt.formulations.solvers.parameters import HIGHS
+from splitopt.instances.cift.model import BEYOND
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
     Option,
@@ -72,6 +73,7 @@ class CiftOuter(AnySpeeds):
     """Tangents and MILPs in HiGHS; listed and continuous speeds."""
 
     name = "highs-oa"
+    takes = BEYOND
     parameters = HIGHS
     options: tuple[Option, ...] = (
         Option("grid", 0.25, "step of the geometric grid of first tangents", minimum=0.001),

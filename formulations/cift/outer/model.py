@@ -13,7 +13,7 @@ from splitopt.formulations.cift.outer.graph import SERVE, TUNE, Placements
 from splitopt.formulations.cift.outer.speeds import Engine, joules_per_flop
 from splitopt.formulations.cift.sweeps import GOAL, ROOT
 from splitopt.formulations.solvers.highs import WIDE, SparseModel
-from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.cift.plan import CiftPlan, states_of
 
 __all__ = ["OuterModel"]
 
@@ -101,8 +101,10 @@ class OuterModel:
             chosen = instance.configurations[g]
             model = instance.models[instance.model_index[chosen.model]]
             level = instance.compressions[instance.compression_index[chosen.compression]]
-            chain = model.flops * level.flops_factor
             segments = np.array(positions)
+            # With factors a segment may be more than the chain.
+            most = float(graph.work_flop[arcs[segments]].max())
+            chain = max(model.flops * level.flops_factor, most)
             shares = graph.work_flop[arcs[segments]] / chain
             for phase in (SERVE, TUNE):
                 if graph.clock[phase, g] == 0:
@@ -138,6 +140,11 @@ class OuterModel:
             self._timed[phase].append((t, work / engine.high))
             self._row(0.0, np.inf, {t: 1.0, u: -1.0})
             self._row(-np.inf, 0.0, {t: 1.0, u: -slowest})
+            least = self.graph.slowest[self.arcs[segments]]
+            if phase == SERVE and (least > engine.low).any():
+                longest = -shares * engine.high / np.maximum(least, engine.low)
+                terms = dict(zip(segments.tolist(), longest.tolist(), strict=True))
+                self._row(-np.inf, 0.0, {t: 1.0} | terms)
             done = {u: 1.0}
         else:
             dearest = joules_per_flop(engine.node, engine.high)
@@ -166,6 +173,11 @@ class OuterModel:
         for key, z in self._level.items():
             self._row(-np.inf, 0.0, dict.fromkeys(at[key], 1.0) | {z: -1.0})
             one[key[:2]].append(z)
+            phase, n, f = key
+            here = (self.graph.node[self.arcs] == n) & (self.graph.slowest[self.arcs] > f)
+            if phase == SERVE and here.any():
+                late = np.flatnonzero(here).tolist()
+                self._row(-np.inf, 1.0, dict.fromkeys(late, 1.0) | {z: 1.0})
         for levels in one.values():
             self._row(-np.inf, 1.0, dict.fromkeys(levels, 1.0))
 
@@ -254,17 +266,19 @@ class OuterModel:
         speeds: dict[tuple[int, int], float] = {}
         state, done = ROOT, 0
         chosen = plan.configuration(instance)
-        for number, stop in enumerate(plan.stops):
+        states = states_of(instance.models[instance.model_index[plan.model]], plan)
+        for number, (stop, then) in enumerate(zip(plan.stops, states, strict=True)):
             n = instance.node_index[stop.node]
-            for blocks in (0, stop.blocks) if number else (stop.blocks,):
-                position = self._lookup.get((state, n, done + blocks))
+            for until in (done, then) if number else (then,):
+                position = self._lookup.get((state, n, until))
                 if position is None:
                     return None
                 values[position] = 1.0
                 arc = self.arcs[position]
                 if instance.configurations[int(graph.configuration[arc])] != chosen:
                     return None
-                state, done = int(graph.head[arc]), done + blocks
+                state = int(graph.head[arc])
+            done = then
             if stop.inference_speed_flop_per_s is not None:
                 speeds[SERVE, n] = stop.inference_speed_flop_per_s
             if stop.fine_tuning_speed_flop_per_s is not None:

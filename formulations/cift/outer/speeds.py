@@ -61,6 +61,12 @@ class Engine:
                 kept.append(f)
         return Engine(node, kept[-1], kept[0], tuple(reversed(kept)))
 
+    def from_speed(self, slowest: float) -> Engine:
+        """Return the engine without what is slower, but for its highest speed."""
+        slowest = min(slowest, self.high)
+        levels = self.levels and tuple(f for f in self.levels if f >= slowest)
+        return Engine(self.node, max(self.low, slowest), self.high, levels)
+
     @property
     def fixed(self) -> bool:
         """Whether there is one speed only."""

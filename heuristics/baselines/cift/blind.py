@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from splitopt.heuristics.baselines.cift.data import Chain
 from splitopt.heuristics.baselines.cift.routes import Network, Route
 from splitopt.heuristics.baselines.cift.search import Placement, Segment, exhaust
-from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.cift.model import GRAPHS, CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
@@ -68,7 +68,7 @@ class CompressionBlind(Framed[CiftInstance, CiftPlan]):
             return Support(
                 "every configuration is compressed, and a compression-blind planner has no choice"
             )
-        return Support()
+        return super().supports(instance)
 
     # Small instances need no kernels.
     prepare_when_wanted = True
@@ -131,10 +131,11 @@ class PartitionBlind(Framed[CiftInstance, CiftPlan]):
     """The best plan that keeps the network in one piece."""
 
     name = "partition-blind"
+    takes = frozenset((GRAPHS,))
 
     def supports(self, instance: CiftInstance) -> Support:
         """Take every instance; where no node holds a whole network, no plan is found."""
-        return Support()
+        return super().supports(instance)
 
     def answer(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the cheapest plan of this kind, or the least violating one."""

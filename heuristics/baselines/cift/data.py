@@ -6,7 +6,16 @@ import itertools
 import math
 from dataclasses import dataclass
 
-from splitopt.instances.cift.model import CiftInstance, Configuration, Link, Node, SpeedInterval
+from splitopt.instances.cift.model import (
+    CiftInstance,
+    Compression,
+    Configuration,
+    Link,
+    Node,
+    SpeedInterval,
+)
+from splitopt.instances.networks.downsets import downsets_of
+from splitopt.instances.networks.profiles import Profile
 
 __all__ = ["Chain", "Hop", "cheapest_flop_j", "excess", "ranked_chains"]
 
@@ -27,8 +36,13 @@ class Hop:
 class Chain:
     """One configuration g as the baselines see it.
 
+    Of a graph, "blocks 1..b" is downset b, numbered so that supersets come later, and L the last;
+    a segment from b leads to its supersets alone.
+
     Attributes
     ----------
+    model
+        The network.
     work_flop
         Work of blocks 1..b of the compressed model, b = 0..L, shape (L + 1,).
     held_bytes
@@ -44,6 +58,7 @@ class Chain:
     """
 
     configuration: Configuration
+    model: Profile
     work_flop: tuple[float, ...]
     held_bytes: tuple[float, ...]
     bits: tuple[float, ...]
@@ -59,20 +74,27 @@ class Chain:
         level = instance.compressions[instance.compression_index[configuration.compression]]
         passes = instance.sample_passes(configuration)
         growth = level.param_factor * (instance.training.memory_factor if passes else 1.0)
-        work = itertools.accumulate((block.flops for block in model.blocks), initial=0.0)
-        held = itertools.accumulate((block.param_bytes for block in model.blocks), initial=0.0)
-        return Chain(
-            configuration,
-            tuple(flops * level.flops_factor for flops in work),
-            tuple(params * growth for params in held),
-            (
-                model.input_bits,
-                *(block.activation_bits * level.activation_factor for block in model.blocks),
-            ),
+        counts = (
             instance.requests,
             instance.training.compute_factor * passes,
             instance.training.communication_factor * passes,
             instance.training.batch_size,
+        )
+        if model.is_graph:
+            work, held, bits = _of_downsets(model, level, growth)
+            return Chain(configuration, model, work, held, bits, *counts)
+        flops = itertools.accumulate((block.flops for block in model.blocks), initial=0.0)
+        sizes = itertools.accumulate((block.param_bytes for block in model.blocks), initial=0.0)
+        return Chain(
+            configuration,
+            model,
+            tuple(done * level.flops_factor for done in flops),
+            tuple(params * growth for params in sizes),
+            (
+                model.input_bits,
+                *(block.activation_bits * level.activation_factor for block in model.blocks),
+            ),
+            *counts,
         )
 
     @property
@@ -109,6 +131,25 @@ class Chain:
             wire + link.delay_s,
             self.communication_passes * (wire + link.delay_s / self.batch_size),
         )
+
+
+def _of_downsets(
+    model: Profile, level: Compression, growth: float
+) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
+    """Return work, bytes held and bits behind, of each downset of a graph."""
+    import numpy as np
+
+    sets = downsets_of(model)
+    flops = np.array([block.flops for block in model.blocks]) * level.flops_factor
+    held = np.array([block.param_bytes for block in model.blocks]) * growth
+    sizes = np.array([tensor.bits for tensor in model.tensors], dtype=np.float64)
+    bits = sets.crossing @ np.where(sets.raw, sizes, sizes * level.activation_factor)
+    work, memory, sent = (
+        (sets.member @ flops).tolist(),
+        (sets.member @ held).tolist(),
+        bits.tolist(),
+    )
+    return tuple(work), tuple(memory), tuple(sent)
 
 
 def excess(value: float, limit: float | None) -> float:

@@ -24,7 +24,7 @@ from splitopt.heuristics.baselines.cift.search import (
     settle,
     top_latency,
 )
-from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.cift.model import GRAPHS, CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
@@ -50,6 +50,8 @@ class Neurosurgeon(Framed[CiftInstance, CiftPlan]):
     objective
         What its cut minimises when nothing else is asked for.
     """
+
+    takes = frozenset((GRAPHS,))
 
     def __init__(self, name: str, objective: Literal["latency", "energy"]) -> None:
         self.name = name

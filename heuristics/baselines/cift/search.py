@@ -15,9 +15,10 @@ from splitopt.heuristics.baselines.cift.speeds import (
     fastest_schedule,
 )
 from splitopt.instances.cift.model import CiftInstance
-from splitopt.instances.cift.plan import CiftPlan, Stop
+from splitopt.instances.cift.plan import CiftPlan, Stop, stop_between
 from splitopt.instances.contract.method import Budget, Recorder, Result, Statistic, Termination
 from splitopt.instances.contract.outcome import conclude, nothing_found
+from splitopt.instances.networks.downsets import downsets_of
 
 __all__ = [
     "Placement",
@@ -160,9 +161,9 @@ def make_plan(
     chain, route, segments = placement
     stops = [Stop(name, 0) for name in route.nodes]
     for k, (at, first, last) in enumerate(segments):
-        stops[at] = Stop(
-            route.nodes[at], last - first, serving[k], None if tuning is None else tuning[k]
-        )
+        speeds = serving[k], None if tuning is None else tuning[k]
+        sets = downsets_of(chain.model)
+        stops[at] = stop_between(chain.model, sets, route.nodes[at], first, last, speeds)
     return CiftPlan.of(chain.configuration, tuple(stops))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from splitopt.heuristics.baselines.cift.data import Chain, cheapest_flop_j
 from splitopt.heuristics.baselines.cift.routes import Network, Route
 from splitopt.heuristics.baselines.cift.search import Placement, Segment, exhaust
-from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.cift.model import GRAPHS, CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
@@ -52,6 +52,8 @@ def single_cuts(
                 continue
             for cut in range(1, length):
                 if strict and chain.memory_excess(node, 0, cut) > 0:
+                    if chain.model.is_graph:
+                        continue  # a later cut may hold less
                     break
                 hosting = least[name] * chain.work(0, cut)
                 rest = chain.work(cut, length)
@@ -76,6 +78,7 @@ class SingleCut(Framed[CiftInstance, CiftPlan]):
     """The best plan with at most one cut."""
 
     name = "single-cut"
+    takes = frozenset((GRAPHS,))
 
     def answer(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the cheapest plan with at most two hosts, or the least violating one."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from splitopt.heuristics.baselines.cift.data import Chain
 from splitopt.heuristics.baselines.cift.routes import Network, Route
 from splitopt.heuristics.baselines.cift.search import Placement, Segment, exhaust
-from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.cift.model import GRAPHS, CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
@@ -27,6 +27,8 @@ __all__ = ["CLOUD_ONLY", "DEVICE_ONLY", "EDGE_ONLY", "OneTier"]
 class OneTier(Framed[CiftInstance, CiftPlan]):
     """All blocks on one node of a tier."""
 
+    takes = frozenset((GRAPHS,))
+
     def __init__(self, name: str, tier: str) -> None:
         self.name = name
         self.tier = tier
@@ -34,7 +36,7 @@ class OneTier(Framed[CiftInstance, CiftPlan]):
     def supports(self, instance: CiftInstance) -> Support:
         """Take every instance that has a node of the tier."""
         if any(node.tier == self.tier for node in instance.nodes):
-            return Support()
+            return super().supports(instance)
         return Support(f"the instance has no node of tier {self.tier}")
 
     def answer(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:

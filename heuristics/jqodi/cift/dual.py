@@ -20,7 +20,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from splitopt.heuristics.jqodi.cift.network import Chain, Load, Network
-from splitopt.heuristics.jqodi.cift.passes import forward, prices_at, steps_of_pass, trace
+from splitopt.heuristics.jqodi.cift.passes import (
+    forward,
+    prices_at,
+    slowest_of,
+    steps_of_pass,
+    trace,
+)
 from splitopt.heuristics.jqodi.cift.speeds import phase_speeds
 from splitopt.instances.core.kernels import Floats, Floats2, Ints2, kernel, part
 
@@ -53,7 +59,7 @@ class Dual(NamedTuple):
 @kernel(lambda net, chain, load: 2 * steps_of_pass(net, chain, load))
 def least_times(net: Network, chain: Chain, load: Load) -> Any:
     """Return the least T_inf and the least T_ft of any path, infinite where there is none."""
-    L = load.last.shape[1]
+    L = load.first.shape[1]
     prices = prices_at(net, load, 0.0, 1.0, 0.0)
     _, placed, _ = forward(net, chain, load, prices)
     first = placed[_nearest(placed), L]
@@ -96,18 +102,22 @@ def plan_speeds(net: Network, chain: Chain, load: Load, stops: Ints2, room: Floa
             latency += wire + net.delay[e]
             time += load.communication * (wire + net.delay[e] / load.batch)
     nodes, works, place = np.empty(hosts, np.int64), np.empty(hosts), np.empty(hosts, np.int64)
+    slowest, any_speed = np.empty(hosts), np.zeros(hosts)
     h = 0
     for k in range(size):
-        if stops[k, 2] > stops[k, 1]:
-            nodes[h], works[h], place[h] = stops[k, 0], chain.work[stops[k, 1], stops[k, 2]], k
+        n, i, j = stops[k, 0], stops[k, 1], stops[k, 2]
+        if j > i:
+            nodes[h], works[h], place[h] = n, chain.work[chain.kind[n], i, j], k
+            slowest[h] = slowest_of(chain, n, i, j)
             h += 1
-    part, speed, _ = phase_speeds(net, nodes, works, load.requests, 1.0, room[0] - latency)
+    part, speed, _ = phase_speeds(net, nodes, works, slowest, load.requests, 1.0, room[0] - latency)
     energy += part
     if energy < np.inf:
         for h in range(hosts):
             serve[place[h]] = speed[h]
     if energy < np.inf and load.compute > 0.0:
-        part, speed, _ = phase_speeds(net, nodes, works, load.compute, load.compute, room[1] - time)
+        c = load.compute
+        part, speed, _ = phase_speeds(net, nodes, works, any_speed, c, c, room[1] - time)
         energy += part
         for h in range(hosts):
             tune[place[h]] = speed[h]
@@ -186,7 +196,7 @@ def ascend(
     rounds
         Paths to price at most.
     """
-    N, L = load.last.shape
+    N, L = load.first.shape
     slack = 8.0 * (3 * N + L + 16) * _UNIT
     limit = load.limit
     active, scale = np.empty(2, np.bool_), np.ones(2)

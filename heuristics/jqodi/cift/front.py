@@ -29,7 +29,7 @@ from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import Budget, Recorder
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["Axis", "EnergyFront", "FrontPoint", "energy_front"]
+__all__ = ["Axis", "EnergyFront", "FrontPoint", "energy_front", "rules_of"]
 
 Axis = Literal["inference", "fine-tuning"]
 _SHARE = 0.7  # of the time limit, for labels
@@ -151,7 +151,8 @@ def energy_front(
     )
 
 
-def _rules(instance: CiftInstance, epsilon: float) -> Rules:
+def rules_of(instance: CiftInstance, epsilon: float) -> Rules:
+    """Return the rules of a search within `epsilon`, exact for 0."""
     step, rest = 0.0, epsilon
     if instance.has_continuous_speeds:
         from splitopt.heuristics.jqodi.cift.levels import step_for
@@ -166,7 +167,7 @@ def _cheapest(
 ) -> CiftPlan | None:
     """Return the cheapest plan without the deadline that is swept."""
     left = Budget(recorder.remaining_s(budget))
-    search = Search(Instance(instance), _rules(instance, epsilon), left, Recorder())
+    search = Search(Instance(instance), rules_of(instance, epsilon), left, Recorder())
     search.go()
     return search.plan
 
@@ -180,7 +181,7 @@ class _Front:
         self.data = instance
         self.arrays = Instance(instance)
         self.axis = axis
-        self.rules = _rules(instance, epsilon)
+        self.rules = rules_of(instance, epsilon)
         self.recorder, self.budget = recorder, budget
         self.labels = 0
         self.complete = True

@@ -19,7 +19,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from splitopt.heuristics.jqodi.cift.network import Chain, Load, Network
-from splitopt.heuristics.jqodi.cift.passes import backward, forward, prices_at, steps_of_pass
+from splitopt.heuristics.jqodi.cift.passes import (
+    backward,
+    forward,
+    is_closed,
+    prices_at,
+    slowest_of,
+    steps_of_pass,
+)
 from splitopt.instances.core.kernels import (
     Booleans,
     Floats,
@@ -89,7 +96,7 @@ def bounds_of(
     prices, limit, strict
         Of each measure, see `Limits`; shapes (K, 3), (K,), (K,).
     """
-    N, L = load.last.shape
+    N, L = load.first.shape
     K, links = limit.size, net.head.size
     from_arrived, from_placed = np.empty((N, L, K)), np.empty((N, L + 1, K))
     to_arrived, to_placed = np.empty((N, L, K)), np.empty((N, L + 1, K))
@@ -139,13 +146,14 @@ def _survivors(
     i: int,
     j: int,
     first: bool,
+    slowest: float,
     at: Limits,
     out: Ints,
 ) -> int:
     """Collect in `out` the levels of one phase that some path over (n, i, j) may use."""
     count = 0
     for k in range(levels.first[n], levels.first[n + 1]):
-        good = True
+        good = levels.speed[k] >= slowest
         for q in range(at.limit.size):
             w0, l1, l2 = at.prices[q, 0], at.prices[q, 1], at.prices[q, 2]
             if first:
@@ -182,7 +190,7 @@ def _walk(
     sizes: Ints,
 ) -> Any:
     """Count arcs and states (`write` false) or write them; `sizes` holds states between by node."""
-    N, L = load.last.shape
+    N, L = load.first.shape
     K = at.limit.size
     tuned = load.compute > 0.0
     most = 1
@@ -215,8 +223,9 @@ def _walk(
                     arcs.head[count] = base[n] + L + sizes[n] + i
                     _mark(arcs, count, n, i, i, -1, -1)
                 count += 1
-            for j in range(i + 1, load.last[n, i] + 1):
-                w = chain.work[i, j]
+            for u in range(load.first[n, i], load.first[n, i] + load.count[n, i]):
+                j = load.after[u]
+                w = chain.work[chain.kind[n], i, j]
                 good = True
                 for q in range(K):
                     x = at.from_arrived[n, i, q] + w * (at.serve[n, q] + at.tune[n, q])
@@ -225,10 +234,10 @@ def _walk(
                         break
                 if not good:
                     continue
-                a = _survivors(load, levels, n, w, i, j, True, at, s1)
+                a = _survivors(load, levels, n, w, i, j, True, slowest_of(chain, n, i, j), at, s1)
                 b = 1
                 if tuned:
-                    b = _survivors(load, second, n, w, i, j, False, at, s2)
+                    b = _survivors(load, second, n, w, i, j, False, 0.0, at, s2)
                 if a == 0 or b == 0:
                     continue
                 tail = base[n] + i
@@ -273,7 +282,7 @@ def _walk(
         for e in range(net.first[n], net.first[n + 1]):
             m = net.head[e]
             for b in range(L):
-                good = True
+                good = not is_closed(load, e, b)
                 for q in range(K):
                     x = at.from_placed[n, b, q] + (at.alpha[e, q] * chain.bits[b] + at.beta[e, q])
                     if _over(x + at.to_arrived[m, b, q], at.limit[q], at.strict[q]):
@@ -313,7 +322,7 @@ def write_arcs(
     at
         The measures.
     """
-    N = load.last.shape[0]
+    N = load.first.shape[0]
     sizes = np.zeros(N, np.int64)
     arcs = Arcs(
         np.empty(0, np.int64),

@@ -4,7 +4,7 @@ A level goes when a faster one costs no more. On an interval, speeds below
 ``max(F_min, min(f*, F_max))`` are dominated, ``f* = (rho / (2 kappa))^(1/3)`` being least in
 energy; a geometric grid of ratio 1 + s from there to F_max holds for every speed one at most 1 + s
 times as fast: no slower, and dearer by at most ``(1 + s)^2``. Without a deadline, or without
-requests to serve, one speed is enough.
+requests to serve, one speed is enough, unless a throughput asks for more.
 """
 
 from __future__ import annotations
@@ -86,9 +86,8 @@ def phase_levels(instance: Instance, step: float, *, serving: bool) -> Levels:
     data = instance.data
     used = data.requests > 0 or not serving
     deadline = data.inference_deadline_s if serving else data.fine_tuning_deadline_s
-    chosen = [
-        _speeds(node, step, used=used, limited=deadline is not None) for node in instance.nodes
-    ]
+    limited = deadline is not None or (serving and data.throughput_per_s is not None)
+    chosen = [_speeds(node, step, used=used, limited=limited) for node in instance.nodes]
     sizes = [len(of_node) for of_node in chosen]
     speed = np.concatenate(chosen)
     kappa = np.repeat([node.kappa_j_s2_per_flop3 for node in instance.nodes], sizes)

@@ -21,7 +21,7 @@ from splitopt.heuristics.jqodi.cift.network import Instance
 from splitopt.heuristics.jqodi.cift.program import Rules
 from splitopt.heuristics.jqodi.cift.search import EXACT_RATIO, Search
 from splitopt.heuristics.jqodi.guarantee import broken, certified, interrupted, promised
-from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.cift.model import BEYOND, CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
@@ -69,6 +69,7 @@ class JqodiCift(Framed[CiftInstance, CiftPlan]):
 
     def __init__(self, *, exact: bool) -> None:
         self.exact = exact
+        self.takes = BEYOND
         self.name = "jqodi-exact" if exact else "jqodi"
         self.options: tuple[Option, ...] = (
             (_REDUCTION,) if exact else (_EPSILON, _DEADLINES, _REDUCTION)
@@ -78,7 +79,7 @@ class JqodiCift(Framed[CiftInstance, CiftPlan]):
         """Take all instances; exact, those with listed speeds."""
         if self.exact and instance.has_continuous_speeds:
             return Support("jqodi-exact needs listed speeds; jqodi takes continuous ones")
-        return Support()
+        return super().supports(instance)
 
     # Small instances need no kernels.
     prepare_when_wanted = True
@@ -109,7 +110,8 @@ class JqodiCift(Framed[CiftInstance, CiftPlan]):
         if instance.deadlines < 2:
             deadlines = "strict"
         step, rest = 0.0, epsilon
-        if instance.has_continuous_speeds and instance.deadlines:
+        limited = instance.deadlines > 0 or instance.throughput_per_s is not None
+        if instance.has_continuous_speeds and limited:
             from splitopt.heuristics.jqodi.cift.levels import step_for
 
             step, rest = step_for(epsilon)

@@ -14,6 +14,11 @@ communication, the three figures of a plan add up over its path::
 So at given prices of the three figures each FLOP on a node has one price, whatever the segment, and
 each link an affine price in bits (`jqodi.cift.passes`).
 
+Of a graph, "b blocks done" reads "downset b done", S of them numbered so that supersets come later,
+L = S - 1 the last; a segment leads to any superset. Factors weigh the blocks of w, by node. A
+throughput leaves out segments and hops, and gives the rest a least speed f_inf: prices leave that
+aside and so bound from below.
+
 Everything here is computed from the instance alone, apart from the judge, the models and the
 oracles: an error in one of them shows as a disagreement.
 """
@@ -30,9 +35,12 @@ import numpy as np
 import numpy.typing as npt
 
 from splitopt.instances.cift.model import CiftInstance, Configuration, SpeedInterval
+from splitopt.instances.cift.rates import least_speeds, open_hops
 from splitopt.instances.core.exact import rational
-from splitopt.instances.core.kernels import Booleans, Floats2, Ints2
+from splitopt.instances.core.kernels import Booleans, Bytes, Floats3, Ints2
 from splitopt.instances.core.tolerances import TOLERANCES
+from splitopt.instances.networks.downsets import downsets_of
+from splitopt.instances.networks.profiles import Profile
 
 __all__ = ["OUTWARD", "Case", "Chain", "Instance", "Load", "Network"]
 
@@ -87,13 +95,29 @@ class Chain(NamedTuple):
     Attributes
     ----------
     work
-        ``work[i, j]``: FLOP of blocks i + 1 .. j, shape (L + 1, L + 1).
+        ``work[kind[n], i, j]``: FLOP of blocks i + 1 .. j on node n, shape (kinds, L + 1, L + 1).
     bits
         ``bits[b]``: what a cut behind block b sends, shape (L,).
+    kind
+        Which table holds for each node, int64, shape (N,).
+    slowest
+        ``slowest[n, i, j]``: the least serving speed of a segment; of shape (0, 0, 0) without a
+        throughput.
     """
 
-    work: Floats2
+    work: Floats3
     bits: Floats
+    kind: Ints
+    slowest: Floats3
+
+
+class Reach(NamedTuple):
+    """Where segments lead: the fields of that name of a `Load`."""
+
+    first: Ints2
+    count: Ints2
+    after: Ints
+    plain: bool
 
 
 class Load(NamedTuple):
@@ -109,9 +133,14 @@ class Load(NamedTuple):
         Samples that share one delay.
     source
         The end node the path starts from.
-    last
-        ``last[n, i]``: the most blocks done after a segment of node n that starts behind block
-        i and fits its memory (i: none does), int64, shape (N, L).
+    first, count, after
+        Segments of node n that start behind block i and fit lead to ``after[first[n, i] + k]``,
+        k < ``count[n, i]``, ascending; int64, shapes (N, L), (N, L), and as many as there are.
+    plain
+        Whether these are i + 1, i + 2, ...
+    closed
+        ``closed[e * L + b]``: link e is too narrow behind block b; int8, empty without a
+        throughput.
     limit
         Deadlines of T_inf and T_ft, infinite where absent, shape (2,); the suite's tolerance is
         in them.
@@ -122,7 +151,11 @@ class Load(NamedTuple):
     communication: float
     batch: float
     source: int
-    last: Ints2
+    first: Ints2
+    count: Ints2
+    after: Ints
+    plain: bool
+    closed: Bytes
     limit: Floats
 
 
@@ -135,6 +168,18 @@ class Case:
     chain: Chain
     load: Load
     dearest_j: float
+
+
+def _bits(profile: Profile, factor: float) -> Floats:
+    """Return what goes on behind each downset but the last, compressed where it is no raw input."""
+    if not profile.is_graph:
+        bits = np.array([block.activation_bits for block in profile.blocks[:-1]])
+        return np.concatenate([[profile.input_bits], bits * factor])
+    sets = downsets_of(profile)
+    sizes = np.array([tensor.bits for tensor in profile.tensors], dtype=np.float64)
+    weighted = np.where(sets.raw, sizes, sizes * factor)
+    crossing: Floats = sets.crossing[:-1].astype(np.float64) @ weighted
+    return crossing
 
 
 def _order(instance: CiftInstance) -> list[int]:
@@ -172,7 +217,8 @@ class Instance:
         self.place = {name: n for n, name in enumerate(self.names)}
         self._chains: dict[tuple[str, str], Chain] = {}
         self._params: dict[str, Floats] = {}
-        self._tables: dict[tuple[str, str, bool], Ints] = {}
+        self._tables: dict[tuple[str, str, bool], Reach] = {}
+        self._closed: dict[tuple[str, str], npt.NDArray[np.int8]] = {}
         self._memory = np.array([node.memory_bytes for node in self.nodes], dtype=np.float64)
 
     @cached_property
@@ -226,16 +272,43 @@ class Instance:
             profile = self.data.models[self.data.model_index[model]]
             level = self.data.compressions[self.data.compression_index[compression]]
             flops = np.array([block.flops for block in profile.blocks], dtype=np.float64)
-            L = len(flops)
-            # Row i sums from block i + 1 on: differences of totals would cancel.
-            work = np.zeros((L + 1, L + 1))
-            work[:L, 1:] = np.cumsum(np.triu(np.broadcast_to(flops, (L, L))), axis=1)
-            bits = np.array([block.activation_bits for block in profile.blocks[:-1]])
+            sets = downsets_of(profile)
+            plain = sets.sums(flops) * level.flops_factor
+            kind = np.zeros(len(self.nodes), dtype=np.int64)
+            tables: dict[tuple[float, ...], Floats] = {(): plain}
+            for n, node in enumerate(self.nodes):
+                weights = self.data.factors(node, profile) or ()
+                if weights not in tables:
+                    tables[weights] = sets.sums(flops * np.array(weights)) * level.flops_factor
+                kind[n] = list(tables).index(weights)
+            work = np.stack(list(tables.values())) if len(tables) > 1 else plain[None]
+            least = []
+            for n, node in enumerate(self.nodes if self.data.throughput_per_s else ()):
+                slowest = least_speeds(self.data, node, profile, level, sets, work[kind[n]])
+                assert slowest is not None
+                least.append(slowest)
             self._chains[key] = Chain(
-                work * level.flops_factor,
-                np.concatenate([[profile.input_bits], bits * level.activation_factor]),
+                work,
+                _bits(profile, level.activation_factor),
+                kind,
+                np.stack(least) if least else np.empty((0, 0, 0)),
             )
         return self._chains[key]
+
+    def closed(self, model: str, compression: str) -> npt.NDArray[np.int8]:
+        """Return `Load.closed` of a model at a compression level."""
+        key = (model, compression)
+        if self.data.throughput_per_s is None:
+            return np.empty(0, dtype=np.int8)
+        if key not in self._closed:
+            profile = self.data.models[self.data.model_index[model]]
+            level = self.data.compressions[self.data.compression_index[compression]]
+            given = profile, level, downsets_of(profile), self.chain(model, compression).bits
+            links = [link for name in self.names for link in self.data.links_from[name]]
+            rows = [~open_hops(self.data, link, *given) for link in links]
+            flat = np.concatenate(rows) if rows else np.empty(0)
+            self._closed[key] = flat.astype(np.int8)
+        return self._closed[key]
 
     def _held(self, model: str) -> Floats:
         """Return ``[i, j]``: bytes of blocks i + 1 .. j + 1 uncompressed, -inf for j < i."""
@@ -248,23 +321,70 @@ class Instance:
             self._params[model] = held
         return self._params[model]
 
-    def table(self, model: str, compression: str, trained: bool) -> Ints:
-        """Return `Load.last` of a model at a compression level, trained or only served."""
+    def reach(self, model: str, compression: str, trained: bool) -> Reach:
+        """Return where segments lead, of a model at a compression level, trained or served."""
         key = (model, compression, trained)
         if key not in self._tables:
-            level = self.data.compressions[self.data.compression_index[compression]]
-            factor = level.param_factor * (self.data.training.memory_factor if trained else 1.0)
-            held = self._held(model) * factor
-            # Rows of `held` ascend: a search in each instead of N L^2 comparisons.
-            last = np.empty((len(self.nodes), len(held)), dtype=np.int64)
-            most = np.empty_like(last)
-            for i, row in enumerate(held):
-                last[:, i] = np.searchsorted(row, self._memory * (1.0 - _NEAR), side="right")
-                most[:, i] = np.searchsorted(row, self._memory * (1.0 + _NEAR), side="right")
-            for n, i in np.argwhere(most > last).tolist():
-                last[n, i] = self._exact_last(key, n, i)
-            self._tables[key] = last
+            profile = self.data.models[self.data.model_index[model]]
+            if profile.is_graph or self.data.throughput_per_s is not None:
+                self._tables[key] = self._listed(key)
+            else:
+                last = self._last(key)
+                start = np.arange(last.shape[1])
+                # One list for all nodes: behind block i come i + 1 .. L, of which some fit.
+                later = [np.arange(i + 1, len(start) + 1) for i in start.tolist()]
+                at = np.concatenate([[0], np.cumsum([len(row) for row in later])])[:-1]
+                first = np.tile(at, (len(last), 1))
+                self._tables[key] = Reach(first, last - start, np.concatenate(later), True)
         return self._tables[key]
+
+    def _listed(self, key: tuple[str, str, bool]) -> Reach:
+        """Return where segments lead, whatever the network, a list for each node."""
+        model, compression, trained = key
+        profile = self.data.models[self.data.model_index[model]]
+        sets, chain = downsets_of(profile), self.chain(model, compression)
+        level = self.data.compressions[self.data.compression_index[compression]]
+        factor = level.param_factor * (self.data.training.memory_factor if trained else 1.0)
+        held = sets.sums(np.array([block.param_bytes for block in profile.blocks])) * factor
+        whole = rational(level.param_factor)
+        whole *= rational(self.data.training.memory_factor) if trained else 1
+        first, count, lists = [], [], []
+        known: dict[bytes, tuple[Ints, Ints]] = {}
+        size = 0
+        for n, node in enumerate(self.nodes):
+            fits = sets.nested & (held <= node.memory_bytes)
+            near = np.abs(held - node.memory_bytes) <= _NEAR * node.memory_bytes
+            for i, j in np.argwhere(sets.nested & near).tolist():
+                parts = [rational(profile.blocks[b].param_bytes) for b in sets.between(i, j)]
+                fits[i, j] = sum(parts, Fraction(0)) * whole <= rational(node.memory_bytes)
+            if chain.slowest.size:
+                fits &= chain.slowest[n] <= self.network.high[n]
+            code = fits.tobytes()
+            if code not in known:
+                number = fits[:-1].sum(axis=1)
+                known[code] = size + np.concatenate([[0], np.cumsum(number)])[:-1], number
+                lists.append(np.nonzero(fits[:-1])[1])
+                size += len(lists[-1])
+            first.append(known[code][0])
+            count.append(known[code][1])
+        rows = [np.stack(part).astype(np.int64) for part in (first, count)]
+        return Reach(rows[0], rows[1], np.concatenate(lists).astype(np.int64), False)
+
+    def _last(self, key: tuple[str, str, bool]) -> Ints:
+        """Return ``[n, i]``: the most blocks of a chain done after a segment that fits."""
+        model, compression, trained = key
+        level = self.data.compressions[self.data.compression_index[compression]]
+        factor = level.param_factor * (self.data.training.memory_factor if trained else 1.0)
+        held = self._held(model) * factor
+        # Rows of `held` ascend: a search in each instead of N L^2 comparisons.
+        last = np.empty((len(self.nodes), len(held)), dtype=np.int64)
+        most = np.empty_like(last)
+        for i, row in enumerate(held):
+            last[:, i] = np.searchsorted(row, self._memory * (1.0 - _NEAR), side="right")
+            most[:, i] = np.searchsorted(row, self._memory * (1.0 + _NEAR), side="right")
+        for n, i in np.argwhere(most > last).tolist():
+            last[n, i] = self._exact_last(key, n, i)
+        return last
 
     def _exact_last(self, key: tuple[str, str, bool], n: int, i: int) -> int:
         """Return an entry of the table by rationals."""
@@ -287,13 +407,15 @@ class Instance:
         g = self.data.configurations[position]
         passes = self.data.sample_passes(g)
         training = self.data.training
+        reach = self.reach(g.model, g.compression, passes > 0)
         load = Load(
             float(self.data.requests),
             training.compute_factor * passes,
             training.communication_factor * passes,
             float(training.batch_size),
             self.place[g.source],
-            self.table(g.model, g.compression, passes > 0),
+            *reach,
+            self.closed(g.model, g.compression),
             self.limit,
         )
         chain = self.chain(g.model, g.compression)
@@ -307,7 +429,11 @@ class Instance:
         flop = float(np.max(kappa * ends * ends + rho / ends))
         runs = load.requests + load.compute
         hops = (load.requests + load.communication) * float(net.bit_energy.sum())
-        return runs * float(chain.work[0, -1]) * flop + hops * float(chain.bits.max()) + 1e-300
+        return (
+            runs * float(chain.work[:, 0, -1].max()) * flop
+            + hops * float(chain.bits.max())
+            + 1e-300
+        )
 
     def useful(self) -> list[int]:
         """Return the configurations worth a look.

@@ -42,14 +42,16 @@ class Prices(NamedTuple):
 
 
 @part
-def cheapest(net: Network, n: int, a: float, b: float) -> Any:
+def cheapest(net: Network, n: int, a: float, b: float, slowest: float) -> Any:
     """Return (price, 1 / f, e(f), f) for the speed of node n that minimises a e(f) + b / f.
 
-    Of equal ones the fastest.
+    Of those that are not below `slowest`; of equal ones the fastest.
     """
     if net.listed[n]:
-        best, at = np.inf, -1
+        best, at = np.inf, net.first_level[n + 1] - 1
         for k in range(net.first_level[n], net.first_level[n + 1]):
+            if net.speed[k] < slowest:
+                continue
             x = a * net.joule[k] + b * net.inverse[k]
             if x <= best:
                 best, at = x, k
@@ -59,7 +61,7 @@ def cheapest(net: Network, n: int, a: float, b: float) -> Any:
     if a * kappa > 0.0:
         # As a power, of which NumPy and machine code have the same: of `cbrt` they do not.
         f = ((a * rho + b) / (2.0 * a * kappa)) ** (1.0 / 3.0)
-        f = min(max(f, net.low[n]), net.high[n])
+        f = min(max(f, net.low[n], slowest), net.high[n])
     joule = kappa * f * f + rho / f
     return a * joule + b / f, 1.0 / f, joule, f
 
@@ -72,10 +74,10 @@ def prices_at(net: Network, load: Load, w0: float, l1: float, l2: float) -> Any:
     energy, latency, time = np.empty(N), np.empty(N), np.zeros(N)
     alpha, beta = np.empty(links), np.empty(links)
     for n in range(N):
-        serve[n], inverse, joule, _ = cheapest(net, n, w0 * load.requests, l1)
+        serve[n], inverse, joule, _ = cheapest(net, n, w0 * load.requests, l1, 0.0)
         energy[n], latency[n] = load.requests * joule, inverse
         if load.compute > 0.0:
-            price, inverse, joule, _ = cheapest(net, n, w0, l2)
+            price, inverse, joule, _ = cheapest(net, n, w0, l2, 0.0)
             tune[n] = load.compute * price
             energy[n] += load.compute * joule
             time[n] = load.compute * inverse
@@ -90,8 +92,33 @@ def prices_at(net: Network, load: Load, w0: float, l1: float, l2: float) -> Any:
 
 def steps_of_pass(net: Network, chain: Chain, load: Load) -> float:
     """Return about how many steps a pass takes, for the choice to interpret it."""
-    nodes, blocks = load.last.shape
-    return float(nodes * blocks * (blocks + 4) / 2 + net.head.size * (blocks + 8))
+    nodes, blocks = load.first.shape
+    return float(load.count.sum() + 2 * nodes * blocks + net.head.size * (blocks + 8))
+
+
+@part
+def slowest_of(chain: Chain, n: int, i: int, j: int) -> float:
+    """Return the least serving speed of a segment."""
+    if chain.slowest.shape[0] == 0:
+        return 0.0
+    return float(chain.slowest[n, i, j])
+
+
+@part
+def is_closed(load: Load, e: int, b: int) -> bool:
+    """Return whether a link is too narrow for what b blocks leave behind."""
+    if load.closed.shape[0] == 0:
+        return False
+    return bool(load.closed[e * load.first.shape[1] + b] != 0)
+
+
+@part
+def leads(load: Load, n: int, i: int, j: int) -> bool:
+    """Return whether a segment of node n leads from i to j."""
+    for k in range(load.first[n, i], load.first[n, i] + load.count[n, i]):
+        if load.after[k] == j:
+            return True
+    return False
 
 
 @part
@@ -100,15 +127,15 @@ def forward(net: Network, chain: Chain, load: Load, prices: Prices) -> Any:
 
     ``via[n, b]`` packs the tail and the link by which (n, b) is reached best, -1 for none.
     """
-    N, L = load.last.shape
-    work, bits = chain.work, chain.bits
+    N, L = load.first.shape
+    bits = chain.bits
     arrived = np.full((N, L), np.inf)
     placed = np.full((N, L + 1), np.inf)
     via = np.full((N, L, 2), -1, np.int64)
     arrived[load.source, 0] = 0.0
     for n in range(load.source, N):
         price = prices.serve[n] + prices.tune[n]
-        here, out = arrived[n], placed[n]
+        here, out, work = arrived[n], placed[n], chain.work[chain.kind[n]]
         any_here = False
         for i in range(L):
             a = here[i]
@@ -117,15 +144,20 @@ def forward(net: Network, chain: Chain, load: Load, prices: Prices) -> Any:
             any_here = True
             out[i] = min(out[i], a)
             row = work[i]
-            for j in range(i + 1, load.last[n, i] + 1):
-                out[j] = min(out[j], a + row[j] * price)
+            if load.plain:
+                for j in range(i + 1, i + 1 + load.count[n, i]):
+                    out[j] = min(out[j], a + row[j] * price)
+            else:
+                for k in range(load.first[n, i], load.first[n, i] + load.count[n, i]):
+                    j = load.after[k]
+                    out[j] = min(out[j], a + row[j] * price)
         if not any_here:
             continue
         for e in range(net.first[n], net.first[n + 1]):
             m, alpha, beta = net.head[e], prices.alpha[e], prices.beta[e]
             for b in range(L):
                 x = out[b] + (alpha * bits[b] + beta)
-                if x < arrived[m, b]:
+                if x < arrived[m, b] and not is_closed(load, e, b):
                     arrived[m, b] = x
                     via[m, b, 0] = n
                     via[m, b, 1] = e
@@ -135,23 +167,30 @@ def forward(net: Network, chain: Chain, load: Load, prices: Prices) -> Any:
 @part
 def backward(net: Network, chain: Chain, load: Load, prices: Prices) -> Any:
     """Return (arrived, placed): least price to the end, shapes (N, L), (N, L + 1)."""
-    N, L = load.last.shape
-    work, bits = chain.work, chain.bits
+    N, L = load.first.shape
+    bits = chain.bits
     arrived = np.full((N, L), np.inf)
     placed = np.full((N, L + 1), np.inf)
     for n in range(N - 1, load.source - 1, -1):
         price = prices.serve[n] + prices.tune[n]
-        out = placed[n]
+        out, work = placed[n], chain.work[chain.kind[n]]
         out[L] = 0.0
         for e in range(net.first[n], net.first[n + 1]):
             m, alpha, beta = net.head[e], prices.alpha[e], prices.beta[e]
             for b in range(L):
-                out[b] = min(out[b], arrived[m, b] + (alpha * bits[b] + beta))
+                x = arrived[m, b] + (alpha * bits[b] + beta)
+                if x < out[b] and not is_closed(load, e, b):
+                    out[b] = x
         for i in range(L):
             best = out[i]
             row = work[i]
-            for j in range(i + 1, load.last[n, i] + 1):
-                best = min(best, out[j] + row[j] * price)
+            if load.plain:
+                for j in range(i + 1, i + 1 + load.count[n, i]):
+                    best = min(best, out[j] + row[j] * price)
+            else:
+                for k in range(load.first[n, i], load.first[n, i] + load.count[n, i]):
+                    j = load.after[k]
+                    best = min(best, out[j] + row[j] * price)
             arrived[n, i] = best
     return arrived, placed
 
@@ -171,7 +210,7 @@ def trace(
 
     ``stops`` has rows (node, blocks done before, blocks done after), source first.
     """
-    N, L = load.last.shape
+    N, L = load.first.shape
     stops = np.empty((N, 3), np.int64)
     count = N
     n, b = end, L
@@ -181,11 +220,12 @@ def trace(
         i = b
         if b == L or arrived[n, b] > placed[n, b]:
             i = 0
-            while arrived[n, i] + chain.work[i, b] * price != placed[n, b] or load.last[n, i] < b:
+            work = chain.work[chain.kind[n]]
+            while arrived[n, i] + work[i, b] * price != placed[n, b] or not leads(load, n, i, b):
                 i += 1
         count -= 1
         stops[count, 0], stops[count, 1], stops[count, 2] = n, i, b
-        w = chain.work[i, b]
+        w = chain.work[chain.kind[n], i, b]
         energy += w * prices.energy[n]
         latency += w * prices.latency[n]
         time += w * prices.time[n]

@@ -28,12 +28,19 @@ _UNIT = 2.0**-53
 
 @kernel()
 def phase_bound(
-    net: Network, nodes: Ints, works: Floats, a: float, c: float, room: float, price: float
+    net: Network,
+    nodes: Ints,
+    works: Floats,
+    slowest: Floats,
+    a: float,
+    c: float,
+    room: float,
+    price: float,
 ) -> float:
     """Return the Lagrangian of a phase at a price of a second, less what sums may round."""
     total = 0.0
     for k in range(nodes.size):
-        least, _, _, _ = cheapest(net, nodes[k], a, price * c)
+        least, _, _, _ = cheapest(net, nodes[k], a, price * c, slowest[k])
         total += works[k] * least
     if not price > 0.0:
         return total
@@ -46,6 +53,7 @@ def phase_optimum(
     net: Network,
     nodes: Ints,
     works: Floats,
+    slowest: Floats,
     a: float,
     c: float,
     room: float,
@@ -85,10 +93,14 @@ def phase_optimum(
             if net.listed[nodes[k]] == lists:
                 place[filled] = k
                 filled += 1
-    given, works_given = nodes, works
-    nodes, works = np.empty(hosts, np.int64), np.empty(hosts)
+    given, works_given, least_given = nodes, works, slowest
+    nodes, works, slowest = np.empty(hosts, np.int64), np.empty(hosts), np.empty(hosts)
     for k in range(hosts):
-        nodes[k], works[k] = given[place[k]], works_given[place[k]]
+        nodes[k], works[k], slowest[k] = (
+            given[place[k]],
+            works_given[place[k]],
+            least_given[place[k]],
+        )
     listed = 0
     while listed < hosts and net.listed[nodes[listed]]:
         listed += 1
@@ -96,8 +108,8 @@ def phase_optimum(
     rest_e, rest_t, rest_l = np.zeros(hosts + 1), np.zeros(hosts + 1), np.zeros(hosts + 1)
     for k in range(hosts - 1, -1, -1):
         n = nodes[k]
-        least, _, _, _ = cheapest(net, n, a, 0.0)
-        mixed, _, _, _ = cheapest(net, n, a, price * c)
+        least, _, _, _ = cheapest(net, n, a, 0.0, slowest[k])
+        mixed, _, _, _ = cheapest(net, n, a, price * c, slowest[k])
         rest_e[k] = rest_e[k + 1] + works[k] * least
         rest_t[k] = rest_t[k + 1] + works[k] * c / net.high[n]
         rest_l[k] = rest_l[k + 1] + works[k] * mixed
@@ -113,6 +125,8 @@ def phase_optimum(
         before, level_of = np.empty(size, np.int64), np.empty(size, np.int64)
         count = 0
         for level in range(first, last):
+            if net.speed[level] < slowest[k]:
+                continue
             de, dt = a * works[k] * net.joule[level], c * works[k] * net.inverse[level]
             for i in range(es.size):
                 x, y = es[i] + de, ts[i] + dt
@@ -151,6 +165,7 @@ def phase_optimum(
         net,
         nodes,
         works,
+        slowest,
         a,
         c,
         room,
@@ -172,6 +187,7 @@ def _completed(
     net: Network,
     nodes: Ints,
     works: Floats,
+    slowest: Floats,
     a: float,
     c: float,
     room: float,
@@ -193,10 +209,13 @@ def _completed(
         value, bound = es[i], es[i]
         part = np.empty(0)
         if listed < nodes.size:
-            others, works_left = nodes[listed:], works[listed:]
-            more, part, price = phase_speeds(net, others, works_left, a, c, inside - ts[i])
+            others, works_left, least_left = nodes[listed:], works[listed:], slowest[listed:]
+            more, part, price = phase_speeds(
+                net, others, works_left, least_left, a, c, inside - ts[i]
+            )
             value += more
-            bound += min(more, phase_bound(net, others, works_left, a, c, room - ts[i], price))
+            left = phase_bound(net, others, works_left, least_left, a, c, room - ts[i], price)
+            bound += min(more, left)
         below = min(below, bound)
         if value < least:
             best, free, least = i, part, value

@@ -22,6 +22,7 @@ import numpy as np
 
 from splitopt.heuristics.jqodi.cift.graph import Limits
 from splitopt.heuristics.jqodi.cift.network import OUTWARD, Chain, Load, Network
+from splitopt.heuristics.jqodi.cift.passes import is_closed, slowest_of
 from splitopt.heuristics.jqodi.cift.phase import phase_bound, phase_optimum
 from splitopt.heuristics.jqodi.cift.speeds import phase_speeds
 from splitopt.instances.core.kernels import Floats, Ints, Ints2, kernel, part
@@ -82,35 +83,39 @@ def _leaf(
             latency += wire + net.delay[e]
             time += load.communication * (wire + net.delay[e] / load.batch)
     nodes, works, place = np.empty(hosts, np.int64), np.empty(hosts), np.empty(hosts, np.int64)
+    slowest, any_speed = np.empty(hosts), np.zeros(hosts)
     h = 0
     for k in range(size):
-        if stops[k, 2] > stops[k, 1]:
-            nodes[h], works[h], place[h] = stops[k, 0], chain.work[stops[k, 1], stops[k, 2]], k
+        n, i, j = stops[k, 0], stops[k, 1], stops[k, 2]
+        if j > i:
+            nodes[h], works[h], place[h] = n, chain.work[chain.kind[n], i, j], k
+            slowest[h] = slowest_of(chain, n, i, j)
             h += 1
     serve, tune = np.full(size, np.nan), np.full(size, np.nan)
     R, c = load.requests, load.compute
     room1 = load.limit[0] * (1.0 + OUTWARD) - latency
     room2 = load.limit[1] * (1.0 + OUTWARD) - time
-    e1, speed1, price1 = phase_speeds(net, nodes, works, R, 1.0, accept[0] - latency)
+    e1, speed1, price1 = phase_speeds(net, nodes, works, slowest, R, 1.0, accept[0] - latency)
     if e1 == np.inf:
         # Not even the highest speeds will do; within a rounding of it nobody can tell.
         late = not _least_time(net, nodes, works) <= room1
         return np.inf, np.inf if late else 0.0, serve, tune
-    b1 = min(phase_bound(net, nodes, works, R, 1.0, room1, price1), e1)
+    b1 = min(phase_bound(net, nodes, works, slowest, R, 1.0, room1, price1), e1)
     e2, b2, price2 = 0.0, 0.0, 0.0
     speed2 = speed1
     if c > 0.0:
-        e2, speed2, price2 = phase_speeds(net, nodes, works, c, c, accept[1] - time)
+        e2, speed2, price2 = phase_speeds(net, nodes, works, any_speed, c, c, accept[1] - time)
         if e2 == np.inf:
             late = not c * _least_time(net, nodes, works) <= room2
             return np.inf, np.inf if late else 0.0, serve, tune
-        b2 = min(phase_bound(net, nodes, works, c, c, room2, price2), e2)
+        b2 = min(phase_bound(net, nodes, works, any_speed, c, c, room2, price2), e2)
     if energy + b1 + b2 < threshold:
         left = threshold - energy - b2
         e1, b1, _ = phase_optimum(
             net,
             nodes,
             works,
+            slowest,
             R,
             1.0,
             room1,
@@ -128,6 +133,7 @@ def _leaf(
                 net,
                 nodes,
                 works,
+                any_speed,
                 c,
                 c,
                 room2,
@@ -172,7 +178,7 @@ def enumerate_placements(
     quota
         Steps to make at most.
     """
-    N, L = load.last.shape
+    N, L = load.first.shape
     K = measures.limit.size
     price, limit = np.empty((N, K)), measures.limit.copy()
     for n in range(N):
@@ -180,9 +186,10 @@ def enumerate_placements(
             price[n, k] = measures.serve[n, k] + measures.tune[n, k]
     alpha, beta = measures.alpha, measures.beta
     to_arrived, to_placed = measures.to_arrived, measures.to_placed
-    # Frames: node, blocks on arrival, blocks after, link tried; values on arrival and after.
+    # Frames: node, state on arrival, state after, link tried; values on arrival and after.
     node, start = np.zeros(N + 1, np.int64), np.zeros(N + 1, np.int64)
     stop, link = np.zeros(N + 1, np.int64), np.zeros(N + 1, np.int64)
+    tried = np.zeros(N + 1, np.int64)  # of the states after: the state on arrival, then a list
     arrived, placed = np.zeros((N + 1, K)), np.zeros((N + 1, K))
     energy, best = incumbent, np.empty((0, 3), np.int64)
     serve, tune = np.empty(0), np.empty(0)
@@ -190,7 +197,7 @@ def enumerate_placements(
     unsolved = np.inf
     steps, leaves = 0, 0
     depth = 0
-    node[0], start[0], stop[0] = load.source, 0, -1
+    node[0], start[0] = load.source, 0
     link[0] = 0
     fresh = True  # the top frame wants its next segment
     while depth >= 0:
@@ -199,13 +206,15 @@ def enumerate_placements(
             return Enumerated(False, 0.0, steps, leaves, energy, best, serve, tune)
         n, i = node[depth], start[depth]
         if fresh:
-            j = stop[depth] + 1
-            if j > max(load.last[n, i], i):
+            k = tried[depth]
+            if k > load.count[n, i]:
                 depth -= 1
                 fresh = False
                 continue
+            tried[depth] = k + 1
+            j = i if k == 0 else load.after[load.first[n, i] + k - 1]
             stop[depth] = j
-            w = chain.work[i, j]
+            w = chain.work[chain.kind[n], i, j]
             good = True
             for k in range(K):
                 x = arrived[depth, k] + w * price[n, k]
@@ -238,7 +247,7 @@ def enumerate_placements(
             continue
         link[depth] = e + 1
         m = net.head[e]
-        good = True
+        good = not is_closed(load, e, j)
         for k in range(K):
             x = placed[depth, k] + (alpha[e, k] * chain.bits[j] + beta[e, k])
             arrived[depth + 1, k] = x
@@ -247,7 +256,7 @@ def enumerate_placements(
                 break
         if good:
             depth += 1
-            node[depth], start[depth], stop[depth] = m, j, j - 1
+            node[depth], start[depth], tried[depth] = m, j, 0
             fresh = True
     # Rounding aside: a bound of an optimum falls short of it by as much.
     solved = unsolved >= cut * (1.0 - 1e-12)

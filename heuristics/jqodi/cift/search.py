@@ -29,10 +29,11 @@ from splitopt.heuristics.jqodi.cift.network import OUTWARD, Case, Instance
 from splitopt.heuristics.jqodi.cift.program import Graph, Outcome, Program, Rules
 from splitopt.heuristics.jqodi.guarantee import promised
 from splitopt.instances.cift.judge import CiftEvaluation, evaluate_cift
-from splitopt.instances.cift.plan import CiftPlan, Stop
+from splitopt.instances.cift.plan import CiftPlan, Stop, stop_between
 from splitopt.instances.contract.method import Budget, Recorder, Statistic, Termination
 from splitopt.instances.contract.outcome import admitted
 from splitopt.instances.judge import check
+from splitopt.instances.networks.downsets import downsets_of
 
 if TYPE_CHECKING:
     from splitopt.heuristics.jqodi.cift.graph import Limits
@@ -46,6 +47,7 @@ _MOST_EXACT = 2_000_000  # labels of an exact run inside a trimmed one
 _DEADLINE_NAMES = ("inference-deadline", "fine-tuning-deadline")
 _REASONS = {
     "place": "no host, or chain of hosts, has the memory for the blocks",
+    "pace": "no host, or chain of hosts and links, keeps up with the throughput and has the memory",
     "inference": "the inference deadline by itself forbids every plan",
     "fine-tuning": "the fine-tuning deadline by itself forbids every plan",
     "each": "each deadline by itself forbids every plan",
@@ -148,18 +150,15 @@ class Search:
 
     def _plan(self, case: Case, stops: Any, serve: Any, tune: Any) -> CiftPlan:
         made = []
+        data = self.instance.data
+        model = data.models[data.model_index[case.configuration.model]]
+        sets = downsets_of(model)
         for (n, i, j), f_inf, f_ft in zip(stops.tolist(), serve, tune, strict=True):
             if j == i:
                 made.append(Stop(self.instance.names[n], 0))
                 continue
-            made.append(
-                Stop(
-                    self.instance.names[n],
-                    j - i,
-                    float(f_inf),
-                    None if case.load.compute == 0 else float(f_ft),
-                )
-            )
+            speeds = float(f_inf), None if case.load.compute == 0 else float(f_ft)
+            made.append(stop_between(model, sets, self.instance.names[n], i, j, speeds))
         return CiftPlan.of(case.configuration, tuple(made))
 
     # -- the run ---------------------------------------------------------------------------
@@ -230,7 +229,8 @@ class Search:
             for t, limit in zip(state.least, state.case.load.limit, strict=True)
         ]
         if math.inf in state.least:
-            self._why.add("place")
+            rated = self.instance.data.throughput_per_s is not None
+            self._why.add("pace" if rated else "place")
         elif any(late):
             self._why.add("each" if all(late) else "inference" if late[0] else "fine-tuning")
         else:

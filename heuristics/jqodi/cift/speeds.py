@@ -25,6 +25,7 @@ def _at(
     net: Network,
     nodes: Ints,
     works: Floats,
+    slowest: Floats,
     fixed: Booleans,
     a: float,
     c: float,
@@ -39,7 +40,7 @@ def _at(
             f = speed[k]
             joule = net.kappa[n] * f * f + net.rho[n] / f
         else:
-            _, _, joule, f = cheapest(net, n, a, price * c)
+            _, _, joule, f = cheapest(net, n, a, price * c, slowest[k])
             speed[k] = f
         time += c * works[k] / f
         energy += a * works[k] * joule
@@ -51,6 +52,7 @@ def _settle(
     net: Network,
     nodes: Ints,
     works: Floats,
+    slowest: Floats,
     fixed: Booleans,
     a: float,
     c: float,
@@ -68,8 +70,8 @@ def _settle(
     for k in range(nodes.size):
         steps_only &= net.listed[nodes[k]] or fixed[k]
     low = 0.0
-    time_low, energy_low = _at(net, nodes, works, fixed, a, c, low, speed)
-    time_high, energy_high = _at(net, nodes, works, fixed, a, c, high, speed)
+    time_low, energy_low = _at(net, nodes, works, slowest, fixed, a, c, low, speed)
+    time_high, energy_high = _at(net, nodes, works, slowest, fixed, a, c, high, speed)
     for step in range(150):
         middle = 0.5 * (low + high)
         if step % 3 < 2 and time_low > time_high:
@@ -80,7 +82,7 @@ def _settle(
             middle = 0.5 * (low + high)
             if not low < middle < high:
                 break
-        time, energy = _at(net, nodes, works, fixed, a, c, middle, speed)
+        time, energy = _at(net, nodes, works, slowest, fixed, a, c, middle, speed)
         if steps_only and step % 3 < 2:
             # The Lagrangian touches its tangents here: no other price does better.
             below = energy_high + middle * (time_high - room)
@@ -88,7 +90,7 @@ def _settle(
                 if time <= room:
                     high = middle
                 else:
-                    _at(net, nodes, works, fixed, a, c, high, speed)
+                    _at(net, nodes, works, slowest, fixed, a, c, high, speed)
                     return middle
                 break
         if time <= room:
@@ -97,7 +99,7 @@ def _settle(
             low, time_low, energy_low = middle, time, energy
         if high - low <= 1e-15 * high:
             break
-    _at(net, nodes, works, fixed, a, c, high, speed)
+    _at(net, nodes, works, slowest, fixed, a, c, high, speed)
     return high
 
 
@@ -106,6 +108,7 @@ def _step_down(
     net: Network,
     nodes: Ints,
     works: Floats,
+    slowest: Floats,
     a: float,
     c: float,
     room: float,
@@ -123,6 +126,8 @@ def _step_down(
             while net.speed[now] != speed[k]:
                 now += 1
             for level in range(net.first_level[n], now):
+                if net.speed[level] < slowest[k]:
+                    continue
                 saved = a * works[k] * (net.joule[now] - net.joule[level])
                 longer = c * works[k] * (net.inverse[level] - net.inverse[now])
                 if saved > best and time + longer <= room:
@@ -134,13 +139,15 @@ def _step_down(
 
 
 @kernel()
-def phase_speeds(net: Network, nodes: Ints, works: Floats, a: float, c: float, room: float) -> Any:
+def phase_speeds(
+    net: Network, nodes: Ints, works: Floats, slowest: Floats, a: float, c: float, room: float
+) -> Any:
     """Return (energy, speeds, price of a second); energy is infinite where the room is too small.
 
     Parameters
     ----------
-    nodes, works
-        Hosts and their FLOP, shape (hosts,).
+    nodes, works, slowest
+        Hosts, their FLOP, and what their speeds are not to be below, shape (hosts,).
     a, c
         Runs of the segment that count for energy and for time.
     room
@@ -150,7 +157,7 @@ def phase_speeds(net: Network, nodes: Ints, works: Floats, a: float, c: float, r
     speed = np.empty(hosts)
     fixed = np.zeros(hosts, np.bool_)
     price = 0.0
-    if _at(net, nodes, works, fixed, a, c, 0.0, speed)[0] > room:
+    if _at(net, nodes, works, slowest, fixed, a, c, 0.0, speed)[0] > room:
         least = 0.0
         for k in range(hosts):
             least += c * works[k] / net.high[nodes[k]]
@@ -162,7 +169,7 @@ def phase_speeds(net: Network, nodes: Ints, works: Floats, a: float, c: float, r
             top = net.high[n]
             high = max(high, a * top * (net.kappa[n] * top * top + net.rho[n] / top) / c)
         for _ in range(2000):
-            if _at(net, nodes, works, fixed, a, c, high, speed)[0] <= room:
+            if _at(net, nodes, works, slowest, fixed, a, c, high, speed)[0] <= room:
                 break
             high *= 4.0
             if high == np.inf:
@@ -170,18 +177,18 @@ def phase_speeds(net: Network, nodes: Ints, works: Floats, a: float, c: float, r
                     speed[k] = net.high[nodes[k]]
                 break
         if high < np.inf:
-            price = _settle(net, nodes, works, fixed, a, c, room, high, speed)
+            price = _settle(net, nodes, works, slowest, fixed, a, c, room, high, speed)
         time = 0.0
         for k in range(hosts):
             time += c * works[k] / speed[k]
-        _step_down(net, nodes, works, a, c, room, time, speed)
+        _step_down(net, nodes, works, slowest, a, c, room, time, speed)
         lists = 0
         for k in range(hosts):
             fixed[k] = net.listed[nodes[k]]
             if fixed[k]:
                 lists += 1
         if 0 < lists < hosts and high < np.inf:
-            _settle(net, nodes, works, fixed, a, c, room, high, speed)
+            _settle(net, nodes, works, slowest, fixed, a, c, room, high, speed)
     energy = 0.0
     for k in range(hosts):
         n, f = nodes[k], speed[k]

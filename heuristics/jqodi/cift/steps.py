@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from splitopt.heuristics.jqodi.cift.network import Instance
 from splitopt.instances.cift.model import CiftInstance
-from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.cift.plan import CiftPlan, states_of
 
 __all__ = ["Steps", "steps_of"]
 
@@ -47,7 +47,8 @@ def steps_of(instance: CiftInstance, plan: CiftPlan) -> Steps:
     rows: list[tuple[float, float, float]] = [(0.0, 0.0, 0.0)]
     stops, hosted = [0], [False]
     done = 0
-    for k, stop in enumerate(plan.stops):
+    model = instance.models[instance.model_index[plan.model]]
+    for k, (stop, then) in enumerate(zip(plan.stops, states_of(model, plan), strict=True)):
         n = arrays.place[stop.node]
         if k:
             tail = arrays.place[plan.stops[k - 1].node]
@@ -61,7 +62,7 @@ def steps_of(instance: CiftInstance, plan: CiftPlan) -> Steps:
             stops.append(k)
             hosted.append(False)
         if stop.blocks:
-            w = chain.work[done, done + stop.blocks]
+            w = chain.work[chain.kind[n], done, then]
             f, f2 = stop.inference_speed_flop_per_s, stop.fine_tuning_speed_flop_per_s
             assert f is not None
             joules = w * load.requests * (net.kappa[n] * f * f + net.rho[n] / f)
@@ -72,6 +73,6 @@ def steps_of(instance: CiftInstance, plan: CiftPlan) -> Steps:
             rows.append((joules, w / f, tuned))
             stops.append(k)
             hosted.append(True)
-            done += stop.blocks
+            done = then
     total = np.cumsum(np.array(rows), axis=0)
     return Steps(total[:, 0], total[:, 1], total[:, 2], np.array(stops), np.array(hosted))

@@ -82,6 +82,8 @@ class Tree:
         the tree is cut short.
     complete
         False when there were more labels than asked for; fates of the last ones are then open.
+    graph
+        Whether the network is a graph: `blocks` are then numbers of downsets.
     """
 
     configuration: int
@@ -100,6 +102,7 @@ class Tree:
     fine_tuning_deadline_s: float | None
     doors: Doors | None
     complete: bool
+    graph: bool = False
 
     def __len__(self) -> int:
         return len(self.parent)
@@ -141,8 +144,8 @@ def time_energy_tree(
             f"0 to {len(instance.configurations) - 1}",
             "choose one of the instance's",
         )
-    step, rest = 0.0, epsilon if instance.deadlines else 0.0
-    if instance.has_continuous_speeds and instance.deadlines:
+    step, rest = 0.0, epsilon if _many_speeds(instance) else 0.0
+    if instance.has_continuous_speeds and _many_speeds(instance):
         if epsilon <= 0:
             raise InputError(
                 "epsilon", epsilon, "a number > 0 where speeds are continuous", "give 0.1, say"
@@ -210,7 +213,13 @@ def time_energy_tree(
         instance.fine_tuning_deadline_s,
         _doors(graph, log, times, most) if whole and complete else None,
         complete,
+        instance.models[instance.model_index[case.configuration.model]].is_graph,
     )
+
+
+def _many_speeds(instance: CiftInstance) -> bool:
+    """Return whether one speed of a node is not enough."""
+    return instance.deadlines > 0 or instance.throughput_per_s is not None
 
 
 def _chosen(speed: Floats, level: npt.NDArray[np.int32]) -> Floats:
@@ -224,14 +233,14 @@ def _graph(program: Program, case: Case) -> tuple[Graph, bool]:
     from splitopt.heuristics.jqodi.cift.graph import bounds_of
     from splitopt.heuristics.jqodi.cift.levels import phase_levels
 
-    net, last = program.instance.network, case.load.last
+    net, load = program.instance.network, case.load
     per_phase = [
         np.diff(phase_levels(program.instance, program.step, serving=serving).first)
         for serving in (True, False)
     ]
     pairs = per_phase[0] * (per_phase[1] if case.load.compute > 0 else 1)
-    segments = np.maximum(last - np.arange(last.shape[1]), 0).sum(axis=1)
-    whole = int((segments * pairs).sum()) + len(net.head) * last.shape[1] <= _MOST_ARCS
+    segments = load.count.sum(axis=1)
+    whole = int((segments * pairs).sum()) + len(net.head) * load.count.shape[1] <= _MOST_ARCS
     if whole:
         energy, no_limit = np.array([[1.0, 0.0, 0.0]]), np.array([math.inf])
         anything = bounds_of(net, case.chain, case.load, energy, no_limit, np.zeros(1, np.bool_))

@@ -30,7 +30,6 @@ from splitopt.instances.contract.method import (
     Option,
     Result,
     Statistic,
-    Support,
     Termination,
 )
 from splitopt.instances.contract.outcome import conclude, nothing_found
@@ -54,10 +53,6 @@ class LearnedPlans(Framed[CiftInstance, CiftPlan]):
         Option("repair", True, "whether a plan that misses a deadline is repaired"),
         Option("policy", "", "file of a policy to use instead, as splitopt train writes it"),
     )
-
-    def supports(self, instance: CiftInstance) -> Support:
-        """Take every instance; of an interval of speeds a fine grid is used."""
-        return Support()
 
     def answer(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the plan the policy decides on; without a feasible one, the least violating."""

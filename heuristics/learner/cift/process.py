@@ -135,6 +135,7 @@ class CiftProcess:
     """
 
     def __init__(self, instance: CiftInstance, ratio: float = GRID_RATIO) -> None:
+        instance.require_plain("the decision process")
         self.instance = instance
         self.network = Network(instance, ratio)
         self.chains = Chains.of(self.network, instance.configurations)

@@ -35,5 +35,5 @@ def test_the_files_of_the_page_are_those_of_the_tests():
     """What the page prints of a CSV file is the file."""
     texts = re.findall(r"```text\n(.*?)```", PAGE.read_text(), re.DOTALL)
     files = {p.read_text() for p in (ROOT / "tests" / "data" / "csv").glob("*.csv")}
-    assert len(texts) == 4
+    assert len(texts) == 5
     assert set(texts) <= files

@@ -63,15 +63,28 @@ def test_listed_phase_is_solved_and_bounded(seed: int) -> None:
             best = min(best, energy)
     nodes = np.arange(hosts)
     room *= 1 + 1e-15
-    energy, speed, price = phase_speeds(net, nodes, works, a, c, room)
+    energy, speed, price = phase_speeds(net, nodes, works, np.zeros(hosts), a, c, room)
     if best == math.inf:
         assert energy == math.inf
         return
     assert energy >= best * (1 - 1e-12)
-    bound = min(phase_bound(net, nodes, works, a, c, room, price), energy)
+    bound = min(phase_bound(net, nodes, works, np.zeros(hosts), a, c, room, price), energy)
     assert bound <= best * (1 + 1e-12)
     energy, bound, solved = phase_optimum(
-        net, nodes, works, a, c, room, room, energy, speed, price, bound, math.inf, 1000
+        net,
+        nodes,
+        works,
+        np.zeros(hosts),
+        a,
+        c,
+        room,
+        room,
+        energy,
+        speed,
+        price,
+        bound,
+        math.inf,
+        1000,
     )
     assert solved
     assert energy == pytest.approx(best, rel=1e-12, abs=1e-300)
@@ -84,16 +97,18 @@ def test_continuous_hosts_share_one_multiplier() -> None:
     net = network([(0.1, 100.0)] * 2, [1.0, 1.0], [0.0, 0.0])
     net = net._replace(listed=np.zeros(2, np.bool_), first_level=np.zeros(3, np.int64))
     nodes, works = np.arange(2), np.array([1.0, 8.0])
-    energy, speed, price = phase_speeds(net, nodes, works, 1.0, 1.0, 3.0)
+    energy, speed, price = phase_speeds(net, nodes, works, np.zeros(2), 1.0, 1.0, 3.0)
     assert speed == pytest.approx([3.0, 3.0], rel=1e-9)
     assert energy == pytest.approx(9 * 9.0, rel=1e-9)
     assert price == pytest.approx(2 * 27.0, rel=1e-9)
-    assert phase_bound(net, nodes, works, 1.0, 1.0, 3.0, price) == pytest.approx(81.0, rel=1e-9)
+    assert phase_bound(net, nodes, works, np.zeros(2), 1.0, 1.0, 3.0, price) == pytest.approx(
+        81.0, rel=1e-9
+    )
 
 
 def test_a_host_at_its_fastest_leaves_the_rest_to_the_other() -> None:
     # The first host stops at speed 2 (1 s of 3): the other needs 8 / 2 = 4 FLOP/s.
     net = network([(0.1, 2.0), (0.1, 100.0)], [1.0, 1.0], [0.0, 0.0])
     net = net._replace(listed=np.zeros(2, np.bool_), first_level=np.zeros(3, np.int64))
-    _, speed, _ = phase_speeds(net, np.arange(2), np.array([2.0, 8.0]), 1.0, 1.0, 3.0)
+    _, speed, _ = phase_speeds(net, np.arange(2), np.array([2.0, 8.0]), np.zeros(2), 1.0, 1.0, 3.0)
     assert speed == pytest.approx([2.0, 4.0], rel=1e-9)

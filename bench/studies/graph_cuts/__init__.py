@@ -1,0 +1,1 @@
+"""What cuts through several tensors save over cuts through one: docs/graphs.md."""

@@ -1,0 +1,74 @@
+"""Commands on networks that are graphs: cuts in words and pictures, throughputs, imports."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from splitopt.bench.cli import cli
+from splitopt.instances.core.documents import write_json
+from splitopt.instances.judge import read_instance
+from splitopt.instances.networks.profiles import Profile
+from tests.instances.cift.test_graphs import CASE, CUT, DIAMOND
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write_json(tmp_path / "case.json", CASE.to_document())
+    write_json(tmp_path / "plan.json", CUT.to_document())
+    write_json(tmp_path / "diamond.json", DIAMOND.to_document())
+    return tmp_path
+
+
+def said(*arguments: str, code: int = 0) -> str:
+    result = CliRunner().invoke(cli, list(arguments), prog_name="splitopt")
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def test_show_names_blocks_and_the_tensors_of_a_cut(folder):
+    text = said("show", "case.json", "--plan", "plan.json", "--out", "cut.svg")
+    assert "a graph of 6 downsets" in text
+    assert "cut end -> edge: 2 tensors, 6e-06 Mbit (ta 4e-06, tb 2e-06)" in text
+    assert b"those cut dashed" in (folder / "cut.svg").read_bytes()
+    assert said("check", "case.json", "plan.json").startswith("feasible")
+
+
+def test_sweeping_the_throughput_finds_each_step_and_the_highest(folder):
+    """a and b take the end 30 s at speed 1 and 15 s at 2: 47 and 120 + 3 + 14 J."""
+    found = json.loads(said("sweep", "case.json", "--over", "throughput", "--json"))
+    steps = [(p["throughput_per_s"], p["energy_j"], p["busiest"]) for p in found["points"]]
+    assert steps == [(pytest.approx(1 / 30), 47.0, "end"), (pytest.approx(1 / 15), 137.0, "end")]
+    assert found["complete"]
+    assert found["highest_per_s"] == pytest.approx(1 / 15)
+    assert "highest throughput: 0.0666667" in said("sweep", "case.json", "--over", "throughput")
+
+
+def test_explain_speaks_of_tensors_and_of_the_stage_that_is_too_slow(folder):
+    assert "Over end -> edge: 2 tensors" in said("explain", "case.json")
+    write_json(folder / "fast.json", CASE.replace(throughput_per_s=0.1).to_document())
+    text = said("explain", "fast.json")
+    assert "A throughput of 0.0666667 requests a second instead of 0.1 suffices" in text
+    assert "end is busy 15 s a request, and 10 s were left" in text
+
+
+def test_import_merges_graphs(folder):
+    text = said("import", "graph", "diamond.json", "--merge", "blocks", "--out", "chain.json")
+    assert "2 blocks of 4, a chain" in text
+    made = Profile.from_document(json.loads((folder / "chain.json").read_text()))
+    assert [block.flops for block in made.blocks] == [10, 90]
+
+
+def test_import_takes_measured_seconds_as_factors(folder):
+    (folder / "m.csv").write_text("node,model,block,time_s\nedge,diamond,b,4\nend,diamond,a,5\n")
+    said("import", "factors", "case.json", "m.csv", "--out", "measured.json")
+    made = read_instance(folder / "measured.json")
+    # b: 20 FLOP at 10 a second are 2 s; a at the end's highest speed, 10 FLOP at 2, are 5.
+    assert [node.factors for node in made.nodes] == [(), (("diamond", (("b", 2.0),)),)]
+    (folder / "m.csv").write_text("node,model,block,time_s\nedge,diamond,z,4\n")
+    text = said("import", "factors", "case.json", "m.csv", code=2)
+    assert "m.csv line 2, column block: 'z', expected a block of diamond" in text
