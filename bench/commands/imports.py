@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from splitopt.bench.commands.arguments import Figure, Whole
+from splitopt.bench.commands.import_onnx import onnx_
 from splitopt.bench.commands.output import note, say_all
 
 if TYPE_CHECKING:
@@ -41,7 +42,10 @@ def _csv(name: str, text: str, *, required: bool = False) -> Callable[[Command],
 
 @click.group("import")
 def import_() -> None:
-    """Make a profile or an instance from CSV files of your own measurements."""
+    """Make a profile or an instance of a model file or of your own measurements."""
+
+
+import_.add_command(onnx_)
 
 
 @import_.command(
@@ -95,7 +99,7 @@ def profile(
         classes=classes,
         title=title,
     )
-    _write(made.to_document(), out)
+    write(made.to_document(), out)
     note(
         f"profile {made.name}: {len(made.blocks)} blocks, {made.flops / 1e9:.6g} GFLOP, "
         f"{made.param_bytes / 2**20:.6g} MiB" + (f", written to {out}" if out else "")
@@ -178,7 +182,7 @@ def instance(
         training=Training(batch_size=batch_size),
         description=description,
     )
-    _write(made.to_document(), out)
+    write(made.to_document(), out)
     _tell(made, f"{len(made.nodes)} nodes, {len(made.configurations)} configurations", out)
 
 
@@ -272,7 +276,7 @@ def devices(
         reading=reading,  # type: ignore[arg-type]
         description=description,
     )
-    _write(made.to_document(), out)
+    write(made.to_document(), out)
     _tell(made, f"{made.devices} devices, exits {made.exits}", out)
 
 
@@ -280,7 +284,7 @@ def _tell(made: CiftInstance | MepraInstance, size: str, out: Path | None) -> No
     note(f"instance {made.name}: {size}" + (f", written to {out}" if out else ""))
 
 
-def _write(document: dict[str, object], out: Path | None) -> None:
+def write(document: dict[str, object], out: Path | None) -> None:
     """Write a document to a file or to stdout."""
     from splitopt.instances.core.documents import canonical, write_json
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 
 from splitopt.instances.core import fields
@@ -96,6 +96,8 @@ class Profile:
         How many blocks at the end are the classifier head.
     classes, title, source, notes
         What the network tells apart and where the figures come from.
+    origin
+        How the profile was made, for programs; an annotation like those before.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Profile:
     title: str = ""
     source: str = ""
     notes: tuple[str, ...] = ()
+    origin: Mapping[str, fields.Scalar] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         fields.name("name", self.name)
@@ -141,7 +144,7 @@ class Profile:
             "",
             document,
             ("name", "input_bits", "blocks"),
-            ("format", "version", "head_blocks", "classes", "title", "source", "notes"),
+            ("format", "version", "head_blocks", "classes", "title", "source", "notes", "origin"),
         )
         read_version(found, FORMAT, VERSION)
         blocks = []
@@ -160,6 +163,7 @@ class Profile:
             title=fields.text("title", found.get("title", "")),
             source=fields.text("source", found.get("source", "")),
             notes=tuple(fields.text(f"notes[{i}]", note) for i, note in enumerate(notes)),
+            origin=fields.read_origin(found),
         )
 
     def to_document(self) -> dict[str, object]:
@@ -172,6 +176,8 @@ class Profile:
             "classes": self.classes,
             "head_blocks": self.head_blocks,
         }
+        if self.origin:
+            document["origin"] = dict(self.origin)
         return document | self.chain_document()
 
     def chain_document(self) -> dict[str, object]:
