@@ -228,10 +228,16 @@ def cift_from_csv(
             fine_tuning_deadline_s=fine_tuning_deadline_s,
             training=training or Training(),
             description=description,
-            origin={"imported": True},
+            origin={"imported": True} | _origins(profiles),
         )
     except InputError as error:
         raise _by_line(error, tables) from None
+
+
+def _origins(profiles: Sequence[Profile]) -> dict[str, fields.Scalar]:
+    """Return how the profiles were made, under names that fit."""
+    found = {f"{p.name}.{key}": value for p in profiles for key, value in p.origin.items()}
+    return {key: value for key, value in found.items() if len(key) <= 120}
 
 
 def _by_line(error: InputError, tables: Mapping[str, Table]) -> InputError:
