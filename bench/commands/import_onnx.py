@@ -110,7 +110,13 @@ def onnx_(
     if measure:
         from splitopt.instances.networks.modelfiles.timing import measure as measure_blocks
 
-        timing = measure_blocks(made.network, made.blocks, threads=threads, repeat=repeat)
+        timing = measure_blocks(
+            made.network,
+            made.blocks,
+            threads=threads,
+            repeat=repeat,
+            chained=merge == "blocks",
+        )
         made = with_times(made, timing, measured_on)
         _tell_times(counted, timing, threads)
         if times is not None:
@@ -161,6 +167,8 @@ def _tell(made: Imported, out: Path | None) -> None:
 
 def _tell_times(made: Imported, timing: Timing, threads: int) -> None:
     """Say on stderr what was measured, and whether the parts make up the whole."""
+    import statistics
+
     from splitopt.instances.networks.modelfiles.profiles import SUM_TOLERANCE
 
     ratio = timing.parts_over_whole
@@ -168,7 +176,8 @@ def _tell_times(made: Imported, timing: Timing, threads: int) -> None:
         f"measured: {timing.whole.best_s * 1e3:.4g} ms in all with {threads} "
         f"thread{'s' if threads > 1 else ''} (median {100 * timing.whole.spread:.3g} % above), "
         f"{sum(b.flops for b in made.blocks) / timing.whole.best_s / 1e9:.4g} GFLOP/s; "
-        f"the blocks one by one take {ratio:.3f} of it"
+        f"the blocks one by one take {ratio:.3f} of it, {timing.joined_over_whole:.3f} without the "
+        f"price of cuts, {1e3 * statistics.median(x.cut_s for x in timing.blocks):.3g} ms each"
     )
     if abs(ratio - 1) > SUM_TOLERANCE:
         note(
@@ -193,9 +202,11 @@ def _write_times(path: Path, made: Imported, timing: Timing) -> None:
     writer = csv.writer(text, lineterminator="\n")
     energy = timing.whole.energy_j is not None
     writer.writerow(
-        ["name", "flops", "param_bytes", "time_s", "median_s", *(["energy_j"] if energy else [])]
+        ["name", "flops", "param_bytes", "time_s", "median_s", "cut_s"]
+        + (["energy_j"] if energy else [])
     )
     for block, measured in zip(made.blocks, timing.blocks, strict=True):
         line = [block.name, block.flops, block.param_bytes, measured.best_s, measured.median_s]
+        line.append(measured.cut_s)
         writer.writerow(line + ([measured.energy_j] if energy else []))
     write_bytes(path, text.getvalue().encode())

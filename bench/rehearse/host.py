@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import sys
 import time
@@ -26,6 +27,9 @@ __all__ = ["main"]
 def main() -> None:
     """Do the task on standard input."""
     die_with_parent()
+    # Ctrl-C is for the parent to answer. A session of its own would hide it from the terminal, too,
+    # but schedulers share a machine out by sessions, and its priority would be lost.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     task = json.loads(sys.stdin.readline())
     try:
         _Host(task).serve()

@@ -110,7 +110,6 @@ def _host(log: IO[str], handed: tuple[int, ...]) -> Iterator[Host]:
         text=True,
         pass_fds=handed,
         env=os.environ | thread_variables(1),
-        start_new_session=True,
     )
     try:
         yield process

@@ -153,8 +153,8 @@ def with_times(imported: Imported, timing: Timing, node: str) -> Imported:
     """Return the profile with work as measured: seconds on this machine times its speed.
 
     The machine's speed is all FLOPs over the seconds of the whole network, so that the total stays
-    what it was. Blocks share it as they shared the seconds when each ran alone: what they took
-    together more than the whole is spread over them.
+    what it was. Blocks share it as they shared the seconds, without what cuts between neighbours
+    cost: what they took together more than the whole is spread over them.
 
     Raises
     ------
@@ -165,12 +165,13 @@ def with_times(imported: Imported, timing: Timing, node: str) -> Imported:
     if not counted:
         raise InputError("--measure", "no FLOPs", "a network that multiplies", "leave it out")
     speed = counted / timing.whole.best_s
-    alone = sum(block.best_s for block in timing.blocks)
+    seconds = sum(block.joined_s for block in timing.blocks)
     origin = dict(imported.profile.origin) | {
         "measured_on": fields.name("--measured-on", node),
         "measured_speed_flop_per_s": speed,
         "measured_seconds": timing.whole.best_s,
         "measured_parts_over_whole": timing.parts_over_whole,
+        "measured_joined_over_whole": timing.joined_over_whole,
     }
     notes = (
         *imported.profile.notes,
@@ -178,7 +179,7 @@ def with_times(imported: Imported, timing: Timing, node: str) -> Imported:
         f"that is {speed:.6g} FLOP/s, {timing.whole.best_s:.4g} s in all.",
     )
     blocks = tuple(
-        replace(block, flops=counted * measured.best_s / alone)
+        replace(block, flops=counted * measured.joined_s / seconds)
         for block, measured in zip(imported.profile.blocks, timing.blocks, strict=True)
     )
     profile = replace(imported.profile, blocks=blocks, notes=notes, origin=origin)

@@ -161,14 +161,14 @@ def read_network(path: Path, inputs: Mapping[str, Sequence[int]] | None = None) 
                 counts is not None,
             )
         )
-    used = {x for operator in operators for x in operator.inputs}
+    used = dict.fromkeys(x for operator in operators for x in operator.inputs)
     outputs = tuple(x.name for x in graph.output if x.name not in constant)
     if not operators or not outputs:
         raise InputError(
             path.name, "no operator that depends on an input", "a network", "export it with inputs"
         )
     bits = {}
-    for name in {*used, *outputs}:
+    for name in dict.fromkeys((*used, *outputs)):
         if name not in shapes or name not in types:
             raise _open_shape(path.name, None, name)
         bits[name] = math.prod(shapes[name]) * _bits(types[name], path.name, name)

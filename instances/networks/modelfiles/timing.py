@@ -4,6 +4,10 @@ A block runs as a model of its own on what the block before it made. In each rou
 once and the whole network once, so that a machine that slows down slows all of them; the best of
 the rounds is taken and the spread kept. What a call costs that computes nothing is measured too and
 taken off, since a host calls once for all its blocks.
+
+Blocks alone take longer than together: onnxruntime keeps data in a layout of its own as long as it
+can, and turns it back at each cut. In a chain each two neighbours run as one model too. What they
+save is the price of the cut between them; it is taken off the first one and kept.
 """
 
 from __future__ import annotations
@@ -22,16 +26,33 @@ from splitopt.instances.networks.modelfiles.reading import Network
 __all__ = ["Measured", "Timing", "best_of", "joules", "measure"]
 
 POWERCAP = Path("/sys/class/powercap")
+_NOTHING = "nothing"
 _ENERGY_S = 0.1  # the counter of energy moves every millisecond
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Seconds of something that ran `rounds` times: the best, the median, and joules if known."""
+    """Seconds of something that ran in each round.
+
+    Attributes
+    ----------
+    best_s, median_s
+        Over the rounds, run alone.
+    cut_s
+        What it saves when it runs in one model with the next block.
+    energy_j
+        Joules of a run, if known.
+    """
 
     best_s: float
     median_s: float
+    cut_s: float = 0.0
     energy_j: float | None = None
+
+    @property
+    def joined_s(self) -> float:
+        """Seconds as part of a larger model."""
+        return max(self.best_s - self.cut_s, 0.1 * self.best_s)
 
     @property
     def spread(self) -> float:
@@ -57,50 +78,68 @@ class Timing:
 
     @property
     def parts_over_whole(self) -> float:
-        """Best seconds of all blocks together over those of the whole."""
+        """Seconds of all blocks, each alone, over those of the whole."""
         return sum(block.best_s for block in self.blocks) / self.whole.best_s
+
+    @property
+    def joined_over_whole(self) -> float:
+        """The same without the price of cuts between neighbours."""
+        return sum(block.joined_s for block in self.blocks) / self.whole.best_s
 
 
 def measure(
-    network: Network, blocks: Sequence[GraphBlock], *, threads: int = 1, repeat: int = 20
+    network: Network,
+    blocks: Sequence[GraphBlock],
+    *,
+    threads: int = 1,
+    repeat: int = 20,
+    chained: bool = False,
 ) -> Timing:
-    """Return seconds of each block and of the whole network in onnxruntime."""
-    places = [block.operators for block in blocks]
-    parts = [part(network, inside) for inside in places]
-    runners = [session(x.model, threads) for x in parts]
-    whole = session(part(network, range(len(network.operators))).model, threads)
-    idle = session(_nothing(), threads)
-    given = made_up(whole)
-    outputs = list(network.outputs)
-    spent: list[list[float]] = [[] for _ in runners]
-    all_spent: list[float] = []
-    calls: list[float] = []
-    for round_ in range(repeat + 1):  # the first warms up
+    """Return seconds of each block and of the whole network in onnxruntime.
+
+    Parameters
+    ----------
+    chained
+        The blocks form a chain: measure neighbours together, too.
+    """
+
+    def runner(spans: Sequence[GraphBlock]) -> _Run:
+        cut = part(network, [place for block in spans for place in block.operators])
+        return _Run(session(cut.model, threads), cut.inputs, cut.outputs, threads)
+
+    alone = [runner([block]) for block in blocks]
+    both = [runner(blocks[k : k + 2]) for k in range(len(blocks) - 1)] if chained else []
+    whole = runner(blocks)
+    idle = _Run(session(_nothing(), threads), (_NOTHING,), ("y",), threads)
+    given = made_up(whole.session)
+    for round_ in range(repeat + 1):
+        whole.run(given)
+        idle.run({_NOTHING: _one()})
         alive: dict[str, Any] = dict(given)
-        now = [_timed(whole, outputs, given, threads)[0], _timed(idle, ["y"], _NOTHING, threads)[0]]
-        for k, runner in enumerate(runners):
-            taken = {x: alive[x] for x in parts[k].inputs}
-            seconds, made = _timed(runner, list(parts[k].outputs), taken, threads)
-            alive |= zip(parts[k].outputs, made, strict=True)
-            now.append(seconds)
-        if round_:
-            all_spent.append(now[0])
-            calls.append(now[1])
-            for k, seconds in enumerate(now[2:]):
-                spent[k].append(seconds)
-    call = min(calls)
-    energies = _energies(
-        [(whole, outputs, given)]
-        + [
-            (runner, list(x.outputs), {name: alive[name] for name in x.inputs})
-            for runner, x in zip(runners, parts, strict=True)
-        ]
+        for k, run in enumerate(alone):
+            made = run.run(alive)
+            if k < len(both):
+                both[k].run(alive)
+            alive |= made
+        if not round_:  # it warms up
+            for run in (whole, idle, *alone, *both):
+                run.seconds.clear()
+    call = min(idle.seconds)
+
+    def best(run: _Run) -> float:
+        return max(min(run.seconds) - call, 1e-9)
+
+    def measured(run: _Run, cut_s: float) -> Measured:
+        median = max(statistics.median(run.seconds) - call, best(run))
+        return Measured(best(run), median, cut_s, _energy(run, alive))
+
+    cuts = [best(alone[k]) + best(alone[k + 1]) - best(x) for k, x in enumerate(both)]
+    cuts += [0.0] * (len(alone) - len(cuts))
+    return Timing(
+        tuple(measured(run, cut) for run, cut in zip(alone, cuts, strict=True)),
+        measured(whole, 0.0),
+        call,
     )
-    found = [
-        Measured(max(min(s) - call, 1e-9), max(statistics.median(s) - call, 1e-9), energy)
-        for s, energy in zip([all_spent, *spent], energies, strict=True)
-    ]
-    return Timing(tuple(found[1:]), found[0], call)
 
 
 def best_of(runner: Any, given: Mapping[str, Any], rounds: int) -> float:
@@ -121,22 +160,37 @@ def joules(folder: Path = POWERCAP) -> float | None:
     return used if packages else None
 
 
-def _energies(runs: Sequence[tuple[Any, list[str], Mapping[str, Any]]]) -> list[float | None]:
-    """Return joules of one run of each; None where they are not counted."""
-    found: list[float | None] = []
-    for runner, outputs, given in runs:
-        before = joules()
-        if before is None:
-            found.append(None)
-            continue
-        began, times = time.perf_counter(), 0
-        while time.perf_counter() - began < _ENERGY_S:
-            runner.run(outputs, given)
-            times += 1
-        after = joules()
-        # The counter starts again from 0 every few minutes.
-        found.append((after - before) / times if after is not None and after > before else None)
-    return found
+class _Run:
+    """A session with what it takes and gives, and the seconds of its runs."""
+
+    def __init__(
+        self, session_: Any, inputs: tuple[str, ...], outputs: tuple[str, ...], threads: int
+    ) -> None:
+        self.session = session_
+        self._inputs, self._outputs = inputs, list(outputs)
+        self._threads = threads
+        self.seconds: list[float] = []
+
+    def run(self, alive: Mapping[str, Any]) -> dict[str, Any]:
+        """Run it on some of the tensors there are; return what it makes."""
+        given = {x: alive[x] for x in self._inputs}
+        seconds, made = _timed(self.session, self._outputs, given, self._threads)
+        self.seconds.append(seconds)
+        return dict(zip(self._outputs, made, strict=True))
+
+
+def _energy(run: _Run, alive: Mapping[str, Any]) -> float | None:
+    """Return joules of one run; None where they are not counted."""
+    before = joules()
+    if before is None:
+        return None
+    began, times = time.perf_counter(), 0
+    while time.perf_counter() - began < _ENERGY_S:
+        run.run(alive)
+        times += 1
+    after = joules()
+    # The counter starts again from 0 every few minutes.
+    return (after - before) / times if after is not None and after > before else None
 
 
 def _timed(
@@ -152,20 +206,21 @@ def _timed(
     return clock() - began, made
 
 
-_NOTHING: dict[str, Any] = {}
+def _one() -> Any:
+    import numpy as np
+
+    return np.zeros(1, np.float32)
 
 
 def _nothing() -> bytes:
     """Return a model that passes one number on."""
-    import numpy as np
     import onnx.helper
 
-    _NOTHING["x"] = np.zeros(1, np.float32)
     one = onnx.TensorProto.FLOAT
     graph = onnx.helper.make_graph(
-        [onnx.helper.make_node("Identity", ["x"], ["y"])],
+        [onnx.helper.make_node("Identity", [_NOTHING], ["y"])],
         "nothing",
-        [onnx.helper.make_tensor_value_info("x", one, [1])],
+        [onnx.helper.make_tensor_value_info(_NOTHING, one, [1])],
         [onnx.helper.make_tensor_value_info("y", one, [1])],
     )
     data: bytes = onnx.helper.make_model(
