@@ -60,13 +60,19 @@ seconds measured here, times the speed of this machine.
     "--repeat", type=Whole(1), default=20, show_default=True, help="With --measure: rounds."
 )
 @click.option(
-    "--measured-on", default="this-machine", show_default=True, help="With --measure: its name."
+    "--trace",
+    type=click.Path(path_type=Path),
+    metavar="JSON",
+    help="Take the seconds of each block from a profile that onnxruntime wrote elsewhere.",
+)
+@click.option(
+    "--measured-on", default="this-machine", show_default=True, help="Name of what was measured."
 )
 @click.option(
     "--times",
     type=click.Path(path_type=Path),
     metavar="CSV",
-    help="With --measure: write FLOPs, bytes, bits, seconds and spread of each block.",
+    help="With --measure or --trace: write FLOPs, bytes, bits, seconds and spread of each block.",
 )
 @click.option("--title", default="", help="One line about the network.")
 @click.option(
@@ -84,6 +90,7 @@ def onnx_(
     measure: bool,
     threads: int,
     repeat: int,
+    trace: Path | None,
     measured_on: str,
     times: Path | None,
     title: str,
@@ -94,8 +101,10 @@ def onnx_(
     from splitopt.instances.core.errors import InputError
     from splitopt.instances.networks.modelfiles.profiles import import_onnx, with_times
 
+    if measure and trace is not None:
+        raise InputError("--trace", str(trace), "nothing with --measure", "leave one of them out")
     if times is not None:
-        if not measure:
+        if not measure and trace is None:
             raise InputError("--times", str(times), "nothing without --measure", "add --measure")
         check_writable("--times", times)
     made = import_onnx(
@@ -107,18 +116,9 @@ def onnx_(
         title=title,
     )
     counted = made
-    if measure:
-        from splitopt.instances.networks.modelfiles.timing import measure as measure_blocks
-
-        timing = measure_blocks(
-            made.network,
-            made.blocks,
-            threads=threads,
-            repeat=repeat,
-            chained=merge == "blocks",
-        )
+    if measure or trace is not None:
+        timing = _traced(made, trace) if trace else _measured(made, threads, repeat, merge)
         made = with_times(made, timing, measured_on)
-        _tell_times(counted, timing, threads)
         if times is not None:
             _write_times(times, counted, timing)
     write(made.profile.to_document(), out)
@@ -163,6 +163,30 @@ def _tell(made: Imported, out: Path | None) -> None:
             "note: no cut of this network is crossed by one tensor alone; --merge operators keeps "
             "the cuts through several."
         )
+
+
+def _measured(made: Imported, threads: int, repeat: int, merge: str) -> Timing:
+    """Measure the blocks here and say on stderr what was found."""
+    from splitopt.instances.networks.modelfiles.timing import measure
+
+    timing = measure(
+        made.network, made.blocks, threads=threads, repeat=repeat, chained=merge == "blocks"
+    )
+    _tell_times(made, timing, threads)
+    return timing
+
+
+def _traced(made: Imported, trace: Path) -> Timing:
+    """Read the seconds of the blocks and say on stderr what was found."""
+    from splitopt.instances.networks.modelfiles.traces import timing_from_trace
+
+    timing, untold = timing_from_trace(trace, made.network, made.blocks)
+    note(
+        f"{trace.name}: {timing.whole.best_s * 1e3:.4g} ms in all "
+        f"(median {100 * timing.whole.spread:.3g} % above); {100 * untold:.3g} % in kernels that "
+        "onnxruntime added, given to the block before"
+    )
+    return timing
 
 
 def _tell_times(made: Imported, timing: Timing, threads: int) -> None:

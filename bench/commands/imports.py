@@ -61,6 +61,11 @@ Columns of BLOCKS, a line a block in order:
   param_bytes                           bytes of parameters
   activation_bits or activation_bytes   the block's output for one sample
   exit_flops                            optional: FLOPs of an early exit behind the block
+\b
+A file of a profiler, with names, units and commas of its own:
+  splitopt import profile trace.csv --name my-net --input-bits 1204224 --decimal comma \\
+      --column name=Layer --column 'time_s=Latency (ms)*1e-3' --column 'param_bytes=Params*4' \\
+      --column 'activation_bytes=Out [KiB]*1024' --measured-speed my-board 13.5e9
 """,
 )
 @click.argument("blocks", type=click.Path(path_type=Path))
@@ -72,6 +77,18 @@ Columns of BLOCKS, a line a block in order:
     metavar="NODE FLOP/S",
     help="With time_s: where the times were measured, and how fast it is.",
 )
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="OURS=THEIRS[*FACTOR]",
+    help="The file's name of a column, and what to multiply it by; may be repeated.",
+)
+@click.option(
+    "--decimal",
+    type=click.Choice(["point", "comma"]),
+    help="What stands before decimals; the other may separate thousands, as spaces may.",
+)
 @click.option("--head-blocks", type=Whole(), default=0, help="Blocks at the end that are the head.")
 @click.option("--classes", type=Whole(), default=0, help="Classes the network tells apart.")
 @click.option("--title", default="", help="One line about the network.")
@@ -81,13 +98,26 @@ def profile(
     name: str,
     input_bits: float,
     measured_speed: tuple[str, float] | None,
+    columns: tuple[str, ...],
+    decimal: str | None,
     head_blocks: int,
     classes: int,
     title: str,
     out: Path | None,
 ) -> None:
     """Make a profile from BLOCKS, a CSV file with a line a block."""
-    from splitopt.instances.cift.importing import profile_from_csv
+    from splitopt.instances.cift.importing import BLOCK_COLUMNS, profile_from_csv
+    from splitopt.instances.core.csv_columns import read_columns
+    from splitopt.instances.core.errors import InputError
+
+    if blocks.suffix == ".json":
+        raise InputError(
+            "BLOCKS",
+            blocks.name,
+            "a CSV file",
+            "a profile that onnxruntime wrote goes with its model: splitopt import onnx MODEL "
+            "--trace FILE",
+        )
 
     made = profile_from_csv(
         blocks,
@@ -98,6 +128,7 @@ def profile(
         head_blocks=head_blocks,
         classes=classes,
         title=title,
+        columns=read_columns(columns, BLOCK_COLUMNS, decimal),
     )
     write(made.to_document(), out)
     note(

@@ -9,6 +9,7 @@ import click
 
 from splitopt.bench.commands.arguments import Figure, InstanceName, Whole, open_instance
 from splitopt.bench.commands.output import (
+    Cell,
     check_writable,
     echo_json,
     echo_table,
@@ -153,7 +154,7 @@ def _document(instance: str, model: str, seen: Rehearsal) -> dict[str, object]:
 
 def _tell(seen: Rehearsal) -> None:
     """Print a line a stage, and what has to be known to read it."""
-    rows = []
+    rows: list[dict[str, Cell]] = []
     for stage in (*seen.stages, seen.total):
         ordered = sorted(stage.measured_s)
         rows.append(

@@ -157,7 +157,7 @@ def _tasks(
     """Return what each host is told; ports and listeners are added when it starts."""
     profile = instance.models[instance.model_index[plan.model]]
     token, cores = secrets.token_bytes(32).hex(), _cores()
-    tasks = []
+    tasks: list[dict[str, Any]] = []
     done = 0
     delay = 0.0
     for k, (stop, own) in enumerate(zip(plan.stops, parts, strict=True)):

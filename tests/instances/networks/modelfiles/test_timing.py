@@ -1,5 +1,6 @@
 """Measured blocks: what a profile makes of seconds, which are whatever this machine took."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,16 +8,17 @@ import pytest
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from splitopt.instances.core.errors import InputError  # noqa: E402
-from splitopt.instances.networks.modelfiles.cutting import made_up, part, session  # noqa: E402
-from splitopt.instances.networks.modelfiles.graph import graph  # noqa: E402
-from splitopt.instances.networks.modelfiles.profiles import import_onnx, with_times  # noqa: E402
-from splitopt.instances.networks.modelfiles.timing import (  # noqa: E402
+from splitopt.instances.core.errors import InputError
+from splitopt.instances.networks.modelfiles.cutting import made_up, part, session
+from splitopt.instances.networks.modelfiles.graph import graph
+from splitopt.instances.networks.modelfiles.profiles import import_onnx, with_times
+from splitopt.instances.networks.modelfiles.timing import (
     Measured,
     Timing,
     joules,
     measure,
 )
+from splitopt.instances.networks.modelfiles.traces import timing_from_trace
 
 DATA = Path(__file__).parents[3] / "data" / "onnx"
 
@@ -89,3 +91,58 @@ def test_what_onnxruntime_does_not_know_is_told():
     made = import_onnx(DATA / "unknown-operator.onnx", "x")
     with pytest.raises(InputError, match="a model that onnxruntime runs"):
         measure(made.network, made.blocks)
+
+
+def trace(path, *runs):
+    """Write what onnxruntime's profiler writes: kernels with microseconds, then the run."""
+    events = [{"cat": "Session", "name": "model_loading_uri", "dur": 900, "args": {}}]
+    for run in runs:
+        events += [
+            {"cat": "Node", "name": f"{name}_kernel_time", "dur": dur, "args": {"op_name": "X"}}
+            for name, dur in run
+        ]
+        events.append({"cat": "Session", "name": "model_run", "dur": 10_000, "args": {}})
+    path.write_text(json.dumps(events))
+    return path
+
+
+def kernels(network, blocks, scale):
+    """One kernel a block, named as onnxruntime names a fused one: after the block's last tensor."""
+    ends = [network.operators[block.operators[-1]].outputs[0] for block in blocks]
+    return [(f"{end}_nchwc", scale * (k + 1)) for k, end in enumerate(ends)]
+
+
+def test_a_trace_of_onnxruntime_gives_seconds(squeezenet, tmp_path):
+    network, blocks = squeezenet.network, squeezenet.blocks
+    first, second, third = (kernels(network, blocks, scale) for scale in (90, 20, 30))
+    # What it puts in between belongs to the block before: here the last one.
+    second.append(("ReorderOutput", 7))
+    # By the name of the node, too, where the kernel was not fused.
+    third[0] = (network.model.graph.node[network.operators[0].node].name, 30)
+    timing, untold = timing_from_trace(
+        trace(tmp_path / "runs.json", first, second, third), network, blocks
+    )
+    # The first run warms up; of the others the best and the middle.
+    assert timing.blocks[1].best_s == pytest.approx(40e-6)
+    assert timing.blocks[1].median_s == pytest.approx(50e-6)
+    assert timing.blocks[-1].best_s == pytest.approx((20 * 18 + 7) * 1e-6)
+    ranks = sum(range(1, 19))
+    assert timing.whole.best_s == pytest.approx((20 * ranks + 7) * 1e-6)
+    assert untold == pytest.approx(7 / (140 * ranks + 7))
+
+
+def test_a_trace_that_is_none_is_told(squeezenet, tmp_path):
+    network, blocks = squeezenet.network, squeezenet.blocks
+    whole = kernels(network, blocks, 5)
+    path = tmp_path / "trace.json"
+    for content, said in [
+        ([], "0 kernels, no whole run"),
+        ({"a": 1}, "no list of events"),
+        ([{"name": "x", "dur": -1}], r"trace\.json\[0\]\.dur: -1, expected a finite number >= 0"),
+        ([3], r"trace\.json\[0\]: 3, expected an event"),
+    ]:
+        path.write_text(json.dumps(content))
+        with pytest.raises(InputError, match=said):
+            timing_from_trace(path, network, blocks)
+    with pytest.raises(InputError, match="no kernel of block r4', expected a profile of light_sq"):
+        timing_from_trace(trace(path, [whole[0], *whole[2:]]), network, blocks)
