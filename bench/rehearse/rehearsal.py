@@ -1,7 +1,7 @@
 """A plan rehearsed: its hosts as processes, its hops as held connections, its requests measured.
 
-A host of f FLOP/s on a machine that does the network at v runs its part for real, which takes t,
-and sleeps (v / f - 1) t. So a part that takes longer than its share of the whole takes longer in
+A host of f FLOP/s on a machine that does the network at v runs its part for real, which takes t of
+processor time besides what an empty call takes, and sleeps (v / f - 1) t. So a part that takes longer than its share of the whole takes longer in
 the rehearsal, too; nothing is made to fit the prediction.
 """
 
@@ -181,6 +181,7 @@ def _tasks(
                 "takes": [{"name": x.name, "shape": x.shape, "kind": x.kind} for x in own.takes],
                 "sends": own.sends,
                 "slower": slower[k],
+                "call_s": float(instance.origin.get(f"{plan.model}.measured_call_s") or 0.0),
                 "wire_s": wire,
                 "delay_s": delay,
                 "token": token,

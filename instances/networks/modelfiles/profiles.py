@@ -170,6 +170,7 @@ def with_times(imported: Imported, timing: Timing, node: str) -> Imported:
         "measured_on": fields.name("--measured-on", node),
         "measured_speed_flop_per_s": speed,
         "measured_seconds": timing.whole.best_s,
+        "measured_call_s": timing.call_s,
         "measured_parts_over_whole": timing.parts_over_whole,
         "measured_joined_over_whole": timing.joined_over_whole,
     }

@@ -104,7 +104,7 @@ def test_what_is_alive_crosses_each_hop_once(instance):
 
 
 def test_a_slower_host_sleeps_the_rest_of_what_it_took(monkeypatch):
-    """At a quarter of the speed, half a second of work is followed by three halves of sleep."""
+    """At a quarter of the speed, three times the half second that is no cost of the call."""
 
     class Runner:
         def get_inputs(self):
@@ -116,8 +116,8 @@ def test_a_slower_host_sleeps_the_rest_of_what_it_took(monkeypatch):
             return []
 
     one = object.__new__(host._Host)
-    one._runner, one._arrays, one._task = Runner(), {}, {"slower": 4.0}
-    clock, slept = iter([10.0, 10.5]), []
+    one._runner, one._arrays, one._task = Runner(), {}, {"slower": 4.0, "call_s": 0.25}
+    clock, slept = iter([10.0, 10.75]), []
     monkeypatch.setattr(host.time, "thread_time", lambda: next(clock))
     monkeypatch.setattr(host.time, "sleep", slept.append)
     assert one._compute() == {}
