@@ -135,7 +135,9 @@ def _document(instance: str, model: str, seen: Rehearsal) -> dict[str, object]:
             "where": stage.where,
             "predicted_s": stage.predicted_s,
             "median_s": stage.median_s,
+            "undisturbed_s": stage.undisturbed_s,
             "measured_s": list(stage.measured_s),
+            "lost_s": list(stage.lost_s),
         }
 
     return {
@@ -183,6 +185,12 @@ def _tell(seen: Rehearsal) -> None:
         f"{seen.machine_now:.2f} of it; {seen.hosts} processes on {seen.cores} cores"
         + (f"; {seen.time_scale:g} times slower than life" if seen.time_scale != 1 else "")
     )
+    if seen.total.undisturbed_s < 0.98 * seen.total.median_s:
+        off = 100 * (seen.total.undisturbed_s / seen.total.predicted_s - 1)
+        note(
+            "warning: other programs took processor time from the hosts; without it a request "
+            f"takes {1e3 * seen.total.undisturbed_s:.4g} ms, off by {off:.3g} %"
+        )
     if not seen.same_output:
         note("warning: the parts together gave another output than the whole network")
     if abs(seen.machine_now - 1) > 0.1:

@@ -1,8 +1,9 @@
 """A plan rehearsed: its hosts as processes, its hops as held connections, its requests measured.
 
 A host of f FLOP/s on a machine that does the network at v runs its part for real, which takes t of
-processor time besides what an empty call takes, and sleeps (v / f - 1) t. So a part that takes longer than its share of the whole takes longer in
-the rehearsal, too; nothing is made to fit the prediction.
+processor time besides what an empty call takes, and sleeps (v / f - 1) t. So a part that takes
+longer than its share of the whole takes longer in the rehearsal, too; nothing is made to fit the
+prediction.
 """
 
 from __future__ import annotations
@@ -32,17 +33,30 @@ _MACHINE_ROUNDS = 7
 
 @dataclass(frozen=True, slots=True)
 class StageTimes:
-    """Seconds of one hop or host: predicted for a request, and measured of each."""
+    """Seconds of one hop or host: predicted for a request, and measured of each.
+
+    Attributes
+    ----------
+    lost_s
+        What other programs took of the processor while a host ran its part; inside `measured_s`.
+    """
 
     kind: str
     where: str
     predicted_s: float
     measured_s: tuple[float, ...]
+    lost_s: tuple[float, ...] = ()
 
     @property
     def median_s(self) -> float:
         """The median of what was measured."""
         return statistics.median(self.measured_s)
+
+    @property
+    def undisturbed_s(self) -> float:
+        """The median without what other programs took."""
+        lost = self.lost_s or (0.0,) * len(self.measured_s)
+        return statistics.median(a - b for a, b in zip(self.measured_s, lost, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +132,10 @@ def rehearse(
     rows = [[[x / time_scale for x in line] for line in host[warm_up:]] for host in times]
     stages = _stages(plan, rows, predicted.stages)
     total = tuple(last[1] - first[0] for first, last in zip(rows[0], rows[-1], strict=True))
+    lost = tuple(sum(line[2] for line in lines) for lines in zip(*rows, strict=True))
     return Rehearsal(
         stages,
-        StageTimes("request", "all", predicted.inference_latency_s, total),
+        StageTimes("request", "all", predicted.inference_latency_s, total, lost),
         speed,
         now / speed,
         time_scale,
@@ -197,17 +212,17 @@ def _stages(
     plan: CiftPlan, rows: Sequence[Sequence[Sequence[float]]], predicted: Sequence[StageCost]
 ) -> tuple[StageTimes, ...]:
     """Return each hop and host, in the order of the judge's stages."""
-    measured = []
+    measured: list[tuple[tuple[float, ...], tuple[float, ...]]] = []
     for k, stop in enumerate(plan.stops):
         if k:
-            measured.append(
-                tuple(there[0] - here[1] for here, there in zip(rows[k - 1], rows[k], strict=True))
-            )
+            pairs = zip(rows[k - 1], rows[k], strict=True)
+            measured.append((tuple(there[0] - here[1] for here, there in pairs), ()))
         if stop.blocks:
-            measured.append(tuple(line[1] - line[0] for line in rows[k]))
+            spent = tuple(line[1] - line[0] for line in rows[k])
+            measured.append((spent, tuple(line[2] for line in rows[k])))
     return tuple(
-        StageTimes(stage.kind, stage.where, stage.inference_latency_s, seconds)
-        for stage, seconds in zip(predicted, measured, strict=True)
+        StageTimes(stage.kind, stage.where, stage.inference_latency_s, seconds, lost)
+        for stage, (seconds, lost) in zip(predicted, measured, strict=True)
     )
 
 

@@ -37,6 +37,7 @@ def settle(model: Any, source: str, inputs: Mapping[str, Sequence[int]]) -> Any:
     import onnx.inliner
 
     _set_inputs(model, source, inputs)
+    held = _lay_aside(model)
     try:
         if model.functions:
             model = onnx.inliner.inline_local_functions(model)
@@ -51,7 +52,24 @@ def settle(model: Any, source: str, inputs: Mapping[str, Sequence[int]]) -> Any:
         raise InputError(
             source, _first_line(error), "operators that fit their inputs", "check the shapes"
         ) from None
+    for tensor in model.graph.initializer:
+        if tensor.name in held:
+            tensor.raw_data = held[tensor.name]
+            tensor.data_location = onnx.TensorProto.DEFAULT
     return model
+
+
+def _lay_aside(model: Any) -> dict[str, bytes]:
+    """Take large weights out of the model, which each round of inference would copy twice."""
+    import onnx
+
+    held = {}
+    for tensor in model.graph.initializer:
+        if len(tensor.raw_data) > _SMALL * 8:
+            held[tensor.name] = tensor.raw_data
+            tensor.ClearField("raw_data")
+            tensor.data_location = onnx.TensorProto.EXTERNAL
+    return held
 
 
 def static_shapes(model: Any) -> tuple[dict[str, Shape], dict[str, int]]:

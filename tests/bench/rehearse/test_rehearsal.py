@@ -117,11 +117,14 @@ def test_a_slower_host_sleeps_the_rest_of_what_it_took(monkeypatch):
 
     one = object.__new__(host._Host)
     one._runner, one._arrays, one._task = Runner(), {}, {"slower": 4.0, "call_s": 0.25}
-    clock, slept = iter([10.0, 10.75]), []
+    clock, wall, slept = iter([10.0, 10.75]), iter([50.0, 51.0]), []
     monkeypatch.setattr(host.time, "thread_time", lambda: next(clock))
+    monkeypatch.setattr(host.time, "monotonic", lambda: next(wall))
     monkeypatch.setattr(host.time, "sleep", slept.append)
     assert one._compute() == {}
     assert slept == [1.5]
+    # A second on the wall: a quarter of it other programs had.
+    assert one._lost == 0.25
 
 
 @pytest.mark.parametrize(
@@ -191,7 +194,7 @@ def test_the_table_has_a_line_a_stage(capsys):
         StageTimes("host", "board", 0.010, (0.012, 0.010, 0.011)),
         StageTimes("hop", "board -> box", 0.0, (0.001, 0.001, 0.001)),
     )
-    total = StageTimes("request", "all", 0.010, (0.013, 0.011, 0.012))
+    total = StageTimes("request", "all", 0.010, (0.013, 0.011, 0.012), (0.002, 0.0, 0.001))
     _tell(Rehearsal(stages, total, 4e9, 0.8, 1.0, 2, 2, False))
     told = capsys.readouterr()
     lines = [line.split() for line in told.out.splitlines()]
@@ -199,5 +202,6 @@ def test_the_table_has_a_line_a_stage(capsys):
     assert lines[3] == ["board", "->", "box", "0", "1", "1", "1", "-"]
     assert lines[4] == ["in", "all", "10", "12", "11", "12", "20"]
     assert "4 GFLOP/s when measured, now 0.80 of it; 2 processes on 2 cores" in told.out
+    assert "without it a request takes 11 ms, off by 10 %" in told.err
     assert "the parts together gave another output" in told.err
     assert "not as fast as when the profile was measured" in told.err
