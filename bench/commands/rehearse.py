@@ -21,6 +21,9 @@ from splitopt.bench.commands.output import (
 if TYPE_CHECKING:
     from splitopt.bench.rehearse.rehearsal import Rehearsal, StageTimes
 
+# Share by which the machine may differ from when it was measured before that is told.
+_SHIFT = 0.03
+
 
 @click.command(
     epilog="""\b
@@ -145,6 +148,7 @@ def _document(instance: str, model: str, seen: Rehearsal) -> dict[str, object]:
         "model": model,
         "machine_flop_per_s": seen.machine_flop_per_s,
         "machine_now": seen.machine_now,
+        "predicted_now_s": seen.predicted_now_s,
         "time_scale": seen.time_scale,
         "cores": seen.cores,
         "hosts": seen.hosts,
@@ -181,20 +185,19 @@ def _tell(seen: Rehearsal) -> None:
     }
     echo_table(columns, rows, f"{len(seen.total.measured_s)} requests, one after another")
     say(
-        f"this machine: {seen.machine_flop_per_s / 1e9:.4g} GFLOP/s when measured, now "
-        f"{seen.machine_now:.2f} of it; {seen.hosts} processes on {seen.cores} cores"
+        f"this machine: {seen.machine_flop_per_s / 1e9:.4g} GFLOP/s when measured, "
+        f"{seen.machine_now:.2f} of it between the requests; {seen.hosts} processes on "
+        f"{seen.cores} cores"
         + (f"; {seen.time_scale:g} times slower than life" if seen.time_scale != 1 else "")
     )
-    if seen.total.undisturbed_s < 0.98 * seen.total.median_s:
-        off = 100 * (seen.total.undisturbed_s / seen.total.predicted_s - 1)
+    total = seen.total
+    if abs(seen.machine_now - 1) > _SHIFT or total.undisturbed_s < (1 - _SHIFT) * total.median_s:
+        off = 100 * (total.undisturbed_s / seen.predicted_now_s - 1)
         note(
-            "warning: other programs took processor time from the hosts; without it a request "
-            f"takes {1e3 * seen.total.undisturbed_s:.4g} ms, off by {off:.3g} %"
+            "warning: the machine is not as it was when the profile was measured. At the speed it "
+            f"had between the requests {1e3 * seen.predicted_now_s:.4g} ms are predicted; without "
+            "what other programs took of the processor a request takes "
+            f"{1e3 * total.undisturbed_s:.4g} ms: off by {off:.3g} %"
         )
     if not seen.same_output:
         note("warning: the parts together gave another output than the whole network")
-    if abs(seen.machine_now - 1) > 0.1:
-        note(
-            "warning: the machine is not as fast as when the profile was measured; predictions are "
-            "of then"
-        )

@@ -9,7 +9,7 @@ import os
 import select
 import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -61,8 +61,11 @@ def run_hosts(
     waiting: Sequence[socket.socket],
     requests: int,
     folder: Path,
+    between: Callable[[], None],
 ) -> list[list[list[float]]]:
     """Start the hosts, do requests one after another, return the times of each host.
+
+    What is to happen between two requests is called after each.
 
     Raises
     ------
@@ -94,6 +97,7 @@ def run_hosts(
         for _ in range(requests):
             _tell(hosts[0], "go")
             hear(len(hosts) - 1, "done")
+            between()
         assert hosts[0].stdin is not None
         hosts[0].stdin.close()
         return [json.loads(hear(k, "{"))["times"] for k in range(len(hosts))]

@@ -72,7 +72,7 @@ class Rehearsal:
     machine_flop_per_s
         v, the speed at which this machine does the network.
     machine_now
-        What it does now over v: 1 on a machine as quiet as when it was measured.
+        What it did between the requests over v: 1 on a machine as quiet as when it was measured.
     time_scale
         How many times slower than life it ran; the seconds here are those of life.
     cores, hosts
@@ -89,6 +89,14 @@ class Rehearsal:
     cores: int
     hosts: int
     same_output: bool
+
+    @property
+    def predicted_now_s(self) -> float:
+        """The prediction for a machine of the speed that this one had between the requests."""
+        return sum(
+            stage.predicted_s / (self.machine_now if stage.kind == "host" else 1.0)
+            for stage in self.stages
+        )
 
 
 def rehearse(
@@ -116,9 +124,10 @@ def rehearse(
     profile = instance.models[instance.model_index[plan.model]]
     whole = session(part(made.network, range(len(made.network.operators))).model)
     given = made_up(whole)
-    seconds = best_of(whole, given, _MACHINE_ROUNDS)
-    now = profile.flops / seconds
-    speed = float(instance.origin.get(f"{plan.model}.measured_speed_flop_per_s") or now)
+    speed = float(
+        instance.origin.get(f"{plan.model}.measured_speed_flop_per_s")
+        or profile.flops / best_of(whole, given, _MACHINE_ROUNDS)
+    )
     slower = [_slower(stop, speed, time_scale) for stop in plan.stops]
     parts = host_parts(made, [stop.blocks for stop in plan.stops])
     with scratch() as name, listeners(len(parts) - 1, port) as waiting:
@@ -127,7 +136,14 @@ def rehearse(
         tasks[0]["inputs"] = _written(folder, given)
         gives = () if parts[-1].part is None else parts[-1].part.outputs
         tasks[-1]["keeps"] = {x: str(folder / f"output-{k}") for k, x in enumerate(gives)}
-        times = run_hosts(tasks, waiting, requests + warm_up, folder)
+        whole_s: list[float] = []
+        times = run_hosts(
+            tasks,
+            waiting,
+            requests + warm_up,
+            folder,
+            lambda: whole_s.append(best_of(whole, given, 1)),
+        )
         same = _same(whole, given, tasks[-1]["keeps"])
     rows = [[[x / time_scale for x in line] for line in host[warm_up:]] for host in times]
     stages = _stages(plan, rows, predicted.stages)
@@ -137,7 +153,7 @@ def rehearse(
         stages,
         StageTimes("request", "all", predicted.inference_latency_s, total, lost),
         speed,
-        now / speed,
+        profile.flops / speed / statistics.median(whole_s),
         time_scale,
         len(_cores()),
         len(parts),

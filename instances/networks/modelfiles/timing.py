@@ -144,7 +144,6 @@ def measure(
 
 def best_of(runner: Any, given: Mapping[str, Any], rounds: int) -> float:
     """Return the best seconds of a session over some rounds."""
-    runner.run(None, given)
     return min(_timed(runner, None, given, 1)[0] for _ in range(rounds))
 
 

@@ -201,7 +201,8 @@ def test_the_table_has_a_line_a_stage(capsys):
     assert lines[2] == ["board", "10", "11", "10", "11", "10"]
     assert lines[3] == ["board", "->", "box", "0", "1", "1", "1", "-"]
     assert lines[4] == ["in", "all", "10", "12", "11", "12", "20"]
-    assert "4 GFLOP/s when measured, now 0.80 of it; 2 processes on 2 cores" in told.out
-    assert "without it a request takes 11 ms, off by 10 %" in told.err
+    assert "4 GFLOP/s when measured, 0.80 of it between the requests; 2 processes" in told.out
+    # 10 ms on the board become 12.5 at four fifths of its speed; 12 ms are 11 undisturbed.
+    assert "12.5 ms are predicted" in told.err
+    assert "a request takes 11 ms: off by -12 %" in told.err
     assert "the parts together gave another output" in told.err
-    assert "not as fast as when the profile was measured" in told.err
