@@ -43,7 +43,11 @@ def draw(title: str, seen: Rehearsal) -> bytes:
         measured = [1e3 * x for x in seen.total.measured_s]
         dots.plot(range(1, len(measured) + 1), measured, ".", color=_HOSTS[0], label="measured")
         dots.axhline(1e3 * seen.total.predicted_s, color=_HOSTS[5], label="predicted")
-        dots.set(xlabel="request", ylabel="ms", ylim=(0, None))
+        dots.set(
+            xlabel="request",
+            ylabel="ms",
+            ylim=(0, 1.15 * max(*measured, 1e3 * seen.total.predicted_s)),
+        )
         dots.legend(fontsize=7, frameon=False, loc="lower right")
         figure.suptitle(plain, x=0.01, ha="left", fontsize=11)
         stream = io.BytesIO()
