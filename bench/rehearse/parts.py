@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from splitopt.instances.networks.modelfiles.reading import Network
 from splitopt.instances.networks.modelfiles.shapes import static_shapes
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["HostPart", "host_parts", "match"]
+__all__ = ["HostPart", "host_parts", "match", "runs_of_blocks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,8 @@ def match(
     return made
 
 
-def host_parts(made: Imported, blocks: Sequence[int]) -> list[HostPart]:
-    """Return what each stop does, from the number of blocks each hosts.
+def host_parts(made: Imported, hosted: Sequence[Iterable[int]]) -> list[HostPart]:
+    """Return what each stop does, from the blocks that each hosts, of a chain or of a graph.
 
     Whatever was made, or given, and is still needed crosses each hop once.
     """
@@ -89,16 +90,20 @@ def host_parts(made: Imported, blocks: Sequence[int]) -> list[HostPart]:
     shapes, types = static_shapes(network.model)
     found: list[HostPart] = []
     done: set[int] = set()
-    first = 0
-    for count in blocks:
+    for blocks in hosted:
         taken = tuple(Form(x, shapes[x], _kind(types[x])) for x in _alive(network, done))
-        own = [x for block in made.blocks[first : first + count] for x in block.operators]
-        first += count
+        own = [place for block in blocks for place in made.blocks[block].operators]
         done |= set(own)
         found.append(
             HostPart(part(network, own) if own else None, taken, tuple(_alive(network, done)))
         )
     return found
+
+
+def runs_of_blocks(plan: CiftPlan) -> list[range]:
+    """Return the blocks that each stop of a plan hosts, by number."""
+    ends = list(itertools.accumulate((stop.blocks for stop in plan.stops), initial=0))
+    return [range(first, last) for first, last in itertools.pairwise(ends)]
 
 
 def _alive(network: Network, done: Iterable[int]) -> list[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from splitopt.bench.isolation.scratch import scratch
-from splitopt.bench.rehearse.parts import HostPart, host_parts, match
+from splitopt.bench.rehearse.parts import HostPart, host_parts, match, runs_of_blocks
 from splitopt.bench.rehearse.processes import RehearsalError, listeners, run_hosts
 from splitopt.instances.cift.judge import StageCost, evaluate_cift
 from splitopt.instances.cift.model import CiftInstance
@@ -129,7 +129,7 @@ def rehearse(
         or profile.flops / best_of(whole, given, _MACHINE_ROUNDS)
     )
     slower = [_slower(stop, speed, time_scale) for stop in plan.stops]
-    parts = host_parts(made, [stop.blocks for stop in plan.stops])
+    parts = host_parts(made, runs_of_blocks(plan))
     with scratch() as name, listeners(len(parts) - 1, port) as waiting:
         folder = Path(name)
         tasks = _tasks(instance, plan, parts, slower, time_scale, folder)

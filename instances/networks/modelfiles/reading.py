@@ -218,6 +218,10 @@ def _parsed(data: bytes, source: str) -> Any:
         raise InputError(source, "no ONNX model", "an .onnx file", "check the file") from None
     if not model.HasField("graph") or not model.graph.node:
         raise InputError(source, "no graph", "an .onnx file with operators", "check the file")
+    for text in _texts(model):
+        # Protocol buffers hand out bytes where a text is no UTF-8.
+        if not isinstance(text, str):
+            raise InputError(source, text, "names in UTF-8", "check that the file is whole")
     ours = onnx.defs.onnx_opset_version()
     for used in model.opset_import:
         if used.domain in ("", "ai.onnx") and used.version > ours:
@@ -228,6 +232,21 @@ def _parsed(data: bytes, source: str) -> Any:
                 "update onnx, or export again",
             )
     return model
+
+
+def _texts(model: Any) -> Iterator[object]:
+    """Yield the names in a model."""
+    graph = model.graph
+    yield from (x.domain for x in model.opset_import)
+    for node in graph.node:
+        yield from (node.op_type, node.domain, node.name, *node.input, *node.output)
+        yield from (x.name for x in node.attribute)
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        yield value.name
+        yield from (d.dim_param for d in value.type.tensor_type.shape.dim)
+    for tensor in graph.initializer:
+        yield tensor.name
+        yield from (text for entry in tensor.external_data for text in (entry.key, entry.value))
 
 
 def _needed(graph: Any, fixed: set[int]) -> set[int]:

@@ -48,7 +48,7 @@ def settle(model: Any, source: str, inputs: Mapping[str, Sequence[int]]) -> Any:
             model = _infer(model)
     except onnx.checker.ValidationError as error:
         raise InputError(source, _first_line(error), "a valid model", "check the file") from None
-    except onnx.shape_inference.InferenceError as error:
+    except (onnx.shape_inference.InferenceError, ValueError) as error:
         raise InputError(
             source, _first_line(error), "operators that fit their inputs", "check the shapes"
         ) from None

@@ -4,6 +4,7 @@ import json
 import socket
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -12,7 +13,7 @@ pytest.importorskip("onnxruntime")
 
 from splitopt.bench.cli import cli  # noqa: E402
 from splitopt.bench.rehearse import host  # noqa: E402
-from splitopt.bench.rehearse.parts import host_parts, match  # noqa: E402
+from splitopt.bench.rehearse.parts import host_parts, match, runs_of_blocks  # noqa: E402
 from splitopt.bench.rehearse.rehearsal import Rehearsal, StageTimes, rehearse  # noqa: E402
 from splitopt.instances.cift.model import (  # noqa: E402
     CiftInstance,
@@ -24,6 +25,7 @@ from splitopt.instances.cift.model import (  # noqa: E402
 from splitopt.instances.cift.plan import CiftPlan, Stop  # noqa: E402
 from splitopt.instances.core.documents import write_json  # noqa: E402
 from splitopt.instances.core.errors import InputError  # noqa: E402
+from splitopt.instances.networks.modelfiles.cutting import made_up, part, session  # noqa: E402
 from splitopt.instances.networks.modelfiles.profiles import import_onnx  # noqa: E402
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
@@ -94,13 +96,31 @@ def test_a_source_that_ships_the_raw_input_and_a_relay(instance):
 
 def test_what_is_alive_crosses_each_hop_once(instance):
     made = match(instance, plan(3, 8, 7), MODEL)
-    board, box, server = host_parts(made, [3, 8, 7])
+    runs = runs_of_blocks(plan(3, 8, 7))
+    assert runs == [range(3), range(3, 11), range(11, 18)]
+    board, box, server = host_parts(made, runs)
     assert [form.name for form in board.takes] == ["data_0"]
     assert list(board.sends) == [form.name for form in box.takes] == ["r9"]
     assert list(box.sends) == [form.name for form in server.takes]
     assert server.sends == ()
     # The tensor behind block 3 of the profile, in its own shape.
     assert box.takes[0].shape == (1, 128, 55, 55)
+
+
+def test_several_tensors_cross_a_cut_of_a_graph():
+    """A fire module cut in the middle: one branch is done, what the other needs crosses too."""
+    made = import_onnx(MODEL, "net", merge="operators")
+    names = [block.name for block in made.blocks]
+    first = range(names.index("r6") + 1)  # behind one of two expanding convolutions
+    board, server = host_parts(made, [first, range(len(first), len(names))])
+    assert [form.name for form in server.takes] == list(board.sends) == ["r4", "r6"]
+    whole = session(part(made.network, range(len(made.network.operators))).model)
+    alive = dict(made_up(whole))
+    (wanted,) = whole.run(None, alive)
+    for own in (board.part, server.part):
+        given = {x: alive[x] for x in own.inputs}
+        alive |= zip(own.outputs, session(own.model).run(list(own.outputs), given), strict=True)
+    np.testing.assert_allclose(alive["softmaxout_1"], wanted, rtol=1e-4)
 
 
 def test_a_slower_host_sleeps_the_rest_of_what_it_took(monkeypatch):

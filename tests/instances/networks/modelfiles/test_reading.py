@@ -1,6 +1,7 @@
 """ONNX files: what is counted, by hand and against published figures; what is refused, and how."""
 
 import math
+import random
 from pathlib import Path
 
 import pytest
@@ -281,3 +282,42 @@ def test_a_profile_keeps_how_it_was_made():
     assert made.input_bits == 1024
     assert made.origin["onnx_inputs"] == "x=1,2,8,8"
     assert Profile.from_document(made.to_document()) == made
+
+
+def test_a_damaged_file_is_read_or_told(tmp_path):
+    """A byte or two changed: a figure or one clear line, never an exception of a library."""
+    draw = random.Random(2)
+    path = tmp_path / "damaged.onnx"
+    told = 0
+    for number in range(200):
+        file = ("conv.onnx", "external.onnx", "unknown-operator.onnx", "values-decide.onnx")[
+            number % 4
+        ]
+        data = bytearray((DATA / file).read_bytes())
+        for _ in range(draw.choice((1, 2))):
+            data[draw.randrange(len(data))] = draw.choice((0, 255, draw.randrange(256)))
+        path.write_bytes(data)
+        try:
+            import_onnx(path, "x", merge=draw.choice(("blocks", "operators")))
+        except InputError:
+            told += 1
+    assert 50 < told < 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["resnet18-cifar10", "bert-base-128"])
+def test_what_torch_exports_counts_what_torch_counts(name, tmp_path):
+    """The recipe of docs/howto: the exported file has the work of the committed profile."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("onnxscript")
+    from splitopt.instances.measure import transformers, vision_networks
+
+    network = {
+        "resnet18-cifar10": lambda: vision_networks.resnet(18, "cifar10"),
+        "bert-base-128": lambda: transformers.bert_base(128),
+    }[name]()
+    model = torch.nn.Sequential(*(module for _, module in network.blocks)).eval()
+    torch.onnx.export(model, (network.sample,), tmp_path / "model.onnx", dynamo=True)
+    made = import_onnx(tmp_path / "model.onnx", name)
+    assert made.profile.flops == load_profile(name).flops
+    assert made.network.unknown == {}
