@@ -27,7 +27,7 @@ $(VENV)/.ready: pyproject.toml setup.py constraints.txt
 	  { echo "splitopt needs Python 3.11 or newer; say which: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint constraints.txt --editable ".[dev,learn,agents,cluster,parquet,lessons,docs]"
+	  --constraint constraints.txt --editable ".[dev,learn,agents,cluster,parquet,onnx,lessons,docs]"
 	@mkdir -p .typing/splitopt
 	@cd .typing/splitopt && ln -sfn ../../bench ../../formulations ../../heuristics ../../instances \
 	  ../../bench/face/__init__.py ../../bench/face/__main__.py .

@@ -58,6 +58,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "export": ("splitopt.bench.commands.export_model:export", "Solving"),
     "read-solution": ("splitopt.bench.commands.read_solution:read_solution", "Solving"),
     "sweep": ("splitopt.bench.commands.sweep:sweep", "Solving"),
+    "rehearse": ("splitopt.bench.commands.rehearse:rehearse", "Solving"),
     "run": ("splitopt.bench.commands.run:run", "Benchmarking"),
     "new": ("splitopt.bench.commands.new:new", "Benchmarking"),
     "conform": ("splitopt.bench.commands.conform:conform", "Benchmarking"),

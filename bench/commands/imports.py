@@ -10,6 +10,7 @@ import click
 
 from splitopt.bench.commands.arguments import Figure, Whole
 from splitopt.bench.commands.import_graph import factors, graph
+from splitopt.bench.commands.import_onnx import onnx_
 from splitopt.bench.commands.output import note
 from splitopt.bench.commands.written import out_option, write_document
 
@@ -37,7 +38,10 @@ def _csv(name: str, text: str, *, required: bool = False) -> Callable[[Command],
 
 @click.group("import")
 def import_() -> None:
-    """Make a profile or an instance from CSV files of your own measurements."""
+    """Make a profile or an instance of a model file or of your own measurements."""
+
+
+import_.add_command(onnx_)
 
 
 @import_.command(
@@ -53,6 +57,11 @@ Columns of BLOCKS, a line a block in order:
   param_bytes                           bytes of parameters
   activation_bits or activation_bytes   the block's output for one sample
   exit_flops                            optional: FLOPs of an early exit behind the block
+\b
+A file of a profiler, with names, units and commas of its own:
+  splitopt import profile trace.csv --name my-net --input-bits 1204224 --decimal comma \\
+      --column name=Layer --column 'time_s=Latency (ms)*1e-3' --column 'param_bytes=Params*4' \\
+      --column 'activation_bytes=Out [KiB]*1024' --measured-speed my-board 13.5e9
 """,
 )
 @click.argument("blocks", type=click.Path(path_type=Path))
@@ -64,6 +73,18 @@ Columns of BLOCKS, a line a block in order:
     metavar="NODE FLOP/S",
     help="With time_s: where the times were measured, and how fast it is.",
 )
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="OURS=THEIRS[*FACTOR]",
+    help="The file's name of a column, and what to multiply it by; may be repeated.",
+)
+@click.option(
+    "--decimal",
+    type=click.Choice(["point", "comma"]),
+    help="What stands before decimals; the other may separate thousands, as spaces may.",
+)
 @click.option("--head-blocks", type=Whole(), default=0, help="Blocks at the end that are the head.")
 @click.option("--classes", type=Whole(), default=0, help="Classes the network tells apart.")
 @click.option("--title", default="", help="One line about the network.")
@@ -73,13 +94,26 @@ def profile(
     name: str,
     input_bits: float,
     measured_speed: tuple[str, float] | None,
+    columns: tuple[str, ...],
+    decimal: str | None,
     head_blocks: int,
     classes: int,
     title: str,
     out: Path | None,
 ) -> None:
     """Make a profile from BLOCKS, a CSV file with a line a block."""
-    from splitopt.instances.cift.importing import profile_from_csv
+    from splitopt.instances.cift.importing import BLOCK_COLUMNS, profile_from_csv
+    from splitopt.instances.core.csv_columns import read_columns
+    from splitopt.instances.core.errors import InputError
+
+    if blocks.suffix == ".json":
+        raise InputError(
+            "BLOCKS",
+            blocks.name,
+            "a CSV file",
+            "a profile that onnxruntime wrote goes with its model: splitopt import onnx MODEL "
+            "--trace FILE",
+        )
 
     made = profile_from_csv(
         blocks,
@@ -90,6 +124,7 @@ def profile(
         head_blocks=head_blocks,
         classes=classes,
         title=title,
+        columns=read_columns(columns, BLOCK_COLUMNS, decimal),
     )
     write_document(made.to_document(), out)
     note(

@@ -20,6 +20,7 @@ from splitopt.instances.cift.model import (
     Training,
 )
 from splitopt.instances.core import fields
+from splitopt.instances.core.csv_columns import Columns
 from splitopt.instances.core.csv_tables import Cells, Table, read_rows, read_table
 from splitopt.instances.core.documents import read_json
 from splitopt.instances.core.errors import InputError
@@ -28,6 +29,15 @@ from splitopt.instances.networks.profiles import Block, Profile, load_profile
 __all__ = ["cift_from_csv", "profile_from_csv", "read_profile"]
 
 UNCOMPRESSED = Compression("none", 1.0, 1.0, 1.0)
+BLOCK_COLUMNS = (
+    "name",
+    "param_bytes",
+    "flops",
+    "time_s",
+    "activation_bits",
+    "activation_bytes",
+    "exit_flops",
+)
 NODE_COLUMNS = (
     "name",
     "tier",
@@ -70,6 +80,7 @@ def profile_from_csv(
     head_blocks: int = 0,
     classes: int = 0,
     title: str = "",
+    columns: Columns | None = None,
 ) -> Profile:
     """Return the profile whose blocks stand in a CSV file, a line a block, in order.
 
@@ -84,17 +95,15 @@ def profile_from_csv(
     measured_on, measured_speed_flop_per_s
         With ``time_s``: the node the times were measured on and its speed. A block then counts
         time * speed FLOPs, the work that takes this node as long as measured.
+    columns
+        What the file calls these columns and how it writes numbers, where it is not of ours.
 
     Raises
     ------
     InputError
         Naming file, line and column.
     """
-    table = read_table(
-        path,
-        ("name", "param_bytes"),
-        ("flops", "time_s", "activation_bits", "activation_bytes", "exit_flops"),
-    )
+    table = read_table(path, BLOCK_COLUMNS[:2], BLOCK_COLUMNS[2:], columns=columns)
     timed = _either(table, "flops", "time_s") == "time_s"
     activation = _either(table, "activation_bits", "activation_bytes")
     notes: tuple[str, ...] = ()
@@ -228,10 +237,16 @@ def cift_from_csv(
             fine_tuning_deadline_s=fine_tuning_deadline_s,
             training=training or Training(),
             description=description,
-            origin={"imported": True},
+            origin={"imported": True} | _origins(profiles),
         )
     except InputError as error:
         raise _by_line(error, tables) from None
+
+
+def _origins(profiles: Sequence[Profile]) -> dict[str, fields.Scalar]:
+    """Return how the profiles were made, under names that fit."""
+    found = {f"{p.name}.{key}": value for p in profiles for key, value in p.origin.items()}
+    return {key: value for key, value in found.items() if len(key) <= 120}
 
 
 def _by_line(error: InputError, tables: Mapping[str, Table]) -> InputError:

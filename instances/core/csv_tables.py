@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Context, Decimal
 from pathlib import Path
 from typing import TypeVar
 
 from splitopt.instances.core import fields
+from splitopt.instances.core.csv_columns import Columns
 from splitopt.instances.core.documents import read_bytes
-from splitopt.instances.core.errors import InputError, InputErrors
+from splitopt.instances.core.errors import InputError, InputErrors, did_you_mean
 
 __all__ = ["Cells", "Table", "read_rows", "read_table"]
 
@@ -68,7 +69,7 @@ class Cells:
     def error(self, column: str, value: object, allowed: str, remedy: str) -> InputError:
         """Return the error about one cell, by the file's own name of its column."""
         own, factor = self.units.get(column, (column, ""))
-        if factor:
+        if factor not in ("", "1"):
             allowed += f", after times {factor}"
         return InputError(f"{self.source} line {self.line}, column {own}", value, allowed, remedy)
 
@@ -159,6 +160,8 @@ def read_table(
     optional: Sequence[str] = (),
     *,
     numbered: str | None = None,
+    columns: Columns | None = None,
+    texts: Sequence[str] = ("name",),
 ) -> Table:
     """Return the table in a CSV file: UTF-8, commas, a header line with the names of columns.
 
@@ -168,6 +171,10 @@ def read_table(
         Names of columns; another name is an error, and so is one that stands twice.
     numbered
         Start of further names that end in 1, 2, 3, ..., such as ``exit_``.
+    columns
+        What the file calls them and how it writes numbers, where it is not of ours.
+    texts
+        Columns that hold no numbers.
 
     Raises
     ------
@@ -175,7 +182,8 @@ def read_table(
         Naming the file, the line and the column.
     """
     source = path.name
-    lines = _lines(path, source)
+    form = columns or Columns()
+    lines = _lines(path, source, form)
     try:
         line, header = next(lines)
     except StopIteration:
@@ -184,8 +192,19 @@ def read_table(
     where = f"{source} line {line}"
     units = _units(where, names, (*required, *optional))
     own = {name: column for column, (name, _) in units.items()}
+    if form.mapping:
+        taken = {theirs for theirs, _ in form.mapping.values()}
+        _check_mapped(where, names, taken)
+        units = {ours: unit for ours, unit in units.items() if ours not in form.mapping}
+        own = {unit: ours for ours, (unit, _) in units.items()} | dict.fromkeys(form.mapping, "")
+        own |= {theirs: ours for ours, (theirs, _) in form.mapping.items()}
+        units |= form.mapping
     names = [own.get(name, name) for name in names]
-    _check_header(where, names, required, optional, numbered)
+    if form.foreign:
+        known = {*required, *optional}
+        names = [name if name in known else f" {k}" for k, name in enumerate(names)]
+    _check_header(where, [x for x in names if x[:1] != " "], required, optional, numbered)
+    figures = {*required, *optional} - set(texts)
     rows: list[Cells] = []
     errors: list[InputError] = []
     for line, cells in lines:
@@ -201,8 +220,9 @@ def read_table(
             continue
         if len(rows) >= MOST_ROWS:
             raise InputError(source, f"more than {MOST_ROWS} lines", "fewer lines", "split it")
-        texts = dict(zip(names, (cell.strip() for cell in cells), strict=True))
-        rows.append(Cells(source, line, texts, units))
+        found = dict(zip(names, (cell.strip() for cell in cells), strict=True))
+        found |= {name: form.plain(found[name]) for name in names if name in figures}
+        rows.append(Cells(source, line, found, units))
     if errors and not rows:
         raise InputErrors(errors)
     if not rows:
@@ -268,7 +288,19 @@ def _units(where: str, names: Sequence[str], known: Sequence[str]) -> dict[str, 
     return found
 
 
-def _lines(path: Path, source: str) -> Iterator[tuple[int, list[str]]]:
+def _check_mapped(where: str, names: Sequence[str], wanted: Iterable[str]) -> None:
+    """Raise unless the file has the columns that are asked for, each once."""
+    for name in wanted:
+        if names.count(name) != 1:
+            raise InputError(
+                where,
+                ", ".join(names),
+                f"a column {name}" + (", once" if name in names else ""),
+                did_you_mean(name, names, "correct --column"),
+            )
+
+
+def _lines(path: Path, source: str, form: Columns) -> Iterator[tuple[int, list[str]]]:
     """Yield number and cells of each line that is not empty."""
     try:
         # Spreadsheets put a byte order mark in front.
@@ -277,7 +309,10 @@ def _lines(path: Path, source: str) -> Iterator[tuple[int, list[str]]]:
         raise InputError(
             source, f"byte {error.start}", "UTF-8 text", "save the file as CSV in UTF-8"
         ) from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header = next(filter(str.strip, text.splitlines()), "")
+    reader = csv.reader(
+        io.StringIO(text, newline=""), strict=True, delimiter=form.separator(header)
+    )
     while True:
         try:
             cells = next(reader)

@@ -235,7 +235,12 @@ def write_bytes(path: Path, data: bytes | Iterable[bytes], *, lasting: bool = Tr
     """Replace the file at `path` by `data`, whole or in pieces, in one step: old or new is seen.
 
     What need not outlast a loss of power is not `lasting`: the disk takes a hundredth of a second.
+    A pipe or a device is written into: replaced, /dev/null would be a file to all programs.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with path.open("wb") as stream:
+            stream.writelines([data] if isinstance(data, bytes) else data)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from typing import Any
 
@@ -103,6 +103,8 @@ class Profile:
         What the network tells apart and where the figures come from.
     tensors
         Of a graph; empty for a chain.
+    origin
+        How the profile was made, for programs; an annotation like those before.
     """
 
     name: str
@@ -114,6 +116,7 @@ class Profile:
     source: str = ""
     notes: tuple[str, ...] = ()
     tensors: tuple[Tensor, ...] = ()
+    origin: Mapping[str, fields.Scalar] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         fields.name("name", self.name)
@@ -174,7 +177,7 @@ class Profile:
             "",
             document,
             ("name", "blocks", "tensors" if graph else "input_bits"),
-            ("format", "version", "head_blocks", "classes", "title", "source", "notes"),
+            ("format", "version", "head_blocks", "classes", "title", "source", "notes", "origin"),
         )
         read_version(found, FORMAT, GRAPH_VERSION if graph else VERSION)
         blocks = []
@@ -200,6 +203,7 @@ class Profile:
             title=fields.text("title", found.get("title", "")),
             source=fields.text("source", found.get("source", "")),
             notes=tuple(fields.text(f"notes[{i}]", note) for i, note in enumerate(notes)),
+            origin=fields.read_origin(found),
         )
 
     def to_document(self) -> dict[str, object]:
@@ -213,6 +217,8 @@ class Profile:
             "classes": self.classes,
             "head_blocks": self.head_blocks,
         }
+        if self.origin:
+            document["origin"] = dict(self.origin)
         return document | self.chain_document()
 
     def chain_document(self) -> dict[str, object]:

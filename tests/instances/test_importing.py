@@ -9,8 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from splitopt.bench.cli import cli
-from splitopt.instances.cift.importing import cift_from_csv, profile_from_csv, read_profile
+from splitopt.instances.cift.importing import (
+    BLOCK_COLUMNS,
+    cift_from_csv,
+    profile_from_csv,
+    read_profile,
+)
 from splitopt.instances.cift.model import CiftInstance, SpeedInterval
+from splitopt.instances.core.csv_columns import Columns, read_columns
 from splitopt.instances.core.csv_tables import read_table
 from splitopt.instances.core.errors import InputError, InputErrors
 from splitopt.instances.mepra.importing import mepra_from_csv
@@ -34,6 +40,89 @@ def cift(profile, nodes="nodes.csv", links="links.csv", **more):
 def mepra(profile, devices="devices.csv", **more):
     given = {"edge_capacity_flop_per_s": 1e12, "bandwidth_bit_per_s": 1e7} | more
     return mepra_from_csv("ward", [profile], DATA / devices, **given)
+
+
+PROFILER = """\
+Layer;Out [KiB];Params;Latency (ms);Note
+stem;1.024,5;1 234;12,5;"a; b"
+body;0,5;1'000'000;1.250;
+"""
+NAMES = (
+    "name=Layer",
+    "activation_bytes=Out [KiB]*1024",
+    "param_bytes=Params*4",
+    'time_s="Latency (ms)"*1e-3',
+)
+
+
+def test_a_profilers_own_columns_units_and_commas(tmp_path):
+    path = tmp_path / "profiler.csv"
+    path.write_text(PROFILER)
+    made = profile_from_csv(
+        path,
+        "net",
+        8,
+        measured_on="board",
+        measured_speed_flop_per_s=1e9,
+        columns=read_columns(NAMES, BLOCK_COLUMNS, "comma"),
+    )
+    assert [block.name for block in made.blocks] == ["stem", "body"]
+    # 12,5 ms and 1.250 ms, a dot being no decimal here, at 1 GFLOP/s.
+    assert [block.flops for block in made.blocks] == [12.5e6, 1250e6]
+    assert [block.param_bytes for block in made.blocks] == [4 * 1234, 4e6]
+    assert [block.activation_bits for block in made.blocks] == [8 * 1024 * 1024.5, 8 * 512]
+
+
+@pytest.mark.parametrize(
+    ("decimal", "text", "number"),
+    [
+        ("point", "1,234.5", "1234.5"),
+        ("point", "1,234,567", "1234567"),
+        ("point", "1\u202f234", "1234"),
+        ("point", "1_234e3", "1234e3"),
+        ("point", ".5", "0.5"),
+        ("point", "-1,234", "-1234"),
+        ("comma", "1.234,5", "1234.5"),
+        ("comma", "1,5e-3", "1.5e-3"),
+        ("comma", "12,", "12"),
+        # No groups of three, two separators, two points: left for the reader to refuse.
+        ("point", "1,23", "1,23"),
+        ("point", "1,234 567", "1,234 567"),
+        ("comma", "1,234,5", "1,234,5"),
+        ("comma", "n/a", "n/a"),
+        (None, "1,5", "1,5"),
+    ],
+)
+def test_numbers_as_people_write_them(decimal, text, number):
+    assert Columns({}, decimal).plain(text) == number
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["time_s"], "--column: 'time_s', expected such as time_s=Latency"),
+        (["time=Latency"], "--column: 'time', expected one of name, .*; did you mean time_s"),
+        (["name=A", "name=B"], "each column once"),
+        (["time_s=Latency*0"], "a factor above 0"),
+    ],
+)
+def test_a_mapping_that_is_none_is_told(given, said):
+    with pytest.raises(InputError, match=said):
+        read_columns(given, BLOCK_COLUMNS, None)
+
+
+def test_a_mapped_file_is_told_by_its_own_names(tmp_path):
+    path = tmp_path / "profiler.csv"
+    path.write_text(PROFILER.replace("12,5", "twelve"))
+    columns = read_columns(NAMES, BLOCK_COLUMNS, "comma")
+    said = r"profiler.csv line 2, column Latency \(ms\): 'twelve', .* after times 1e-3"
+    with pytest.raises(InputError, match=said):
+        profile_from_csv(
+            path, "net", 8, measured_on="b", measured_speed_flop_per_s=1.0, columns=columns
+        )
+    absent = read_columns([*NAMES[:3], "time_s=Latency"], BLOCK_COLUMNS, "comma")
+    with pytest.raises(InputError, match=r"a column Latency; did you mean Latency \(ms\)\?"):
+        profile_from_csv(path, "net", 8, columns=absent)
 
 
 def test_profile_figures(profile):

@@ -319,6 +319,19 @@ def test_write_is_atomic_and_repeatable(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the mode is POSIX's")
+def test_a_pipe_is_written_into_and_stays_one(tmp_path):
+    """So is a device: as root, `--out /dev/null` made an ordinary file of it."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    found = []
+    reader = threading.Thread(target=lambda: found.append(pipe.read_bytes()))
+    reader.start()
+    write_json(pipe, {"a": 1})
+    reader.join()
+    assert found == [b'{"a":1}\n']
+    assert pipe.is_fifo()
+
+
 def test_written_files_follow_the_umask(tmp_path):
     code = (
         "import os, sys; os.umask(0o027); from pathlib import Path; "

@@ -1,0 +1,1 @@
+"""Profiles of networks that stand in ONNX files; needs the extra ``onnx``."""
