@@ -13,7 +13,7 @@ pytest.importorskip("onnxruntime")
 
 from splitopt.bench.cli import cli  # noqa: E402
 from splitopt.bench.rehearse import host  # noqa: E402
-from splitopt.bench.rehearse.parts import host_parts, match, runs_of_blocks  # noqa: E402
+from splitopt.bench.rehearse.parts import host_parts, hosted_blocks, match  # noqa: E402
 from splitopt.bench.rehearse.rehearsal import Rehearsal, StageTimes, rehearse  # noqa: E402
 from splitopt.instances.cift.model import (  # noqa: E402
     CiftInstance,
@@ -96,7 +96,7 @@ def test_a_source_that_ships_the_raw_input_and_a_relay(instance):
 
 def test_what_is_alive_crosses_each_hop_once(instance):
     made = match(instance, plan(3, 8, 7), MODEL)
-    runs = runs_of_blocks(plan(3, 8, 7))
+    runs = hosted_blocks(made.profile, plan(3, 8, 7))
     assert runs == [range(3), range(3, 11), range(11, 18)]
     board, box, server = host_parts(made, runs)
     assert [form.name for form in board.takes] == ["data_0"]
