@@ -217,8 +217,9 @@ def _as_function(cell: Cell) -> Callable[..., tuple[Any, dict[str, Any]]]:
     assert isinstance(ending, ast.Return)
     assert isinstance(ending.value, ast.Tuple)
     body = ast.parse(cell.code).body
-    if body and isinstance(body[-1], ast.Expr):
-        ending.value.elts[0] = body.pop().value
+    if body and isinstance(last := body[-1], ast.Expr):
+        ending.value.elts[0] = last.value
+        body.pop()
     function.body = [*body, ending]
     space: dict[str, Any] = {"__name__": "cell"}
     exec(compile(head, "lesson", "exec"), space)
