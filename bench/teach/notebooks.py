@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import importlib.util
+import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["FOLDER", "Cell", "lessons", "run", "title_of"]
+__all__ = ["FOLDER", "Cell", "lessons", "number_of", "run", "title_of"]
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "lessons"
 
@@ -46,10 +47,18 @@ def lessons(folder: Path = FOLDER) -> list[Path]:
     InputError
         When there are none, as in an installed package: lessons are part of the repository.
     """
-    found = sorted(folder.glob("lesson_*.py"))
+    found = sorted(folder.glob("lesson_*.py"), key=number_of)
     if not found:
         raise InputError("lessons", str(folder), "a checkout of the project", "clone it")
     return found
+
+
+def number_of(path: Path) -> int:
+    """Return the number of a lesson, which its file is called by: ``lesson_3_....py``."""
+    found = re.match(r"lesson_(\d+)_", path.name)
+    if found is None:
+        raise InputError("lesson", path.name, "lesson_NUMBER_NAME.py", "rename it")
+    return int(found[1])
 
 
 def _cells(path: Path) -> Iterator[Cell]:

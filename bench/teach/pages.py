@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from splitopt.bench.teach.moves import Control, Moved, Moves, moves
-from splitopt.bench.teach.notebooks import Cell, run, title_of
+from splitopt.bench.teach.notebooks import Cell, number_of, run
 from splitopt.bench.teach.shown import Picture, shown
 from splitopt.instances.core.documents import write_bytes
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["LARGEST", "page", "write_page"]
+__all__ = ["LARGEST", "page", "page_name", "write_page"]
 
 # Of a page with all its positions, in bytes.
 LARGEST = 2_000_000
@@ -167,9 +167,14 @@ def _sentence(what: Any) -> bool:
     return isinstance(what, str) and what.startswith("<blockquote>")
 
 
+def page_name(path: Path) -> str:
+    """Return what the page of a lesson is called: in the order of names 2 comes before 10."""
+    return path.stem.replace(f"_{number_of(path)}_", f"_{number_of(path):02}_", 1)
+
+
 def page(path: Path, cells: list[Cell], found: Moves, folder: Path) -> str:
     """Return the page of a lesson that was run, and write its pictures into `folder`."""
-    made = _Page(path.stem, folder, found)
+    made = _Page(page_name(path), folder, found)
     parts = [part for number, cell in enumerate(cells) for part in made.cell(number, cell)]
     opened = f"Open it: `marimo edit docs/lessons/{path.name}`, after `make lessons`."
     if found.controls:
@@ -197,7 +202,6 @@ def write_page(path: Path, folder: Path, most: int | None = None) -> Moves:
         For a page of more than `LARGEST` bytes.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    title_of(path)
     cells, names = run(path)
     found = moves(cells, names, shown, most)
     text = page(path, cells, found, folder).encode()
@@ -208,5 +212,5 @@ def write_page(path: Path, folder: Path, most: int | None = None) -> Moves:
             f"at most {LARGEST:,}",
             "give its controls fewer steps",
         )
-    write_bytes(folder / f"{path.stem}.md", text)
+    write_bytes(folder / f"{page_name(path)}.md", text)
     return found

@@ -72,7 +72,7 @@ def _(np):
 @app.cell
 def _(mo):
     steps = mo.ui.slider(
-        steps=[50, 100, 200, 400, 800], value=400, label="gradient steps", show_value=True
+        steps=[25, 50, 100, 200, 400], value=400, label="gradient steps", show_value=True
     )
     steps
     return (steps,)
@@ -143,7 +143,7 @@ def _(np):
 @app.cell
 def _(own, rate, root, train):
     SEEDS = range(5)
-    thetas, means = train(own, root, 800, rate.value, SEEDS)
+    thetas, means = train(own, root, 400, rate.value, SEEDS)
     return SEEDS, means, thetas
 
 

@@ -15,11 +15,11 @@ from click.testing import CliRunner
 from splitopt.bench.cli import COMMANDS, cli
 from splitopt.bench.site.commands_page import commands_page
 from splitopt.bench.site.formats_page import formats_page, schemas
-from splitopt.bench.teach.pages import write_page
+from splitopt.bench.teach.pages import page_name, write_page
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
-LESSON = "lesson_8_reading_a_benchmark"
+LESSON = DOCS / "lessons" / "lesson_8_reading_a_benchmark.py"
 PAGES = sorted(
     path
     for path in DOCS.rglob("*.md")
@@ -83,7 +83,7 @@ def test_the_site_builds_without_a_warning(tmp_path, request):
         pages.mkdir()
         (pages / "one.md").write_text("# A lesson\n")
     else:
-        write_page(DOCS / "lessons" / f"{LESSON}.py", pages, 2)
+        write_page(LESSON, pages, 2)
     command = ["-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
     done = subprocess.run(
         [sys.executable, *command, str(source), str(tmp_path / "site")],
@@ -101,7 +101,7 @@ def test_the_site_builds_without_a_warning(tmp_path, request):
             assert f"splitopt {metadata.version('splitopt')}" in text, made
             assert "The splitopt authors" in text, made
             assert "Apache-2.0" in text, made
-    lesson = site / "generated" / "lessons" / f"{LESSON}.html"
+    lesson = site / "generated" / "lessons" / f"{page_name(LESSON)}.html"
     if not lesson.exists():
         return
     # The controls of a lesson move within the theme of the site too, without a server.
