@@ -29,7 +29,7 @@ HATCHES = ("", "///", "...", "xxx", "\\\\\\", "ooo", "++", "---")
 GRID = "#d5d5d5"
 
 
-def for_slides() -> dict[str, Any]:
+def for_slides() -> Any:
     """Return the settings of matplotlib for a figure read from afar; lines differ by themselves."""
     from cycler import cycler
 
