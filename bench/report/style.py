@@ -51,7 +51,7 @@ def for_slides() -> Any:
         "figure.figsize": (7.0, 3.6),
         # Margins that stay: a figure that moves does not jump, and is laid out in half the time.
         "figure.subplot.left": 0.11,
-        "figure.subplot.right": 0.98,
+        "figure.subplot.right": 0.96,
         "figure.subplot.bottom": 0.16,
         "figure.subplot.top": 0.9,
         "font.size": 11,

@@ -29,11 +29,11 @@ def _():
     import pandas as pd
     from ortools.sat.python import cp_model
 
-    from splitopt.bench.report.style import for_slides, plain_numbers
+    from splitopt.bench.report.style import for_slides
 
     plt.rcParams.update(for_slides())  # the figures of the report: told apart without colour too
 
-    return cp_model, math, mo, np, pd, plain_numbers, plt
+    return cp_model, math, mo, np, pd, plt
 
 
 @app.cell
@@ -229,7 +229,7 @@ def _(TERMS, enumerate_cuts, judge, pd, solve):
 
 
 @app.cell
-def _(plain_numbers, plt, scales, truth_at_60):
+def _(plt, scales, truth_at_60):
     figure, axes = plt.subplots()
     axes.plot(scales["units a J"], 1e3 * scales["plan, J"], label="the plan found")
     axes.plot(scales["units a J"], 1e3 * scales["bound, J"], label="what the integers prove")
@@ -240,7 +240,6 @@ def _(plain_numbers, plt, scales, truth_at_60):
     )
     axes.set(xscale="log", xlabel="integer units a joule", ylabel="energy, mJ")
     axes.set_title("The optimum lies in the grey")
-    plain_numbers(axes)
     axes.legend()
     figure
     return

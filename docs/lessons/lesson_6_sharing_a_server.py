@@ -29,11 +29,11 @@ def _():
     import numpy as np
     import pandas as pd
 
-    from splitopt.bench.report.style import for_slides, plain_numbers
+    from splitopt.bench.report.style import for_slides
 
     plt.rcParams.update(for_slides())  # the figures of the report: told apart without colour too
 
-    return mo, np, pd, plain_numbers, plt
+    return mo, np, pd, plt
 
 
 @app.cell
@@ -231,7 +231,7 @@ def _(devices, fleet, lagrangian, mo):
 
 
 @app.cell
-def _(fleet, lagrangian, np, plain_numbers, plt):
+def _(fleet, lagrangian, np, plt):
     sizes = [2, 4, 8, 16, 32, 64, 128, 256]
     gaps = []
     for _n in sizes:
@@ -241,7 +241,6 @@ def _(fleet, lagrangian, np, plain_numbers, plt):
     _figure, _axes = plt.subplots()
     _axes.loglog(sizes, [100 * gap for gap in gaps])
     _axes.set(xlabel="devices", ylabel="plan above the bound, %", title="Large is easy")
-    plain_numbers(_axes)
     assert np.isfinite(gaps).all()
     _figure
     return
