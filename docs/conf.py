@@ -8,6 +8,8 @@ from latex2mathml.converter import convert
 project = "splitopt"
 author = "The splitopt authors"
 release = metadata.version("splitopt")
+# The theme writes this line at the foot of every page.
+copyright = f"2026 {author}; splitopt {release}, licence Apache-2.0"
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",

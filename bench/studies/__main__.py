@@ -26,6 +26,7 @@ STUDIES: Mapping[str, tuple[str, str]] = {
     "sensitivity": ("sensitivity.study", "times by seed, threads and gap: strength.md"),
     "solvers": ("solvers.study", "every solver that is there, by file: use-another-solver.md"),
     "strength": ("strength.study", "root bounds, sizes, times of formulations: strength.md"),
+    "summaries": ("summaries.study", "the figures that pages of results open with"),
     "tolerances": ("tolerances.study", "what solvers call optimal: explanation/tolerances.md"),
 }
 

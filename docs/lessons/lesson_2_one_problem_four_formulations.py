@@ -33,6 +33,10 @@ def _():
     import numpy as np
     import pandas as pd
 
+    from splitopt.bench.report.style import for_slides
+
+    plt.rcParams.update(for_slides())  # the figures of the report: told apart without colour too
+
     return highspy, mo, np, pd, plt
 
 
@@ -54,7 +58,7 @@ def _(mo):
 
 @app.cell
 def _(mo):
-    big = mo.ui.slider(9, 30, value=18, step=0.5, label="M", show_value=True)
+    big = mo.ui.slider(9, 24, value=12, step=1, label="M, J", show_value=True)
     big
     return (big,)
 
@@ -72,9 +76,34 @@ def _(big, mo, np):
 
     assert abs(relaxed_big_m(big.value) - closed_form(big.value)) < 1e-3
     mo.md(
-        f"With M = {big.value:g} the big-M relaxation is **{closed_form(big.value):.2f}** "
-        "and the hull's is **6.00**; the optimum is 6."
+        f"With M = {big.value:g} the big-M relaxation is **{closed_form(big.value):.2f} J** "
+        "and the hull's is **6.00 J**; the optimum is 6 J."
     )
+    return
+
+
+@app.cell
+def _(big, np, plt):
+    _y = np.linspace(0, 1, 201)
+    _figure, _axes = plt.subplots()
+    _lines = {
+        "ship: 6 - M (1 - y)": 6 - big.value * (1 - _y),
+        "compute: 9 - M y": 9 - big.value * _y,
+        "hull: 6 y + 9 (1 - y)": 6 * _y + 9 * (1 - _y),
+    }
+    for _k, (_name, _height) in enumerate(_lines.items()):
+        _axes.plot(_y, _height, markevery=(10 * _k, 40), label=_name)
+    _axes.fill_between(
+        _y, np.maximum.reduce([0 * _y, *list(_lines.values())[:2]]), 12, color="#e4e4e4"
+    )
+    _axes.set(
+        xlabel="y, the part of the picture that is shipped",
+        ylabel="energy e, J",
+        ylim=(0, 12),
+        title="What big-M allows (grey), and what the hull does",
+    )
+    _axes.legend()
+    _figure
     return
 
 
@@ -150,14 +179,17 @@ def _(NAMES, instance, measured, pd, splitopt):
 
 @app.cell
 def _(NAMES, plt, table):
-    figure, axes = plt.subplots(figsize=(7, 2.6))
-    axes.barh(NAMES, [table["relaxed / optimum"][name] for name in NAMES], color="#0072b2")
-    axes.axvline(1, color="#d55e00", linewidth=1)
+    figure, axes = plt.subplots(figsize=(7, 2.8))
+    figure.subplots_adjust(left=0.18, bottom=0.2)
+    bars = axes.barh(NAMES, [table["relaxed / optimum"][name] for name in NAMES])
+    axes.bar_label(bars, fmt="%.3f", padding=4)
+    axes.axvline(1, color="#4d4d4d", linestyle=(0, (6, 2)), linewidth=1.2, marker="")
     axes.set(
-        xlabel="root bound / optimum", xlim=(0, 1.05), title="How much is known before branching"
+        xlabel="bound of the relaxation, as a share of the optimum",
+        xlim=(0, 1.05),
+        title="How much is known before branching",
     )
     axes.invert_yaxis()
-    figure.tight_layout()
     figure
     return
 

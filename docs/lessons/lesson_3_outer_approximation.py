@@ -27,6 +27,10 @@ def _():
     import numpy as np
     import pandas as pd
 
+    from splitopt.bench.report.style import for_slides
+
+    plt.rcParams.update(for_slides())  # the figures of the report: told apart without colour too
+
     return highspy, mo, np, pd, plt
 
 
@@ -75,13 +79,13 @@ def _(mo):
 def _(count, critical, energy, np, plt, tangent):
     _t = np.linspace(0.25, 2.5, 400)
     touching = np.geomspace(critical / 2, critical * 2.5, count.value)
-    figure, axes = plt.subplots(figsize=(7, 4))
-    axes.plot(_t, energy(_t), color="#333333", linewidth=2, label="energy")
+    figure, axes = plt.subplots()
     lines = np.array([tangent(f0, _t) for f0 in touching])
+    axes.plot(_t, energy(_t), markevery=40, label="energy")
+    axes.plot(_t, lines.max(axis=0), markevery=(20, 40), label="highest tangent: the bound")
     for _line in lines:
-        axes.plot(_t, _line, color="#56b4e9", linewidth=0.8)
-    axes.plot(_t, lines.max(axis=0), color="#d55e00", label="best tangent")
-    axes.set(xlabel="time, s", ylabel="J", ylim=(0, 14), title="Tangents from below")
+        axes.plot(_t, _line, color="#4d4d4d", linestyle="-", linewidth=0.6, marker="")
+    axes.set(xlabel="time, s", ylabel="energy, J", ylim=(0, 14), title="Tangents from below")
     axes.legend()
     figure
     return
@@ -106,7 +110,12 @@ def _(mo):
 
 @app.cell
 def _(mo):
-    tau = mo.ui.slider(0.6, 3.0, value=1.0, step=0.05, label="deadline, s", show_value=True)
+    tau = mo.ui.slider(
+        steps=[0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0, 3.0],
+        value=1.0,
+        label="deadline, s",
+        show_value=True,
+    )
     tau
     return (tau,)
 
@@ -188,11 +197,11 @@ def _(lower, np, oracle, pd, upper):
 
 @app.cell
 def _(lower, np, plt, upper):
-    _figure, _axes = plt.subplots(figsize=(7, 3.2))
+    _figure, _axes = plt.subplots()
     _k = np.arange(1, len(lower) + 1)
-    _axes.plot(_k, lower, "o-", color="#0072b2", label="bound")
-    _axes.plot(_k, upper, "s-", color="#d55e00", label="value of the plan")
-    _axes.set(xlabel="round", ylabel="J", title="Bound and value closing in")
+    _axes.plot(_k, lower, label="bound")
+    _axes.plot(_k, upper, label="value of the plan")
+    _axes.set(xlabel="round", ylabel="energy, J", title="Bound and value closing in")
     _axes.legend()
     _figure
     return

@@ -29,6 +29,10 @@ def _():
     import pandas as pd
     from ortools.sat.python import cp_model
 
+    from splitopt.bench.report.style import for_slides
+
+    plt.rcParams.update(for_slides())  # the figures of the report: told apart without colour too
+
     return cp_model, math, mo, np, pd, plt
 
 
@@ -87,7 +91,9 @@ def _(joules, np, profile, seconds, send_j, send_s):
 
 @app.cell
 def _(mo):
-    deadline = mo.ui.slider(20, 200, value=60, step=1, label="deadline, ms", show_value=True)
+    deadline = mo.ui.slider(
+        steps=[20, 30, 40, 50, 60, 80, 120, 200], value=60, label="deadline, ms", show_value=True
+    )
     deadline
     return (deadline,)
 
@@ -219,6 +225,23 @@ def _(TERMS, enumerate_cuts, judge, pd, solve):
     assert bool(scales["optimal"].iloc[-1])  # fine units find the optimum ...
     assert scales["bound, J"].iloc[-1] > scales["bound, J"].iloc[0]  # ... and prove more
     scales
+    return scales, truth_at_60
+
+
+@app.cell
+def _(plt, scales, truth_at_60):
+    figure, axes = plt.subplots()
+    axes.plot(scales["units a J"], 1e3 * scales["plan, J"], label="the plan found")
+    axes.plot(scales["units a J"], 1e3 * scales["bound, J"], label="what the integers prove")
+    axes.axhline(1e3 * truth_at_60, color="#4d4d4d", linestyle=(0, (1, 1.5)), marker="")
+    axes.annotate("optimum", (1e7, 1e3 * truth_at_60), xytext=(0, -14), textcoords="offset points")
+    axes.fill_between(
+        scales["units a J"], 1e3 * scales["bound, J"], 1e3 * scales["plan, J"], color="#e4e4e4"
+    )
+    axes.set(xscale="log", xlabel="integer units a joule", ylabel="energy, mJ")
+    axes.set_title("The optimum lies in the grey")
+    axes.legend()
+    figure
     return
 
 

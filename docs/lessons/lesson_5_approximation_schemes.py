@@ -26,7 +26,11 @@ def _():
     import numpy as np
     import pandas as pd
 
-    return mo, np, pd, plt
+    from splitopt.bench.report.style import for_slides, plain_numbers
+
+    plt.rcParams.update(for_slides())  # the figures of the report: told apart without colour too
+
+    return mo, np, pd, plain_numbers, plt
 
 
 @app.cell
@@ -42,7 +46,7 @@ def _(mo):
 
 @app.cell
 def _(mo):
-    blocks = mo.ui.slider(4, 18, value=12, label="blocks", show_value=True)
+    blocks = mo.ui.slider(steps=[4, 8, 12, 16, 18], value=12, label="blocks", show_value=True)
     blocks
     return (blocks,)
 
@@ -57,7 +61,7 @@ def _(mo):
 
 
 @app.cell
-def _(blocks, np):
+def _(np):
     def chain(n):
         """Return energy and time of the two speeds of each block, each of shape (n, 2)."""
         random = np.random.default_rng(20)
@@ -68,9 +72,14 @@ def _(blocks, np):
         time = np.stack([base + extra * random.uniform(0.95, 1.05, n), base], axis=1)
         return energy, time
 
+    return (chain,)
+
+
+@app.cell
+def _(blocks, chain):
     energy, time = chain(blocks.value)
     deadline = 0.5 * (time[:, 0].sum() + time[:, 1].sum())
-    return chain, deadline, energy, time
+    return deadline, energy, time
 
 
 @app.cell
@@ -128,12 +137,13 @@ def _(blocks, deadline, energy, epsilon, mo, run, time):
 
 
 @app.cell
-def _(exact_labels, np, plt, trimmed_labels):
-    figure, axes = plt.subplots(figsize=(7, 3.4))
+def _(exact_labels, np, plain_numbers, plt, trimmed_labels):
+    figure, axes = plt.subplots()
     _k = np.arange(1, len(exact_labels) + 1)
-    axes.semilogy(_k, exact_labels, "o-", color="#d55e00", label="exact")
-    axes.semilogy(_k, trimmed_labels, "s-", color="#0072b2", label="trimmed")
+    axes.semilogy(_k, exact_labels, label="exact")
+    axes.semilogy(_k, trimmed_labels, label="trimmed")
     axes.set(xlabel="block", ylabel="labels kept", title="Labels, exact and trimmed")
+    plain_numbers(axes)
     axes.legend()
     figure
     return

@@ -29,6 +29,10 @@ def _():
     import numpy as np
     import pandas as pd
 
+    from splitopt.bench.report.style import for_slides
+
+    plt.rcParams.update(for_slides())  # the figures of the report: told apart without colour too
+
     return mo, np, pd, plt
 
 
@@ -49,7 +53,12 @@ def _(mo):
 
 @app.cell
 def _(mo):
-    ratio = mo.ui.slider(1, 100, value=16, label="work of device 1 over device 2", show_value=True)
+    ratio = mo.ui.slider(
+        steps=[1, 2, 4, 9, 16, 25, 49, 100],
+        value=16,
+        label="work of device 1 over that of device 2",
+        show_value=True,
+    )
     ratio
     return (ratio,)
 
@@ -63,12 +72,20 @@ def _(np, plt, ratio):
     least = np.sqrt(work).sum() ** 2
     assert delay.min() >= least * (1 - 1e-12)
     assert np.isclose(work[0] / best + work[1] / (1 - best), least)
-    figure, axes = plt.subplots(figsize=(7, 3.4))
-    axes.plot(share, delay, color="#0072b2")
-    for _x, _name in ((best, "square root"), (0.5, "even"), (work[0] / work.sum(), "proportional")):
-        axes.axvline(_x, linewidth=0.8, color="#999999")
-        axes.text(_x, 5.7 * least, _name, rotation=90, va="top", ha="right", fontsize=8)
-    axes.set(xlabel="share of device 1", ylabel="total delay", ylim=(0, 6 * least))
+    figure, axes = plt.subplots()
+    axes.plot(100 * share, delay, marker="", color="#4d4d4d", label="total delay")
+    for _x, _name in ((best, "square root"), (work[0] / work.sum(), "proportional"), (0.5, "even")):
+        _delay = work[0] / _x + work[1] / (1 - _x)
+        axes.plot(
+            100 * _x, _delay, linestyle="none", markersize=9, label=f"{_name}: {_delay:.1f} s"
+        )
+    axes.set(
+        xlabel="share of device 1, %",
+        ylabel="total delay, s",
+        ylim=(0, 6 * least),
+        title="The square root shares best",
+    )
+    axes.legend(loc="upper center")
     figure
     return
 
@@ -221,9 +238,9 @@ def _(fleet, lagrangian, np, plt):
         _low, _high = lagrangian(*fleet(_n))
         gaps.append(max((_high - _low) / _high, 1e-9))
     assert gaps[-1] < gaps[0] / 10  # many small devices average each other out
-    _figure, _axes = plt.subplots(figsize=(7, 3.2))
-    _axes.loglog(sizes, gaps, "o-", color="#0072b2")
-    _axes.set(xlabel="devices", ylabel="relative gap", title="Large is easy")
+    _figure, _axes = plt.subplots()
+    _axes.loglog(sizes, [100 * gap for gap in gaps])
+    _axes.set(xlabel="devices", ylabel="plan above the bound, %", title="Large is easy")
     assert np.isfinite(gaps).all()
     _figure
     return

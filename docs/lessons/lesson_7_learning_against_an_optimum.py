@@ -25,7 +25,11 @@ def _():
     import numpy as np
     import pandas as pd
 
-    return mo, np, pd, plt
+    from splitopt.bench.report.style import for_slides, plain_numbers
+
+    plt.rcParams.update(for_slides())  # the figures of the report: told apart without colour too
+
+    return mo, np, pd, plain_numbers, plt
 
 
 @app.cell
@@ -67,7 +71,9 @@ def _(np):
 
 @app.cell
 def _(mo):
-    steps = mo.ui.slider(50, 1000, value=400, step=50, label="gradient steps", show_value=True)
+    steps = mo.ui.slider(
+        steps=[25, 50, 100, 200, 400], value=400, label="gradient steps", show_value=True
+    )
     steps
     return (steps,)
 
@@ -98,44 +104,54 @@ def _(mo):
 @app.cell
 def _(np):
     def cost(own, root, action):
-        """Return the cost of actions, shape (batch, devices)."""
+        """Return the cost of actions, shape (..., devices)."""
         rows = np.arange(own.shape[0])
-        return own[rows, action].sum(axis=1) + root[rows, action].sum(axis=1) ** 2
+        return own[rows, action].sum(axis=-1) + root[rows, action].sum(axis=-1) ** 2
 
     def probabilities(theta):
-        shifted = np.exp(theta - theta.max(axis=1, keepdims=True))
-        return shifted / shifted.sum(axis=1, keepdims=True)
+        shifted = np.exp(theta - theta.max(axis=-1, keepdims=True))
+        return shifted / shifted.sum(axis=-1, keepdims=True)
 
-    def train(own, root, steps, rate, seed, batch=64):
-        """Return (theta, mean cost after each step)."""
-        random = np.random.default_rng(seed)
-        theta = np.where(np.isfinite(own), 0.0, -np.inf)  # a mask: padding is never drawn
-        curve = []
+    def train(own, root, steps, rate, seeds, batch=64):
+        """Return theta and mean cost after each step, one agent a seed, all side by side."""
+        devices, options = own.shape
+        randoms = [np.random.default_rng(seed) for seed in seeds]
+        mask = np.isfinite(own)  # padding is never drawn
+        theta = np.where(mask, 0.0, -np.inf) + np.zeros((len(seeds), 1, 1))
+        thetas, means = [], []
         for _ in range(steps):
             policy = probabilities(theta)
             # Draw by inverting the distribution function of each device.
-            draws = random.uniform(size=(batch, own.shape[0], 1))
-            action = np.minimum((draws > policy.cumsum(axis=1)).sum(axis=2), own.shape[1] - 1)
+            draws = np.stack([random.uniform(size=(batch, devices, 1)) for random in randoms])
+            action = (draws > policy.cumsum(axis=-1)[:, None]).sum(axis=-1)
+            action = np.minimum(action, options - 1)
             costs = cost(own, root, action)
-            advantage = (costs - costs.mean()) / (costs.std() + 1e-12)
-            taken = np.eye(own.shape[1])[action]  # (batch, devices, options)
-            gradient = (advantage[:, None, None] * (taken - policy)).mean(axis=0)
-            theta = theta - rate * np.where(np.isfinite(theta), gradient, 0.0)
-            curve.append(float(costs.mean()))
-        return theta, curve
+            advantage = costs - costs.mean(axis=1, keepdims=True)
+            advantage /= costs.std(axis=1, keepdims=True) + 1e-12
+            # Advantages of a batch add up to 0, and the term with the policy with them.
+            gradient = np.zeros_like(theta)
+            for option in range(options):
+                gradient[..., option] = np.einsum("sb,sbd->sd", advantage, action == option) / batch
+            theta = theta - rate * np.where(mask, gradient, 0.0)
+            thetas.append(theta)
+            means.append(costs.mean(axis=1))
+        return np.array(thetas), np.array(means)
 
-    return cost, probabilities, train
+    return cost, train
 
 
 @app.cell
-def _(cost, np, optimum, own, pd, rate, root, steps, train):
-    curves = {}
-    rows = []
-    for seed in range(5):
-        theta, curves[seed] = train(own, root, steps.value, rate.value, seed)
-        greedy = theta.argmax(axis=1)[None, :]
-        rows.append((seed, float(cost(own, root, greedy)[0])))
-    learned = pd.DataFrame(rows, columns=["training seed", "greedy cost"])
+def _(own, rate, root, train):
+    SEEDS = range(5)
+    thetas, means = train(own, root, 400, rate.value, SEEDS)
+    return SEEDS, means, thetas
+
+
+@app.cell
+def _(SEEDS, cost, means, np, optimum, own, pd, root, steps, thetas):
+    curves = means[: steps.value].T
+    greedy = thetas[steps.value - 1].argmax(axis=-1)  # the likeliest option of each device
+    learned = pd.DataFrame({"training seed": SEEDS, "greedy cost": cost(own, root, greedy)})
     learned["gap, %"] = 100 * (learned["greedy cost"] / optimum - 1)
     # No policy beats a proven optimum.
     assert (learned["greedy cost"] >= optimum * (1 - 1e-9)).all()
@@ -145,12 +161,23 @@ def _(cost, np, optimum, own, pd, rate, root, steps, train):
 
 
 @app.cell
-def _(curves, np, optimum, plt):
-    figure, axes = plt.subplots(figsize=(7, 3.4))
-    for _curve in curves.values():
-        axes.plot(100 * (np.array(_curve) / optimum - 1), linewidth=0.8)
-    axes.set(xlabel="step", ylabel="mean cost above the optimum, %", yscale="log")
-    axes.set_title("Five training seeds")
+def _(curves, np, optimum, plain_numbers, plt):
+    figure, axes = plt.subplots()
+    for _seed, _curve in enumerate(curves):
+        _every = max(1, len(_curve) // 200)  # as much as can be seen
+        _k = np.arange(1, len(_curve) + 1, _every)
+        axes.plot(
+            _k,
+            100 * (_curve[_k - 1] / optimum - 1),
+            linewidth=1,
+            markersize=5,
+            markevery=(4 * _seed, 30),
+            label=f"seed {_seed}",
+        )
+    axes.set(xlabel="gradient step", ylabel="mean cost above the optimum, %", yscale="log")
+    axes.set_title("Five training seeds of one agent")
+    plain_numbers(axes)
+    axes.legend(ncols=5, columnspacing=1, fontsize=9)
     figure
     return
 
@@ -179,15 +206,21 @@ def _(mo):
 
 
 @app.cell
-def _(learned, optimum, pd, splitopt):
+def _(splitopt):
     _instance = splitopt.load("mepra-video-resnet50-10mbps")
-    _rows = [("policy of this page, best seed", float(learned["greedy cost"].min()), None)]
+    references = []
     for _name in ("even-shares", "lagrangian", "highs-tangent"):
         _method = splitopt.method(_name, "mepra")
         _method.solve(_instance, splitopt.Budget(), 0, {})  # once to warm up
         _result = _method.solve(_instance, splitopt.Budget(), 0, {})
-        _rows.append((_name, _result.objective, 1e3 * _result.runtime_s))
-    rivals = pd.DataFrame(_rows, columns=["method", "cost", "ms"])
+        references.append((_name, _result.objective, 1e3 * _result.runtime_s))
+    return (references,)
+
+
+@app.cell
+def _(learned, optimum, pd, references):
+    _best = ("policy of this page, best seed", float(learned["greedy cost"].min()), None)
+    rivals = pd.DataFrame([_best, *references], columns=["method", "cost", "ms"])
     rivals["gap, %"] = 100 * (rivals["cost"] / optimum - 1)
     assert abs(rivals["gap, %"].iloc[2]) < 1e-3  # lagrangian agrees with the tangents
     rivals.round(4)
@@ -206,7 +239,7 @@ def _(mo):
 
 @app.cell
 def _(cost, np, own, pd, root, tables, train):
-    _theta, _ = train(own, root, 400, 1.0, 0)
+    _theta = train(own, root, 400, 1.0, [0])[0][-1, 0]
     _rows = []
     for _rate in (2, 5, 10, 20, 40):
         _own, _root, _optimum = tables(f"mepra-video-resnet50-{_rate}mbps")

@@ -24,7 +24,11 @@ def _():
     import numpy as np
     import pandas as pd
 
-    return mo, np, pd, plt
+    from splitopt.bench.report.style import for_slides, plain_numbers
+
+    plt.rcParams.update(for_slides())  # the figures of the report: told apart without colour too
+
+    return mo, np, pd, plain_numbers, plt
 
 
 @app.cell
@@ -83,13 +87,15 @@ def _(mo):
 
 @app.cell
 def _(mo):
-    penalty = mo.ui.slider(1, 10, value=10, label="penalty: times the limit", show_value=True)
+    penalty = mo.ui.slider(
+        steps=[1, 2, 5, 10], value=10, label="penalty: times the limit", show_value=True
+    )
     penalty
     return (penalty,)
 
 
 @app.cell
-def _(LIMIT, count_wrong, np, pd, penalty, runs, shift):
+def _(LIMIT, np, pd, runs):
     from splitopt.bench.compare.metrics import penalised_average, shifted_geometric_mean
 
     METHODS = ("Steady", "Sprinter", "Careless")
@@ -116,8 +122,13 @@ def _(LIMIT, count_wrong, np, pd, penalty, runs, shift):
             }
         return pd.DataFrame(rows).T
 
-    scores(count_wrong.value, shift.value, penalty.value).round(2)
     return METHODS, scores, times_of
+
+
+@app.cell
+def _(count_wrong, penalty, scores, shift):
+    scores(count_wrong.value, shift.value, penalty.value).round(2)
+    return
 
 
 @app.cell
@@ -152,19 +163,24 @@ def _(mo):
 
 
 @app.cell
-def _(METHODS, plt, times_of):
+def _(METHODS, plain_numbers, plt, times_of):
     from splitopt.bench.compare.metrics import performance_profile
 
     def draw(names, title):
         profile = performance_profile({name: times_of(name, True).tolist() for name in names})
-        figure, axes = plt.subplots(figsize=(7, 3.4))
-        for name in names:
+        figure, axes = plt.subplots()
+        for k, name in enumerate(names):
             steps = profile[name]
-            axes.step([*steps.x, 1e3], [*steps.y, steps.y[-1]], where="post", label=name)
-        axes.set(
-            xscale="log", xlim=(1, 1e3), ylim=(0, 1.02), xlabel="factor of the best", title=title
-        )
-        axes.set_ylabel("share of instances")
+            axes.step(
+                [*steps.x, 1e3],
+                [100 * y for y in (*steps.y, steps.y[-1])],
+                where="post",
+                markevery=(k, 8),
+                label=name,
+            )
+        axes.set(xscale="log", xlim=(1, 1e3), ylim=(0, 102), title=title)
+        axes.set(xlabel="time over that of the best method", ylabel="instances, %")
+        plain_numbers(axes)
         axes.legend()
         return figure
 

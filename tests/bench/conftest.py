@@ -1,4 +1,4 @@
-"""Small instances as files, and the rogue methods as a plugin."""
+"""Small instances as files, the rogue methods as a plugin, a browser."""
 
 import itertools
 import sys
@@ -47,6 +47,18 @@ def mepra(name="two-devices", speed=1e9, devices=2):
 def make_mepra():
     """The function that makes a small instance."""
     return mepra
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A headless Chromium; what needs it is skipped where there is none."""
+    import browser as chromium
+
+    if chromium.find() is None:
+        pytest.skip("no Chromium here; on Debian: apt-get install chromium")
+    opened = chromium.Browser(tmp_path_factory.mktemp("profile"))
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from splitopt.bench.report.paper.latex import western
 from splitopt.bench.report.scale import Scale
+from splitopt.bench.report.style import COLOURS, DASHES, GRID, MARKS
 from splitopt.bench.report.svg import Chart, Series
 
 if TYPE_CHECKING:
@@ -28,19 +29,6 @@ _SETTINGS: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "splitopt",
 }
-# Dark enough for print; by dashes and marks they are told apart without colour.
-_COLOURS = (
-    "#0072b2",
-    "#c8480a",
-    "#00805e",
-    "#b0508c",
-    "#8a5c00",
-    "#2f7f9e",
-    "#6f4fa0",
-    "#4d4d4d",
-)
-_MARKS = ("o", "s", "^", "D", "v", "X", "P", "*")
-_DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (7, 2, 1.5, 2)))
 _PLAIN: Mapping[str, Any] = {"color": "#4d4d4d", "linestyle": (0, (1, 1.5)), "linewidth": 1.2}
 _TICKS = 6
 _ALL_MARKED = 6  # points of a line that are all marked
@@ -49,14 +37,14 @@ _ALL_MARKED = 6  # points of a line that are all marked
 def _style(k: int, part: str, points: int) -> dict[str, Any]:
     """Return how the k-th method is drawn; `part` sets its thinner line apart."""
     main = part in ("", "incumbent", "worst")
-    place = k % len(_COLOURS)
+    place = k % len(COLOURS)
     return {
-        "color": _COLOURS[place],
-        "marker": _MARKS[place],
+        "color": COLOURS[place],
+        "marker": MARKS[place],
         # Hollow from the second round on: points have no dashes.
-        "markerfacecolor": _COLOURS[place] if k < len(_COLOURS) else "white",
+        "markerfacecolor": COLOURS[place] if k < len(COLOURS) else "white",
         "markersize": 4 if main else 2.5,
-        "linestyle": _DASHES[(k + k // len(_COLOURS)) % len(_DASHES)],
+        "linestyle": DASHES[(k + k // len(COLOURS)) % len(DASHES)],
         "linewidth": 1.4 if main else 0.7,
         # Marks of different lines at different places, a few on each.
         "markevery": (0.03 + 0.017 * place, 0.17) if points > _ALL_MARKED else None,
@@ -145,7 +133,7 @@ def draw(chart: Chart, styles: Mapping[str, int]) -> dict[str, bytes]:
     with mpl.rc_context(_SETTINGS):
         figure = Figure(figsize=_SIZE_IN, layout="constrained")
         axes = figure.subplots()
-        axes.grid(color="#d5d5d5", linewidth=0.4)
+        axes.grid(color=GRID, linewidth=0.4)
         axes.spines[["top", "right"]].set_visible(False)
         _axis(axes, "x", chart.x, chart.x_label)
         _axis(axes, "y", chart.y, chart.y_label)

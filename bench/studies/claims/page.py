@@ -20,8 +20,9 @@ from splitopt.bench.studies.claims.page_parts import (
     thresholds_table,
 )
 from splitopt.bench.studies.claims.statements import ACO, DEVICE, EDGE, FIXED, SPINN
+from splitopt.bench.studies.claims.summary import FATES, fate, in_short, part_of_grid
 from splitopt.bench.studies.claims.sweeps import CLOSED_FORM, FREE, IDEAL, LEARNER
-from splitopt.bench.studies.claims.thresholds import MATTERS, VISIBLE
+from splitopt.bench.studies.claims.thresholds import VISIBLE
 
 __all__ = ["page"]
 
@@ -48,6 +49,7 @@ def page(document: Mapping[str, Any], command: str) -> str:
 def _head(document: Mapping[str, Any], command: str) -> Iterator[str]:
     yield "# The sources' claims, put to the test"
     yield ""
+    yield from in_short(document)
     yield f"*Made by `{command}`; not edited by hand.*"
     yield ""
     yield (
@@ -131,57 +133,20 @@ def _story(document: Mapping[str, Any]) -> Iterator[str]:
     groups: dict[str, list[str]] = {}
     for claim in document["claims"]:
         for part in claim["parts"]:
-            key = _fate(claim, part)
+            key = fate(claim, part)
             where = f"{part['table']}: " if part["table"] else ""
             line = f"({claim['number']}) {where}{part['text']}"
-            grid = _part_of_grid(claim, part)
+            grid = part_of_grid(claim, part)
             if grid is not None:
                 line += f" (holds at {percent(grid['shares']['holds'])} of the grid)"
             groups.setdefault(key, []).append(line)
-    for key in _FATES:
+    for key in FATES:
         if key in groups:
             yield f"**{key}**"
             yield ""
             yield from (f"- {line}" for line in groups[key])
             yield ""
     yield from _gains(document)
-
-
-_SURVIVES = "Holds here and at nine of ten points of the grid, whatever we assume"
-_OURS = "Holds here, but by our assumptions: elsewhere on the grid it often does not"
-_HERE = "Holds on what was run"
-_PART = "Holds in part"
-_NOT = "Does not hold here, by our assumptions: elsewhere on the grid it does"
-_RARELY = "Does not hold here, and at less than a fifth of the grid"
-_NEVER = "Does not hold, here or at nine of ten points of the grid"
-_NOT_RUN = "Does not hold on what was run"
-_UNTESTED = "Not tested"
-_FATES = (_SURVIVES, _OURS, _HERE, _PART, _NOT, _RARELY, _NEVER, _NOT_RUN, _UNTESTED)
-
-
-def _fate(claim: Mapping[str, Any], part: Mapping[str, Any]) -> str:
-    """Return under which heading a part of a claim goes."""
-    finding = part["finding"]
-    if finding is None or finding["verdict"] == "not tested":
-        return _UNTESTED
-    verdict = finding["verdict"]
-    if verdict == "holds in part":
-        return _PART
-    grid = _part_of_grid(claim, part)
-    if grid is None:
-        return _HERE if verdict == "holds" else _NOT_RUN
-    if verdict == "holds":
-        return _SURVIVES if grid["robust"] == "holds" else _OURS
-    if grid["robust"] == "does not hold":
-        return _NEVER
-    return _RARELY if grid["shares"]["holds"] < MATTERS else _NOT
-
-
-def _part_of_grid(claim: Mapping[str, Any], part: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    if claim["grid"] is None:
-        return None
-    found: Mapping[str, Any] = claim["grid"]["parts"][claim["parts"].index(part)]
-    return found
 
 
 def _gains(document: Mapping[str, Any]) -> Iterator[str]:
@@ -268,9 +233,6 @@ def _figures(document: Mapping[str, Any]) -> Iterator[str]:
                 f"(figures/claims-{name}.svg)"
             )
             yield ""
-    if document["grid"] is not None:
-        yield "![Share of the grid at which each claim holds](figures/claims-grid.svg)"
-        yield ""
 
 
 def _gaps(document: Mapping[str, Any]) -> Sequence[str]:

@@ -5,7 +5,6 @@ import json
 import math
 import re
 import sqlite3
-import sys
 from pathlib import Path
 
 import pytest
@@ -25,8 +24,6 @@ from splitopt.instances.core.documents import write_json
 from splitopt.instances.core.errors import InputError
 
 PLUGINS = Path(__file__).parents[1] / "plugins"
-sys.path.append(str(PLUGINS))
-import browser as chromium  # noqa: E402
 
 HOSTILE = '<script>alert("x")</script> & <b>'
 
@@ -326,15 +323,6 @@ def test_scales():
 
 
 # -- in a browser ------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    if chromium.find() is None:
-        pytest.skip("no Chromium here; on Debian: apt-get install chromium")
-    opened = chromium.Browser(tmp_path_factory.mktemp("profile"))
-    yield opened
-    opened.close()
 
 
 def test_every_page_loads_without_errors_or_requests(browser, report):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -215,6 +216,41 @@ def test_the_committed_page_is_of_these_claims_thresholds_and_axes():
     for name in ("image", "video", "grid"):
         assert f"figures/claims-{name}.svg" in text
         assert (ROOT / "docs" / "figures" / f"claims-{name}.svg").is_file()
+
+
+def test_the_summary_counts_what_the_page_says_in_120_words():
+    text = (ROOT / "docs" / "claims.md").read_text()
+    short, figure = text.split("\n\n")[1:3]
+    assert figure == "![Share of the grid at which each claim holds](figures/claims-grid.svg)"
+    assert len(short.split()) <= 120
+    lines = text[text.index("## The claims in one line each") : text.index("## What survives")]
+    for verdict, said in (
+        ("does not hold", "1 does not hold"),
+        ("holds", "1 holds"),
+        ("holds in part", "9 hold in part"),
+    ):
+        assert len(re.findall(rf"^\| \d+ \|.*\*\*{verdict}\*\*", lines, re.M)) == int(said[0])
+        assert said in short
+    ours = re.search(r"\*\*Holds here, but by our assumptions.*?\n\n(.*?)\n\n", text, re.DOTALL)[1]
+    assert f"{len(ours.splitlines())} more parts hold under our assumptions" in short
+    gains = re.findall(
+        r"cost (\S+ %) less than ACO-EAR in the median over the sweep, (\S+) %", text
+    )
+    assert f"{gains[0][0]} (image) and {gains[1][0]} (video)" in short
+    assert f"{max(float(most) for _, most in gains)} % at most" in short
+
+
+def test_a_page_of_sweeps_alone_opens_with_what_they_say(document):
+    found, out = document
+    text = (out / "claims.md").read_text()
+    short = text.split("\n\n")[1]
+    assert short.startswith("**In short.** Of 11 claims, held against proven optima, ")
+    assert "2 were not tested" in short
+    for name, sweep in found["sweeps"].items():
+        best, even = (sweep["curves"][c]["cost"] for c in ("ideal ACO-DRL", "aco-ear"))
+        middle = sorted(1 - a / b for a, b in zip(best, even, strict=True))[1]
+        assert f"{percent(middle, 2)} ({name})" in short
+    assert "this stands" not in short  # nobody computed the grid
 
 
 def test_the_problem_of_a_file_is_what_it_says_and_not_its_name(tmp_path):

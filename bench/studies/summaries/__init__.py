@@ -1,0 +1,1 @@
+"""The figures beside the summaries that open the pages of results."""
