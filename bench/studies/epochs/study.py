@@ -9,6 +9,8 @@ predictor is given, by protocol:
 ``seeds``
     Other seeds: all curves of one half of the seeds, held against the mean of the other half, and
     the other way round.
+``runs``
+    The same, held against each run of the other half on its own.
 ``fractions``
     Other N of the same model and level.
 ``compressions``
@@ -17,7 +19,8 @@ predictor is given, by protocol:
 ``models``
     The same level of the model next in size, as generated instances do across size classes.
 
-Predictors: ``splitopt`` (the suite's form), those of `splitopt.bench.studies.epochs.forms`, and
+Predictors: ``splitopt`` (the suite's form), those of `splitopt.bench.studies.epochs.forms`,
+``regression`` on the curves of other pairs (`splitopt.bench.studies.epochs.regression`), and
 ``last``, which fits nothing: the last error seen goes on (``epochs-n``), or the nearest measured
 curve is taken as it is (by sample passes in ``fractions``).
 """
@@ -26,7 +29,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,15 +43,24 @@ from splitopt.bench.studies.epochs.forms import (
     fit_form,
     fit_power_data,
 )
+from splitopt.bench.studies.epochs.regression import LEAST_PAIRS, Pair, Regression
 from splitopt.instances.core.errors import InputError
+from splitopt.instances.networks.calibration import HORIZON as MEASURED
 from splitopt.instances.networks.curve_data import Floats, curve_errors, learning_data
 from splitopt.instances.networks.curve_fitting import bootstrap_fits, epochs_interval, fit_curve
 from splitopt.instances.networks.curves import LearningCurve
 
-__all__ = ["PROTOCOLS", "TARGETS", "Reach", "Record", "study"]
+__all__ = ["MEASURED", "PROTOCOLS", "TARGETS", "Reach", "Record", "study"]
 
 FIRST = (5, 10, 20)
-PROTOCOLS = (*(f"epochs-{n}" for n in FIRST), "seeds", "fractions", "compressions", "models")
+PROTOCOLS = (
+    *(f"epochs-{n}" for n in FIRST),
+    "seeds",
+    "runs",
+    "fractions",
+    "compressions",
+    "models",
+)
 TARGETS = (0.10, 0.11, 0.12, 0.13, 0.14, 0.15, 0.16, 0.18, 0.20, 0.25, 0.30, 0.35, 0.40)
 LEVEL = 0.9
 # Epochs up to which a prediction is looked at; none within is "never".
@@ -81,6 +94,15 @@ class Record:
         Mean of |predicted - measured| and of predicted - measured error over the held-out epochs.
     reaches
         Targets below the first error and not reached in what was seen.
+    seen
+        Epochs of the case itself that were given.
+    given
+        The pair whose curves were fitted.
+    errors
+        As measured up to `seen`, as predicted after, up to the epochs measured.
+    apart
+        The same from a fit that left out another pair too, by that pair; empty where no other
+        pair's curves are fitted.
     """
 
     protocol: str
@@ -91,6 +113,23 @@ class Record:
     mean_error: float
     bias: float
     reaches: tuple[Reach, ...]
+    seen: int = 0
+    given: Pair = ("", "")
+    errors: Floats = field(default_factory=lambda: np.zeros(0))
+    apart: Mapping[Pair, Floats] = field(default_factory=dict)
+
+    def to_document(self) -> dict[str, object]:
+        """Return what was judged as a JSON object, without the curves."""
+        return {
+            "protocol": self.protocol,
+            "predictor": self.predictor,
+            "model": self.model,
+            "compression": self.compression,
+            "samples": self.samples,
+            "mean_error": self.mean_error,
+            "bias": self.bias,
+            "reaches": [asdict(reach) for reach in self.reaches],
+        }
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -151,7 +190,16 @@ def _judge(
         float(np.abs(off).mean()),
         float(off.mean()),
         tuple(reaches),
+        seen=case.seen,
+        given=(model, compression),
+        errors=_spliced(case, predicted),
     )
+
+
+def _spliced(case: _Case, predicted: Floats) -> Floats:
+    """Return the errors seen, then those predicted, up to the epochs measured."""
+    known = case.seen + 1 if case.seen else 0
+    return np.concatenate([case.errors[:known], predicted[known : MEASURED + 1]])
 
 
 def _by_passes(curve: Curve, samples: int) -> Floats:
@@ -177,9 +225,17 @@ class _Study:
     document: Mapping[str, Any]
     resamples: int
     seed: int
+    halves: dict[
+        tuple[str, str, int], tuple[dict[int, Floats], LearningCurve, list[LearningCurve]]
+    ] = field(default_factory=dict)
 
     def curves(self, model: str, compression: str) -> dict[int, Floats]:
         return curve_errors(self.document, model, compression)
+
+    @cached_property
+    def all_means(self) -> dict[Pair, Means]:
+        """Mean curves of every pair."""
+        return {pair: _means(self.curves(*pair)) for pair in pairs(self.document)}
 
     def _fit_own(
         self, curves: Mapping[int, Floats], axis: Sequence[int]
@@ -205,16 +261,38 @@ class _Study:
                 at = (where, form, model, compression)
                 yield _judge(at, case, _by_passes(fit_form(form, points), n))
             yield _judge((where, "last", model, compression), case, _held(seen))
+        yield from self._regressed(model, compression, first)
+
+    def _regressed(self, model: str, compression: str, first: int) -> Iterator[Record]:
+        known = pairs(self.document)
+        if len(known) <= LEAST_PAIRS:
+            return
+        fitted = Regression(known, self.all_means, first)
+        pair = (model, compression)
+        found = fitted.predict(pair)
+        apart = {other: fitted.predict(pair, {other}) for other in known if other != pair}
+        for n, errors in self.all_means[pair].items():
+            where = (f"epochs-{first}", "regression", model, compression)
+            record = _judge(where, _Case(n, errors, first), _held(found[n]))
+            yield replace(record, apart={other: part[n] for other, part in apart.items()})
+
+    def _half(
+        self, model: str, compression: str, k: int
+    ) -> tuple[dict[int, Floats], LearningCurve, list[LearningCurve]]:
+        """Return one half of the seeds' curves and what is fitted to them, once for all."""
+        key = (model, compression, k)
+        if key not in self.halves:
+            part = {n: e[k::2] for n, e in self.curves(model, compression).items()}
+            fits = self._fit_own(part, (1, k, *_axis(model, compression)))
+            self.halves[key] = (part, *fits)
+        return self.halves[key]
 
     def seeds(self, model: str, compression: str) -> Iterator[Record]:
-        curves = self.curves(model, compression)
-        count = len(next(iter(curves.values())))
-        halves = (range(0, count, 2), range(1, count, 2))
-        for k, (given, held) in enumerate((halves, halves[::-1])):
-            part = {n: errors[list(given)] for n, errors in curves.items()}
-            own, resampled = self._fit_own(part, (1, k, *_axis(model, compression)))
-            means, truth = _means(part), _means(curves, list(held))
-            for n, errors in truth.items():
+        for k in (0, 1):
+            part, own, resampled = self._half(model, compression, k)
+            means = _means(part)
+            rest = {n: e[1 - k :: 2] for n, e in self.curves(model, compression).items()}
+            for n, errors in _means(rest).items():
                 case = _Case(n, errors)
                 at = ("seeds", "splitopt", model, compression)
                 yield _judge(at, case, _own(own, n), own if resampled else None, resampled)
@@ -223,6 +301,18 @@ class _Study:
                     at = ("seeds", form, model, compression)
                     yield _judge(at, case, _by_passes(fit_form(form, points), n))
                 yield _judge(("seeds", "last", model, compression), case, _held(means[n]))
+
+    def runs(self, model: str, compression: str) -> Iterator[Record]:
+        for k in (0, 1):
+            part, own, resampled = self._half(model, compression, k)
+            means = _means(part)
+            for n, errors in self.curves(model, compression).items():
+                predicted, held = _own(own, n), _held(means[n])
+                for run in errors[1 - k :: 2]:
+                    case = _Case(n, run)
+                    at = ("runs", "splitopt", model, compression)
+                    yield _judge(at, case, predicted, own if resampled else None, resampled)
+                    yield _judge(("runs", "last", model, compression), case, held)
 
     def fractions(self, model: str, compression: str) -> Iterator[Record]:
         curves = self.curves(model, compression)
@@ -246,7 +336,13 @@ class _Study:
             yield _judge(("fractions", "last", model, compression), case, taken)
 
     def taken_over(
-        self, protocol: str, model: str, compression: str, giver: tuple[str, str]
+        self, protocol: str, model: str, compression: str, giver: Pair
+    ) -> Iterator[Record]:
+        for record in self._taken_over(protocol, model, compression, giver):
+            yield replace(record, given=giver)
+
+    def _taken_over(
+        self, protocol: str, model: str, compression: str, giver: Pair
     ) -> Iterator[Record]:
         given = self.curves(*giver)
         own, resampled = self._fit_own(given, (3, *_axis(*giver)))
@@ -288,7 +384,7 @@ def _next_model(document: Mapping[str, Any], model: str) -> str | None:
     return names[k + 1] if k + 1 < len(names) else names[k - 1]
 
 
-def pairs(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+def pairs(document: Mapping[str, Any]) -> list[Pair]:
     """Return every (model, compression) of a document."""
     return [
         (str(model["name"]), str(level["name"]))
@@ -345,6 +441,8 @@ def study(
                 yield from part.epochs(model, compression, int(protocol[len("epochs-") :]))
             elif protocol == "seeds":
                 yield from part.seeds(model, compression)
+            elif protocol == "runs":
+                yield from part.runs(model, compression)
             elif protocol == "fractions":
                 yield from part.fractions(model, compression)
             elif protocol == "compressions":
