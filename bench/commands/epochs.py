@@ -13,8 +13,8 @@ from splitopt.bench.commands.output import echo_json, echo_table, json_option, n
 from splitopt.bench.commands.selection import select_instances
 
 if TYPE_CHECKING:
+    from splitopt.bench.studies.epochs.records import Record
     from splitopt.bench.studies.epochs.regret import Regret
-    from splitopt.bench.studies.epochs.study import Record
 
 
 @click.command(

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, median
 
+from splitopt.bench.studies.epochs.conformal import STRICT
+from splitopt.bench.studies.epochs.records import MEASURED, TARGETS, Reach, Record
 from splitopt.bench.studies.epochs.regret import Regret
-from splitopt.bench.studies.epochs.study import MEASURED, TARGETS, Reach, Record
 
 __all__ = [
     "COLUMNS",
@@ -26,8 +27,6 @@ __all__ = [
 Cell = str | int | float | bool | None
 Row = dict[str, Cell]
 
-#: Targets the form is meant for; it is known to be too low at the start.
-STRICT = 0.20
 
 COLUMNS = {
     "protocol": "protocol",

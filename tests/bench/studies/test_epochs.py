@@ -15,8 +15,9 @@ from splitopt.bench.studies.epochs.forms import (
     fit_form,
     fit_power_data,
 )
+from splitopt.bench.studies.epochs.records import Reach, Record
 from splitopt.bench.studies.epochs.regret import regrets, resampled_curves, with_epochs
-from splitopt.bench.studies.epochs.study import PROTOCOLS, Reach, Record, study
+from splitopt.bench.studies.epochs.study import PROTOCOLS, study
 from splitopt.bench.studies.epochs.tables import (
     coverage,
     regret_by_instance,

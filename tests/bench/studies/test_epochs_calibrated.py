@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from splitopt.bench.studies.epochs.calibrated import (
-    calibrate,
     calibrated,
     calibration_document,
-    cases_of,
     other_networks,
     write_price,
 )
+from splitopt.bench.studies.epochs.conformal import calibrate, cases_of
+from splitopt.bench.studies.epochs.records import Reach, Record
 from splitopt.bench.studies.epochs.regression import Regression
-from splitopt.bench.studies.epochs.study import Reach, Record, study
+from splitopt.bench.studies.epochs.study import study
 from splitopt.instances.networks.calibration import HORIZON, late
 from splitopt.instances.networks.curve_data import learning_data
 
