@@ -155,7 +155,7 @@ def write_price(rows: Sequence[Row], path: Path) -> None:
     from splitopt.bench.report.figures import write_chart
     from splitopt.bench.report.svg import Chart, Scale
 
-    widest = 50.0
+    widest = 100.0
     chart = Chart(
         "What coverage costs: intervals of epochs before and after calibration",
         "Share of targets in their 90 % interval over the median of its upper by its lower end; "
@@ -176,6 +176,7 @@ def write_price(rows: Sequence[Row], path: Path) -> None:
             if row["predictor"] == predictor and isinstance(y, float):
                 x = min(x, widest) if isinstance(x, float) else widest
                 points.append((x, y, f"{row['protocol']}: {100 * y:.0f} %"))
-                chart.labels([(x, y, str(row["protocol"]))])
+                if predictor == "splitopt":
+                    chart.labels([(x, y, str(row["protocol"]))])
         chart.points(name, points)
     write_chart(chart, path)
