@@ -13,8 +13,8 @@ from splitopt.bench.commands.output import echo_json, echo_table, json_option, n
 from splitopt.bench.commands.selection import select_instances
 
 if TYPE_CHECKING:
+    from splitopt.bench.studies.epochs.records import Record
     from splitopt.bench.studies.epochs.regret import Regret
-    from splitopt.bench.studies.epochs.study import Record
 
 
 @click.command(
@@ -34,8 +34,8 @@ given; then energy regret: plans made under a wrong K, at the true one.
     "protocols",
     multiple=True,
     metavar="NAME",
-    help="epochs-5, epochs-10, epochs-20, seeds, fractions, compressions, models, or none; may be "
-    "repeated.  [default: all]",
+    help="epochs-5, epochs-10, epochs-20, seeds, runs, fractions, compressions, models, or none; "
+    "may be repeated.  [default: all]",
 )
 @click.option(
     "--pair",
@@ -85,7 +85,7 @@ given; then energy regret: plans made under a wrong K, at the true one.
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Write epochs.json, the tables as epochs.md, and figures into DIR.",
+    help="Write epochs.json, the tables as epochs.md, scores of calibration, and figures into DIR.",
 )
 @json_option
 def epochs(
@@ -147,6 +147,7 @@ def _regrets(
 def _document(records: list[Record], found: list[Regret]) -> dict[str, Any]:
     from dataclasses import asdict
 
+    from splitopt.bench.studies.epochs.calibrated import calibrated, other_networks
     from splitopt.bench.studies.epochs.tables import (
         coverage,
         regret_by_instance,
@@ -158,15 +159,18 @@ def _document(records: list[Record], found: list[Regret]) -> dict[str, Any]:
         "prediction": summary(records),
         "prediction_easy_targets": summary(records, strict=False),
         "coverage": coverage(records),
+        "calibrated": calibrated(records),
+        "other_networks": other_networks(records),
         "regret": regret_summary(found),
         "regret_by_instance": regret_by_instance(found),
-        "records": [asdict(record) for record in records],
+        "records": [record.to_document() for record in records],
         "plans": [asdict(one) for one in found],
     }
 
 
 def _tables() -> list[tuple[str, str, dict[str, str]]]:
     """Return key of the document, heading and columns of each table."""
+    from splitopt.bench.studies.epochs.calibrated import CALIBRATED_COLUMNS, NETWORK_COLUMNS
     from splitopt.bench.studies.epochs.tables import COLUMNS, COVERAGE_COLUMNS, REGRET_COLUMNS
 
     by_instance = {"instance": "instance"} | {
@@ -176,6 +180,8 @@ def _tables() -> list[tuple[str, str, dict[str, str]]]:
         ("prediction", "Targets of at most 0.2", COLUMNS),
         ("prediction_easy_targets", "Targets above 0.2", COLUMNS),
         ("coverage", "Intervals of the suite's form", COVERAGE_COLUMNS),
+        ("calibrated", "Calibrated intervals and bounds", CALIBRATED_COLUMNS),
+        ("other_networks", "Calibrated on other networks", NETWORK_COLUMNS),
         ("regret", "Energy regret", REGRET_COLUMNS),
         ("regret_by_instance", "Energy regret by instance", by_instance),
     ]
@@ -196,8 +202,10 @@ def _tell(document: dict[str, Any]) -> None:
 
 
 def _write(out: Path, document: dict[str, Any], records: list[Record]) -> list[Path]:
+    from splitopt.bench.studies.epochs.calibrated import calibration_document, write_price
     from splitopt.bench.studies.epochs.tables import markdown, write_profile
     from splitopt.instances.core.documents import write_bytes, write_json
+    from splitopt.instances.networks.curve_data import write_learning_data
 
     written = [out / "epochs.json", out / "epochs.md"]
     write_json(written[0], document)
@@ -210,4 +218,8 @@ def _write(out: Path, document: dict[str, Any], records: list[Record]) -> list[P
     for protocol in dict.fromkeys(record.protocol for record in records):
         written.append(out / f"{protocol}.svg")
         write_profile(records, protocol, written[-1])
+    if records:
+        written += [out / "calibration.svg", out / "digits-calibration.json"]
+        write_price(document["calibrated"], written[-2])
+        write_learning_data(written[-1], calibration_document(records))
     return written

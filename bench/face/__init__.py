@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from splitopt.instances.library import names, sets
     from splitopt.instances.mepra.model import ExitFractions, MepraInstance
     from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
+    from splitopt.instances.networks.calibration import EpochsDistribution, epochs_distribution
     from splitopt.instances.networks.profiles import (
         Block,
         Layer,
@@ -75,6 +76,7 @@ __all__ = [
     "CiftPlan",
     "Compression",
     "Configuration",
+    "EpochsDistribution",
     "ExitFractions",
     "Guarantee",
     "InputError",
@@ -101,6 +103,7 @@ __all__ = [
     "check",
     "conclude",
     "constrained_shortest_path",
+    "epochs_distribution",
     "evaluate",
     "explain",
     "families",
@@ -149,6 +152,7 @@ _HOMES = {
         "instances.mepra.model": ("ExitFractions", "MepraInstance"),
         "instances.mepra.plan": ("MepraPlan", "shares_from_weights"),
         "instances.networks.tensors": ("Tensor",),
+        "instances.networks.calibration": ("EpochsDistribution", "epochs_distribution"),
         "instances.networks.profiles": (
             "Block", "Layer", "MultiExitProfile", "Profile", "load_profile",
         ),

@@ -56,9 +56,9 @@ from typing import Any
 
 import numpy as np
 
-from splitopt.instances.core.documents import canonical, write_bytes
 from splitopt.instances.measure import digit_networks as networks
 from splitopt.instances.measure.digit_networks import ARCHITECTURES, COMPRESSIONS
+from splitopt.instances.networks.curve_data import write_learning_data
 from splitopt.instances.networks.curve_fitting import fit_document
 from splitopt.instances.networks.profiles import Profile
 
@@ -347,17 +347,6 @@ def _document(
     }
 
 
-def _write(path: Path, document: dict[str, Any]) -> None:
-    """Write a document with one line a field and a list element, so that differences read well."""
-    lines = []
-    for key, value in document.items():
-        text = canonical(value)
-        if isinstance(value, list) and value and isinstance(value[0], dict):
-            text = b"[\n" + b",\n".join(canonical(item) for item in value) + b"\n]"
-        lines.append(canonical(key) + b":" + text)
-    write_bytes(path, b"{\n" + b",\n".join(lines) + b"\n}\n")
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Measure, fit and write the committed data."""
     parser = argparse.ArgumentParser(description="measure learning curves on digits")
@@ -371,10 +360,12 @@ def main(arguments: list[str] | None = None) -> int:
     if options.rehearsal:
         return 0
     folder = options.out / "learning_curves"
-    _write(folder / "digits.json", document)
-    _write(folder / "digits-fits.json", fit_document(document))
+    write_learning_data(folder / "digits.json", document)
+    write_learning_data(folder / "digits-fits.json", fit_document(document))
     for profile in profiles:
-        _write(options.out / "profiles" / f"{profile.name}.json", profile.to_document())
+        write_learning_data(
+            options.out / "profiles" / f"{profile.name}.json", profile.to_document()
+        )
     return 0
 
 

@@ -5,22 +5,23 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from splitopt.instances.core.documents import parse_json
+from splitopt.instances.core.documents import canonical, parse_json, write_bytes
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["Floats", "curve_errors", "learning_data"]
+__all__ = ["Floats", "curve_errors", "learning_data", "write_learning_data"]
 
 Floats = NDArray[np.float64]
 
 
 @functools.cache
 def learning_data(name: str) -> dict[str, Any]:
-    """Return a committed document: ``digits`` (curves) or ``digits-fits`` (their fits).
+    """Return a committed document: ``digits`` (curves), ``digits-fits`` or ``digits-calibration``.
 
     Raises
     ------
@@ -70,3 +71,14 @@ def curve_errors(document: Mapping[str, Any], model: str, compression: str) -> d
         n: np.array([wrong for _, wrong in sorted(rows[n])], dtype=float) / scale
         for n in sorted(rows)
     }
+
+
+def write_learning_data(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a document with one line a field and a list element, so that differences read well."""
+    lines = []
+    for key, value in document.items():
+        text = canonical(value)
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            text = b"[\n" + b",\n".join(canonical(item) for item in value) + b"\n]"
+        lines.append(canonical(key) + b":" + text)
+    write_bytes(path, b"{\n" + b",\n".join(lines) + b"\n}\n")

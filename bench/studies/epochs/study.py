@@ -9,6 +9,8 @@ predictor is given, by protocol:
 ``seeds``
     Other seeds: all curves of one half of the seeds, held against the mean of the other half, and
     the other way round.
+``runs``
+    The same, held against each run of the other half on its own.
 ``fractions``
     Other N of the same model and level.
 ``compressions``
@@ -17,7 +19,8 @@ predictor is given, by protocol:
 ``models``
     The same level of the model next in size, as generated instances do across size classes.
 
-Predictors: ``splitopt`` (the suite's form), those of `splitopt.bench.studies.epochs.forms`, and
+Predictors: ``splitopt`` (the suite's form), those of `splitopt.bench.studies.epochs.forms`,
+``regression`` on the curves of other pairs (`splitopt.bench.studies.epochs.regression`), and
 ``last``, which fits nothing: the last error seen goes on (``epochs-n``), or the nearest measured
 curve is taken as it is (by sample passes in ``fractions``).
 """
@@ -26,7 +29,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,71 +39,31 @@ from splitopt.bench.studies.epochs.forms import (
     FORMS,
     Curve,
     Points,
-    first_at_or_below,
     fit_form,
     fit_power_data,
 )
+from splitopt.bench.studies.epochs.records import Held, Record, judge
+from splitopt.bench.studies.epochs.regression import LEAST_PAIRS, Pair, Regression
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.networks.curve_data import Floats, curve_errors, learning_data
-from splitopt.instances.networks.curve_fitting import bootstrap_fits, epochs_interval, fit_curve
+from splitopt.instances.networks.curve_fitting import bootstrap_fits, fit_curve
 from splitopt.instances.networks.curves import LearningCurve
 
-__all__ = ["PROTOCOLS", "TARGETS", "Reach", "Record", "study"]
+__all__ = ["PROTOCOLS", "pairs", "study"]
 
 FIRST = (5, 10, 20)
-PROTOCOLS = (*(f"epochs-{n}" for n in FIRST), "seeds", "fractions", "compressions", "models")
-TARGETS = (0.10, 0.11, 0.12, 0.13, 0.14, 0.15, 0.16, 0.18, 0.20, 0.25, 0.30, 0.35, 0.40)
-LEVEL = 0.9
+PROTOCOLS = (
+    *(f"epochs-{n}" for n in FIRST),
+    "seeds",
+    "runs",
+    "fractions",
+    "compressions",
+    "models",
+)
 # Epochs up to which a prediction is looked at; none within is "never".
 HORIZON = 4000
 
 Means = dict[int, Floats]
-
-
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """One target: epochs measured and predicted, None for never; and the interval's ends.
-
-    ``low`` None with `has_interval` means that all of the interval is never.
-    """
-
-    target: float
-    measured: int | None
-    predicted: int | None
-    low: int | None = None
-    high: int | None = None
-    has_interval: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One predictor on one case under one protocol.
-
-    Attributes
-    ----------
-    mean_error, bias
-        Mean of |predicted - measured| and of predicted - measured error over the held-out epochs.
-    reaches
-        Targets below the first error and not reached in what was seen.
-    """
-
-    protocol: str
-    predictor: str
-    model: str
-    compression: str
-    samples: int
-    mean_error: float
-    bias: float
-    reaches: tuple[Reach, ...]
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class _Case:
-    """A held-out curve: N, errors by k, and how many epochs of it were seen."""
-
-    samples: int
-    errors: Floats
-    seen: int = 0
 
 
 def _means(curves: Mapping[int, Floats], seeds: Sequence[int] | None = None) -> Means:
@@ -116,42 +80,6 @@ def _points(means: Mapping[int, Floats]) -> Points:
     epochs = np.concatenate([np.arange(1.0, len(e)) for e in means.values()])
     passes = np.concatenate([n * np.arange(1.0, len(e)) for n, e in means.items()])
     return Points(passes, np.concatenate([e[1:] for e in means.values()]), epochs)
-
-
-def _judge(
-    where: tuple[str, str, str, str],
-    case: _Case,
-    predicted: Floats,
-    intervals: LearningCurve | None = None,
-    resampled: Sequence[LearningCurve] = (),
-) -> Record:
-    """Hold predicted errors at k = 0, 1, ... against a case."""
-    held = np.arange(max(case.seen + 1, 1), len(case.errors))
-    off = predicted[held] - case.errors[held]
-    reaches = []
-    for target in TARGETS:
-        measured = first_at_or_below(case.errors, target)
-        if measured is not None and measured <= case.seen:
-            continue  # it was seen, or needs no epoch
-        if case.errors[0] <= target:
-            continue
-        guess = first_at_or_below(predicted, target)
-        if intervals is None:
-            reaches.append(Reach(target, measured, guess))
-            continue
-        low, _, high = epochs_interval(intervals, resampled, case.samples, target, LEVEL)
-        reaches.append(Reach(target, measured, guess, low, high, True))
-    protocol, predictor, model, compression = where
-    return Record(
-        protocol,
-        predictor,
-        model,
-        compression,
-        case.samples,
-        float(np.abs(off).mean()),
-        float(off.mean()),
-        tuple(reaches),
-    )
 
 
 def _by_passes(curve: Curve, samples: int) -> Floats:
@@ -177,9 +105,17 @@ class _Study:
     document: Mapping[str, Any]
     resamples: int
     seed: int
+    halves: dict[
+        tuple[str, str, int], tuple[dict[int, Floats], LearningCurve, list[LearningCurve]]
+    ] = field(default_factory=dict)
 
     def curves(self, model: str, compression: str) -> dict[int, Floats]:
         return curve_errors(self.document, model, compression)
+
+    @cached_property
+    def all_means(self) -> dict[Pair, Means]:
+        """Mean curves of every pair."""
+        return {pair: _means(self.curves(*pair)) for pair in pairs(self.document)}
 
     def _fit_own(
         self, curves: Mapping[int, Floats], axis: Sequence[int]
@@ -196,33 +132,67 @@ class _Study:
         own, resampled = self._fit_own(_cut(curves, first), (0, first, *_axis(model, compression)))
         where = f"epochs-{first}"
         for n, errors in means.items():
-            case = _Case(n, errors, first)
+            case = Held(n, errors, first)
             at = (where, "splitopt", model, compression)
-            yield _judge(at, case, _own(own, n), own if resampled else None, resampled)
+            yield judge(at, case, _own(own, n), own if resampled else None, resampled)
             seen = errors[: first + 1]
             points = _points({n: seen})
             for form in FORMS:
                 at = (where, form, model, compression)
-                yield _judge(at, case, _by_passes(fit_form(form, points), n))
-            yield _judge((where, "last", model, compression), case, _held(seen))
+                yield judge(at, case, _by_passes(fit_form(form, points), n))
+            yield judge((where, "last", model, compression), case, _held(seen))
+        yield from self._regressed(model, compression, first)
+
+    def _regressed(self, model: str, compression: str, first: int) -> Iterator[Record]:
+        known = pairs(self.document)
+        if len(known) <= LEAST_PAIRS:
+            return
+        fitted = Regression(known, self.all_means, first)
+        pair = (model, compression)
+        found = fitted.predict(pair)
+        apart = {other: fitted.predict(pair, {other}) for other in known if other != pair}
+        for n, errors in self.all_means[pair].items():
+            where = (f"epochs-{first}", "regression", model, compression)
+            record = judge(where, Held(n, errors, first), _held(found[n]))
+            yield replace(record, apart={other: part[n] for other, part in apart.items()})
+
+    def _half(
+        self, model: str, compression: str, k: int
+    ) -> tuple[dict[int, Floats], LearningCurve, list[LearningCurve]]:
+        """Return one half of the seeds' curves and what is fitted to them, once for all."""
+        key = (model, compression, k)
+        if key not in self.halves:
+            part = {n: e[k::2] for n, e in self.curves(model, compression).items()}
+            fits = self._fit_own(part, (1, k, *_axis(model, compression)))
+            self.halves[key] = (part, *fits)
+        return self.halves[key]
 
     def seeds(self, model: str, compression: str) -> Iterator[Record]:
-        curves = self.curves(model, compression)
-        count = len(next(iter(curves.values())))
-        halves = (range(0, count, 2), range(1, count, 2))
-        for k, (given, held) in enumerate((halves, halves[::-1])):
-            part = {n: errors[list(given)] for n, errors in curves.items()}
-            own, resampled = self._fit_own(part, (1, k, *_axis(model, compression)))
-            means, truth = _means(part), _means(curves, list(held))
-            for n, errors in truth.items():
-                case = _Case(n, errors)
+        for k in (0, 1):
+            part, own, resampled = self._half(model, compression, k)
+            means = _means(part)
+            rest = {n: e[1 - k :: 2] for n, e in self.curves(model, compression).items()}
+            for n, errors in _means(rest).items():
+                case = Held(n, errors)
                 at = ("seeds", "splitopt", model, compression)
-                yield _judge(at, case, _own(own, n), own if resampled else None, resampled)
+                yield judge(at, case, _own(own, n), own if resampled else None, resampled)
                 points = _points({n: means[n]})
                 for form in FORMS:
                     at = ("seeds", form, model, compression)
-                    yield _judge(at, case, _by_passes(fit_form(form, points), n))
-                yield _judge(("seeds", "last", model, compression), case, _held(means[n]))
+                    yield judge(at, case, _by_passes(fit_form(form, points), n))
+                yield judge(("seeds", "last", model, compression), case, _held(means[n]))
+
+    def runs(self, model: str, compression: str) -> Iterator[Record]:
+        for k in (0, 1):
+            part, own, resampled = self._half(model, compression, k)
+            means = _means(part)
+            for n, errors in self.curves(model, compression).items():
+                predicted, held = _own(own, n), _held(means[n])
+                for run in errors[1 - k :: 2]:
+                    case = Held(n, run)
+                    at = ("runs", "splitopt", model, compression)
+                    yield judge(at, case, predicted, own if resampled else None, resampled)
+                    yield judge(("runs", "last", model, compression), case, held)
 
     def fractions(self, model: str, compression: str) -> Iterator[Record]:
         curves = self.curves(model, compression)
@@ -230,36 +200,42 @@ class _Study:
         for n, errors in means.items():
             others = {m: e for m, e in curves.items() if m != n}
             own, resampled = self._fit_own(others, (2, n, *_axis(model, compression)))
-            case = _Case(n, errors)
+            case = Held(n, errors)
             at = ("fractions", "splitopt", model, compression)
-            yield _judge(at, case, _own(own, n), own if resampled else None, resampled)
+            yield judge(at, case, _own(own, n), own if resampled else None, resampled)
             rest = _means(others)
             points = _points(rest)
             for form in FORMS:
                 at = ("fractions", form, model, compression)
-                yield _judge(at, case, _by_passes(fit_form(form, points), n))
+                yield judge(at, case, _by_passes(fit_form(form, points), n))
             at = ("fractions", "power-data", model, compression)
-            yield _judge(at, case, _held(fit_power_data(rest, n)))
+            yield judge(at, case, _held(fit_power_data(rest, n)))
             near = min(rest, key=lambda m: (abs(math.log(m / n)), m))
             passes = np.minimum(np.round(n * np.arange(HORIZON + 1) / near), len(rest[near]) - 1)
             taken = rest[near][passes.astype(int)]
-            yield _judge(("fractions", "last", model, compression), case, taken)
+            yield judge(("fractions", "last", model, compression), case, taken)
 
     def taken_over(
-        self, protocol: str, model: str, compression: str, giver: tuple[str, str]
+        self, protocol: str, model: str, compression: str, giver: Pair
+    ) -> Iterator[Record]:
+        for record in self._taken_over(protocol, model, compression, giver):
+            yield replace(record, given=giver)
+
+    def _taken_over(
+        self, protocol: str, model: str, compression: str, giver: Pair
     ) -> Iterator[Record]:
         given = self.curves(*giver)
         own, resampled = self._fit_own(given, (3, *_axis(*giver)))
         means = _means(given)
         for n, errors in _means(self.curves(model, compression)).items():
-            case = _Case(n, errors)
+            case = Held(n, errors)
             at = (protocol, "splitopt", model, compression)
-            yield _judge(at, case, _own(own, n), own if resampled else None, resampled)
+            yield judge(at, case, _own(own, n), own if resampled else None, resampled)
             points = _points({n: means[n]})
             for form in FORMS:
                 at = (protocol, form, model, compression)
-                yield _judge(at, case, _by_passes(fit_form(form, points), n))
-            yield _judge((protocol, "last", model, compression), case, _held(means[n]))
+                yield judge(at, case, _by_passes(fit_form(form, points), n))
+            yield judge((protocol, "last", model, compression), case, _held(means[n]))
 
 
 def _axis(model: str, compression: str) -> list[int]:
@@ -288,7 +264,7 @@ def _next_model(document: Mapping[str, Any], model: str) -> str | None:
     return names[k + 1] if k + 1 < len(names) else names[k - 1]
 
 
-def pairs(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+def pairs(document: Mapping[str, Any]) -> list[Pair]:
     """Return every (model, compression) of a document."""
     return [
         (str(model["name"]), str(level["name"]))
@@ -345,6 +321,8 @@ def study(
                 yield from part.epochs(model, compression, int(protocol[len("epochs-") :]))
             elif protocol == "seeds":
                 yield from part.seeds(model, compression)
+            elif protocol == "runs":
+                yield from part.runs(model, compression)
             elif protocol == "fractions":
                 yield from part.fractions(model, compression)
             elif protocol == "compressions":

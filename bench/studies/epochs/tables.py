@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, median
 
+from splitopt.bench.studies.epochs.conformal import STRICT
+from splitopt.bench.studies.epochs.records import MEASURED, TARGETS, Reach, Record
 from splitopt.bench.studies.epochs.regret import Regret
-from splitopt.bench.studies.epochs.study import TARGETS, Reach, Record
 
 __all__ = [
     "COLUMNS",
@@ -26,10 +27,6 @@ __all__ = [
 Cell = str | int | float | bool | None
 Row = dict[str, Cell]
 
-#: Epochs that were measured; what is not reached within them is "never" in the measurement.
-MEASURED = 40
-#: Targets the form is meant for; it is known to be too low at the start.
-STRICT = 0.20
 
 COLUMNS = {
     "protocol": "protocol",
@@ -269,7 +266,7 @@ def _text(column: str, value: Cell, row: Row) -> str:
     if isinstance(value, float):
         if column in ("mean_error", "bias"):
             return f"{value:+.3f}" if column == "bias" else f"{value:.3f}"
-        if column in ("width", "factor"):
+        if column in ("factor",) or column.endswith("width"):
             return f"{value:.2f}"
         small = 5e-5 <= abs(value) < 0.01
         return f"{100 * value:.2f} %" if small else f"{100 * value:.0f} %"

@@ -15,8 +15,9 @@ from splitopt.bench.studies.epochs.forms import (
     fit_form,
     fit_power_data,
 )
+from splitopt.bench.studies.epochs.records import Reach, Record
 from splitopt.bench.studies.epochs.regret import regrets, resampled_curves, with_epochs
-from splitopt.bench.studies.epochs.study import PROTOCOLS, Reach, Record, study
+from splitopt.bench.studies.epochs.study import PROTOCOLS, study
 from splitopt.bench.studies.epochs.tables import (
     coverage,
     regret_by_instance,
@@ -169,6 +170,19 @@ def test_unknown_protocols_and_pairs_are_told():
         list(study(["nights"]))
     with pytest.raises(InputError, match="--pair"):
         list(study(["seeds"], [("digits-small", "zip")]))
+
+
+def test_single_runs_are_predicted_by_the_other_half():
+    """The mean over five runs is what `seeds` holds apart: the same bias, more scatter."""
+    pair = [("digits-small", "none")]
+    found = list(study(["seeds", "runs"], pair, resamples=0))
+    means, runs = (
+        [r for r in found if (r.protocol, r.predictor) == (protocol, "last")]
+        for protocol in ("seeds", "runs")
+    )
+    assert len(runs) == 5 * len(means) == 60
+    assert np.mean([r.bias for r in runs]) == pytest.approx(np.mean([r.bias for r in means]))
+    assert np.mean([r.mean_error for r in runs]) > np.mean([r.mean_error for r in means])
 
 
 # -- tables --------------------------------------------------------------------------------
@@ -334,6 +348,12 @@ def test_the_command(tmp_path):
     tables = (tmp_path / "epochs.md").read_text()
     assert "| seeds | splitopt | 12 |" in tables
     assert "### Energy regret" in tables
+    # One pair has no others to be calibrated on.
+    assert "### Calibrated intervals and bounds" in tables
+    assert all(row["covered"] == 1.0 for row in document["calibrated"])
+    scores = json.loads((tmp_path / "digits-calibration.json").read_text())["scores"]
+    assert [row["differs"] for row in scores] == ["seeds"]
+    assert (tmp_path / "calibration.svg").read_text().startswith("<svg")
     assert (tmp_path / "seeds.svg").read_text().startswith("<svg")
 
 
@@ -361,6 +381,7 @@ def test_protocols_cover_what_was_promised():
         "epochs-10",
         "epochs-20",
         "seeds",
+        "runs",
         "fractions",
         "compressions",
         "models",
