@@ -192,8 +192,6 @@ def run(
         wait_s=worker_wait,
         unencrypted=allow_unencrypted,
     )
-    if keep_logs and workers is not None:
-        raise InputError("--keep-logs", cluster, "runs on this machine", "leave out --cluster")
     from splitopt.bench.runs import runner
     from splitopt.bench.store.rows import Limits
 
@@ -252,8 +250,9 @@ def _cluster(
     if text is None:
         for name, value in {"options": options, **more}.items():
             if value is not None and value is not False:  # a wait of 0 s was given too
+                shown = "no cluster" if value is True else str(value)
                 raise InputError(
-                    _CLUSTER_OPTIONS[name], str(value), "--cluster beside it", "give --cluster too"
+                    _CLUSTER_OPTIONS[name], shown, "--cluster beside it", "give --cluster too"
                 )
         return None
     given = ctx.get_parameter_source("jobs")

@@ -64,6 +64,7 @@ class MachineError(OSError):
     """There is no room, no process or no memory for runs on this machine now."""
 
     def __init__(self, said: str) -> None:
+        self.said = said
         super().__init__(
             f"this machine cannot do runs now: {said}; put it right, then start again: "
             "what is stored is kept and not repeated"

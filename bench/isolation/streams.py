@@ -10,12 +10,23 @@ from typing import Any, TypeGuard
 
 from splitopt.instances.contract.method import Progress
 
-__all__ = ["OUTPUT_BYTES", "Capture", "Lines", "Outcome", "Watch", "believed_s", "hold_times"]
+__all__ = [
+    "LOG_BYTES",
+    "OUTPUT_BYTES",
+    "Capture",
+    "Lines",
+    "Outcome",
+    "Watch",
+    "believed_s",
+    "hold_times",
+]
 
 # A plan for a million devices takes about 30 MB.
 _LARGEST_RESULT_BYTES = 256 << 20
 # Of what a run prints so much is kept, of each stream.
 OUTPUT_BYTES = 64 << 10
+# Where the log of a solver is kept.
+LOG_BYTES = 4 << 20
 
 # A clock of a run may be behind the one outside by so much, and by so much of what that says.
 _CLOSE = (0.02, 0.02)

@@ -25,6 +25,7 @@ from splitopt.instances.mepra.model import MepraInstance
 if TYPE_CHECKING:
     from splitopt.formulations.cift.pyomo.data import Written
     from splitopt.formulations.solvers.files import NamedModel
+    from splitopt.formulations.solvers.pyomo import Labels
     from splitopt.instances.contract.method import Instance, Plan
 
 __all__ = [
@@ -199,7 +200,8 @@ class Formulated:
         else:
             from splitopt.formulations.solvers.pyomo import write_model
 
-            size = write_model(self._model, path, kind, comment=said, lasting=lasting)
+            label = None if kind == "nl" else self._labels
+            size = write_model(self._model, path, kind, label, comment=said, lasting=lasting)
         return {**size, "objective_unit": self.unit}
 
     def whole(self) -> dict[str, bool]:
@@ -212,7 +214,13 @@ class Formulated:
     def _columns(self) -> dict[str, Any]:
         from splitopt.formulations.solvers.pyomo import columns_by_name
 
-        return columns_by_name(self._model)
+        return columns_by_name(self._model, self._labels)
+
+    @functools.cached_property
+    def _labels(self) -> Labels:
+        from splitopt.formulations.solvers.pyomo import Labels
+
+        return Labels(self._model)
 
     def plan(self, values: Mapping[str, float]) -> Plan:
         """Return the plan of values by names of columns; what is left out is 0."""

@@ -205,12 +205,13 @@ def run_set(
         )
         queue = RunQueue(store, chosen, on_event)
         work: Work | ClusterWork
+        logs = out / "logs" if keep_logs else None
         if cluster is None:
-            work = Work(queue, chosen, out / "logs" if keep_logs else None)
+            work = Work(queue, chosen, logs)
         else:
             from splitopt.bench.runs.cluster.work import ClusterWork
 
-            work = ClusterWork(queue, chosen, cluster, tuple(spec.plugins))
+            work = ClusterWork(queue, chosen, cluster, tuple(spec.plugins), logs)
         work.go()
         store.require_there()
         hashes = {run.instance_hash for run in chosen}

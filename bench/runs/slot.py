@@ -8,11 +8,11 @@ from typing import Any
 from splitopt.bench.isolation.client import Zygote
 from splitopt.bench.isolation.endings import classify, solve_time_s
 from splitopt.bench.isolation.machine import Doubt, RunLostError, ZygoteLostError, doubt
-from splitopt.bench.isolation.scratch import sweep
 from splitopt.bench.isolation.streams import Outcome, Watch
 from splitopt.bench.methods.registry import entry_at
 from splitopt.bench.runs.requests import request_of
 from splitopt.bench.store.rows import PlannedRun
+from splitopt.bench.store.temporary import sweep
 from splitopt.instances.contract.method import Termination
 
 __all__ = ["Slot", "solver_families"]

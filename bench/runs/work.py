@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from splitopt.bench.isolation.cores import assigned_cores
 from splitopt.bench.isolation.machine import MachineError, RunLostError
-from splitopt.bench.isolation.streams import OUTPUT_BYTES, Watch
+from splitopt.bench.isolation.streams import LOG_BYTES, OUTPUT_BYTES, Watch
 from splitopt.bench.runs.plan import RunPlan
 from splitopt.bench.runs.queue import RunQueue
 from splitopt.bench.runs.record import Circumstances, keep_log, make_row
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["Work"]
 
 _INSTANCES_HELD = 8
-_LARGEST_LOG_BYTES = 4 << 20
 # A second runner that has nothing left to claim looks this often whether the first is done.
 _WAIT_S = 0.2
 
@@ -164,7 +163,7 @@ class Work:
             memory_limit_bytes=run.limits.memory_limit_bytes,
             stop=self._stop,
             time_limit_s=run.limits.time_limit_s,
-            output_limit_bytes=OUTPUT_BYTES if self.logs is None else _LARGEST_LOG_BYTES,
+            output_limit_bytes=OUTPUT_BYTES if self.logs is None else LOG_BYTES,
         )
         with assigned_cores(run.limits.threads) as cores:
             circumstances = Circumstances.now(self._environment, self.plan.jobs, cores)

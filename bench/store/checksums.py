@@ -10,12 +10,14 @@ one differs.
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import itertools
 import math
 import operator
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 __all__ = ["OUTCOME_BYTES", "RowChecksum", "checksum", "outcome_checksum"]
 
@@ -48,7 +50,8 @@ def _packed(value: object) -> bytes:
     return str(value).encode()
 
 
-def outcome_checksum(said: Sequence[str | None], late: bool) -> bytes:
+@functools.lru_cache(maxsize=1024)
+def outcome_checksum(said: tuple[str | None, ...], late: bool) -> bytes:
     """Return the checksum of what tables count: problem, method, termination, verdict, lateness."""
     return checksum(*said, int(late))[:OUTCOME_BYTES]
 
@@ -72,6 +75,9 @@ class RowChecksum:
             for names in (texts, integers, numbers)
         )
         self._pack: Callable[..., bytes] = struct.Struct(f"<{len(numbers)}d{len(integers)}q").pack
+        self._figures = operator.itemgetter(*map(self._columns.index, (*numbers, *integers)))
+        none = dict.fromkeys(numbers, _NO_NUMBER) | dict.fromkeys(integers, _NO_INTEGER)
+        self._nothing = [none.get(name, _NO_TEXT) for name in self._columns]
         self._late = operator.itemgetter(
             *map(self._columns.index, ("termination", "solve_time_s", "time_limit_s"))
         )
@@ -91,16 +97,51 @@ class RowChecksum:
             data, sound = b"\0".join(map(_packed, values)), False  # a text in place of a figure
         return hashlib.sha256(data).digest()[:_BYTES], sound
 
-    def of(self, values: Sequence[object], whole: bytes | None = None) -> bytes:
-        """Return the checksum of a row; `whole` is that of all its columns, where it is known."""
+    def each(self, rows: Sequence[Sequence[object]]) -> Iterator[tuple[bytes, bool, bytes]]:
+        """Yield for each of many rows what `whole` says of it, and a byte a column.
+
+        What follows the columns is left out. Most values of a column stand in many rows, and are
+        packed once.
+        """
+        width = len(self._columns)
+        singly, filled, finite = [], [], True
+        columns = itertools.islice(zip(*rows, strict=True), width)
+        for column, nothing in zip(columns, self._nothing, strict=True):
+            values = set(column)
+            byte = {value: zlib.crc32(_packed(value)) & 255 for value in values}
+            singly.append(map(byte.__getitem__, column))
+            finite = finite and math.inf not in values and -math.inf not in values
+            some = None in values
+            filled.append([nothing if v is None else v for v in column] if some else column)
+        try:
+            figures = zip(*self._figures(filled), strict=True)
+            texts = zip(*self._texts(filled), strict=True)
+            wholes = [
+                hashlib.sha256(self._pack(*f) + "\0".join(t).encode("utf-8", "surrogatepass"))
+                for f, t in zip(figures, texts, strict=True)
+            ]
+            said = [(whole.digest()[:_BYTES], True) for whole in wholes] if finite else None
+        except (struct.error, TypeError, OverflowError):
+            said = None
+        if said is None:  # one of them is not sound
+            said = [self.whole(row[:width]) for row in rows]
+        for whole, bytes_ in zip(said, map(bytes, zip(*singly, strict=True)), strict=True):
+            yield *whole, bytes_
+
+    def of(
+        self, values: Sequence[object], whole: bytes | None = None, singly: bytes | None = None
+    ) -> bytes:
+        """Return the checksum of a row.
+
+        `whole` is that of all its columns, `singly` that of each, where they are known.
+        """
         termination, solved, limit = self._late(values)
         both = isinstance(solved, int | float) and isinstance(limit, int | float)
         late = both and termination == "solved" and solved > limit
-        singly = bytes([zlib.crc32(_packed(value)) & 255 for value in values])
         return (
             outcome_checksum(self._outcome(values), late)
             + (whole or self.whole(values)[0])
-            + singly
+            + (singly or bytes([zlib.crc32(_packed(value)) & 255 for value in values]))
         )
 
     def differs(self, found: bytes, whole: bytes) -> bool:

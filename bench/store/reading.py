@@ -9,15 +9,16 @@ used as it stands. Without that, and for a store of an older version, a private 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import sqlite3
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from splitopt.bench.store import schema
+from splitopt.bench.store.temporary import IN_MEMORY, sweep, temporary
 from splitopt.instances.core.errors import InputError
 
 __all__ = ["UNREADABLE", "Reading", "damage", "damaged", "require_store", "undecodable"]
@@ -41,7 +42,6 @@ _DAMAGE = (
     # In a statement that is right: a column is missing, a text is none, it runs on and on.
     *("SQLITE_ERROR", "SQLITE_INTERRUPT", "SQLITE_TOOBIG", "SQLITE_MISMATCH"),
 )
-_IN_MEMORY = ("/dev/shm",)
 # What reading a damaged file raises; the second where a name in it is no text, in SQLite's message.
 UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
 
@@ -148,14 +148,15 @@ class Reading:
 
     def __init__(self, path: Path) -> None:
         self._origin = path
-        self._copy: tempfile.TemporaryDirectory[str] | None = None
-        self._stamp: tuple[int, int] | None = None
+        self._copy = contextlib.ExitStack()
+        self._stamp: tuple[int, ...] | None = None
         self._whole: set[str] = set()
         self.path = path
         self.uri = ""
         try:
             self.connection = self._open()
-        except (InputError, *UNREADABLE):
+        except (InputError, *UNREADABLE, OSError):
+            self._copy.close()
             if not self.stale:  # else a runner has written meanwhile
                 raise
             self.connection = self._open()
@@ -165,8 +166,7 @@ class Reading:
         """Close it and remove the copy."""
         with contextlib.suppress(sqlite3.Error):
             self.connection.close()
-        if self._copy is not None:
-            self._copy.cleanup()
+        self._copy.close()
 
     @property
     def stale(self) -> bool:
@@ -202,19 +202,20 @@ class Reading:
     def require_whole(self, *tables: str) -> None:
         """Raise unless the pages of these tables and of their indices are in order.
 
-        What was looked at before is not looked at again.
+        What was looked at before, in a file that has not changed since, is not looked at again.
 
         Raises
         ------
         InputError
             When they are damaged: rows may be missing then that nobody misses.
         """
+        whole = self._whole if self._stamp is None else _known_whole(self._origin, self._stamp)
         for table in tables:
-            if table not in self._whole:
+            if table not in whole:
                 (said,) = self.connection.execute(f"PRAGMA integrity_check({table})").fetchone()
                 if said != "ok":
                     raise damaged(self._origin, " ".join(str(said).split()))
-                self._whole.add(table)
+                whole.add(table)
 
     def _connect(self, how: str) -> sqlite3.Connection:
         self.uri = f"{self.path.absolute().as_uri()}?{how}"
@@ -227,16 +228,15 @@ class Reading:
     def _private(self, fill: Callable[[Path], None]) -> None:
         """Make a copy in the temporary folder, or in memory where that is full."""
         self._stamp = None
-        for above in (None, *(folder for folder in _IN_MEMORY if os.access(folder, os.W_OK))):
+        sweep()  # the copies of readers that were killed
+        places = (None, *((IN_MEMORY,) if os.access(IN_MEMORY, os.W_OK) else ()))
+        for above in places:
             try:
-                self._copy = tempfile.TemporaryDirectory(prefix="splitopt-store-", dir=above)
-                self.path = Path(self._copy.name) / _NAME
+                self.path = Path(self._copy.enter_context(temporary("store", above))) / _NAME
                 fill(self.path)
             except (OSError, sqlite3.OperationalError):
-                if self._copy is not None:
-                    self._copy.cleanup()
-                    self._copy = None
-                if above in _IN_MEMORY or not os.access(_IN_MEMORY[0], os.W_OK):
+                self._copy.close()
+                if above == places[-1]:
                     raise
             else:
                 return
@@ -263,7 +263,7 @@ class Reading:
             with contextlib.closing(sqlite3.connect(path)) as target:
                 old.backup(target)
 
-        if self._copy is None:
+        if self.path == self._origin:
             self._private(fill)
         old.close()
         connection = self._connect("mode=rw")
@@ -271,6 +271,12 @@ class Reading:
         return connection
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def _stamp(path: Path) -> tuple[int, ...]:
     found = path.stat()
-    return found.st_mtime_ns, found.st_size
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_dev, found.st_ino
+
+
+@functools.lru_cache(maxsize=256)
+def _known_whole(path: Path, stamp: tuple[int, ...]) -> set[str]:
+    """Return the tables that were found in order in this state of a file; they are added here."""
+    return set()

@@ -36,6 +36,7 @@ __all__ = [
     "encode",
     "inflate",
     "json_values",
+    "no_payload",
     "pack",
     "plan_and_trajectory",
     "unpack",
@@ -142,7 +143,7 @@ def check_payload(
         When they are not; of a payload of an earlier version that is not known.
     """
     if payload[0] is None:
-        raise _no_payload(where, key, "none is there")
+        raise no_payload(where, key, "none is there")
     found = payload[2]
     for name in parts if found is not None else ():
         place = _PARTS.index(name)
@@ -152,7 +153,8 @@ def check_payload(
             raise InputError(field, "other bytes", STORED, AGAIN)
 
 
-def _no_payload(where: str, key: str, found: str) -> InputError:
+def no_payload(where: str, key: str, found: str) -> InputError:
+    """Return the error that a row has no payload that could be read."""
     allowed = "a trajectory, a plan and two texts"
     return InputError(f"{where}payloads: {key[:12]}", found, allowed, _DISTRUST)
 
@@ -176,7 +178,7 @@ def unpack(where: str, key: str, payload: Sequence[Any], *, output: bool = True)
         if not output:
             found |= _NO_OUTPUT
     except (ValueError, TypeError, RecursionError) as error:
-        raise _no_payload(where, key, str(error)) from None
+        raise no_payload(where, key, str(error)) from None
     return dict(found)
 
 
@@ -187,7 +189,7 @@ def plan_and_trajectory(where: str, key: str, payload: Sequence[Any]) -> tuple[s
         try:
             text = inflate(payload[0]).decode()
         except ValueError as error:
-            raise _no_payload(where, key, str(error)) from None
+            raise no_payload(where, key, str(error)) from None
         # Figures alone stand before it.
         before, found, plan = text.partition(',"plan":')
         if found and before.startswith('{"trajectory":['):
@@ -218,29 +220,32 @@ def _named(names: tuple[str, ...]) -> bool:
     return True
 
 
-def checked(where: str, values: Sequence[Any], *, wholly: bool = False) -> bool:
+def checked(
+    where: str, values: Sequence[Any], said: tuple[bytes, bool, bytes] | None = None
+) -> bool:
     """Return whether a row is of the types it should be; one without a checksum is.
 
     Parameters
     ----------
-    wholly
-        Whether the checksum itself is checked beyond what tells that the row is as it was stored:
-        wanted where it is copied, or has to be good for whatever reads the row later.
+    said
+        What `RowChecksum.each` says of it. With it the checksum itself is checked beyond what tells
+        that the row is as it was stored: wanted where it is copied, or has to be good for whatever
+        reads the row later.
 
     Raises
     ------
     InputError
         When it is not as it was stored.
     """
-    columns, found = values[:-1], values[-1]
-    whole, sound = CHECKSUMS.whole(columns)
+    found = values[-1]
+    whole, sound, singly = said or (*CHECKSUMS.whole(values[:-1]), None)
     if found is not None and (
         not isinstance(found, bytes)
         or CHECKSUMS.differs(found, whole)
-        or (wholly and found != CHECKSUMS.of(columns, whole))
+        or (singly is not None and found != CHECKSUMS.of(values, whole, singly))
     ):
         raise altered(where, values)
-    return sound and None not in _required(columns) and _known(_words(columns))
+    return sound and None not in _required(values) and _known(_words(values))
 
 
 def altered(where: str, values: Sequence[Any]) -> InputError:

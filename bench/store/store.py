@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import itertools
 import os
 import sqlite3
 import threading
@@ -24,6 +25,7 @@ from typing import Any, NamedTuple, TypeVar
 from splitopt.bench.store import records
 from splitopt.bench.store.around import Around, BestKnown
 from splitopt.bench.store.checksums import OUTCOME_BYTES, outcome_checksum
+from splitopt.bench.store.locked import PATIENCE_S, patiently
 from splitopt.bench.store.processes import birth, host, lives
 from splitopt.bench.store.ranges import check_table, check_values
 from splitopt.bench.store.reading import (
@@ -190,13 +192,13 @@ class Store(Around):
                 self._warn_of_unchecked()
             else:
                 directory.mkdir(parents=True, exist_ok=True)
-                self._connection = self._open()
+                patiently(self.path, self._open)
                 self._file = _identity(self.path)
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self, wait_s: float) -> None:
         connection = sqlite3.connect(
             self.path.absolute(),
-            timeout=60.0,
+            timeout=wait_s,
             isolation_level=None,
             check_same_thread=False,
             uri=True,
@@ -209,10 +211,16 @@ class Store(Around):
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             prepare(connection)
+            connection.execute(f"PRAGMA busy_timeout = {1000 * PATIENCE_S:.0f}")
         except BaseException:
             connection.close()
             raise
-        return connection
+        self._connection = connection
+
+    def _begin(self, wait_s: float) -> None:
+        self._connection.execute(f"PRAGMA busy_timeout = {1000 * wait_s:.0f}")
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.execute(f"PRAGMA busy_timeout = {1000 * PATIENCE_S:.0f}")
 
     def __enter__(self) -> Store:
         return self
@@ -238,6 +246,11 @@ class Store(Around):
         """Whether it has no row, and no other runner has a claim."""
         others = self._query("SELECT COUNT(*) AS n FROM claims WHERE owner != ?", (self.owner,))
         return self.count() == 0 and others[0]["n"] == 0
+
+    @property
+    def last(self) -> int:
+        """The number of the row that was stored last; 0 without rows."""
+        return int(self._query("SELECT coalesce(max(id), 0) AS n FROM runs")[0]["n"])
 
     @property
     def there(self) -> bool:
@@ -287,7 +300,7 @@ class Store(Around):
                 yield self._connection
                 return
             self.require_there()
-            self._connection.execute("BEGIN IMMEDIATE")
+            patiently(self.path, self._begin)
             try:
                 yield self._connection
                 self._connection.execute("COMMIT")
@@ -315,11 +328,14 @@ class Store(Around):
 
     def _tuples(self, sql: str, values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
         """Yield what a statement selects, a little at a time."""
+        return itertools.chain.from_iterable(self._batches(sql, values))
+
+    def _batches(self, sql: str, values: Sequence[object] = ()) -> Iterator[list[tuple[Any, ...]]]:
         cursor = self._connection.cursor()
         cursor.row_factory = None
         cursor.execute(sql, values)
         while found := cursor.fetchmany(500):
-            yield from found
+            yield found
 
     @functools.cached_property
     def _where(self) -> str:
@@ -429,22 +445,37 @@ class Store(Around):
         ranges
             Whether ranges are checked of rows whose checksum fits, too.
         each
-            Whether each row is held against its checksum here; `records` does so too.
+            Whether each row is held against its checksum here; `records` does so too, but for
+            what was printed.
 
         Raises
         ------
         InputError
             At the first one that is not, or does not.
         """
-        width = len(COLUMNS) + 1
         with self._lock, self._errors():
             self._require_whole(heavy=True)
             if ranges or self.unchecked():
                 check_table(self._connection, "main", str(self.path.parent))
-            sql = f"SELECT {RUN}, {PAYLOAD} FROM runs LEFT JOIN payloads USING (key)"
-            for found in self._tuples(sql) if each else ():
-                self._sound(found[:width], wholly=True)
-                records.check_payload(self._where, found[0], found[width:])
+            for _ in self._sound_rows(f"SELECT {RUN} FROM runs") if each else ():
+                pass
+            self._check_payloads(("document", "output") if each else ("output",))
+
+    def _check_payloads(self, parts: Sequence[str]) -> None:
+        """Raise unless these parts of the payloads of all rows are as they were stored."""
+        # In the order of the table. The plus keeps SQLite from looking up one after the other.
+        cursor = self._connection.cursor()
+        cursor.row_factory = None
+        checked = 0
+        for key, *payload in cursor.execute(
+            f"SELECT key, {PAYLOAD} FROM payloads WHERE +key IN (SELECT key FROM runs)"
+        ):
+            records.check_payload(self._where, key, payload, parts)
+            checked += 1
+        if checked != self.count():
+            none = "NOT EXISTS (SELECT 1 FROM payloads WHERE payloads.key = runs.key)"
+            for (key,) in self._query(f"SELECT key FROM runs WHERE {none} LIMIT 1"):
+                raise records.no_payload(self._where, key, "none is there")
 
     def outcomes(self) -> list[Outcome]:
         """Return how many runs of each method ended how, each row held against its checksum."""
@@ -457,7 +488,7 @@ class Store(Around):
         ):
             first = f"SELECT {RUN} FROM runs WHERE id = ?"
             values = self._sound(tuple(self._query(first, (number,))[0]))
-            if found is not None and found != outcome_checksum(names, bool(late_)):
+            if found is not None and found != outcome_checksum(tuple(names), bool(late_)):
                 raise records.altered(self._where, values)
             for field, name in zip(("problem", "method"), names, strict=False):
                 check_name(field, name, f"{self._where}runs: ")
@@ -490,6 +521,10 @@ class Store(Around):
             with self._errors():
                 assert source._reading is not None
                 self._connection.execute("ATTACH ? AS source", (source._reading.uri,))
+                # For the indices, whose pages rows hit at random. What payloads refer to is taken
+                # with them.
+                self._connection.execute("PRAGMA main.cache_size = -32000")
+                self._connection.execute("PRAGMA foreign_keys = OFF")
             try:
                 with self._transaction():
                     yield
@@ -497,26 +532,35 @@ class Store(Around):
                         raise StoreError(f"{source.path}: written while it was read; start again")
             finally:
                 with contextlib.suppress(sqlite3.Error):
+                    self._connection.execute("PRAGMA foreign_keys = ON")
                     self._connection.execute("DETACH source")
 
-    def take(self, marked: Mapping[str, Row]) -> int:
-        """Add the rows of the store in `taking` whose runs are not here; return how many.
+    def take(self, marked: Mapping[str, Row], upto: int | None = None) -> tuple[int, int]:
+        """Add the rows of the store in `taking` whose runs are not here.
+
+        Returns how many they are, and of how many the run was here.
 
         Parameters
         ----------
         marked
             By key, rows whose verdict is taken from here.
+        upto
+            `last` of that store when its rows were checked: what a runner has stored since stays.
         """
         names = ", ".join((*COLUMNS, "checksum"))
+        upto = 2**63 - 1 if upto is None else upto
         with self._transaction() as connection:
-            (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM runs").fetchone()
-            cursor = connection.execute(
-                f"INSERT OR IGNORE INTO runs ({names}) SELECT {names} FROM source.runs ORDER BY id"
-            )
+            last = self.last
+            chosen = "FROM source.runs WHERE id <= ?"
+            (there,) = connection.execute(f"SELECT count(*) {chosen}", (upto,)).fetchone()
+            new = connection.execute(
+                f"INSERT OR IGNORE INTO runs ({names}) SELECT {names} {chosen} ORDER BY id", (upto,)
+            ).rowcount
+            # In the order of the table. The plus keeps SQLite from looking up one after the other.
             connection.execute(
                 "INSERT INTO payloads (key, document, output, checksum) "
                 "SELECT key, document, output, checksum FROM source.payloads "
-                "WHERE key IN (SELECT key FROM runs WHERE id > ?)",
+                "WHERE +key IN (SELECT key FROM runs WHERE id > ?)",
                 (last,),
             )
             assign = ", ".join(f"{name} = ?" for name in (*VERDICT_COLUMNS, "checksum"))
@@ -527,7 +571,7 @@ class Store(Around):
                     f"UPDATE runs SET {assign} WHERE key = ? AND id > ?",
                     (*(values[name] for name in VERDICT_COLUMNS), CHECKSUMS.of(found), key, last),
                 )
-        return cursor.rowcount
+        return new, there - new
 
     def records(
         self, *, heavy: bool = True, order: str = "instance_hash, id", wholly: bool = False
@@ -547,8 +591,11 @@ class Store(Around):
                 if heavy
                 else f"{RUN} FROM runs"
             )
-            for found in self._tuples(f"SELECT {selected} ORDER BY {order}"):
-                yield self._sound(found[:width], wholly=wholly), found[width:]
+            if wholly:
+                yield from self._sound_rows(f"SELECT {selected} ORDER BY {order}")
+            else:
+                for found in self._tuples(f"SELECT {selected} ORDER BY {order}"):
+                    yield self._sound(found[:width]), found[width:]
             if self._reading is not None and self._reading.stale:
                 raise StoreError(f"{self.path}: written while it was read; start again")
 
@@ -556,9 +603,21 @@ class Store(Around):
         if self._reading is not None and heavy:
             self._reading.require_whole("runs", "payloads")
 
-    def _sound(self, values: tuple[Any, ...], *, wholly: bool = False) -> tuple[Any, ...]:
+    def _sound_rows(self, sql: str) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        """Yield rows that are as they were stored, to the last byte of their checksums.
+
+        What is selected beside a row comes apart.
+        """
+        width = len(COLUMNS) + 1
+        for batch in self._batches(sql):
+            for found, said in zip(batch, CHECKSUMS.each(batch), strict=True):
+                yield self._sound(found[:width], said), found[width:]
+
+    def _sound(
+        self, values: tuple[Any, ...], said: tuple[bytes, bool, bytes] | None = None
+    ) -> tuple[Any, ...]:
         """Return a row that is as it was stored, and of the types that it should be."""
-        if not records.checked(self._where, values, wholly=wholly):
+        if not records.checked(self._where, values, said):
             check_table(self._connection, "main", str(self.path.parent))  # says what is wrong
             allowed = "what rows hold"
             raise InputError(f"{self._where}runs: {values[0]!s:.12}", "other", allowed, "redo it")
@@ -654,7 +713,8 @@ class Store(Around):
                 f"SELECT id, {RUN}, {PAYLOAD} FROM runs LEFT JOIN payloads USING (key)"
             ):
                 try:
-                    records.decode("", self._sound(tuple(found[:width]), wholly=True))
+                    (said,) = CHECKSUMS.each([found])
+                    records.decode("", self._sound(tuple(found[:width]), said))
                     records.unpack("", found[0], found[width:])
                 except InputError:
                     numbers.append((number,))

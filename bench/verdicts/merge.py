@@ -12,7 +12,7 @@ from splitopt.bench.store.checksums import checksum
 from splitopt.bench.store.records import check_payload, decode, plan_and_trajectory, unpack
 from splitopt.bench.store.rows import Row
 from splitopt.bench.store.schema import COLUMNS, VERDICT_COLUMNS
-from splitopt.bench.store.store import FILE_NAME, BestKnown, Store, making
+from splitopt.bench.store.store import FILE_NAME, BestKnown, Store, making, uncollected
 from splitopt.bench.verdicts.again import Again, instances_of
 from splitopt.instances.core import fields
 from splitopt.instances.core.errors import InputError
@@ -138,25 +138,27 @@ def merge(out: Path, sources: Sequence[Path], *, trust: bool = False) -> Merged:
     # All of them are there, and right, before anything is written.
     standings = []
     for source in sources:
-        with Store(source, readonly=True) as store:
+        with uncollected(), Store(source, readonly=True) as store:
+            last = store.last
             store.check(ranges=not trust, each=trust)
             _best_known(store)
-            nothing = Standing({}, 0)
-            again = Again(instances_of(store))
-            standings.append(nothing if trust else judged_again(store, again, known))
-            known |= store.keys().keys()
+            standing = Standing({}, 0)
+            if not trust:
+                standing = judged_again(store, Again(instances_of(store)), known)
+                known |= store.keys().keys()
+            standings.append((last, standing))
     added = there = 0
     with making(out) as target:
-        for source, standing in zip(sources, standings, strict=True):
+        for source, (last, standing) in zip(sources, standings, strict=True):
             with Store(source, readonly=True) as store, target.taking(store):
                 _take_rest(store, target)
                 if trust:
                     _take_best_known(store, target)
-                new = target.take(standing.refuted)
+                new, old = target.take(standing.refuted, last)
                 added += new
-                there += store.count() - new
-    refuted = [row for standing in standings for row in standing.refuted.values()]
-    return Merged(added, there, tuple(refuted), sum(one.unjudged for one in standings))
+                there += old
+    refuted = [row for _, standing in standings for row in standing.refuted.values()]
+    return Merged(added, there, tuple(refuted), sum(one.unjudged for _, one in standings))
 
 
 def _best_known(store: Store) -> dict[str, BestKnown]:

@@ -19,6 +19,7 @@ from splitopt.formulations.solvers.highs import SparseModel
 from splitopt.instances.core.documents import write_bytes
 
 __all__ = [
+    "Labels",
     "chosen",
     "columns_by_name",
     "compiled",
@@ -85,7 +86,7 @@ def _arrays(form: Any) -> SparseModel:
     )
 
 
-class _Labels:
+class Labels:
     """Names of a model's parts that every reader takes, the same each time it is built."""
 
     def __init__(self, model: Any) -> None:
@@ -101,19 +102,17 @@ class _Labels:
         return self._names.get(id(part)) or plain([str(part)])[0]
 
 
-def columns_by_name(model: Any) -> dict[str, Any]:
+def columns_by_name(model: Any, label: Labels) -> dict[str, Any]:
     """Return the variables of a model by their names in the files that `write_model` writes."""
-    label = _Labels(model)
     return {label(v): v for v in model.component_data_objects(pyo.Var, descend_into=True)}
 
 
-def _named(model: Any) -> NamedModel | None:
+def _named(model: Any, label: Labels) -> NamedModel | None:
     """Return a linear model with its names, None where it is not linear."""
     try:
         form = _standard_form(model)
     except (InvalidConstraintError, InvalidExpressionError):
         return None
-    label = _Labels(model)
     return NamedModel(
         _arrays(form),
         tuple(map(label, form.columns)),
@@ -123,7 +122,13 @@ def _named(model: Any) -> NamedModel | None:
 
 
 def write_model(
-    model: Any, path: Path, kind: str, *, comment: str = "", lasting: bool = True
+    model: Any,
+    path: Path,
+    kind: str,
+    label: Labels | None = None,
+    *,
+    comment: str = "",
+    lasting: bool = True,
 ) -> dict[str, int]:
     """Write a model to `path` in one step, in a format of `WRITERS`; return its size.
 
@@ -134,13 +139,14 @@ def write_model(
     """
     if kind not in WRITERS:
         raise ValueError(f"{kind} is none of {WRITERS}")
-    named = _named(model) if kind in _COMMENT else None
+    label = Labels(model) if label is None and kind in _COMMENT else label
+    named = None if label is None else _named(model, label)
     if named is not None:
         size = write_named(named, path, kind, model.name, comment, lasting=lasting)
         return size | {"linear": True}
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / f"model.{kind}"
-        labels = {} if kind == "nl" else {"labeler": _Labels(model)}
+        labels = {} if kind == "nl" else {"labeler": label}
         # Pyomo's log goes to standard output, of a placeholder where the objective is constant.
         with LoggingIntercept(module="pyomo", level=logging.WARNING):
             model.write(str(draft), io_options=labels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,6 +16,9 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 
+# Plans of one instance are judged one after another, and its figures are the same each time. Typed:
+# the integer that equals 1e23 as a double is another decimal.
+@functools.lru_cache(maxsize=1 << 14, typed=True)
 def rational(value: float) -> Fraction:
     """Return the decimal number that stands in the file, exactly.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from splitopt.bench.methods.byfile.environments import beside
 from splitopt.bench.methods.byfile.names import SOLVERS, Solver
 from splitopt.bench.methods.byfile.process import SOLVE, ask
+from splitopt.bench.store.temporary import temporary
 from splitopt.instances.contract.method import UnsupportedError
 from splitopt.instances.core.errors import InputError
 
@@ -77,7 +77,7 @@ def _one(solver: Solver, path: Path, size: Mapping[str, Any], *, optimum: bool) 
     file = str(path.absolute())
     rows = columns = value = None
     try:
-        with tempfile.TemporaryDirectory(prefix="splitopt-solver-") as folder:
+        with temporary("solver") as folder:
             if solver.name in _SIZED:
                 read = ask(solver.driver, environment, {"op": "size", "file": file}, Path(folder))
                 rows, columns = int(read["rows"]), int(read["columns"])

@@ -8,9 +8,9 @@ of methods that hand arrays to a solver in their own process.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import math
-import tempfile
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +23,7 @@ from splitopt.bench.methods.byfile.names import MethodName, parse
 from splitopt.bench.methods.byfile.process import ask, warm
 from splitopt.bench.methods.exporting import Formulated, formulate
 from splitopt.bench.methods.solution_files import SolutionFile, plan_of_values
+from splitopt.bench.store.temporary import temporary
 from splitopt.instances import library
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.contract.frame import Framed, Run
@@ -58,7 +59,7 @@ class _Parameters:
     def read(self, given: Mapping[str, object]) -> Mapping[str, OptionValue]:
         """Return parameters as the solver holds them."""
         request = {"op": "check", "parameters": dict(given)}
-        with tempfile.TemporaryDirectory(prefix="splitopt-solver-") as folder:
+        with temporary("solver") as folder:
             try:
                 found = ask(self._driver, self._environment, request, Path(folder))
             except (UnsupportedError, RuntimeError) as error:
@@ -82,7 +83,7 @@ class ByFile(Framed[Any, Any]):
         """Import what building needs, and start a process that has the solver imported."""
         # What is imported on the way is imported once, and not by every run on its clock.
         instance = library.load(_TINY[self.problem])
-        with tempfile.TemporaryDirectory(prefix="splitopt-file-") as folder:
+        with temporary("file") as folder:
             model = formulate(instance, self.formulation)
             model.write(Path(folder) / "model.mps", "mps")
             importlib.import_module(f"splitopt.formulations.{instance.problem}.incumbent")
@@ -131,7 +132,7 @@ class ByFile(Framed[Any, Any]):
         if isinstance(instance, CiftInstance) and not instance.configurations:
             return self.end(best, Termination.SOLVED, infeasible=True)
         clock, times = run.recorder, dict[str, float]()
-        with tempfile.TemporaryDirectory(prefix="splitopt-file-") as folder:
+        with temporary("file") as folder:
             try:
                 model = formulate(instance, self.formulation)
             except InputError as error:
@@ -152,9 +153,21 @@ class ByFile(Framed[Any, Any]):
             if best.remaining_s == 0:
                 return self.end(best, Termination.TIME)
             asked = clock.elapsed_s
-            found = ask(self.solver.driver, self.environment, self._request(run, path), path.parent)
+            found = ask(
+                self.solver.driver,
+                self.environment,
+                self._request(run, path),
+                path.parent,
+                lambda values: self._improve(best, model, values),
+            )
             times["asked_s"] = clock.elapsed_s - asked
         return self._conclude(best, model, found, times, run)
+
+    def _improve(self, best: Any, model: Formulated, values: Mapping[str, float]) -> None:
+        """Take a better plan while the solver goes on; what is none is for its last word to say."""
+        with contextlib.suppress(InputError):
+            solution = SolutionFile(self.solver.engine, values, None)
+            best.start(plan_of_values(model, solution, "a solution on the way"))
 
     def _request(self, run: Run[Any], path: Path) -> dict[str, Any]:
         return {

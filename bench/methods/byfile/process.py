@@ -13,10 +13,12 @@ import contextlib
 import json
 import os
 import resource
+import select
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,7 @@ SOLVE: Mapping[str, Any] = {
 
 _LINUX = sys.platform == "linux"
 _LARGEST_ANSWER = 256 << 20
+_LOOK_S = 0.1
 _LIMITS = (resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_CORE, resource.RLIMIT_FSIZE)
 _START = str(Path(drivers.__path__[0]) / "start.py")
 
@@ -114,9 +117,18 @@ def warm(name: str, environment: Environment) -> int | None:
 
 
 def ask(
-    name: str, environment: Environment, request: Mapping[str, Any], folder: Path
+    name: str,
+    environment: Environment,
+    request: Mapping[str, Any],
+    folder: Path,
+    on_improved: Callable[[Mapping[str, float]], None] | None = None,
 ) -> dict[str, Any]:
     """Return what the driver says of a request, in a file of `folder`, where it works.
+
+    Parameters
+    ----------
+    on_improved
+        Called with the values of better solutions while it solves, where the driver tells them.
 
     Raises
     ------
@@ -137,12 +149,17 @@ def ask(
         raise UnsupportedError(f"{environment} cannot be used: {driver.failed}")
     try:
         whole = {**request, "answer": str(place), "folder": str(folder)}
+        look = None
+        if on_improved is not None:
+            improved = folder / "improved.json"
+            whole["improved"] = str(improved)
+            look = _Look(improved, on_improved)
         sys.stdout.flush()
         if stays:
-            _hand(driver, whole, log=log)
+            _hand(driver, whole, log=log, look=look)
         else:
             driver.control.sendall(json.dumps(whole).encode() + b"\n")
-            driver.process.wait()
+            _wait(driver.process, look)
     finally:
         if not stays:
             driver.process.kill()
@@ -155,7 +172,37 @@ def ask(
     return _checked(found, driver)
 
 
-def _hand(driver: Driver, request: dict[str, Any], *, log: bool) -> None:
+@dataclass(slots=True)
+class _Look:
+    """A look at what a solver has found meanwhile: often, but for a tenth of the time at most."""
+
+    path: Path
+    tell: Callable[[Mapping[str, float]], None]
+    pause_s: float = _LOOK_S
+
+    def __call__(self) -> None:
+        began = time.perf_counter()
+        taken = self.path.with_suffix(".taken")
+        with contextlib.suppress(FileNotFoundError):
+            self.path.replace(taken)  # at once, so that none is lost that comes meanwhile
+            values = parse_json(read_bytes(taken, _LARGEST_ANSWER), taken.name)
+            if isinstance(values, dict):
+                self.tell(values)
+        self.pause_s = max(_LOOK_S, 10 * (time.perf_counter() - began))
+
+
+def _wait(process: subprocess.Popen[bytes], look: _Look | None) -> None:
+    while True:
+        try:
+            process.wait(None if look is None else look.pause_s)
+        except subprocess.TimeoutExpired:
+            assert look is not None
+            look()
+        else:
+            return
+
+
+def _hand(driver: Driver, request: dict[str, Any], *, log: bool, look: _Look | None = None) -> None:
     """Send a request, with all that a process of a run is; wait until it is answered.
 
     Only to a driver that stays: one that was started for the request has all this.
@@ -172,7 +219,10 @@ def _hand(driver: Driver, request: dict[str, Any], *, log: bool) -> None:
         driver.control.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
         os.close(theirs)
         theirs = -1
-        os.read(ours, 1)  # until the process that holds the other end is gone
+        # Until the process that holds the other end is gone.
+        while not select.select([ours], (), (), None if look is None else look.pause_s)[0]:
+            assert look is not None
+            look()
     finally:
         for fd in (ours, output, *([theirs] if theirs >= 0 else [])):
             os.close(fd)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from splitopt.bench.methods.byfile.environments import Environment
 from splitopt.bench.methods.byfile.names import SOLVERS
 from splitopt.bench.methods.byfile.process import SOLVE, ask
+from splitopt.bench.store.temporary import temporary
 from splitopt.instances.contract.method import UnsupportedError
 from splitopt.instances.core.errors import InputError
 
@@ -50,7 +50,7 @@ def trials(environment: Environment) -> Iterator[tuple[str, str, str | None]]:
     for solver in SOLVERS.values():
         if solver.package != environment.package:
             continue
-        with tempfile.TemporaryDirectory(prefix="splitopt-solver-") as name:
+        with temporary("solver") as name:
             folder = Path(name)
             (folder / "tiny.mps").write_text(_MODEL)
             asked = {"file": str(folder / "tiny.mps"), "time_limit_s": 60.0, "relative_gap": 0.0}

@@ -50,9 +50,12 @@ def check_folder(folder: Path) -> dict[str, list[str]]:
     InputError
         When the folder holds what no call wrote, a file was changed since, or a link leads away.
     """
-    if not folder.exists() and not folder.is_symlink():
+    there = next((above for above in (folder, *folder.parents) if above.exists()), folder)
+    if not folder.is_symlink() and not there.is_dir():
+        raise InputError("--paper", str(folder), f"a folder; {there} is none", _REMEDY)
+    if there != folder and not folder.is_symlink():
         return {}
-    for path in (folder, *(path for path in folder.iterdir() if folder.is_dir())):
+    for path in (folder, *(folder.iterdir() if folder.is_dir() else ())):
         if path.is_symlink():
             raise InputError("--paper", str(path), "a folder of its own, no link", _REMEDY)
     before = _listed(folder) if any(folder.iterdir()) else {}

@@ -31,6 +31,8 @@ class Task:
         The instance; None where the worker finds it by its name or in a file it shares.
     known
         What is known of the instance from elsewhere.
+    log
+        Whether the solver writes its log, which comes back with the row.
     """
 
     run: PlannedRun
@@ -38,19 +40,22 @@ class Task:
     document: Mapping[str, Any] | None
     known: BestKnown | None
     cluster: str
+    log: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a worker says of a task: a row with the machine it is from, or why there is none.
 
-    `stopped` holds where the run was killed because nobody waits for it any more.
+    `stopped` holds where the run was killed because nobody waits for it any more; `lacking` says
+    what the worker's machine has none of.
     """
 
     row: Row | None = None
     environment: Mapping[str, Any] | None = None
     stopped: bool = False
     error: str | None = None
+    lacking: str | None = None
 
 
 def write_task(task: Task) -> str:
@@ -64,6 +69,7 @@ def write_task(task: Task) -> str:
             "document": None if task.document is None else dict(task.document),
             "known": None if task.known is None else dataclasses.asdict(task.known),
             "cluster": task.cluster,
+            "log": task.log,
         },
         allow_nan=False,
     )
@@ -79,6 +85,7 @@ def read_task(text: str) -> Task:
         found["document"],
         None if found["known"] is None else BestKnown(**found["known"]),
         found["cluster"],
+        found["log"],
     )
 
 
@@ -90,6 +97,7 @@ def write_answer(answer: Answer) -> str:
             "environment": answer.environment,
             "stopped": answer.stopped,
             "error": answer.error,
+            "lacking": answer.lacking,
         },
         allow_nan=False,
     )
@@ -118,4 +126,5 @@ def read_answer(text: str) -> Answer:
         found["environment"],
         bool(found["stopped"]),
         found["error"],
+        found["lacking"],
     )

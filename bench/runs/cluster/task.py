@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from splitopt.bench.isolation.cores import assigned_cores
 from splitopt.bench.isolation.machine import MachineError, RunLostError
 from splitopt.bench.isolation.source import source_hash
-from splitopt.bench.isolation.streams import Watch
+from splitopt.bench.isolation.streams import LOG_BYTES, OUTPUT_BYTES, Watch
 from splitopt.bench.runs.cluster.code import own_code
 from splitopt.bench.runs.cluster.payload import Answer, Task, read_task, write_answer
 from splitopt.bench.runs.cluster.walltime import JOB_BEGAN, JOB_WALLTIME
@@ -91,7 +91,9 @@ def do_run(text: str) -> str:
     task = read_task(text)
     try:
         answer = _do(task, begin)
-    except (InputError, MachineError, RunLostError) as error:
+    except MachineError as error:
+        return write_answer(Answer(lacking=error.said))
+    except (InputError, RunLostError) as error:
         return write_answer(Answer(error=str(error)))
     try:
         return write_answer(answer)
@@ -114,10 +116,11 @@ def _do(task: Task, begin: float) -> Answer:
             memory_limit_bytes=run.limits.memory_limit_bytes,
             stop=stop,
             time_limit_s=run.limits.time_limit_s,
+            output_limit_bytes=LOG_BYTES if task.log else OUTPUT_BYTES,
         )
         # How many runs went on at a time is for the runner to say, who sees all of them.
         circumstances = Circumstances.now(content_hash(environment), 1, cores, cluster=task.cluster)
-        outcome = slot.run(run, watch, cores, task.document)
+        outcome = slot.run(run, watch, cores, task.document, log=task.log)
     if outcome.killed_for == "stop":
         return Answer(stopped=True)
     row, _ = make_row(run, instance, outcome, circumstances, task.known, begin)

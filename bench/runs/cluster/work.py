@@ -12,8 +12,10 @@ import queue as queues
 import time
 import uuid
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from splitopt.bench.isolation.machine import MachineError
 from splitopt.bench.isolation.streams import Outcome
 from splitopt.bench.runs.cluster import task
 from splitopt.bench.runs.cluster.connect import connected
@@ -26,7 +28,7 @@ from splitopt.bench.runs.cluster.walltime import needed_s
 from splitopt.bench.runs.cluster.workers import Workers
 from splitopt.bench.runs.plan import RunPlan
 from splitopt.bench.runs.queue import RunQueue
-from splitopt.bench.runs.record import Circumstances, make_row
+from splitopt.bench.runs.record import Circumstances, keep_log, make_row
 from splitopt.bench.runs.requests import builtin_targets
 from splitopt.bench.store.environment import describe
 from splitopt.bench.store.rows import PlannedRun, Row
@@ -75,6 +77,7 @@ class ClusterWork:
     plan: RunPlan
     spec: ClusterSpec
     plugins: tuple[str, ...] = ()
+    logs: Path | None = None
     interrupted: bool = False
     _given: dict[str, _Given] = field(default_factory=dict)
     _held: Instance | None = None
@@ -177,6 +180,7 @@ class ClusterWork:
                 self._document(run),
                 self._known.get(run.instance_hash),
                 self.spec.kind,
+                self.logs is not None,
             )
         )
         self.queue.tell("started", run=run)
@@ -253,11 +257,17 @@ class ClusterWork:
             answer = _answer(given)
             if answer is None:
                 self._lose(name)
+            elif answer.lacking is not None and workers.without(given.address):
+                # Another machine may have what this one lacks.
+                why = f"the machine of worker {given.address} cannot do runs now: {answer.lacking}"
+                self._put_back(self._given.pop(name).run, why)
             else:
                 self._take(name, answer)
 
     def _take(self, name: str, answer: Answer) -> None:
         given = self._given.pop(name)
+        if answer.lacking is not None:
+            raise ClusterError(f"worker {given.address}: {MachineError(answer.lacking)}")
         if answer.error is not None:
             raise ClusterError(f"worker {given.address}: {answer.error}")
         if answer.row is None or answer.environment is None:
@@ -278,6 +288,8 @@ class ClusterWork:
         if row.environment_hash not in self._environments:
             self._environments.add(self._store.put_environment(answer.environment))
         row = dataclasses.replace(row, jobs=given.jobs, jobs_on_machine=given.jobs_on_machine)
+        if self.logs is not None and row.stdout:
+            row = keep_log(self.logs, row)
         self.queue.finish(run, row, given.begin)
 
     def _lose(self, name: str) -> None:
@@ -288,9 +300,9 @@ class ClusterWork:
         else:
             self._put_back(given.run)
 
-    def _put_back(self, run: PlannedRun) -> None:
+    def _put_back(self, run: PlannedRun, why: str = "its worker was lost") -> None:
         self.queue.put_back(run)
-        self.queue.tell("again", run=run, why="its worker was lost")
+        self.queue.tell("again", run=run, why=why)
 
     def _crashed(self, given: _Given) -> Row:
         circumstances = Circumstances.now(

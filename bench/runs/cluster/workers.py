@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Worker", "Workers"]
 
 _ANSWER_S = 30.0
+# A worker whose machine lacks room or memory gets a run again after that.
+_LACKS_S = 60.0
 
 
 @dataclass(slots=True)
@@ -45,6 +47,8 @@ class Worker:
         Whether it has said that it fits; until then it gets no runs.
     ends
         When its walltime is over, by `time.monotonic`; infinite where it has none.
+    lacks_until
+        Until then its machine is taken to lack what runs need.
     """
 
     name: str
@@ -55,6 +59,7 @@ class Worker:
     done: int = 0
     introduced: bool = False
     ends: float = math.inf
+    lacks_until: float = -math.inf
 
     @property
     def left_s(self) -> float:
@@ -63,7 +68,8 @@ class Worker:
 
     def holds(self, seconds: float) -> bool:
         """Whether a run that takes so long can be given to it."""
-        return self.introduced and self.left_s >= seconds
+        lacks = time.monotonic() < self.lacks_until
+        return self.introduced and not lacks and self.left_s >= seconds
 
 
 class Workers:
@@ -175,6 +181,15 @@ class Workers:
         if found["left_s"] is not None:
             worker.ends = time.monotonic() + found["left_s"]
         return True
+
+    def without(self, address: str) -> bool:
+        """Note that a worker's machine lacks what runs need; return whether another can do runs.
+
+        It is tried again after a while.
+        """
+        if address in self._known:
+            self._known[address].lacks_until = time.monotonic() + _LACKS_S
+        return any(worker.holds(0.0) for worker in self._known.values())
 
     def all(self) -> list[Worker]:
         """Return those that are there."""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from splitopt.bench.store.store import FILE_NAME
 
-__all__ = ["Campaign", "end_all", "family", "send", "wait_for", "zygotes"]
+__all__ = ["Campaign", "end_all", "family", "heed_signals", "send", "wait_for", "zygotes"]
 
 _PATIENCE_S = 120.0
 _INSTANCE = "mepra-image-10mbps"
@@ -156,6 +156,7 @@ class Campaign:
             cwd=self.folder,
             env=self._environment(),
             start_new_session=True,
+            preexec_fn=heed_signals,
         )
         _started.append(process)
         return process
@@ -220,6 +221,12 @@ class Campaign:
         assert ends == {"solved": len(wanted)}, json.dumps(ends)
         assert self.claims() == 0, "a claim is left"
         return f"{before} of {len(wanted)} kept, the rest done by the same command"
+
+
+def heed_signals() -> None:
+    """Take up signals that are ignored in the background of a shell, and below nohup."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def family(process: subprocess.Popen[str]) -> list[int]:

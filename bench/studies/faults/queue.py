@@ -21,6 +21,7 @@ import psutil
 
 from splitopt.bench.store.store import FILE_NAME, Store
 from splitopt.bench.studies.faults.attack import Attack
+from splitopt.bench.studies.faults.campaign import heed_signals
 from splitopt.bench.studies.faults.slurm import Slurm, slurm
 
 __all__ = ["attacks"]
@@ -49,7 +50,7 @@ METHOD = Slow()
 
 
 class _Campaign:
-    """A set of runs of some seconds each, over two jobs of one worker."""
+    """A set of runs of some seconds each, over jobs of one worker."""
 
     def __init__(
         self,
@@ -60,8 +61,11 @@ class _Campaign:
         seconds: float = 4.0,
         walltime: str = "00:10:00",
         partition: str = "short",
+        jobs: int = 2,
+        patience_s: float = _PATIENCE_S,
     ) -> None:
         self.folder = folder
+        self.patience_s = patience_s
         self.out = folder / "out"
         self.runs = runs
         (folder / "slow.py").write_text(_METHOD.format(seconds=seconds))
@@ -76,7 +80,13 @@ class _Campaign:
                 *(sys.executable, "-P", "-m", "splitopt", "run", "mepra-image-10mbps"),
                 *("--methods", "slow", "--plugin", "slow:METHOD", *limit),
                 *("--seeds", f"0..{runs - 1}", "--out", str(self.out)),
-                *("--cluster", "slurm:2", "--cluster-options", str(folder / "slurm.yaml"), *more),
+                *(
+                    "--cluster",
+                    f"slurm:{jobs}",
+                    "--cluster-options",
+                    str(folder / "slurm.yaml"),
+                    *more,
+                ),
             ],
             env=dict(environment) | {"PYTHONPATH": os.pathsep.join(entries)},
             cwd=folder,
@@ -84,8 +94,7 @@ class _Campaign:
             stdout=(folder / "stdout").open("wb"),
             stderr=(folder / "stderr").open("wb"),
             start_new_session=True,
-            # What is started in the background of a shell ignores Ctrl-C.
-            preexec_fn=_heed_interrupts,
+            preexec_fn=heed_signals,
         )
 
     @property
@@ -118,7 +127,7 @@ class _Campaign:
     def end(self) -> int:
         """Wait for its end and return its exit code."""
         try:
-            return self.process.wait(_PATIENCE_S)
+            return self.process.wait(self.patience_s)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -149,10 +158,6 @@ class _Campaign:
         return f"after {time.monotonic() - began:.0f} s: {said}"
 
 
-def _heed_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @contextlib.contextmanager
 def _campaign(folder: Path, queue: Slurm, *more: str, **settings: Any) -> Iterator[_Campaign]:
     begun = _Campaign(folder, queue.environment, *more, **settings)
@@ -171,16 +176,20 @@ def _taken_back(queue: Slurm) -> None:
         time.sleep(0.2)
 
 
-def _short_jobs(folder: Path) -> str:
+def short_jobs(folder: Path, **settings: Any) -> str:
+    """Do a set of runs of 12 s over jobs of a minute."""
+    settings = {"runs": 14, **settings}
+    began = time.monotonic()
     with (
         slurm(folder / "slurm") as queue,
-        _campaign(folder, queue, runs=14, seconds=12.0, walltime="00:01:00") as campaign,
+        _campaign(folder, queue, seconds=12.0, walltime="00:01:00", **settings) as campaign,
     ):
         counted = campaign.check_all_once()
-        jobs = len(queue.jobs())
-        assert jobs > 2, "no job was replaced"
-        assert not queue.jobs("TIMEOUT"), "a job was killed at its walltime"
-        return f"{counted}, in {jobs} jobs of a minute, none killed at its walltime"
+        jobs = queue.accounted()
+        assert len(jobs) > 2, "no job was replaced"
+        assert "TIMEOUT" not in jobs.values(), "a job was killed at its walltime"
+        took = f"{(time.monotonic() - began) / 60:.0f} minutes"
+        return f"{counted}, in {len(jobs)} jobs of a minute, none killed at its walltime, {took}"
 
 
 def _walltime_kill(folder: Path) -> str:
@@ -337,7 +346,7 @@ def attacks() -> Iterator[Attack]:
     once = "every run is done once, none is crashed"
     line = "one line in the queue's words, exit code 1, nothing left"
     for name, holds, attempt in (
-        ("jobs end long before the set of runs", once, _short_jobs),
+        ("jobs end long before the set of runs", once, short_jobs),
         ("the queue kills jobs at their walltime in mid-run", once, _walltime_kill),
         ("somebody cancels every job, again and again", once, _scancel),
         ("jobs are cancelled and the node is drained", once + ", and it says why", _drained),

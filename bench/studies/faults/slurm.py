@@ -40,6 +40,8 @@ SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/slurmd.pid
 SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd.log
+JobCompType=jobcomp/filetxt
+JobCompLoc={folder}/jobs.log
 MpiDefault=none
 ReturnToService=2
 KillWait=2
@@ -144,6 +146,13 @@ class Slurm:
         listed = self.call("squeue", "--noheader", "--states=all", "--format=%i %T")
         pairs = [line.split() for line in listed.splitlines()]
         return [number for number, state in pairs if not states or state in states]
+
+    def accounted(self) -> dict[str, str]:
+        """Return the state that each job has ended in, of those that `jobs` forgets in time too."""
+        log = self.folder / "jobs.log"
+        lines = log.read_text().splitlines() if log.exists() else []
+        entries = [dict(part.partition("=")[::2] for part in line.split()) for line in lines]
+        return {entry["JobId"]: entry["JobState"] for entry in entries}
 
     def close(self) -> None:
         """Cancel what is left, and end the daemons."""

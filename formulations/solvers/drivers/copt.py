@@ -6,7 +6,15 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from .common import ParameterError, UnsupportedError, answer, as_kind, refuse, remaining_s
+from .common import (
+    Improvements,
+    ParameterError,
+    UnsupportedError,
+    answer,
+    as_kind,
+    refuse,
+    remaining_s,
+)
 
 __all__ = ["HELD", "check", "load", "solve"]
 
@@ -62,6 +70,22 @@ def check(parameters: Mapping[str, object]) -> dict[str, Any]:
     return _set(_model(log=False), parameters)
 
 
+def _listen(model: Any, improvements: Improvements) -> None:
+    """Have better solutions told."""
+    import coptpy
+
+    if improvements.path is None or not model.ismip:
+        return
+    variables = model.getVars().getAll()
+    names = [variable.name for variable in variables]
+
+    class Found(coptpy.CallbackBase):  # type: ignore[misc]
+        def callback(self) -> None:
+            improvements.tell(lambda: dict(zip(names, self.getSolution(variables), strict=True)))
+
+    model.setCallback(Found(), coptpy.COPT.CBCONTEXT_MIPSOL)
+
+
 def solve(request: Mapping[str, Any]) -> dict[str, Any]:
     """Read the file and solve it."""
     import coptpy
@@ -84,6 +108,7 @@ def solve(request: Mapping[str, Any]) -> dict[str, Any]:
         limit = remaining_s(request, began)
         if limit is not None:
             model.setParam("TimeLimit", limit)
+        _listen(model, Improvements(request))
         model.solve()
     except coptpy.CoptError as error:
         said = " ".join(str(error).split())

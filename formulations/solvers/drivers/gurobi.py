@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from .common import ParameterError, UnsupportedError, answer, as_kind, refuse, remaining_s
+from .common import (
+    Improvements,
+    ParameterError,
+    UnsupportedError,
+    answer,
+    as_kind,
+    refuse,
+    remaining_s,
+)
 
 __all__ = ["HELD", "check", "load", "solve"]
 
@@ -68,6 +76,22 @@ def check(parameters: Mapping[str, object]) -> dict[str, Any]:
         return _set(model, parameters)
 
 
+def _listener(model: Any, improvements: Improvements) -> Callable[[Any, int], None] | None:
+    """Return the callback that has better solutions told."""
+    import gurobipy
+
+    if improvements.path is None:
+        return None
+    variables = model.getVars()
+    names = model.getAttr("VarName", variables)
+
+    def found(model: Any, where: int) -> None:
+        if where == gurobipy.GRB.Callback.MIPSOL:
+            improvements.tell(lambda: dict(zip(names, model.cbGetSolution(variables), strict=True)))
+
+    return found
+
+
 def solve(request: Mapping[str, Any]) -> dict[str, Any]:
     """Read the file and solve it."""
     import gurobipy
@@ -91,7 +115,7 @@ def solve(request: Mapping[str, Any]) -> dict[str, Any]:
     if limit is not None:
         model.setParam("TimeLimit", limit)
     try:
-        model.optimize()
+        model.optimize(_listener(model, Improvements(request)))
     except gurobipy.GurobiError as error:
         if error.errno in _LICENCE:
             raise UnsupportedError(str(error)) from None

@@ -6,7 +6,15 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from .common import ParameterError, UnsupportedError, answer, as_kind, refuse, remaining_s
+from .common import (
+    Improvements,
+    ParameterError,
+    UnsupportedError,
+    answer,
+    as_kind,
+    refuse,
+    remaining_s,
+)
 
 __all__ = ["HELD", "check", "load", "set_parameters", "size", "solve"]
 
@@ -71,6 +79,18 @@ def size(file: str) -> dict[str, int]:
     return {"rows": highs.getNumRow(), "columns": highs.getNumCol()}
 
 
+def _listen(highs: Any, names: list[str], improvements: Improvements) -> None:
+    """Have better solutions told; by versions whose callbacks are events, from 1.8 on."""
+    if improvements.path is None or not hasattr(highs, "cbMipImprovingSolution"):
+        return
+
+    def found(event: Any) -> None:
+        values = event.data_out.mip_solution
+        improvements.tell(lambda: dict(zip(names, values, strict=True)))
+
+    highs.cbMipImprovingSolution += found
+
+
 def solve(request: Mapping[str, Any]) -> dict[str, Any]:
     """Read the file and solve it."""
     import highspy
@@ -96,6 +116,7 @@ def solve(request: Mapping[str, Any]) -> dict[str, Any]:
     limit = remaining_s(request, began)
     if limit is not None:
         highs.setOptionValue("time_limit", limit)
+    _listen(highs, names, Improvements(request))
     highs.run()
     info, status = highs.getInfo(), highs.getModelStatus()
     statuses = highspy.HighsModelStatus

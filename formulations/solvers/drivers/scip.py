@@ -6,7 +6,15 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from .common import ParameterError, UnsupportedError, answer, as_kind, refuse, remaining_s
+from .common import (
+    Improvements,
+    ParameterError,
+    UnsupportedError,
+    answer,
+    as_kind,
+    refuse,
+    remaining_s,
+)
 
 __all__ = ["HELD", "check", "load", "set_parameters", "size", "solve"]
 
@@ -73,6 +81,31 @@ def size(file: str) -> dict[str, int]:
     return {"rows": scip.getNConss(), "columns": scip.getNVars()}
 
 
+def _values(scip: Any, solution: Any) -> dict[str, float]:
+    return {variable.name: scip.getSolVal(solution, variable) for variable in scip.getVars()}
+
+
+def _listen(scip: Any, improvements: Improvements) -> None:
+    """Have better solutions told."""
+    import pyscipopt
+
+    if improvements.path is None:
+        return
+    variables = {variable.name: variable for variable in scip.getVars()}
+
+    class Found(pyscipopt.Eventhdlr):  # type: ignore[misc]
+        def eventinit(self) -> None:
+            self.model.catchEvent(pyscipopt.SCIP_EVENTTYPE.BESTSOLFOUND, self)
+
+        def eventexec(self, event: Any) -> None:
+            best = self.model.getBestSol()
+            improvements.tell(
+                lambda: {name: best[variable] for name, variable in variables.items()}
+            )
+
+    scip.includeEventhdlr(Found(), "improved", "tells better solutions")
+
+
 def solve(request: Mapping[str, Any]) -> dict[str, Any]:
     """Read the file and solve it."""
     import pyscipopt
@@ -97,6 +130,7 @@ def solve(request: Mapping[str, Any]) -> dict[str, Any]:
     limit = remaining_s(request, began)
     if limit is not None:
         scip.setParam("limits/time", limit)
+    _listen(scip, Improvements(request))
     scip.optimize()
     status = scip.getStatus()
     ended = {
@@ -108,7 +142,7 @@ def solve(request: Mapping[str, Any]) -> dict[str, Any]:
     values = objective = None
     if scip.getNSols() > 0:
         best = scip.getBestSol()
-        values = {variable.name: scip.getSolVal(best, variable) for variable in scip.getVars()}
+        values = _values(scip, best)
         objective = scip.getSolObjVal(best)
     return answer(
         ended,

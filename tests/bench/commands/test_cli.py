@@ -400,6 +400,10 @@ def test_run_status_report(splitopt, instance):
         (["tiny", "-m", "random", "--cluster", "local"], "local:N, tcp://HOST:PORT"),
         (["tiny", "-m", "random", "--cluster", "local:2", "--jobs", "2"], "--jobs"),
         (["tiny", "-m", "random", "--cluster-options", "x.json"], "--cluster beside it"),
+        (
+            ["tiny", "-m", "random", "--allow-unencrypted"],
+            "--allow-unencrypted: 'no cluster', expected --cluster beside it; give --cluster too",
+        ),
         (["tiny", "-m", "random", "--worker-wait", "0"], "--cluster beside it"),
         (["tiny", "-m", "random", "--cluster", "slurm:2"], "cores and memory"),
         (["tiny", "-m", "random", "--cluster", "slurm", "--cluster-options", "x.json"], "x.json"),

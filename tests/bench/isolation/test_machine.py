@@ -12,11 +12,12 @@ from splitopt.bench.isolation import machine
 from splitopt.bench.isolation.client import Zygote
 from splitopt.bench.isolation.machine import RunLostError, ZygoteLostError, doubt, lacking
 from splitopt.bench.isolation.neighbours import at_work
-from splitopt.bench.isolation.scratch import make_scratch, scratch, sweep
+from splitopt.bench.isolation.scratch import make_scratch, scratch
 from splitopt.bench.isolation.streams import Outcome, Watch
 from splitopt.bench.runs.requests import request_of
 from splitopt.bench.runs.slot import Slot
 from splitopt.bench.store.rows import Limits, PlannedRun
+from splitopt.bench.store.temporary import sweep, temporary
 from splitopt.instances.judge import read_instance
 
 
@@ -143,6 +144,21 @@ def test_folders_of_dead_runs_are_swept_and_others_are_not(monkeypatch, tmp_path
     with scratch() as path:
         assert sweep() == 0
     assert not Path(path).exists()
+
+
+@pytest.mark.parametrize("kind", ["file", "solver", "store"])
+def test_other_folders_that_killed_processes_left_are_swept_too(monkeypatch, tmp_path, kind):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with temporary(kind) as path:
+        (Path(path) / "held").touch()
+        assert sweep() == 0
+        assert (Path(path) / "held").exists()
+    # As a process leaves it that is killed: nobody holds its lock.
+    left = tmp_path / f"splitopt-{kind}-1"
+    left.mkdir()
+    (left / "runs.sqlite").touch()
+    assert sweep() == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_folders_of_other_users_are_left_alone(monkeypatch, tmp_path):

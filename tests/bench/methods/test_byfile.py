@@ -17,6 +17,8 @@ from splitopt.bench.isolation.machine import OurShortageError, lacking
 from splitopt.bench.methods.byfile import environments
 from splitopt.bench.methods.byfile import method as by_file_method
 from splitopt.bench.methods.byfile.names import SOLVERS, parse
+from splitopt.bench.methods.byfile.process import SOLVE, _Look, ask
+from splitopt.bench.methods.exporting import formulate
 from splitopt.bench.methods.registry import by_file, engine_of, find, load
 from splitopt.bench.runs.solve_once import solve_once
 from splitopt.bench.store.rows import check_name
@@ -25,6 +27,7 @@ from splitopt.formulations.solvers import drivers
 from splitopt.instances import library
 from splitopt.instances.contract.method import Budget, UnsupportedError
 from splitopt.instances.core.errors import InputError
+from splitopt.instances.judge import check, evaluate
 
 OPTIMUM = 16095.398460626542  # of cift-tiny-both, by enumeration
 BESIDE = ("highs", "scip", "cpsat", "ortools", "cbc", "glpk")  # with the tests' dependencies
@@ -154,6 +157,53 @@ def test_a_solution_without_a_bound_proves_nothing(monkeypatch):
     found = load("flow@glpk", "cift").solve(library.load("cift-tiny-both"), Budget(), 0, {})
     assert found.objective == pytest.approx(OPTIMUM, rel=1e-12)
     assert (found.status, found.termination, found.bound) == ("feasible", "time", 0.0)
+
+
+@pytest.mark.parametrize("solver", ["highs", "scip"])
+def test_drivers_put_better_solutions_where_they_can_be_taken(tmp_path, solver):
+    instance = library.load("cift-tiny-both")
+    model = formulate(instance, "assignment")
+    model.write(tmp_path / "model.mps", "mps")
+    improved = tmp_path / "improved.json"
+    asked = {"file": str(tmp_path / "model.mps"), "time_limit_s": 20.0, "relative_gap": 1e-7}
+    environment = environments.beside(SOLVERS[solver].package)
+    ask(solver, environment, {**SOLVE, **asked, "improved": str(improved)}, tmp_path)
+    plan = model.plan(dict.fromkeys(model.whole(), 0.0) | json.loads(improved.read_text()))
+    assert check(instance, plan) == []
+    assert evaluate(instance, plan).objective >= OPTIMUM * (1 - 1e-9)
+
+
+def test_better_solutions_are_recorded_while_a_solver_goes_on(monkeypatch):
+    """One that is none changes nothing, and the last word counts."""
+    points = []
+
+    def go_on(driver, environment, request, folder, on_improved):
+        found = ask(driver, environment, request, folder)
+        on_improved({"x": 1.0})
+        on_improved({name: 0.5 * value for name, value in found["values"].items()})
+        assert points == []
+        on_improved(found["values"])
+        assert [point.objective for point in points] == [pytest.approx(OPTIMUM, rel=1e-6)]
+        return {**found, "ended": "time", "values": None, "objective": None, "bound": None}
+
+    monkeypatch.setattr(by_file_method, "ask", go_on)
+    method = by_file_method.method("assignment@highs")
+    found = method.solve(
+        library.load("cift-tiny-both"), Budget(20.0), 0, {}, None, lambda *told: points.extend(told)
+    )
+    assert (found.status, found.termination) == ("feasible", "time")
+
+
+def test_a_look_takes_what_is_there_and_keeps_to_a_tenth_of_the_time(tmp_path):
+    improved, told = tmp_path / "improved.json", []
+    look = _Look(improved, told.append)
+    look()
+    improved.write_text('{"x": 1.0}')
+    look()
+    look()
+    assert told == [{"x": 1.0}]
+    assert not improved.exists()
+    assert look.pause_s >= 0.1
 
 
 def test_cones_are_for_solvers_that_read_them():

@@ -219,6 +219,16 @@ def test_a_folder_of_somebody_else_is_refused(store, paper, tmp_path):
     assert "link" in refused(store, tmp_path / "link")
 
 
+@pytest.mark.parametrize("name", ["file", "file/below", "file/far/below"])
+def test_what_is_no_folder_is_refused_in_one_line(store, tmp_path, name):
+    (tmp_path / "file").write_text("ours")
+    with pytest.raises(
+        InputError, match=rf"--paper: '.*{name}', expected a folder; .*file is none"
+    ):
+        write_paper(store, tmp_path / name)
+    assert (tmp_path / "file").read_text() == "ours"
+
+
 def test_a_file_changed_by_hand_is_not_lost(store, paper, tmp_path):
     folder = tmp_path / "paper"
     shutil.copytree(paper, folder)

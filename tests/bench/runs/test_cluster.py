@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -20,7 +21,11 @@ from running import plan, run_set
 
 from splitopt.bench.report import text_tables
 from splitopt.bench.runs.cluster.errors import ClusterError
+from splitopt.bench.runs.cluster.payload import Answer, write_answer
 from splitopt.bench.runs.cluster.spec import read_cluster
+from splitopt.bench.runs.cluster.work import ClusterWork
+from splitopt.bench.runs.cluster.workers import Worker, Workers
+from splitopt.bench.runs.queue import RunQueue
 from splitopt.bench.store.store import Store
 from splitopt.instances.core.errors import InputError
 
@@ -134,6 +139,55 @@ def test_rogues_are_named_on_a_worker_as_they_are_here(tmp_path, rogues, instanc
         "raiser": ("crashed", "not claimed"),
         "picky": ("unsupported", "not claimed"),
     }
+
+
+def test_logs_of_solvers_come_back_from_workers(tmp_path, cluster):
+    spec, _ = cluster
+    out = tmp_path / "out"
+    run_set(
+        ["cift-tiny-both"],
+        ["highs-assignment"],
+        out,
+        time_limit_s=20.0,
+        cluster=spec,
+        keep_logs=True,
+    )
+    (row,) = rows_of(out)
+    (log,) = (out / "logs").iterdir()
+    assert row.stdout == f"kept in logs/{log.name}\n"
+    assert "HiGHS" in log.read_text()
+
+
+def test_a_run_is_given_to_another_worker_where_the_machine_of_one_lacks_room(
+    tmp_path, rogues, instance_file
+):
+    """Where the others lack it too, the set of runs ends in the words of the last."""
+    spec = read_cluster("tcp://127.0.0.1:1")
+    chosen = plan([instance_file()], ["honest"], time_limit_s=10.0, plugins=rogues)
+    full = write_answer(Answer(lacking="No space left on device"))
+    told = []
+    with Store(tmp_path / "out", create=True) as store:
+        queue = RunQueue(store, chosen, told.append)
+        work = ClusterWork(queue, chosen, spec, rogues)
+        client = SimpleNamespace(
+            status="running",
+            submit=lambda *_, **__: SimpleNamespace(
+                result=lambda timeout: full, add_done_callback=lambda call: call(None)
+            ),
+        )
+        workers = Workers(client, (), {})
+        for name in ("one", "two"):
+            workers._known[name] = Worker(name, name, 1, None, introduced=True)
+        work._give(client, workers, "one", queue.claim())
+        work._collect(workers)
+        assert [event.why for event in told if event.kind == "again"] == [
+            "the machine of worker one cannot do runs now: No space left on device"
+        ]
+        assert (len(queue), workers.free(0.0)) == (1, "two")
+        work._give(client, workers, "two", queue.claim())
+        with pytest.raises(ClusterError, match=r"^worker two: this machine .* No space left"):
+            work._collect(workers)
+        assert store.count() == 0
 
 
 def test_a_worker_with_other_code_of_a_plugin_is_refused(

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import sqlite3
 import warnings
+import zlib
 
 import pytest
 from click.testing import CliRunner
@@ -199,7 +200,7 @@ def test_a_marked_row_has_a_checksum_that_fits(folder, tmp_path):
         (first, _) = source.rows(heavy=False)
         marked = dataclasses.replace(first, verdict="wrong", verdict_reason="no")
         with target.taking(source):
-            assert target.take({first.key: marked}) == 2
+            assert target.take({first.key: marked}) == (2, 0)
         assert [r.verdict for r in target.rows()] == ["wrong", "right"]
 
 
@@ -231,6 +232,40 @@ def test_rows_that_printed_something_are_merged_and_judged(folder, tmp_path):
     assert (found.added, found.unjudged) == (2, 2)
     with Store(tmp_path / "all", readonly=True) as store:
         assert [r.stdout for r in store.rows()] == ["said", "said"]
+
+
+@pytest.mark.parametrize("trust", [True, False])
+def test_what_a_run_printed_is_held_against_its_checksum_in_a_merge(folder, tmp_path, trust):
+    alter(folder, "UPDATE payloads SET output = ? WHERE key = 'h-m-0'", (zlib.compress(b"{}"),))
+    with pytest.raises(InputError, match="payloads: h-m-0: output: 'other bytes'"):
+        merge(tmp_path / "all", [folder], trust=trust)
+    assert not (tmp_path / "all").exists()
+
+
+@pytest.mark.parametrize("trust", [True, False])
+def test_a_payload_without_its_row_is_not_merged_and_stops_nothing(folder, tmp_path, trust):
+    alter(folder, "INSERT INTO payloads VALUES ('other', x'00', NULL, x'00')")
+    alter(folder, "INSERT INTO payloads VALUES (NULL, x'00', NULL, x'00')")
+    assert merge(tmp_path / "all", [folder], trust=trust).added == 2
+    alter(folder, "DELETE FROM payloads WHERE key = 'h-m-1'")
+    with pytest.raises(InputError, match="payloads: h-m-1: 'none is there'"):
+        merge(tmp_path / "more", [folder], trust=trust)
+
+
+def test_rows_that_a_runner_stores_while_they_are_judged_stay_where_they_are(
+    folder, tmp_path, monkeypatch
+):
+    def check(store, **more):
+        checked(store, **more)
+        with Store(folder) as runner:
+            runner.add(row("m", 7))
+
+    checked = Store.check
+    with Store(folder):  # a runner at work: what it writes is in SQLite's log
+        monkeypatch.setattr(Store, "check", check)
+        assert merge(tmp_path / "all", [folder], trust=True).added == 2
+    monkeypatch.undo()
+    assert merge(tmp_path / "all", [folder]).added == 1
 
 
 def test_rows_that_a_copied_page_hides_are_missed(tmp_path):

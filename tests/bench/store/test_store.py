@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 
 import pytest
 from running import plan, run_set
@@ -14,6 +15,7 @@ from stores import OLD_STORES, restore
 
 from splitopt.bench.methods.registry import METHODS
 from splitopt.bench.runs.cluster.payload import Answer, read_answer, write_answer
+from splitopt.bench.store import locked
 from splitopt.bench.store import schema as store_schema
 from splitopt.bench.store.environment import describe
 from splitopt.bench.store.processes import birth, lives
@@ -71,6 +73,28 @@ def row(key="a" * 64, **changes):
         stderr_bytes=0,
     )
     return dataclasses.replace(filled, **changes)
+
+
+def test_a_locked_store_is_waited_for_and_that_is_said(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(locked, "_SILENT_S", 0.05)
+    path = tmp_path / "runs.sqlite"
+    with Store(tmp_path, create=True) as store:
+        other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN IMMEDIATE")
+        timer = threading.Timer(0.3, other.rollback)
+        timer.start()
+        store.forget(["nothing"])
+        timer.join()
+        assert capsys.readouterr().err == (
+            f"splitopt: waiting for {path}, which another process has locked; given up in 60 s\n"
+        )
+        monkeypatch.setattr(locked, "PATIENCE_S", 0.1)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="database is locked"):
+            store.forget(["nothing"])
+        other.close()
+        store.forget(["nothing"])
+        assert "waiting" in capsys.readouterr().err
 
 
 def test_a_row_comes_back_as_it_was(tmp_path):

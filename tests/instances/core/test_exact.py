@@ -23,6 +23,12 @@ OPERATIONS = {
 }
 
 
+def test_an_integer_is_not_taken_for_the_double_that_equals_it():
+    assert int(1e23) == 1e23
+    for value, right in ((1e23, 10**23), (int(1e23), 99999999999999991611392), (1e23, 10**23)):
+        assert rational(value) == right
+
+
 def test_rational_is_the_decimal_in_the_file():
     assert rational(0.1) == Fraction(1, 10)
     assert rational(1e23) == 10**23  # the nearest double is 99999999999999991611392
