@@ -16,8 +16,14 @@ from pathlib import Path
 
 __all__ = ["IN_MEMORY", "make_temporary", "sweep", "temporary"]
 
-# What each kind of folder begins with: of runs, of models for solvers, of copies of stores.
-_PREFIXES = ("splitopt-scratch-", "splitopt-file-", "splitopt-solver-", "splitopt-store-")
+# What the folders of each kind begin with. Not all are ``splitopt-KIND-``: earlier versions, which
+# may run beside this one, made folders of such names without a lock.
+_PREFIXES = {
+    "scratch": "splitopt-scratch-",  # of runs
+    "file": "splitopt-locked-file-",  # models for solvers
+    "solver": "splitopt-locked-solver-",  # what such a solver reads and writes
+    "store": "splitopt-locked-store-",  # copies of stores
+}
 # Where a copy goes when the temporary folder is full.
 IN_MEMORY = "/dev/shm"
 
@@ -45,17 +51,15 @@ def _locked(path: str, *, wait: bool) -> int:
 
 
 def make_temporary(kind: str, above: str | None = None) -> tuple[str, int]:
-    """Return a new folder ``splitopt-KIND-...``, and a descriptor that holds its lock.
+    """Return a new folder of a kind, and a descriptor that holds its lock.
 
     Raises
     ------
     OSError
         When the temporary folder, or the one `above`, cannot be written.
     """
-    prefix = f"splitopt-{kind}-"
-    assert prefix in _PREFIXES, "nobody would sweep it"
     while True:
-        path = tempfile.mkdtemp(prefix=prefix, dir=above)
+        path = tempfile.mkdtemp(prefix=_PREFIXES[kind], dir=above)
         try:
             folder = _locked(path, wait=True)
         except FileNotFoundError:
@@ -81,9 +85,10 @@ def sweep() -> int:
     """Remove the folders that dead processes of this user left; return how many."""
     swept = 0
     found: list[Path] = []
+    prefixes = tuple(_PREFIXES.values())
     for above in {tempfile.gettempdir(), IN_MEMORY}:
         with contextlib.suppress(OSError):  # there is none, or it cannot be read
-            found += (path for path in Path(above).iterdir() if path.name.startswith(_PREFIXES))
+            found += (path for path in Path(above).iterdir() if path.name.startswith(prefixes))
     for path in found:
         with contextlib.suppress(OSError):
             folder = _locked(str(path), wait=False)

@@ -17,7 +17,7 @@ from splitopt.bench.isolation.streams import Outcome, Watch
 from splitopt.bench.runs.requests import request_of
 from splitopt.bench.runs.slot import Slot
 from splitopt.bench.store.rows import Limits, PlannedRun
-from splitopt.bench.store.temporary import sweep, temporary
+from splitopt.bench.store.temporary import make_temporary, sweep, temporary
 from splitopt.instances.judge import read_instance
 
 
@@ -154,11 +154,14 @@ def test_other_folders_that_killed_processes_left_are_swept_too(monkeypatch, tmp
         assert sweep() == 0
         assert (Path(path) / "held").exists()
     # As a process leaves it that is killed: nobody holds its lock.
-    left = tmp_path / f"splitopt-{kind}-1"
-    left.mkdir()
-    (left / "runs.sqlite").touch()
+    left, lock = make_temporary(kind)
+    (Path(left) / "runs.sqlite").touch()
+    os.close(lock)
+    # Of earlier versions, which lock none: one may be at work in it.
+    older = tmp_path / f"splitopt-{kind}-1"
+    older.mkdir()
     assert sweep() == 1
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [older]
 
 
 def test_folders_of_other_users_are_left_alone(monkeypatch, tmp_path):

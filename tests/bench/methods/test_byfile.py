@@ -462,4 +462,4 @@ def test_the_file_of_a_run_is_in_the_folder_that_goes_with_it(tmp_path):
     run_set(["cift-tiny-both"], ["flow@glpk"], tmp_path, time_limit_s=20, keep_logs=True)
     (log,) = (tmp_path / "logs").iterdir()
     first = log.read_text().splitlines()[0]
-    assert re.search(r"/splitopt-scratch-\w+/splitopt-file-\w+/model.mps", first), first
+    assert re.search(r"/splitopt-scratch-\w+/splitopt-locked-file-\w+/model.mps", first), first
