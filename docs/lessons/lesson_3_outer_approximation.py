@@ -111,8 +111,8 @@ def _(mo):
 @app.cell
 def _(mo):
     tau = mo.ui.slider(
-        steps=[0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0, 3.0],
-        value=1.0,
+        steps=[0.2, 0.24, 0.25, 0.27, 0.3, 0.33, 0.36, 0.4, 0.5],
+        value=0.27,
         label="deadline, s",
         show_value=True,
     )

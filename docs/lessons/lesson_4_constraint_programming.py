@@ -92,7 +92,7 @@ def _(joules, np, profile, seconds, send_j, send_s):
 @app.cell
 def _(mo):
     deadline = mo.ui.slider(
-        steps=[20, 30, 40, 50, 60, 80, 120, 200], value=60, label="deadline, ms", show_value=True
+        steps=[30, 34, 35, 36, 37, 60], value=36, label="deadline, ms", show_value=True
     )
     deadline
     return (deadline,)
