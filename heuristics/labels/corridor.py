@@ -63,7 +63,7 @@ def has_cycle(inward: Star, outward: Star) -> bool:
                 if left[u] == 0:
                     ready[made] = u
                     made += 1
-    return made < n
+    return bool(made < n)
 
 
 @part

@@ -78,7 +78,7 @@ def _mean(star: Star, w0: float, w: Floats) -> float:
         total += w0 * star.cost[e]
         for k in range(w.size):
             total += w[k] * star.res[e, k]
-    return total * stride / max(m, 1)
+    return float(total * stride / max(m, 1))
 
 
 @part

@@ -29,10 +29,10 @@ __all__ = ["Options", "solve", "solve_easy"]
 
 # Rounds of the dual between cuts.
 _ROUNDS = (5, 5, 5, 10)
-# No more of them where the corridor has so few arcs.
+# None where a corridor with one limit has so few arcs.
 _NARROW = 5000
 # Guesses of what the optimum costs at most, each so many times farther from the bound.
-_GUESSES, _RAISE = 3, 8.0
+_GUESSES, _RAISE = 4, 3.0
 # An exact search is scouted at this epsilon when incumbent / bound exceeds _WIDE.
 _SCOUT, _SCOUT_LABELS, _WIDE = 0.02, 1_000_000, 1.01
 # An easy search is tried with so many labels, and one more for so many arcs.
@@ -199,7 +199,15 @@ class _Run:
             g = self._reduced(corridor.cut(top))
             self.dropped = top
             if g.n and not g.cut_limits(self.incumbent) and g.n:
-                self.dropped = min(top, g.cut_costs(self.incumbent, ratio, corridor.multiplier))
+                multiplier = corridor.multiplier
+                self.dropped = min(top, g.cut_costs(self.incumbent, ratio, multiplier))
+                # Trees for other multipliers lead to other paths.
+                for rounds in _ROUNDS[:2]:
+                    if self.incumbent.cost <= top or not g.n or self.stop[0]:
+                        break
+                    _, multiplier = g.dual(self.incumbent, ratio, rounds, self.stop)
+                    least = g.cut_costs(self.incumbent, ratio, multiplier)
+                    self.dropped = min(self.dropped, least)
             if self.incumbent.cost <= top:
                 self.bound = self.stats["lagrangian_bound"] = min(corridor.bound, self.dropped)
                 return g
@@ -254,7 +262,7 @@ class _Run:
         self.narrowed = True
         if g.n:
             self.stats["acyclic"] = g.acyclic
-            if g.m > _NARROW:
+            if g.m > _NARROW or self.K > 1:
                 multiplier = self._reduce(g, ratio, multiplier)
             if self.incumbent.cost <= self.bound * (ratio if self.epsilon else 1.0):
                 return self._finish(Termination.FINISHED, self.bound)
