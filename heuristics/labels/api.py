@@ -18,7 +18,7 @@ _ready = False
 # Modules of kernels.
 KERNELS = tuple(
     f"splitopt.heuristics.labels.{name}"
-    for name in ("easy", "graph", "passes", "frontier", "topological", "bestfirst")
+    for name in ("easy", "corridor", "graph", "passes", "frontier", "topological", "bestfirst")
 )
 
 

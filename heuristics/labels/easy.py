@@ -16,21 +16,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from splitopt.heuristics.labels.distances import Star, group, settle
 from splitopt.heuristics.labels.heap import pop, push
-from splitopt.heuristics.labels.passes import dijkstra
-from splitopt.heuristics.labels.state import grow, grow_rows
 from splitopt.instances.core.kernels import Floats, Floats2, Int32s, Ints, kernel, part
 
 __all__ = ["Easy", "easy_search"]
 
-_ROOM = 512  # labels to begin with
-
 
 class Easy(NamedTuple):
-    """What `easy_search` finds; ``solved`` false: nothing, whatever the reason.
+    """What `easy_search` finds: the optimum if ``solved``, else what it had by then.
 
-    ``path`` holds arcs in order; labels made = popped and expanded (``kept``) + ``dominated`` +
-    ``over_bound`` (in the heap when the search ended) + ``over_limit``.
+    ``path`` holds arcs in order (none: none within the limits was met); labels made = popped and
+    expanded (``kept``) + ``dominated`` + ``over_bound`` (in the heap when the search ended) +
+    ``over_limit``. ``rest[0, v]`` is the least cost from v, ``rest[1 + k, v]`` the least use of
+    resource k, or less; ``met[j]`` are cost and use of the path that attains it from the source,
+    infinite where none keeps limit j - 1. `inward` and `outward` are the arcs by head and by tail.
     """
 
     solved: bool
@@ -40,29 +40,10 @@ class Easy(NamedTuple):
     dominated: int
     over_limit: int
     over_bound: int
-
-
-@part
-def _sorted(n: int, key: Int32s, other: Int32s, cost: Floats, res: Floats2) -> Any:
-    """Return (start, arc, end, cost, res): arcs grouped by `key`, figures beside them."""
-    m, K = res.shape
-    start = np.zeros(n + 1, np.int32)
-    for e in range(m):
-        start[key[e] + 1] += 1
-    for v in range(n):
-        start[v + 1] += start[v]
-    fill = start[:n].copy()
-    arc, end = np.empty(m, np.int32), np.empty(m, np.int32)
-    c, r = np.empty(m), np.empty((m, K))
-    for e in range(m):
-        i = fill[key[e]]
-        fill[key[e]] += 1
-        arc[i] = e
-        end[i] = other[e]
-        c[i] = cost[e]
-        for k in range(K):
-            r[i, k] = res[e, k]
-    return start, arc, end, c, r
+    rest: Any
+    met: Any
+    inward: Any
+    outward: Any
 
 
 @part
@@ -101,22 +82,125 @@ def _kept_path(
     target: int,
     limits: Floats,
     path: Ints,
+    met: Floats,
 ) -> Any:
-    """Put a tree path into `path`; return (arcs, cost), infinite where it breaks a limit."""
-    used = np.zeros(limits.size)
-    v, count, total = source, 0, 0.0
+    """Put a tree path into `path`, its figures into `met`; return (arcs, cost).
+
+    The cost is infinite where the path breaks a limit.
+    """
+    v, count = source, 0
+    for k in range(met.size):
+        met[k] = 0.0
     while v != target:
         e = via[v]
         path[count] = e
         count += 1
-        total += cost[e]
+        met[0] += cost[e]
         for k in range(limits.size):
-            used[k] += res[e, k]
+            met[1 + k] += res[e, k]
         v = head[e]
     for k in range(limits.size):
-        if used[k] > limits[k]:
+        if met[1 + k] > limits[k]:
             return count, np.inf
-    return count, total
+    return count, met[0]
+
+
+@part
+def _search(
+    n: int,
+    outward: Star,
+    rest: Floats2,
+    source: int,
+    target: int,
+    limits: Floats,
+    outer: Floats,
+    slack: float,
+    best: float,
+    quota: int,
+) -> Any:
+    """Return (solved, path, made, kept, dominated, over_limit, open): see `Easy`.
+
+    No path: none is cheaper than `best`, or none was found with the quota.
+    """
+    start, arc, end, cost, res = (
+        outward.start,
+        outward.arc,
+        outward.end,
+        outward.cost,
+        outward.res,
+    )
+    K = limits.size
+    # Of full size at once, as memory never written costs nothing.
+    room = max(quota, 1)
+    lab_c, lab_r = np.empty(room), np.empty((room, K))
+    node, by, pred = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.int32)
+    before, labels = np.empty(room, np.int32), np.empty(room, np.int32)
+    keys, ties = np.empty(room), np.empty(room)
+    last = np.full(n, -1, np.int32)
+    r = np.zeros(K)
+    made, kept, dominated, over_limit, size, found = 1, 0, 0, 0, 1, -1
+    node[0], by[0], pred[0], lab_c[0], lab_r[0] = source, -1, -1, 0.0, 0.0
+    keys[0], ties[0], labels[0] = rest[0, source], 0.0, 0
+    solved = True
+    while size > 0 and solved:
+        x = labels[0]
+        if keys[0] * (1.0 - slack) >= best:
+            break
+        pop(keys, ties, labels, size)
+        size -= 1
+        v = node[x]
+        if _beaten(v, lab_c[x], lab_r[x], last, before, lab_c, lab_r):
+            dominated += 1
+            continue
+        kept += 1
+        before[x] = last[v]
+        last[v] = x
+        for i in range(start[v], start[v + 1]):
+            u, e = end[i], arc[i]
+            c = lab_c[x] + cost[e]
+            kappa = c + rest[0, u]
+            if not kappa * (1.0 - slack) < best:
+                continue
+            fits = True
+            for k in range(K):
+                r[k] = lab_r[x, k] + res[e, k]
+                if not r[k] + rest[1 + k, u] <= outer[k]:
+                    fits = False
+                    break
+            if not fits:
+                continue
+            if _beaten(u, c, r, last, before, lab_c, lab_r):
+                continue
+            if made >= quota:
+                solved = False
+                break
+            lab_c[made] = c
+            for k in range(K):
+                lab_r[made, k] = r[k]
+            node[made], by[made], pred[made] = u, e, x
+            if u == target:
+                for k in range(K):
+                    fits = fits and r[k] <= limits[k]
+                if fits and c < best:
+                    best, found = c, made
+                    kept += 1
+                else:
+                    over_limit += 1
+            else:
+                push(keys, ties, labels, size, kappa, r[0] if K else 0.0, made)
+                size += 1
+            made += 1
+    count = 0
+    x = found
+    while x >= 0 and by[x] >= 0:
+        x = pred[x]
+        count += 1
+    path = np.empty(count, np.int64)
+    x = found
+    for i in range(count):
+        path[count - 1 - i] = by[x]
+        x = pred[x]
+    return solved and best < np.inf, path, made, kept, dominated, over_limit, size
 
 
 @kernel(
@@ -147,110 +231,34 @@ def easy_search(
     """
     K = limits.size
     slack = 8.0 * (n + 16 + K) * 2.0**-53
-    none = np.empty(0)
-    path = np.empty(n, np.int64)
-    nothing = Easy(False, path[:0], 0, 0, 0, 0, 0)
-    i_start, i_arc, i_end, i_cost, i_res = _sorted(n, head, tail, cost, res)
-    w = np.zeros(K)
-    rest_c, via, _ = dijkstra(
-        n, i_start, i_arc, i_end, i_cost, i_res, 1.0, w, target, source, none, np.inf
-    )
-    if rest_c[source] == np.inf:
-        return nothing
-    _at_least(rest_c, rest_c[source])
-    count, best = _kept_path(head, cost, res, via, source, target, limits, path)
-    rest_r = np.empty((n, K))
     outer = limits * (1.0 + slack)
-    other = np.empty(n, np.int64)
-    for k in range(K):
-        w[k] = 1.0
-        rest, via, _ = dijkstra(
-            n, i_start, i_arc, i_end, i_cost, i_res, 0.0, w, target, source, none, outer[k]
-        )
-        w[k] = 0.0
-        if rest[source] == np.inf:
+    path, other = np.empty(n, np.int64), np.empty(n, np.int64)
+    rest, via = np.empty((1 + K, n)), np.empty(n, np.int32)
+    met = np.full((1 + K, 1 + K), np.inf)
+    inward = group(n, head, tail, cost, res, True)
+    nothing = Easy(False, path[:0], 0, 0, 0, 0, 0, rest, met, inward, inward)
+    count, best = 0, np.inf
+    w = np.zeros(K)
+    for j in range(1 + K):
+        w0, cutoff = 1.0, np.inf
+        if j > 0:
+            w[j - 1] = 1.0
+            w0, cutoff = 0.0, outer[j - 1]
+        settle(inward, w0, w, target, source, cutoff, rest[j], via)
+        if j > 0:
+            w[j - 1] = 0.0
+        if rest[j, source] == np.inf:
             return nothing
-        _at_least(rest, rest[source])
-        for v in range(n):
-            rest_r[v, k] = rest[v]
-        length, value = _kept_path(head, cost, res, via, source, target, limits, other)
+        _at_least(rest[j], rest[j, source])
+        length, value = _kept_path(head, cost, res, via, source, target, limits, other, met[j])
         if value < best:
             count, best = length, value
             path, other = other, path
-    start, arc, end, o_cost, o_res = _sorted(n, tail, head, cost, res)
-    room = min(quota, _ROOM)
-    lab_c, lab_r = np.zeros(room), np.zeros((room, K))
-    node, by = np.empty(room, np.int32), np.full(room, -1, np.int32)
-    pred, before = np.full(room, -1, np.int32), np.empty(room, np.int32)
-    keys, ties, labels = np.empty(room), np.empty(room), np.empty(room, np.int32)
-    last = np.full(n, -1, np.int32)
-    r = np.zeros(K)
-    made, kept, dominated, over_limit, size, found = 1, 0, 0, 0, 1, -1
-    node[0] = source
-    keys[0], ties[0], labels[0] = rest_c[source], 0.0, 0
-    while size > 0:
-        x = labels[0]
-        if keys[0] * (1.0 - slack) >= best:
-            break
-        pop(keys, ties, labels, size)
-        size -= 1
-        v = node[x]
-        if _beaten(v, lab_c[x], lab_r[x], last, before, lab_c, lab_r):
-            dominated += 1
-            continue
-        kept += 1
-        before[x] = last[v]
-        last[v] = x
-        for i in range(start[v], start[v + 1]):
-            u = end[i]
-            c = lab_c[x] + o_cost[i]
-            kappa = c + rest_c[u]
-            if not kappa * (1.0 - slack) < best:
-                continue
-            fits = True
-            for k in range(K):
-                r[k] = lab_r[x, k] + o_res[i, k]
-                if not r[k] + rest_r[u, k] <= outer[k]:
-                    fits = False
-                    break
-            if not fits:
-                continue
-            if _beaten(u, c, r, last, before, lab_c, lab_r):
-                continue
-            if made == quota:
-                return nothing
-            if made == room:
-                room = min(quota, 4 * room)
-                lab_c, lab_r = grow(lab_c, room), grow_rows(lab_r, room)
-                node, by, pred = grow(node, room), grow(by, room), grow(pred, room)
-                before, labels = grow(before, room), grow(labels, room)
-                keys, ties = grow(keys, room), grow(ties, room)
-            lab_c[made] = c
-            for k in range(K):
-                lab_r[made, k] = r[k]
-            node[made], by[made], pred[made] = u, arc[i], x
-            if u == target:
-                for k in range(K):
-                    fits = fits and r[k] <= limits[k]
-                if fits and c < best:
-                    best, found = c, made
-                    kept += 1
-                else:
-                    over_limit += 1
-            else:
-                push(keys, ties, labels, size, kappa, r[0] if K else 0.0, made)
-                size += 1
-            made += 1
-    if best == np.inf:
-        return nothing
-    if found >= 0:
-        count = 0
-        x = found
-        while by[x] >= 0:
-            path[n - 1 - count] = by[x]
-            x = pred[x]
-            count += 1
-        path = path[n - count :]
-    else:
-        path = path[:count]
-    return Easy(True, path.copy(), made, kept, dominated, over_limit, size)
+    path = path[:count].copy()
+    outward = group(n, tail, head, cost, res, False)
+    solved, better, made, kept, dominated, over_limit, left = _search(
+        n, outward, rest, source, target, limits, outer, slack, best, quota
+    )
+    if better.size:
+        path = better
+    return Easy(solved, path, made, kept, dominated, over_limit, left, rest, met, inward, outward)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TINY", "maximise"]
+__all__ = ["TINY", "combine", "maximise"]
 
 Vector = NDArray[np.float64]
 _PIVOTS = 200
@@ -52,7 +52,7 @@ def maximise(
     limits: Vector,
     ceiling: float,
     rounds: int,
-    enough: Callable[[float], bool],
+    enough: Callable[[float, float], bool],
 ) -> tuple[float, Vector]:
     """Return (bound, multipliers).
 
@@ -69,7 +69,7 @@ def maximise(
     rounds
         The most calls of `oracle`.
     enough
-        Tells from the bound whether to stop.
+        Tells from the bound, and from what it can be at most, whether to stop.
     """
     active = np.nonzero(limits > TINY)[0]
     scale = limits[active]
@@ -116,7 +116,37 @@ def maximise(
         if bound > best:
             best, best_multiplier = bound, multiplier
         top = unit * float(dual[-1])
-        if enough(best) or best >= top - 1e-9 * abs(top):
+        if enough(best, top) or best >= top - 1e-9 * abs(top):
             break
         add(cost, use)
     return best, best_multiplier
+
+
+def combine(rows: NDArray[np.float64], worth: Vector, target: Vector) -> Vector:
+    """Return shares >= 0 of the rows, their sum at most `target`, that are worth most.
+
+    `rows` holds the unit vectors first.
+    """
+    k, share = target.size, np.zeros(len(rows))
+    live = target > 0.0
+    usable = np.nonzero(~np.any(rows[:, ~live] > 0.0, axis=1))[0]
+    columns = np.concatenate(
+        [np.eye(k)[live][:, live], (rows[usable][:, live] / target[live]).T], 1
+    )
+    count = int(np.count_nonzero(live))
+    costs = np.concatenate([np.zeros(count), -worth[usable] / max(float(worth.max()), _LEAST)])
+    # The unit vectors together are where to begin.
+    basis = [count + int(np.nonzero(usable == i)[0][0]) for i in np.nonzero(live)[0]]
+    if not np.all(np.isfinite(columns)):
+        return share
+    try:
+        _solve(costs, columns, basis, np.ones(count))
+        level = np.maximum(np.linalg.solve(columns[:, basis], np.ones(count)), 0.0)
+    except np.linalg.LinAlgError:
+        return share
+    for i, x in zip(basis, level.tolist(), strict=True):
+        if i >= count:
+            share[usable[i - count]] = x
+    # Whatever the solution's own rounding: no more than the target.
+    most = float(np.max((share @ rows)[live] / target[live], initial=0.0))
+    return share / (max(most, 1.0) * (1.0 + 2.0**-50))

@@ -13,7 +13,7 @@ from splitopt.heuristics.labels import lagrange, passes
 from splitopt.heuristics.labels.lagrange import TINY
 from splitopt.heuristics.labels.state import Bounds
 
-__all__ = ["Incumbent", "Reduced", "hops", "total"]
+__all__ = ["UNIT", "Incumbent", "Reduced", "against", "hops", "total"]
 
 UNIT = 2.0**-53
 
@@ -21,6 +21,12 @@ UNIT = 2.0**-53
 def total(values: NDArray[np.float64]) -> Any:
     """Sum rows from first to last, as the labels do."""
     return np.cumsum(values, axis=0)[-1] if len(values) else np.zeros(values.shape[1:])[()]
+
+
+def against(limits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weights by which each resource counts against its limit."""
+    usable = (limits > TINY) & (limits < np.inf)
+    return np.where(usable, 1.0 / np.where(usable, limits, 1.0), 0.0)
 
 
 @dataclass
@@ -229,7 +235,7 @@ class Reduced:
             self.limits,
             top,
             rounds,
-            lambda value: (
+            lambda value, _: (
                 stop[0] != 0 or incumbent.cost <= ratio * self.settle(value, multiplier=None)
             ),
         )
@@ -261,24 +267,31 @@ class Reduced:
             over = (top + float(w @ np.where(w > 0.0, self.limits, 0.0))) * (1.0 + self.mixed_slack)
             back.append(self.backward(1.0, w, over))
             ahead.append(self.forward(1.0, w, back[-1][0], over))
+        trees = list(zip(ahead, back, strict=True))
+        if not np.isfinite(incumbent.cost):
+            # Any path is welcome: one that uses least of all limits from somewhere on.
+            w = against(self.limits)
+            trees.append((self.forward(0.0, w), self.backward(0.0, w)))
         # Arcs without a distance lie on no path cheaper than this.
         met = incumbent.cost
         mask, least = self._cheap(incumbent.cost / ratio, weights, ahead, back)
         e, a, b = passes.stitch(
             self.graph,
             mask,
-            np.stack([x[2] for x in ahead]),
-            np.stack([x[3] for x in ahead]),
-            np.stack([x[2] for x in back]),
-            np.stack([x[3] for x in back]),
+            np.stack([x[2] for x, _ in trees]),
+            np.stack([x[3] for x, _ in trees]),
+            np.stack([x[2] for _, x in trees]),
+            np.stack([x[3] for _, x in trees]),
             incumbent.accept[self.columns],
             incumbent.cost,
         )
         if e >= 0:
             first = passes.walk(
-                self.graph, ahead[a][1], self.source, int(self.graph.tail[e]), False
+                self.graph, trees[a][0][1], self.source, int(self.graph.tail[e]), False
             )
-            last = passes.walk(self.graph, back[b][1], int(self.graph.head[e]), self.target, True)
+            last = passes.walk(
+                self.graph, trees[b][1][1], int(self.graph.head[e]), self.target, True
+            )
             arcs = self.graph.orig[np.concatenate([first, [e], last])].astype(np.int64)
             if incumbent.offer(arcs):
                 mask, least = self._cheap(incumbent.cost / ratio, weights, ahead, back)
@@ -319,9 +332,7 @@ class Reduced:
             credit = float(multiplier @ np.where(multiplier > 0.0, self.limits, 0.0))
             dual, via_d, cost_d, res_d = self.backward(1.0, multiplier)
         if self.K > 1:
-            usable = (self.limits > TINY) & (self.limits < np.inf)
-            w = np.where(usable, 1.0 / np.where(usable, self.limits, 1.0), 0.0)
-            _, via_r, cost_r, res_r = self.backward(0.0, w)
+            _, via_r, cost_r, res_r = self.backward(0.0, against(self.limits))
         return Bounds(
             rest_c,
             rest_r,

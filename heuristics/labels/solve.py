@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splitopt.heuristics.labels import search
-from splitopt.heuristics.labels.easy import easy_search
+from splitopt.heuristics.labels.corridor import Corridor, Narrowed, has_cycle
+from splitopt.heuristics.labels.easy import Easy, easy_search
 from splitopt.heuristics.labels.presolve import Incumbent, Reduced, total
 from splitopt.heuristics.labels.problem import Problem
 from splitopt.heuristics.labels.result import (
@@ -28,10 +29,14 @@ __all__ = ["Options", "solve", "solve_easy"]
 
 # Rounds of the dual between cuts.
 _ROUNDS = (5, 5, 5, 10)
+# None where a corridor with one limit has so few arcs.
+_NARROW = 5000
+# Guesses of what the optimum costs at most, each so many times farther from the bound.
+_GUESSES, _RAISE = 4, 3.0
 # An exact search is scouted at this epsilon when incumbent / bound exceeds _WIDE.
 _SCOUT, _SCOUT_LABELS, _WIDE = 0.02, 1_000_000, 1.01
 # An easy search is tried with so many labels, and one more for so many arcs.
-_EASY, _EASY_ARCS = 8000, 8
+_EASY, _EASY_ARCS = 8000, 64
 # Before kernels are loaded, with so many, on graphs of so many arcs.
 _FEW, _FEW_ARCS = 300, 2000
 
@@ -64,8 +69,9 @@ def solve(problem: Problem, options: Options) -> PathResult:
     """Run the label program on a checked problem."""
     began = perf_counter()
     stop = np.zeros(1, np.int64)
+    run = _Run(problem, options, stop, began)
     if _may_be_easy(problem, options):
-        result = _Run(problem, options, stop, began).try_easy(_quota(problem))
+        result = run.try_easy(_quota(problem))
         if result is not None:
             return result
     timer = None
@@ -78,7 +84,7 @@ def solve(problem: Problem, options: Options) -> PathResult:
         timer.daemon = True
         timer.start()
     try:
-        result = _Run(problem, options, stop, began).go()
+        result = run.go()
     finally:
         if timer is not None:
             timer.cancel()
@@ -134,16 +140,18 @@ class _Run:
         self.stats: dict[str, Any] = {"nodes": p.n, "arcs": int(p.tail.size)}
         self.front: Front | None = None
         self.log: LabelLog | None = None
+        self.easy: Easy | None = None
+        self.narrowed = False
 
     def try_easy(self, most: int) -> PathResult | None:
         """Return the optimum, if the easy search finds it with at most so many labels."""
-        p, quota = self.problem, _quota(self.problem)
-        found = easy_search(p.n, p.tail, p.head, p.cost, p.res, p.source, p.target, p.limits, most)
+        quota = _quota(self.problem)
+        found = self._easy(most)
         if not found.solved or not self.incumbent.offer(found.path):
             return None
         self.stats |= {
             "acyclic": None,
-            "arcs_searched": int(p.tail.size),
+            "arcs_searched": int(self.problem.tail.size),
             "rounds": 1,
             "labels_made": found.made,
             "labels_kept": found.kept,
@@ -157,15 +165,113 @@ class _Run:
             self.stats |= {"label_bound": float(quota), "label_bound_made": float(quota)}
         return self._finish(Termination.FINISHED, self.incumbent.cost)
 
+    def _easy(self, most: int) -> Easy:
+        p = self.problem
+        self.easy = easy_search(
+            p.n, p.tail, p.head, p.cost, p.res, p.source, p.target, p.limits, most
+        )
+        return self.easy
+
+    def _corridor(self, ratio: float) -> Corridor | None:
+        """Return the dual of a graph with cycles, None of any other or where it settled nothing."""
+        p = self.problem
+        if self.options.front or not self.K or np.all(p.tail < p.head):
+            return None
+        found = self.easy or self._easy(0)
+        self.easy = None
+        if not np.all(np.isfinite(found.met)) or not has_cycle(found.inward, found.outward):
+            return None
+        if found.path.size:
+            self.incumbent.offer(found.path)
+        corridor = Corridor(p, self.columns, found, self.incumbent)
+        corridor.ascend(ratio, self.stop)
+        return corridor if np.isfinite(corridor.bound) else None
+
+    def _narrowed(self, corridor: Corridor, ratio: float) -> Reduced | None:
+        """Return the part of the graph that holds every path better than the incumbent.
+
+        It is guessed first what the optimum costs at most; the guess is raised where nothing that
+        cheap is found. None: take the whole graph.
+        """
+        top = corridor.likely()
+        for _ in range(_GUESSES):
+            top = min(top, self.incumbent.cost)
+            g = self._reduced(corridor.cut(top))
+            self.dropped = top
+            if g.n and not g.cut_limits(self.incumbent) and g.n:
+                multiplier = corridor.multiplier
+                self.dropped = min(top, g.cut_costs(self.incumbent, ratio, multiplier))
+                # Trees for other multipliers lead to other paths.
+                for rounds in _ROUNDS[:2]:
+                    if self.incumbent.cost <= top or not g.n or self.stop[0]:
+                        break
+                    _, multiplier = g.dual(self.incumbent, ratio, rounds, self.stop)
+                    least = g.cut_costs(self.incumbent, ratio, multiplier)
+                    self.dropped = min(self.dropped, least)
+            if self.incumbent.cost <= top:
+                self.bound = self.stats["lagrangian_bound"] = min(corridor.bound, self.dropped)
+                return g
+            if self.stop[0]:
+                break
+            top = corridor.bound + _RAISE * (top - corridor.bound)
+        self.dropped = np.inf
+        self.bound = max(self.bound, corridor.bound)
+        return None
+
+    def _reduced(self, narrowed: Narrowed | None = None) -> Reduced:
+        """Return the graph to go on with."""
+        p, kept = self.problem, self.columns
+        res = p.res if p.limits.size == self.K else np.ascontiguousarray(p.res[:, kept])
+        if narrowed is None:
+            return Reduced(p.n, p.tail, p.head, p.cost, res, p.source, p.target, self.limits, kept)
+        arcs, nodes = narrowed.arcs, narrowed.nodes
+        source, target = np.searchsorted(nodes, [p.source, p.target]).tolist()
+        g = Reduced(
+            nodes.size,
+            narrowed.tail,
+            narrowed.head,
+            p.cost[arcs],
+            res[arcs],
+            source,
+            target,
+            self.limits,
+            kept,
+        )
+        g.ends, g.nodes = (p.source, p.target), nodes[g.nodes]
+        g.graph = g.graph._replace(orig=arcs[g.graph.orig])
+        return g
+
     def go(self) -> PathResult:
         """Return the result."""
         p, o = self.problem, self.options
         if p.source == p.target:
             self.incumbent.offer(np.empty(0, np.int64))
             return self._finish(Termination.FINISHED, 0.0)
-        res = p.res if p.limits.size == self.K else np.ascontiguousarray(p.res[:, self.columns])
-        kept = self.columns
-        g = Reduced(p.n, p.tail, p.head, p.cost, res, p.source, p.target, self.limits, kept)
+        ratio = 1.0
+        if o.stop_early and not p.cost.min(initial=1.0, where=p.cost > 0.0) < search.LEAST_UNIT:
+            ratio += self.epsilon * (1.0 - 1e-9)
+        corridor = self._corridor(ratio)
+        if corridor is not None:
+            g = self._narrowed(corridor, ratio)
+            if g is not None:
+                return self._within(g, ratio, corridor.multiplier)
+        return self._whole(ratio)
+
+    def _within(self, g: Reduced, ratio: float, multiplier: NDArray[np.float64]) -> PathResult:
+        """Return the result, from a part of the graph beyond which paths cost `dropped`."""
+        self.narrowed = True
+        if g.n:
+            self.stats["acyclic"] = g.acyclic
+            if g.m > _NARROW or self.K > 1:
+                multiplier = self._reduce(g, ratio, multiplier)
+            if self.incumbent.cost <= self.bound * (ratio if self.epsilon else 1.0):
+                return self._finish(Termination.FINISHED, self.bound)
+        return self._search(g, ratio, multiplier)
+
+    def _whole(self, ratio: float) -> PathResult:
+        """Return the result, from the whole graph."""
+        o = self.options
+        g = self._reduced()
         if g.n == 0:
             return self._none("no path leads from the source to the target")
         self.stats["acyclic"] = g.acyclic
@@ -174,36 +280,34 @@ class _Run:
             # The cheapest path of all, by sums taken in path order: optimal if it keeps the limits.
             ahead, via, _, _ = g.forward(1.0, none, goal=g.target)
             self.incumbent.offer(g.path(via, False))
-            self.bound = float(ahead[g.target])
-            if self.incumbent.cost == self.bound:
-                return self._finish(Termination.FINISHED, self.bound)
-            self.bound -= g.slack * self.bound
+            least = float(ahead[g.target])
+            if self.incumbent.cost == least:
+                return self._finish(Termination.FINISHED, least)
+            self.bound = max(self.bound, least - g.slack * least)
         forbidding = g.cut_limits(self.incumbent)
         if forbidding:
             return self._forbidden(forbidding)
         if g.n == 0 or (g.acyclic and g.m == 0):
             return self._none("no arc lies on a path that keeps each limit, so no path keeps all")
-        ratio = 1.0
-        if o.stop_early and not p.cost.min(initial=1.0, where=p.cost > 0.0) < search.LEAST_UNIT:
-            ratio += self.epsilon * (1.0 - 1e-9)
         multiplier = none
         if not o.front:
             top = g.ceiling()
-            multiplier = self._reduce(g, ratio)
+            multiplier = self._reduce(g, ratio, none)
             if self.bound > top and not self._kept():
                 return self._none("a Lagrangian bound exceeds the cost of every path")
             if self.incumbent.cost <= self.bound * (ratio if self.epsilon else 1.0):
                 return self._finish(Termination.FINISHED, self.bound)
         return self._search(g, ratio, multiplier)
 
-    def _reduce(self, g: Reduced, ratio: float) -> NDArray[np.float64]:
+    def _reduce(
+        self, g: Reduced, ratio: float, multiplier: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
         """Find a dual bound and drop arcs too dear for an improvement; return the multipliers.
 
         A few rounds of the dual and a first cut come before the many: most graphs shrink so much
         that the rest is free.
         """
-        multiplier = np.zeros(self.K)
-        best = -np.inf
+        best = self.bound if self.narrowed else -np.inf
         for rounds in _ROUNDS:
             value, found = g.dual(self.incumbent, ratio, rounds, self.stop)
             if value > best:
@@ -273,6 +377,7 @@ class _Run:
         )
         wide = not self.incumbent.cost <= _WIDE * self.bound
         exact = self.epsilon == 0.0 and not self.options.front
+        wide &= not self.narrowed
         if exact and wide and not self.stop[0] and self._scout(plan, ratio):
             self.stats.update(self.scouted)
             return self._conclude(self.dropped, Termination.FINISHED)

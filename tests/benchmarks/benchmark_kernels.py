@@ -1,9 +1,14 @@
-"""The label kernel, and cspy and HiGHS on the same graphs.
+"""The label kernel, and cspy, HiGHS and PathWyse on the same graphs.
 
 cspy (optional) runs with direction "forward" and its bounds pruning, which beat "both" by far on
 graphs of this kind; its own first resource is the number of arcs, which never binds. Loading
 counts for nobody but the label kernel, whose time includes reading and checking the arrays. All
 have 30 s: an answer that is not there by then is no answer, and the benchmark says so.
+
+Roads are grids of two-way streets with lengths, times and, as a second resource, climbs; limits lie
+at a share between the least a path can use and what the shortest path uses. One search of SciPy
+over the whole graph stands beside them: what no method can do without. PathWyse (package
+routepricer) has no limit of time, so that it gets the smallest roads alone.
 """
 
 from __future__ import annotations
@@ -23,6 +28,9 @@ SIZES = {
 }
 SIZES["layered"][1_000_000] = (100, 200, 50)
 SIZES["random"][1_000_000] = (200_000, 5)
+# Streets each way.
+ROADS = {10_000: 51, 100_000: 159, 1_000_000: 501, 2_000_000: 700}
+SHARES = (10, 30, 50, 70, 90)
 
 
 def layered(rng, layers, width, degree):
@@ -78,8 +86,12 @@ def instance(family: str, arcs: int, resources: int) -> tuple[Any, ...]:
 
 def fingerprint(family: str, arcs: int, resources: int) -> str:
     """Return a hash of the graph; its limits follow from it."""
+    return hashed(graph(family, arcs, resources))
+
+
+def hashed(parts: tuple[Any, ...]) -> str:
     digest = hashlib.sha256()
-    for part in graph(family, arcs, resources):
+    for part in parts:
         array = np.asarray(part)
         digest.update(array.astype("<f8" if array.dtype.kind == "f" else "<i8").tobytes())
     return digest.hexdigest()
@@ -100,6 +112,48 @@ def ready(*key: Any) -> tuple[Any, ...]:
 
 def cost_of(result: Any) -> float:
     return math.nan if result.cost is None else float(result.cost)
+
+
+@cache
+def roads(arcs: int, resources: int) -> tuple[Any, ...]:
+    """Return a grid of streets: tail, head, length, use, source, target."""
+    side = ROADS[arcs]
+    rng = np.random.default_rng([0, side, resources])
+    node, line = np.arange(side * side).reshape(side, side), np.arange(side)
+    # Of 25 parallel streets one is fast and five are faster than the rest.
+    speed = np.where(line % 25 == 12, 100.0, np.where(line % 5 == 2, 60.0, 30.0))
+    a = np.concatenate([node[:, :-1].ravel(), node[:-1, :].ravel()])
+    b = np.concatenate([node[:, 1:].ravel(), node[1:, :].ravel()])
+    along = np.concatenate([np.repeat(speed, side - 1), np.tile(speed, side - 1)])
+    # Metres and tenths of seconds, whole as PathWyse wants them.
+    length = np.rint(rng.uniform(100, 300, a.size))
+    use = np.empty((a.size, resources))
+    use[:, 0] = np.rint(36 * length / (along * rng.uniform(0.5, 1.0, a.size)))
+    for k in range(1, resources):
+        use[:, k] = np.rint(rng.uniform(0.5, 1.5, a.size) * length)
+    ends = np.concatenate([a, b]), np.concatenate([b, a])
+    return *ends, np.tile(length, 2), np.tile(use, (2, 1)), 0, side * side - 1
+
+
+@cache
+def most_and_least(arcs: int, resources: int) -> tuple[Any, Any]:
+    """Return what the shortest path uses, and the path that uses least of all, each against it."""
+    from splitopt.heuristics.labels import constrained_shortest_path
+
+    tail, head, cost, use, source, target = roads(arcs, resources)
+    cheapest = constrained_shortest_path(tail, head, cost, None, source, target, [])
+    most = use[cheapest.arcs].sum(axis=0)
+    least = constrained_shortest_path(tail, head, use @ (1 / most), None, source, target, [])
+    return most, use[least.arcs].sum(axis=0)
+
+
+def road_instance(arcs: int, resources: int, share: int) -> tuple[Any, ...]:
+    most, least = most_and_least(arcs, resources)
+    return *roads(arcs, resources), np.floor(least + share / 100 * (most - least))
+
+
+def road_hash(arcs: int, resources: int) -> str:
+    return hashed(roads(arcs, resources))
 
 
 # -- rivals ------------------------------------------------------------------------------------
@@ -169,6 +223,49 @@ def run_highs(solver: Any) -> float:
     return float(solver.getInfo().objective_function_value) if proved else math.nan
 
 
+def load_pathwyse(case: tuple[Any, ...]) -> Any:
+    import routepricer
+
+    tail, head, cost, use, source, target, limits = case
+    solver = routepricer.PWSolver()
+    solver.createProblem()
+    solver.setNumNodes(target + 1)
+    solver.setOrigin(source)
+    solver.setDestination(target)
+    solver.setDirected(True)
+    solver.setCyclic(True)
+    solver.initProblem()
+    arcs = list(zip(tail.tolist(), head.tolist(), strict=True))
+    for (u, v), value in zip(arcs, cost.tolist(), strict=True):
+        solver.addArc(u, v)
+        solver.setArcCost(u, v, value)
+    for k, limit in enumerate(limits.tolist()):
+        solver.addResource("CAP")
+        solver.setResBounds(k, 0, int(limit))
+        for (u, v), value in zip(arcs, use[:, k].tolist(), strict=True):
+            solver.setResArcConsumption(k, u, v, int(value))
+    solver.setupAlgorithms()
+    return solver
+
+
+def run_pathwyse(solver: Any) -> float:
+    solver.solve()
+    return float(solver.getSolutionObjective(0)) if solver.getNumberOfSolutions() else math.nan
+
+
+def load_dijkstra(arcs: int) -> Any:
+    from scipy.sparse import csr_matrix
+
+    tail, head, cost, _, _, target = roads(arcs, 1)
+    return csr_matrix((cost, (tail, head)), shape=(target + 1, target + 1))
+
+
+def run_dijkstra(matrix: Any) -> float:
+    from scipy.sparse.csgraph import dijkstra
+
+    return float(dijkstra(matrix, indices=0)[-1])
+
+
 def specs(family: str, arcs: int, resources: int) -> tuple[Spec, ...]:
     key = (family, arcs, resources)
     group = f"labels-{family}-{arcs}-K{resources}"
@@ -200,10 +297,48 @@ def specs(family: str, arcs: int, resources: int) -> tuple[Spec, ...]:
     )
 
 
+def road_specs(arcs: int, resources: int, share: int) -> tuple[Spec, ...]:
+    case = (arcs, resources, share)
+    group = f"labels-roads-{arcs}-K{resources}-{share}pc"
+
+    def spec(route: str, phase: Phase, *needs: str) -> Spec:
+        small = arcs == 10_000 and share == 50 and route == "labels"
+        name = f"{group}-{route}"
+        return Spec(name, "kernels", group, small, (phase,), lambda: road_hash(*case[:2]), needs)
+
+    def ready_roads() -> tuple[Any, ...]:
+        from splitopt.heuristics.labels import warm_up
+
+        warm_up()
+        return road_instance(*case), 0.0
+
+    made = [spec("labels", Phase("solve", ready_roads, labels, cost_of))]
+    if share == 50:
+        # Each search takes as long, whatever the limits.
+        one = Phase("solve", lambda: (load_dijkstra(arcs),), run_dijkstra, None)
+        made.append(spec("dijkstra", one))
+    if arcs == 10_000:
+        for route, load, run, *needs in (
+            ("cspy", load_cspy, run_cspy, "cspy", "networkx"),
+            ("pathwyse", load_pathwyse, run_pathwyse, "routepricer"),
+        ):
+            phase = Phase(
+                "solve", lambda load=load: (load(road_instance(*case)),), run, float, rounds=1
+            )
+            made.append(spec(route, phase, *needs))
+    return tuple(made)
+
+
 SPECS = tuple(
     spec
     for family in SIZES
     for arcs in SIZES[family]
     for resources in (1, 2)
     for spec in specs(family, arcs, resources)
+) + tuple(
+    spec
+    for arcs in ROADS
+    for resources in (1, 2)
+    for share in SHARES
+    for spec in road_specs(arcs, resources, share)
 )
