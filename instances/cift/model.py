@@ -7,9 +7,11 @@ import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from typing import Literal, TypeVar
 
+from splitopt.instances.cift.doubt import CERTAIN, Doubt, Draw, quantile
 from splitopt.instances.core import fields
 from splitopt.instances.core.documents import content_hash
 from splitopt.instances.core.errors import InputError
@@ -30,6 +32,7 @@ __all__ = [
 
 FORMAT = "splitopt-cift"
 VERSION = 1
+DOUBTFUL_VERSION = 2  # of documents with a field that version 1 lacks
 TIERS = ("end", "edge", "cloud")
 Tier = Literal["end", "edge", "cloud"]
 
@@ -290,6 +293,11 @@ class Configuration:
         object.__setattr__(self, "fraction", fraction)
         object.__setattr__(self, "epochs", fields.integer("epochs", self.epochs, minimum=0))
 
+    @property
+    def key(self) -> tuple[str, str, str, float]:
+        """(m, c, u, q)."""
+        return self.model, self.compression, self.source, self.fraction
+
     @staticmethod
     def from_document(document: object) -> Configuration:
         """Return the configuration in a JSON object."""
@@ -350,6 +358,9 @@ class CiftInstance:
         tau_inf a request and tau_ft in all; None where absent.
     training
         Training factors.
+    doubt
+        What is left to chance; None where every figure is certain. `Configuration.epochs` is then
+        the nominal number, on which nothing depends where K is in doubt.
     description, assumptions, origin
         Annotations; they do not enter the content hash.
     """
@@ -366,6 +377,7 @@ class CiftInstance:
     inference_deadline_s: float | None = None
     fine_tuning_deadline_s: float | None = None
     training: Training = field(default_factory=Training)
+    doubt: Doubt | None = None
     description: str = ""
     assumptions: tuple[str, ...] = ()
     origin: Mapping[str, fields.Scalar] = field(default_factory=dict)
@@ -397,6 +409,8 @@ class CiftInstance:
         self._check_links()
         self._check_curves()
         self._check_configurations()
+        if self.doubt is not None:
+            self._check_doubt(self.doubt)
 
     def _check_links(self) -> None:
         known = set(self.node_index)
@@ -524,6 +538,19 @@ class CiftInstance:
                     "remove the configuration" if due is None else f"write {due}",
                 )
 
+    def _check_doubt(self, doubt: Doubt) -> None:
+        doubt.check_names(
+            [g.key for g in self.configurations],
+            [(link.tail, link.head) for link in self.links],
+            [node.name for node in self.nodes],
+        )
+        for index, entry in enumerate(doubt.epochs):
+            node = self.nodes[self.node_index[entry.source]]
+            if max(entry.values) > 0 and math.ceil(rational(entry.fraction) * node.samples) < 1:
+                raise InputError(
+                    f"doubt.epochs[{index}]", entry.source, "a source with data", "give it data"
+                )
+
     # -- derived ---------------------------------------------------------------------------
 
     @cached_property
@@ -573,8 +600,58 @@ class CiftInstance:
         return math.ceil(rational(configuration.fraction) * node.samples)
 
     def sample_passes(self, configuration: Configuration) -> int:
-        """Return S_g = K_g * N_g."""
+        """Return S_g = K_g * N_g, of the nominal K_g."""
         return configuration.epochs * self.samples_per_epoch(configuration)
+
+    def epochs_in_doubt(self, configuration: Configuration) -> Mapping[int, Fraction]:
+        """Return the weight of each number of epochs there may be, ascending."""
+        known = {} if self.doubt is None else self.doubt.distributions
+        return known.get(configuration.key) or {configuration.epochs: Fraction(1)}
+
+    @property
+    def draws(self) -> tuple[Draw, ...]:
+        """The ways the network can turn out."""
+        return (CERTAIN,) if self.doubt is None else self.doubt.draws
+
+    @cached_property
+    def _passes_in_doubt(self) -> Mapping[tuple[str, str, str, float], tuple[Fraction, int]]:
+        """Passes expected and assured of the configurations whose K is in doubt."""
+        if self.doubt is None:
+            return {}
+        share, found = self.doubt.confidences()[1], {}
+        for g in self.configurations:
+            epochs = self.doubt.distributions.get(g.key)
+            if epochs is not None:
+                mean = sum((k * weight for k, weight in epochs.items()), Fraction(0))
+                most = quantile(epochs.items(), share)
+                samples = self.samples_per_epoch(g)
+                found[g.key] = mean * samples, most * samples
+        return found
+
+    def expected_passes(self, configuration: Configuration) -> Fraction | int:
+        """Return E[K_g] N_g, the sample passes that energy counts; S_g where K is certain.
+
+        Positive wherever there may be any fine-tuning at all.
+        """
+        found = self._passes_in_doubt.get(configuration.key)
+        return self.sample_passes(configuration) if found is None else found[0]
+
+    def assured_passes(self, configuration: Configuration) -> int:
+        """Return the passes the fine-tuning deadline counts: of the quantile of K asked for.
+
+        S_g where K is certain.
+        """
+        found = self._passes_in_doubt.get(configuration.key)
+        return self.sample_passes(configuration) if found is None else found[1]
+
+    def rival(self, configuration: Configuration) -> tuple[object, ...]:
+        """Return what configurations share of which the one with the fewest passes is enough.
+
+        They differ in q alone. In doubt each is its own: fewer passes expected need not be fewer
+        assured.
+        """
+        key = configuration.key
+        return key[:3] if self.doubt is None else key
 
     def replace(self, **changes: object) -> CiftInstance:
         """Return a copy with some fields changed, checked like any other instance."""
@@ -614,13 +691,18 @@ class CiftInstance:
                 "fine_tuning_deadline_s",
                 "training",
                 "curves",
+                "doubt",
             ),
         )
-        read_version(found, FORMAT, VERSION)
+        read_version(found, FORMAT, DOUBTFUL_VERSION if "doubt" in found else VERSION)
         try:
             training = Training.from_document(found["training"]) if "training" in found else None
         except InputError as error:
             raise error.within("training") from None
+        try:
+            doubt = Doubt.from_document(found["doubt"]) if "doubt" in found else None
+        except InputError as error:
+            raise error.within("doubt") from None
         return CiftInstance(
             name=fields.name("name", found["name"]),
             nodes=_read_list(found, "nodes", Node.from_document),
@@ -636,6 +718,7 @@ class CiftInstance:
             inference_deadline_s=found.get("inference_deadline_s"),  # type: ignore[arg-type]
             fine_tuning_deadline_s=found.get("fine_tuning_deadline_s"),  # type: ignore[arg-type]
             training=training or Training(),
+            doubt=doubt,
             description=fields.text("description", found.get("description", "")),
             assumptions=fields.read_lines(found, "assumptions"),
             origin=fields.read_origin(found),
@@ -643,9 +726,9 @@ class CiftInstance:
 
     def to_document(self) -> dict[str, object]:
         """Return the instance as a JSON object."""
-        return {
+        document = {
             "format": FORMAT,
-            "version": VERSION,
+            "version": VERSION if self.doubt is None else DOUBTFUL_VERSION,
             "name": self.name,
             "description": self.description,
             "assumptions": list(self.assumptions),
@@ -662,3 +745,6 @@ class CiftInstance:
             "curves": [curve.to_document() for curve in self.curves],
             "configurations": [g.to_document() for g in self.configurations],
         }
+        if self.doubt is not None:
+            document["doubt"] = self.doubt.to_document()
+        return document

@@ -7,7 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from splitopt.instances.contract.method import Recorder, Support, read_options
+from splitopt.instances.contract.method import (
+    Recorder,
+    Support,
+    UnsupportedError,
+    read_options,
+)
+from splitopt.instances.contract.supports import lacking
 
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import (
@@ -60,11 +66,14 @@ class Framed(ABC, Generic[InstanceT, PlanT]):
         As the registry and users know them.
     parameters
         Of the solver it calls; None without one.
+    doubt
+        The kinds of doubt it takes (`splitopt.instances.cift.doubt`).
     """
 
     name: str
     options: tuple[Option, ...] = ()
     parameters: Parameters | None = None
+    doubt: frozenset[str] = frozenset()
 
     def supports(self, instance: InstanceT) -> Support:
         """Take every instance."""
@@ -80,6 +89,8 @@ class Framed(ABC, Generic[InstanceT, PlanT]):
         on_progress: OnProgress | None = None,
     ) -> Result:
         """Solve as `answer` says; see `Method.solve`."""
+        if not (taken := lacking(self, instance)):
+            raise UnsupportedError(taken.reason)
         chosen = read_options(self.name, self.options, options, self.parameters)
         return self.answer(instance, Run(budget, seed, chosen, warm_start, Recorder(on_progress)))
 

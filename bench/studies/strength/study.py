@@ -32,6 +32,7 @@ from splitopt.bench.store.sources import load_instance
 from splitopt.bench.studies.pages import markdown_table, replace_part
 from splitopt.bench.verdicts.optimum import require_optimum
 from splitopt.instances.contract.method import Budget
+from splitopt.instances.contract.supports import supported
 from splitopt.instances.core.documents import read_json, write_json
 from splitopt.instances.core.errors import InputError
 
@@ -241,7 +242,7 @@ _warm: set[tuple[str, str]] = set()
 def _method_row(instance: Instance, name: str, limit_s: float) -> Strength | None:
     """Return the measurement of a method of the suite, None where it takes no such instance."""
     method, entry = load_method(name, instance.problem), find(name, instance.problem)
-    if not method.supports(instance):
+    if not supported(method, instance):
         return None
     optimum = require_optimum(instance)
     if (name, instance.problem) not in _warm:

@@ -114,7 +114,7 @@ class _Table:
                 rows[segment, speed] = (
                     w * seconds,
                     instance.requests * w * joules,
-                    data.compute * w * seconds,
+                    data.compute_timed * w * seconds,
                     data.compute * w * joules,
                 )
         everything = (*hop_rows.values(), *rows.values())
@@ -164,6 +164,7 @@ class BruteForceCift(Framed[CiftInstance, CiftPlan]):
     """Enumeration of every plan of a small CIFT instance."""
 
     name = "brute-force"
+    doubt = frozenset({"epochs"})
 
     def supports(self, instance: CiftInstance) -> Support:
         """Take what has at most two million plans (60 000 with continuous speeds)."""
@@ -338,7 +339,10 @@ class _Continuous(_Run):
                 tuning: tuple[float, float, tuple[float, ...] | None] = (0.0, 0.0, None)
                 if data.compute > 0:
                     left = _left(self.tuning_limit, t_ft)
-                    per_pass = None if left is None else left / data.compute
+                    timed = data.compute_timed
+                    per_pass = None if left is None or not timed else left / timed
+                    if left is not None and left < 0:
+                        continue
                     found = self._phase(data, segments, data.compute, per_pass)
                     if found is None:
                         continue

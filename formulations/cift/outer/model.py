@@ -105,7 +105,7 @@ class OuterModel:
             segments = np.array(positions)
             shares = graph.work_flop[arcs[segments]] / chain
             for phase in (SERVE, TUNE):
-                if graph.clock[phase, g] == 0:
+                if graph.clock[phase, g] == 0 and graph.runs[phase, g] == 0:
                     continue
                 engine = graph.engines[phase][n]
                 work = float(graph.clock[phase, g]) * chain

@@ -80,6 +80,7 @@ class JqodiCift(Framed[CiftInstance, CiftPlan]):
             return Support("jqodi-exact needs listed speeds; jqodi takes continuous ones")
         return Support()
 
+    doubt = frozenset({"epochs"})
     # Small instances need no kernels.
     prepare_when_wanted = True
 
