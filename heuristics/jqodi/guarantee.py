@@ -51,6 +51,8 @@ def promised(instance: CiftInstance, epsilon: float, deadlines: str) -> Guarante
         return EXACT
     factor = 1.0 + epsilon
     line = f"E <= {factor:g} OPT"
+    if instance.doubt is not None and instance.doubt.network:
+        return Guarantee("approximation", factor, f"{line}, each deadline with its probability")
     if instance.deadlines < 2:
         return Guarantee("approximation", factor, f"{line}, the deadline kept")
     if deadlines == "relaxed":

@@ -192,6 +192,11 @@ class Doubt:
         """Variances by (tail, head), and by (node, None)."""
         return {(s.tail, s.head): rational(s.variance) for s in self.spread}
 
+    @property
+    def network(self) -> bool:
+        """Whether links or nodes are in doubt."""
+        return bool(self.scenarios or self.spread)
+
     def busy(self, node: str) -> Fraction:
         """Return the expected time of a node over its nominal time."""
         return sum((draw.weight / draw.speed(node) for draw in self.draws), Fraction(0))

@@ -647,11 +647,11 @@ class CiftInstance:
     def rival(self, configuration: Configuration) -> tuple[object, ...]:
         """Return what configurations share of which the one with the fewest passes is enough.
 
-        They differ in q alone. In doubt each is its own: fewer passes expected need not be fewer
-        assured.
+        They differ in q alone. With epochs in doubt each is its own: fewer passes expected need not
+        be fewer assured.
         """
         key = configuration.key
-        return key[:3] if self.doubt is None else key
+        return key if self.doubt is not None and self.doubt.epochs else key[:3]
 
     def replace(self, **changes: object) -> CiftInstance:
         """Return a copy with some fields changed, checked like any other instance."""

@@ -124,6 +124,7 @@ class Data:
     batch: Fraction
     compute_timed: Fraction  # the same as the deadline counts them
     transfers_timed: Fraction
+    samples: int
 
     @staticmethod
     def of(instance: CiftInstance, g: Configuration) -> Data:
@@ -157,6 +158,7 @@ class Data:
             Fraction(training.batch_size),
             rational(training.compute_factor) * timed,
             rational(training.communication_factor) * timed,
+            samples,
         )
 
 

@@ -157,6 +157,7 @@ def test_one_value_of_weight_one_is_the_nominal_instance(seed: int) -> None:
     certain = instance.replace(
         doubt=Doubt(
             tuple(EpochsInDoubt(*g.key, (g.epochs,), (1,)) for g in instance.configurations),
+            (Scenario("1/2"), Scenario(0.5)),
             fine_tuning_confidence=float(np.float32(0.25)),
         )
     )
@@ -164,3 +165,55 @@ def test_one_value_of_weight_one_is_the_nominal_instance(seed: int) -> None:
     found = solve("brute-force", certain)
     assert (found.status, found.objective) == (nominal.status, nominal.objective)
     assert found.plan == nominal.plan
+
+
+@pytest.mark.parametrize("kinds", ["s", "es", "v"])
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_network_in_doubt(kinds: str, seed: int) -> None:
+    agree(doubtful(seed, kinds), EXACT)
+
+
+@pytest.mark.parametrize("kinds", ["s", "es", "v"])
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=8, deadline=None)
+def test_guarantee_of_jqodi_in_doubt_tightens_no_deadline(kinds: str, seed: int) -> None:
+    instance = doubtful(seed, kinds)
+    found, optimum = solve("jqodi", instance, epsilon=0.2), solve("brute-force", instance).objective
+    assert (found.plan is None) == (optimum is None)
+    if optimum is not None:
+        assert found.objective <= 1.2 * optimum * (1 + 1e-9)
+        assert not_above(found.bound, optimum, 1e-9)
+
+
+def test_the_latest_scenarios_are_given_up() -> None:
+    """Two relays to the one host, each slow in one of three scenarios; at 2/3 either will do.
+
+    With certainty neither does. Without doubt the dearer relay is of no use.
+    """
+    nodes = (
+        Node("a", "end", (1.0,), 1.0, 0.0, 0.0, 1),
+        Node("x", "edge", (1.0,), 1.0, 0.0, 0.0),
+        Node("y", "edge", (1.0,), 1.0, 0.0, 0.0),
+        Node("b", "cloud", (1.0,), 1.0, 0.0, 9.0),
+    )
+    links = tuple(
+        Link(*ends, 1.0, 0.0, joules)
+        for ends, joules in (
+            (("a", "x"), 1), (("x", "b"), 1), (("a", "y"), 1), (("y", "b"), 2),
+        )
+    )  # fmt: skip
+    slow = (Factor("a", "x", 0.5),), (Factor("a", "y", 0.5),), ()
+    base = CiftInstance(
+        "relays", nodes, links, (Profile("m", 4, (Block("b", 2, 1, 1),)),),
+        (Compression("c", 1, 1, 1),), (Configuration("m", "c", "a", 1.0, 0),), 1,
+        inference_deadline_s=10.0,
+    )  # fmt: skip
+    for share, objective in ((0.6, 10.0), (2 / 3 + 1e-9, None), (1.0, None)):
+        doubt = Doubt(scenarios=tuple(Scenario("1/3", s) for s in slow), inference_confidence=share)
+        for method in ("brute-force", "highs-flow", "jqodi-exact"):
+            assert solve(method, base.replace(doubt=doubt)).objective == objective
+    # At 14 s everything holds; the cheap relay is slow in one scenario of weight 1/2 alone.
+    half = Doubt(scenarios=(Scenario(0.5, slow[0]), Scenario(0.5)), inference_confidence=0.75)
+    for method in ("brute-force", "highs-flow", "jqodi-exact"):
+        assert solve(method, base.replace(doubt=half)).objective == 14.0
