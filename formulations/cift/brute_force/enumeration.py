@@ -187,6 +187,7 @@ class BruteForceCift(Framed[CiftInstance, CiftPlan]):
 
         A start speeds nothing up; it is kept when time is up before anything better is found.
         """
+        kind: type[_Doubtful | _Continuous | _Listed]
         kind = _Continuous if instance.has_continuous_speeds else _Listed
         if _doubtful(instance):
             kind = _Doubtful

@@ -1,7 +1,7 @@
 r"""The flow MILP where the network is in doubt: scenarios that may be late, or cuts of a cone.
 
-Beside ``x_a`` (an arc is taken), with t_i(a) what an arc takes in *atom* i, a scenario and a band of
-the distribution of K, of weight w_i:
+Beside ``x_a`` (an arc is taken), with t_i(a) what an arc takes in *atom* i, a scenario and a band
+of the distribution of K, of weight w_i:
 
 ``y_i`` in {0, 1}: the deadline may be missed in atom i. ::
 
@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Protocol
@@ -50,9 +50,11 @@ _COMMON = 10**9  # weights with a common denominator up to this are written as w
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """Seconds of each arc: what is in doubt and what is not, for a request and for all epochs
-    (for one, where K is in doubt), shape (2, arcs); and the ends of each arc.
-    """  # fmt: skip
+    """Seconds of each arc, shape (2, arcs), and its ends.
+
+    A request's, and those of all epochs (of one, where K is in doubt): what is in doubt of them and
+    what is not.
+    """
 
     in_doubt: Floats
     certain: Floats
@@ -268,7 +270,7 @@ class Atoms:
         return []
 
 
-def _at(epochs: dict[int, Fraction], level: Fraction) -> int:
+def _at(epochs: Mapping[int, Fraction], level: Fraction) -> int:
     """Return the number of epochs at a level of probability."""
     total = Fraction(0)
     for k, weight in epochs.items():

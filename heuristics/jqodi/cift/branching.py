@@ -1,9 +1,9 @@
 """What labels can keep of a deadline in doubt: linear limits, and how to branch over them.
 
 A *branch* asks of each deadline either that certain scenarios hold while certain others may fail
-(`Scenarios`), or that the variance lies in an interval (`Moments`). All it asks is linear in the arcs,
-so a cheapest path within it is a constrained shortest path. Where the judge rejects that path,
-`split` gives branches that leave it out and miss no plan that keeps the deadline.
+(`Scenarios`), or that the variance lies in an interval (`Moments`). All it asks is linear in the
+arcs, so a cheapest path within it is a constrained shortest path. Where the judge rejects that
+path, `split` gives branches that leave it out and miss no plan that keeps the deadline.
 """
 
 from __future__ import annotations

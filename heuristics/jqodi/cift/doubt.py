@@ -1,15 +1,15 @@
 r"""JQODI where the network is in doubt: the nominal search on a twin, branching where labels were.
 
 The search visits the configurations of a twin that is no slower in any scenario
-(`jqodi.cift.twin`): its Lagrangian bounds and the arcs it rules out hold for the instance, and every
-plan it meets goes to the judge of the instance itself. Where it would run the label program, a
-branch and bound runs it instead, each node with the linear limits of its branch
+(`jqodi.cift.twin`). Its Lagrangian bounds and the arcs it rules out hold for the instance, and
+every plan it meets goes to the judge of the instance itself. Where it would run the label program,
+a branch and bound runs it instead, each node with the linear limits of its branch
 (`jqodi.cift.branching`): best bound first; a path that the judge takes closes its node, another is
 split.
 
 Nothing is trimmed. Within epsilon, what costs `incumbent / (1 + epsilon)` or more is left out, so
-``E <= (1 + epsilon) OPT`` with every deadline kept with its probability; the number of labels is not
-bounded by a polynomial.
+``E <= (1 + epsilon) OPT`` with every deadline kept with its probability; no polynomial bounds the
+number of labels.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 
 from splitopt.heuristics.jqodi.cift.branching import Branch, branching_of
 from splitopt.heuristics.jqodi.cift.network import OUTWARD, Instance
-from splitopt.heuristics.jqodi.cift.program import Graph, Outcome, Rules
+from splitopt.heuristics.jqodi.cift.program import Graph, Ints, Outcome, Rules
 from splitopt.heuristics.jqodi.cift.search import Search, State
 from splitopt.heuristics.jqodi.cift.twin import twin
 from splitopt.instances.cift.judge import evaluate_cift
@@ -140,8 +140,8 @@ class DoubtfulSearch(Search):
             Ended.LABELS: Termination.LIMIT,
             Ended.MEMORY: Termination.MEMORY,
         }.get(found.termination, Termination.SOLVED)
-        path = found.arcs
-        if found.cost is None or (math.isfinite(self.energy) and path[0] == len(tail) - 1):
+        path: Ints | None = found.arcs
+        if found.cost is None or (math.isfinite(self.energy) and found.arcs[0] == len(tail) - 1):
             path = None
         return Outcome(
             math.inf if found.bound is None else found.bound,

@@ -129,7 +129,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """The graph of a configuration: `jqodi.cift.graph.Arcs`, its ends, the speeds, and nodes by name."""
+    """The graph of a configuration: `jqodi.cift.graph.Arcs`, its ends, speeds, nodes by name."""
 
     case: Case
     arcs: Any

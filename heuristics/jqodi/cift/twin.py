@@ -15,7 +15,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from splitopt.instances.cift.doubt import Doubt
-from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.cift.model import CiftInstance, Link
 
 __all__ = ["fastest_share", "twin"]
 
@@ -45,18 +45,15 @@ def twin(instance: CiftInstance) -> CiftInstance:
         # Outward: the twin's times stay below.
         return float(least) * (1.0 - 1e-15)
 
-    links = tuple(
-        replace(
-            link,
-            rate_bit_per_s=link.rate_bit_per_s
-            / slower(_least(doubt, [(1 / d.rate(link.tail, link.head), d.weight) for d in doubt.draws])),
-        )
-        for link in instance.links
-    )  # fmt: skip
+    def wire(link: Link) -> float:
+        draws = [(1 / d.rate(link.tail, link.head), d.weight) for d in doubt.draws]
+        return link.rate_bit_per_s / slower(_least(doubt, draws))
+
+    links = tuple(replace(link, rate_bit_per_s=wire(link)) for link in instance.links)
     least = min(
-        (_least(doubt, [(1 / d.speed(node.name), d.weight) for d in doubt.draws])
-         for node in instance.nodes),
-    )  # fmt: skip
+        _least(doubt, [(1 / d.speed(node.name), d.weight) for d in doubt.draws])
+        for node in instance.nodes
+    )
     room = 1.0 / min(1.0, slower(least))
 
     def longer(deadline: float | None) -> float | None:

@@ -125,7 +125,7 @@ def agree(instance: CiftInstance, methods: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("continuous", [False, True])
 @given(seed=st.integers(0, 10**6))
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_epochs_in_doubt(continuous: bool, seed: int) -> None:
     agree(doubtful(seed, "e", continuous=continuous), EXACT)
 
@@ -169,14 +169,14 @@ def test_one_value_of_weight_one_is_the_nominal_instance(seed: int) -> None:
 
 @pytest.mark.parametrize("kinds", ["s", "es", "v"])
 @given(seed=st.integers(0, 10**6))
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_network_in_doubt(kinds: str, seed: int) -> None:
     agree(doubtful(seed, kinds), EXACT)
 
 
 @pytest.mark.parametrize("kinds", ["s", "es", "v"])
 @given(seed=st.integers(0, 10**6))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_guarantee_of_jqodi_in_doubt_tightens_no_deadline(kinds: str, seed: int) -> None:
     instance = doubtful(seed, kinds)
     found, optimum = solve("jqodi", instance, epsilon=0.2), solve("brute-force", instance).objective
