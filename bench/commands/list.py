@@ -13,6 +13,7 @@ _PURPOSE = {
     "tiny": "every corner of both problems; enumeration solves each",
     "quick": "a benchmark of minutes, what make bench runs",
     "standard-v1": "comparisons: frozen files, chosen for diversity",
+    "uncertain-v1": "plans under doubt: epochs and links as measured, frozen files",
     "large": "MEPRA up to a million devices, CIFT with hundreds of nodes",
     "sources": "the article's two tables at 1 to 60 Mbit/s",
     "source-variants": "the same tables where partitioning matters",

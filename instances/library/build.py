@@ -2,7 +2,8 @@
 
 Run ``python -m splitopt.instances.library.build`` after a change of recipes, generators or stored
 files; a test tells when that was forgotten. `standard-v1` is frozen: its files are chosen once, by
-``python -m splitopt.instances.library.standard``, and only listed here.
+``python -m splitopt.instances.library.standard``, and only listed here; so is `uncertain-v1`
+(``python -m splitopt.instances.library.uncertain``).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ __all__ = ["main"]
 
 FOLDER = Path(__file__).parent.parent / "data" / "library"
 STANDARD = "standard-v1"
+UNCERTAIN = "uncertain-v1"
 
 
 def _row(
@@ -57,9 +59,11 @@ def _rows(folder: Path) -> Iterator[dict[str, object]]:
     for name in QUICK_SOURCES:
         member = "sources" if name in sources.names() else "source-variants"
         yield _row(sources.load(name), ["quick", member], {"source": True})
-    for path in sorted((folder / STANDARD).glob("*.json.gz")):
-        stored = instance_from_document(parse_json(gzip.decompress(path.read_bytes()), path.name))
-        yield _row(stored, [STANDARD], {"file": f"{STANDARD}/{path.name}"})
+    for frozen in (STANDARD, UNCERTAIN):
+        for path in sorted((folder / frozen).glob("*.json.gz")):
+            text = gzip.decompress(path.read_bytes())
+            stored = instance_from_document(parse_json(text, path.name))
+            yield _row(stored, [frozen], {"file": f"{frozen}/{path.name}"})
 
 
 def main(folder: Path = FOLDER) -> None:
