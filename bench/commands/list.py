@@ -14,6 +14,7 @@ _PURPOSE = {
     "quick": "a benchmark of minutes, what make bench runs",
     "standard-v1": "comparisons: frozen files, chosen for diversity",
     "networks-v1": "networks that are graphs, factors and throughputs: frozen files",
+    "uncertain-v1": "plans under doubt: epochs and links as measured, frozen files",
     "large": "MEPRA up to a million devices, CIFT with hundreds of nodes",
     "sources": "the article's two tables at 1 to 60 Mbit/s",
     "source-variants": "the same tables where partitioning matters",

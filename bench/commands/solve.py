@@ -222,6 +222,7 @@ def _check_method(
     """Raise where a method of the registry does not take these options or this instance."""
     from splitopt.bench.methods import registry
     from splitopt.instances.contract.method import read_options
+    from splitopt.instances.contract.supports import supported
     from splitopt.instances.core.errors import InputError
 
     method = registry.load(name, instance.problem)
@@ -234,7 +235,7 @@ def _check_method(
         )
     whole = given if epsilon is None else {**given, "epsilon": epsilon}
     read_options(name, method.options, whole, getattr(method, "parameters", None))
-    support = method.supports(instance)
+    support = supported(method, instance)
     if not support:
         raise InputError(
             "method", name, f"a method that takes {instance.name}", f"{support.reason}"

@@ -12,6 +12,7 @@ from splitopt.instances.cift.judge import evaluate_cift
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import Termination
+from splitopt.instances.contract.supports import supported
 
 __all__ = ["explain_plan", "what_must_give"]
 
@@ -177,7 +178,7 @@ def _one_host(instance: CiftInstance, plan: CiftPlan, base: Answer, s: Solver) -
     results = [
         s.solve(instance, name)
         for name in ("device-only", "edge-only", "cloud-only")
-        if load(name, "cift").supports(instance)
+        if supported(load(name, "cift"), instance)
     ]
     complete = all(result.termination is Termination.SOLVED for result in results)
     found = [a.high for a in map(Answer.of, results) if a.high is not None]

@@ -26,6 +26,7 @@ from splitopt.instances.contract.method import (
     UnsupportedError,
     read_options,
 )
+from splitopt.instances.contract.supports import supported
 from splitopt.instances.core import kernels
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.printable import printable
@@ -219,7 +220,7 @@ def solve(request: Mapping[str, Any], instance: Instance, send: Send) -> None:
         start = time.perf_counter()
         with kernels.trial() if request.get("trial") else contextlib.nullcontext():
             # On the clock: it sees the instance, and could work on it.
-            support = method.supports(instance)
+            support = supported(method, instance)
             if not support:
                 send({"kind": "unsupported", "reason": str(support.reason)[:_TEXT]})
                 return

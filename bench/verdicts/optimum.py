@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from splitopt.bench.methods.registry import load, references
 from splitopt.instances.contract.method import Budget, SolutionStatus
+from splitopt.instances.contract.supports import supported
 from splitopt.instances.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def solved_truth(instance: Instance, time_limit_s: float) -> Truth:
     value, bound = None, None
     for name in references(instance.problem):
         method = load(name, instance.problem)
-        if not method.supports(instance):
+        if not supported(method, instance):
             continue
         found = method.solve(instance, Budget(time_limit_s), 0, {})
         spent = time.perf_counter() - began

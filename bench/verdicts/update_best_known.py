@@ -49,7 +49,7 @@ from splitopt.instances.library.best_known import (
 __all__ = ["SETS", "Update", "main", "members", "update"]
 
 FOLDER = Path(__file__).resolve().parents[2] / "instances" / "data" / "library"
-SETS = ("standard-v1", "quick", "tiny", "networks-v1")
+SETS = ("standard-v1", "networks-v1", "uncertain-v1", "quick", "tiny")
 # What a confirmation records of the machine and the software.
 _KEPT = ("versions", "commit", "commit_changed", "python", "system", "processor")
 

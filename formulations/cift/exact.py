@@ -19,6 +19,8 @@ __all__ = ["AnySpeeds", "ListedSpeeds"]
 class AnySpeeds(ExactMethod[CiftInstance, CiftPlan, Incumbent]):
     """An exact method for listed and continuous speeds; subclasses say `search`."""
 
+    doubt = frozenset({"epochs"})
+
     def open(self, instance: CiftInstance, budget: Budget, recorder: Recorder) -> Incumbent:
         """Return the best plan and bound, in units of their own."""
         return Incumbent(instance, budget, recorder)

@@ -54,6 +54,7 @@ def prove(
     seed: int,
     start: Callable[[], Floats | None],
     refine: Callable[[], list[Row]] = list,
+    cuts: Callable[[Ints], list[Row]] = lambda columns: [],
     cutoff: float = math.inf,
     probing: bool = True,
 ) -> Result:
@@ -77,6 +78,8 @@ def prove(
     refine
         Called when the model is solved and the gap is not closed: rows that tighten it (valid
         for all plans), none to end.
+    cuts
+        Rows, valid for all plans, that cut off more than a rejected plan, given its columns.
     cutoff
         The bound on what the model leaves out, J.
     probing
@@ -203,4 +206,6 @@ def prove(
             highs.addRow(
                 -np.inf, count - 1.0, count, np.array(columns, dtype=np.int32), np.ones(count)
             )
+            for row in cuts(np.array(columns)):
+                highs.addRow(row.lower, row.upper, len(row.columns), row.columns, row.values)
         rejected.clear()

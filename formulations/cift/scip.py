@@ -94,10 +94,10 @@ class _Model:
 
 def _kept(instance: CiftInstance) -> list[Configuration]:
     """Return the configurations; of those alike but for q, one of least S_g."""
-    best: dict[tuple[str, str, str], Configuration] = {}
+    best: dict[tuple[object, ...], Configuration] = {}
     for g in instance.configurations:
-        key = (g.model, g.compression, g.source)
-        if key not in best or instance.sample_passes(g) < instance.sample_passes(best[key]):
+        key = instance.rival(g)
+        if key not in best or instance.expected_passes(g) < instance.expected_passes(best[key]):
             best[key] = g
     return list(best.values())
 
@@ -132,7 +132,16 @@ def _build(instance: CiftInstance, scale: float, late: Callable[[], bool]) -> _M
         terms = model.seconds[phase]
         if any(c / unit >= scip.infinity() for _, c in terms):
             raise OverflowError("seconds of a deadline's share that are infinite to SCIP")
-        scip.addCons(quicksum(c / unit * v for v, c in terms) <= (1 + _WIDER if limit > 0 else 0.0))
+        # Time counts the passes that energy counts; where the deadline counts others (K in doubt),
+        # it is stretched instead, by configuration.
+        most = sum(c / unit * v.getUbOriginal() for v, c in terms)
+        wide = 1 + _WIDER if limit > 0 else 0.0
+        stretch = [_stretch(instance, phase, g) for g in model.kept]
+        room = [most if s == math.inf else wide * s for s in stretch]
+        allowed = _sum(share * y for share, y in zip(room, model.y, strict=True))
+        if set(stretch) == {1.0}:
+            allowed = wide
+        scip.addCons(quicksum(c / unit * v for v, c in terms) <= allowed)
     # Objective.
     dearest = max((scale * joules for _, joules in model.energy), default=0.0)
     if dearest >= scip.infinity():
@@ -141,12 +150,20 @@ def _build(instance: CiftInstance, scale: float, late: Callable[[], bool]) -> _M
     return model
 
 
+def _stretch(instance: CiftInstance, phase: str, g: Configuration) -> float:
+    """Return passes that energy counts over those the deadline counts; infinite if none count."""
+    if phase == "serve":
+        return 1.0
+    charged, timed = instance.expected_passes(g), instance.assured_passes(g)
+    return 1.0 if charged == timed else float(charged / timed) if timed else math.inf
+
+
 def _place(model: _Model, k: int) -> None:
     """State that the blocks of a configuration follow a path of links from its source."""
     from pyscipopt import quicksum
 
     instance, g, scip = model.instance, model.kept[k], model.scip
-    training, passes = instance.training, instance.sample_passes(g)
+    training, passes = instance.training, float(instance.expected_passes(g))
     profile = instance.models[instance.model_index[g.model]]
     level = instance.compressions[instance.compression_index[g.compression]]
     L = len(profile.blocks)
@@ -174,12 +191,13 @@ def _place(model: _Model, k: int) -> None:
             out[b, tail].append(h)
             into[b, head].append(h)
             sent = training.communication_factor * passes
+            timed = training.communication_factor * instance.assured_passes(g)
             wire = bits / link.rate_bit_per_s
-            latency, time = wire + link.delay_s, sent * (wire + link.delay_s / training.batch_size)
-            model.hop_seconds[k, b, tail, head] = latency, time
+            latency, once = wire + link.delay_s, wire + link.delay_s / training.batch_size
+            model.hop_seconds[k, b, tail, head] = latency, timed * once
             model.energy.append((h, (instance.requests + sent) * bits * link.energy_j_per_bit))
             model.seconds["serve"].append((h, latency))
-            model.seconds["tune"].append((h, time))
+            model.seconds["tune"].append((h, sent * once))
     source = instance.node_index[g.source]
     for b in range(L):
         scip.addCons(_sum(model.x.get((k, b, n)) for n in range(len(instance.nodes))) == model.y[k])
@@ -204,7 +222,9 @@ def _compute(model: _Model, phase: str, n: int) -> None:
     instance, node, scip = model.instance, model.instance.nodes[n], model.scip
     kappa, rho = node.kappa_j_s2_per_flop3, node.busy_power_w
     weights = [
-        1.0 if phase == "serve" else instance.training.compute_factor * instance.sample_passes(g)
+        1.0
+        if phase == "serve"
+        else instance.training.compute_factor * float(instance.expected_passes(g))
         for g in model.kept
     ]
     chains = [w * sum(f) for w, f in zip(weights, model.flops, strict=True)]
@@ -273,11 +293,11 @@ def _read(model: _Model, on: Any) -> tuple[CiftPlan, list[Variable]]:
         n = hop[3]
     hosts = [segment for segment in segments if segment[2] > segment[1]]
     speeds: dict[tuple[str, int], float] = {}
-    passes = instance.sample_passes(g)
-    weight = {"serve": 1.0, "tune": instance.training.compute_factor * passes}
+    weight = {"serve": 1.0, "tune": instance.training.compute_factor * instance.assured_passes(g)}
+    trained = instance.expected_passes(g) > 0
     deadlines = (instance.inference_deadline_s, instance.fine_tuning_deadline_s)
     for phase, hop_s, deadline in zip(_PHASES, spent, deadlines, strict=True):
-        if weight[phase] == 0:
+        if phase == "tune" and not trained:
             continue
         engines = []
         for n, _, _ in hosts:
@@ -338,7 +358,7 @@ def _chains(instance: CiftInstance) -> list[float]:
         profile = instance.models[instance.model_index[g.model]]
         level = instance.compressions[instance.compression_index[g.compression]]
         runs = float(instance.requests)
-        runs += instance.training.compute_factor * instance.sample_passes(g)
+        runs += instance.training.compute_factor * float(instance.expected_passes(g))
         found.append(runs * profile.flops * level.flops_factor * cheapest)
     return found
 

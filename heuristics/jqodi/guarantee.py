@@ -54,6 +54,8 @@ def promised(instance: CiftInstance, epsilon: float, deadlines: str) -> Guarante
     line = f"E <= {factor:g} OPT"
     if instance.deadlines == 0:
         return Guarantee("approximation", factor, f"{line}, the throughput kept")
+    if instance.doubt is not None and instance.doubt.network:
+        return Guarantee("approximation", factor, f"{line}, each deadline with its probability")
     if instance.deadlines < 2:
         return Guarantee("approximation", factor, f"{line}, the deadline kept")
     if deadlines == "relaxed":

@@ -162,7 +162,8 @@ class _Case:
         instance, g = self.instance, self.g
         model = instance.models[instance.model_index[g.model]]
         level = instance.compressions[instance.compression_index[g.compression]]
-        training, passes = instance.training, instance.sample_passes(g)
+        training, passes = instance.training, float(instance.expected_passes(g))
+        timed = instance.assured_passes(g)
         self.model, self.sets = model, downsets_of(model)
         flops = np.array([b.flops for b in model.blocks]) * level.flops_factor
         L = self.blocks = len(self.sets) - 1
@@ -190,6 +191,8 @@ class _Case:
         self.requests = float(instance.requests)
         self.compute = training.compute_factor * passes
         self.send = training.communication_factor * passes
+        self.compute_timed = training.compute_factor * timed
+        self.send_timed = training.communication_factor * timed
         self.source = instance.node_index[g.source]
         self.order = _order(instance, self.source)
         self.deadlines = (instance.inference_deadline_s, instance.fine_tuning_deadline_s)
@@ -208,8 +211,8 @@ class _Case:
         serve = _best(node, w * self.requests, l1)
         total = w * self.requests * _joules(node, serve) + l1 / serve
         if self.compute > 0:
-            tune = _best(node, w, l2)
-            total += self.compute * (w * _joules(node, tune) + l2 / tune)
+            tune = _best(node, w * self.compute, l2 * self.compute_timed)
+            total += self.compute * w * _joules(node, tune) + self.compute_timed * l2 / tune
         return total
 
     def shortest(self, w: float, l1: float, l2: float) -> tuple[float, tuple[Segment, ...] | None]:
@@ -238,7 +241,7 @@ class _Case:
                 wire = self.bits / link.rate_bit_per_s
                 cost = w * (self.requests + self.send) * link.energy_j_per_bit * self.bits
                 cost = cost + l1 * (wire + link.delay_s)
-                cost = cost + l2 * self.send * (wire + link.delay_s / batch)
+                cost = cost + l2 * self.send_timed * (wire + link.delay_s / batch)
                 wide = open_hops(instance, link, self.model, self.level, self.sets, self.bits)
                 cost = np.where(wide, cost, math.inf)
                 reach = np.append(placed[n][:L] + cost, math.inf)
@@ -296,7 +299,7 @@ class _Case:
         tune: list[float] = []
         if self.compute > 0:
             room = _room(self.deadlines[1], spent[1])
-            tune = _fitted(nodes, works, self.compute, self.compute, room)
+            tune = _fitted(nodes, works, self.compute, self.compute_timed, room)
         stops, h = [], 0
         for n, i, j in placement:
             name = self.instance.nodes[n].name
@@ -317,7 +320,7 @@ class _Case:
             link = next(link for link in links if link.head == name)
             wire = float(self.bits[b]) / link.rate_bit_per_s
             latency += wire + link.delay_s
-            time += self.send * (wire + link.delay_s / self.instance.training.batch_size)
+            time += self.send_timed * (wire + link.delay_s / self.instance.training.batch_size)
         return latency, time
 
 

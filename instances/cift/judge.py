@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Generic, TypeVar
 
+from splitopt.instances.cift.chances import Assured, Moments, assured, cantelli, surcharge
+from splitopt.instances.cift.doubt import CERTAIN, Draw
 from splitopt.instances.cift.model import CiftInstance, Configuration, Link
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.core.errors import InputError
@@ -186,7 +188,7 @@ def _structure(
         if wrong is not None:
             breaks("blocks", *wrong)
     if chosen is not None:
-        trained = instance.sample_passes(chosen) > 0
+        trained = instance.expected_passes(chosen) > 0
         for stop in plan.stops:
             has = (
                 stop.inference_speed_flop_per_s is not None,
@@ -213,6 +215,8 @@ class _Stage(Generic[Number]):
     inference_energy: Number
     fine_tuning_energy: Number
     busy: Number  # seconds of a request in which the host or the wire is taken
+    latency_variance: Number
+    time_variance: Number
 
 
 def _stages(
@@ -220,7 +224,9 @@ def _stages(
     plan: CiftPlan,
     chosen: Configuration,
     links: list[Link],
-    lift: Callable[[float], Number],
+    lift: Callable[[float | Fraction], Number],
+    draw: Draw = CERTAIN,
+    passes: int | None = None,
 ) -> list[_Stage[Number]]:
     """Return the cost of each hop and host along the path, in the numbers `lift` makes.
 
@@ -234,15 +240,24 @@ def _stages(
 
     w sums the blocks' FLOP, each times the host's factor of it; a the tensors made so far or raw,
     and needed later.
+
+    In doubt, S is the passes assured in times (or `passes`) and those expected in energy; speeds
+    and rates have the factors of `draw`, in times alone; and rho has what a node is expected to
+    take longer.
     """
     zero = lift(0.0)
     training = instance.training
     model = instance.models[instance.model_index[chosen.model]]
     level = instance.compressions[instance.compression_index[chosen.compression]]
     requests = lift(instance.requests)
-    passes = lift(instance.sample_passes(chosen))
-    compute = lift(training.compute_factor) * passes
-    communication = lift(training.communication_factor) * passes
+    timed = lift(instance.assured_passes(chosen) if passes is None else passes)
+    charged = lift(instance.expected_passes(chosen))
+    compute = lift(training.compute_factor) * timed
+    communication = lift(training.communication_factor) * timed
+    compute_charged = lift(training.compute_factor) * charged
+    communication_charged = lift(training.communication_factor) * charged
+    doubt = instance.doubt
+    variances = {} if doubt is None else doubt.variances
     stages: list[_Stage[Number]] = []
     done: set[int] = set()
     for position, (stop, hosted) in enumerate(zip(plan.stops, _hosted(model, plan), strict=True)):
@@ -250,6 +265,9 @@ def _stages(
             link = links[position - 1]
             bits = _sent(model, level.activation_factor, done, lift)
             wire = bits / lift(link.rate_bit_per_s)
+            variance = lift(variances.get((link.tail, link.head), 0)) * wire * wire
+            if draw is not CERTAIN:
+                wire /= lift(draw.rate(link.tail, link.head))
             delay = lift(link.delay_s)
             energy = lift(link.energy_j_per_bit) * bits
             stages.append(
@@ -260,8 +278,10 @@ def _stages(
                     wire + delay,
                     communication * (wire + delay / lift(training.batch_size)),
                     requests * energy,
-                    communication * energy,
+                    communication_charged * energy,
                     wire,
+                    variance,
+                    communication * communication * variance,
                 )
             )
         if stop.blocks == 0:
@@ -275,14 +295,18 @@ def _stages(
         work *= lift(level.flops_factor)
         done.update(hosted)
         kappa, rho = lift(node.kappa_j_s2_per_flop3), lift(node.busy_power_w)
+        spread = lift(variances.get((node.name, None), 0))
+        busy = rho if doubt is None else rho * lift(doubt.busy(node.name))
+        slow = lift(1) if draw is CERTAIN else lift(1 / draw.speed(node.name))
         figures = []
         for speed in (stop.inference_speed_flop_per_s, stop.fine_tuning_speed_flop_per_s):
             if speed is None:
-                figures.append((zero, zero))
+                figures.append((zero, zero, zero))
                 continue
             f = lift(speed)
-            figures.append((work / f, kappa * work * f * f + rho * work / f))
-        (latency, inference), (time, tuning) = figures
+            nominal, joules = work / f, kappa * work * f * f + busy * work / f
+            figures.append((nominal * slow, joules, spread * nominal * nominal))
+        (latency, inference, varied), (time, tuning, time_varied) = figures
         stages.append(
             _Stage(
                 "host",
@@ -291,15 +315,17 @@ def _stages(
                 latency,
                 compute * time,
                 requests * inference,
-                compute * tuning,
+                compute_charged * tuning,
                 latency,
+                varied,
+                compute * compute * time_varied,
             )
         )
     return stages
 
 
 def _sums(
-    stages: list[_Stage[Number]], lift: Callable[[float], Number]
+    stages: list[_Stage[Number]], lift: Callable[[float | Fraction], Number]
 ) -> tuple[Number, Number, Number, Number]:
     latency, time, inference, tuning = lift(0.0), lift(0.0), lift(0.0), lift(0.0)
     for stage in stages:
@@ -320,9 +346,45 @@ def _require(instance: CiftInstance, plan: CiftPlan) -> tuple[Configuration, lis
     return chosen, links
 
 
+def _assured(
+    instance: CiftInstance,
+    plan: CiftPlan,
+    chosen: Configuration,
+    links: list[Link],
+    lift: Callable[[float | Fraction], Number],
+) -> tuple[Assured[Number], list[_Stage[Number]], list[_Stage[Number]]]:
+    """Return both times at the confidences asked for, and the stages of the draws they stand in."""
+
+    def stages(draw: Draw, passes: int) -> list[_Stage[Number]]:
+        return _stages(instance, plan, chosen, links, lift, draw, passes)
+
+    def moments(draw: Draw, passes: int) -> Moments[Number]:
+        found = stages(draw, passes)
+        latency, time, _, _ = _sums(found, lift)
+        return Moments(latency, time)
+
+    times = assured(instance, chosen, moments)
+    tuned = stages(times.time_draw, times.passes)
+    if times.latency_draw is times.time_draw:
+        return times, tuned, tuned
+    return times, stages(times.latency_draw, times.passes), tuned
+
+
+def _variances(
+    stages: list[_Stage[Number]], lift: Callable[[float | Fraction], Number]
+) -> tuple[Number, Number]:
+    latency, time = lift(0), lift(0)
+    for stage in stages:
+        latency += stage.latency_variance
+        time += stage.time_variance
+    return latency, time
+
+
 def evaluate_cift(instance: CiftInstance, plan: CiftPlan) -> CiftEvaluation:
     """Return what `plan` costs, in floating point.
 
+    In doubt, energy is the expected one and both times are those that hold with the confidence
+    asked for; stages have the times of the scenario that decides (of the means, under a spread).
     Memory and deadlines are `check`'s business: a plan that breaks them still has a cost.
 
     Raises
@@ -332,8 +394,16 @@ def evaluate_cift(instance: CiftInstance, plan: CiftPlan) -> CiftEvaluation:
         missing, speeds missing.
     """
     chosen, links = _require(instance, plan)
-    stages = _stages(instance, plan, chosen, links, float)
+    _, served, stages = _assured(instance, plan, chosen, links, float)
     latency, time, inference, tuning = _sums(stages, float)
+    if served is not stages:
+        latency = _sums(served, float)[0]
+    doubt = instance.doubt
+    if doubt is not None and doubt.spread:
+        variances = _variances(stages, float)
+        shares = doubt.confidences()
+        latency += surcharge(variances[0], shares[0])
+        time += surcharge(variances[1], shares[1])
     return CiftEvaluation(
         inference + tuning,
         latency,
@@ -345,12 +415,12 @@ def evaluate_cift(instance: CiftInstance, plan: CiftPlan) -> CiftEvaluation:
                 s.kind,
                 s.where,
                 s.blocks,
-                s.latency,
+                at.latency,
                 s.time,
                 s.inference_energy,
                 s.fine_tuning_energy,
             )
-            for s in stages
+            for s, at in zip(stages, served, strict=True)
         ),
     )
 
@@ -393,7 +463,7 @@ def check_cift(instance: CiftInstance, plan: CiftPlan) -> list[Violation]:
         return broken
     model = instance.models[instance.model_index[chosen.model]]
     level = instance.compressions[instance.compression_index[chosen.compression]]
-    trained = instance.sample_passes(chosen) > 0
+    trained = instance.expected_passes(chosen) > 0
     for stop, hosted in zip(plan.stops, _hosted(model, plan), strict=True):
         if stop.blocks == 0:
             continue
@@ -421,8 +491,9 @@ def check_cift(instance: CiftInstance, plan: CiftPlan) -> list[Violation]:
                     f"the segment needs {float(held):.6g} bytes of {node.memory_bytes:.6g}",
                 )
             )
-    stages = _stages(instance, plan, chosen, links, rational)
-    latency, time, _, _ = _sums(stages, rational)
+    times, _, stages = _assured(instance, plan, chosen, links, rational)
+    doubt = instance.doubt
+    varied = _variances(stages, rational) if doubt is not None and doubt.spread else None
     tolerance = 1 + rational(TOLERANCES.deadline)
     rate = instance.throughput_per_s
     if rate is not None:
@@ -433,18 +504,30 @@ def check_cift(instance: CiftInstance, plan: CiftPlan) -> list[Violation]:
                     f"busy {busy:.9g} s a request, and {rate:.9g} a second leave {1 / rate:.9g} s"
                 )
                 broken.append(Violation("throughput", stage.where, busy, 1 / rate, said))
-    for constraint, value, limit in (
-        ("inference-deadline", latency, instance.inference_deadline_s),
-        ("fine-tuning-deadline", time, instance.fine_tuning_deadline_s),
+    for phase, (constraint, value, limit) in enumerate(
+        (
+            ("inference-deadline", times.latency, instance.inference_deadline_s),
+            ("fine-tuning-deadline", times.time, instance.fine_tuning_deadline_s),
+        )
     ):
-        if limit is not None and value > rational(limit) * tolerance:
+        if limit is None:
+            continue
+        kept, shown, asked = value <= rational(limit) * tolerance, float(value), ""
+        if doubt is not None:
+            share = doubt.confidences()[phase]
+            asked = f" that holds with probability {float(share):g}"
+            if varied is not None:
+                most = rational(limit) * tolerance
+                kept = cantelli(most, value, varied[phase], share)
+                shown += surcharge(float(varied[phase]), share)
+        if not kept:
             broken.append(
                 Violation(
                     constraint,
                     "plan",
-                    float(value),
+                    shown,
                     limit,
-                    f"{float(value):.9g} s exceed the deadline of {limit:.9g} s",
+                    f"{shown:.9g} s exceed the deadline of {limit:.9g} s{asked}",
                 )
             )
     return broken

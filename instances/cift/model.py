@@ -7,9 +7,11 @@ import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from typing import Literal, TypeVar
 
+from splitopt.instances.cift.doubt import CERTAIN, Doubt, Draw, quantile
 from splitopt.instances.core import fields
 from splitopt.instances.core.documents import content_hash
 from splitopt.instances.core.errors import InputError
@@ -342,6 +344,11 @@ class Configuration:
         object.__setattr__(self, "fraction", fraction)
         object.__setattr__(self, "epochs", fields.integer("epochs", self.epochs, minimum=0))
 
+    @property
+    def key(self) -> tuple[str, str, str, float]:
+        """(m, c, u, q)."""
+        return self.model, self.compression, self.source, self.fraction
+
     @staticmethod
     def from_document(document: object) -> Configuration:
         """Return the configuration in a JSON object."""
@@ -402,6 +409,9 @@ class CiftInstance:
         tau_inf a request and tau_ft in all; None where absent.
     training
         Training factors.
+    doubt
+        What is left to chance; None where every figure is certain. `Configuration.epochs` is then
+        the nominal number, on which nothing depends where K is in doubt.
     description, assumptions, origin
         Annotations; they do not enter the content hash.
     throughput_per_s
@@ -424,6 +434,7 @@ class CiftInstance:
     inference_deadline_s: float | None = None
     fine_tuning_deadline_s: float | None = None
     training: Training = field(default_factory=Training)
+    doubt: Doubt | None = None
     description: str = ""
     assumptions: tuple[str, ...] = ()
     origin: Mapping[str, fields.Scalar] = field(default_factory=dict)
@@ -464,6 +475,15 @@ class CiftInstance:
         self._check_links()
         self._check_curves()
         self._check_configurations()
+        if self.doubt is not None:
+            self._check_doubt(self.doubt)
+            if self.doubt.network and self.beyond:
+                raise InputError(
+                    "doubt",
+                    "scenarios, spread",
+                    f"epochs alone, with {self.beyond[0]}",
+                    "leave the doubt of the network out, or what it does not go with",
+                )
 
     def _check_factors(self) -> None:
         for index, node in enumerate(self.nodes):
@@ -601,6 +621,19 @@ class CiftInstance:
                     "remove the configuration" if due is None else f"write {due}",
                 )
 
+    def _check_doubt(self, doubt: Doubt) -> None:
+        doubt.check_names(
+            [g.key for g in self.configurations],
+            [(link.tail, link.head) for link in self.links],
+            [node.name for node in self.nodes],
+        )
+        for index, entry in enumerate(doubt.epochs):
+            node = self.nodes[self.node_index[entry.source]]
+            if max(entry.values) > 0 and math.ceil(rational(entry.fraction) * node.samples) < 1:
+                raise InputError(
+                    f"doubt.epochs[{index}]", entry.source, "a source with data", "give it data"
+                )
+
     # -- derived ---------------------------------------------------------------------------
 
     @cached_property
@@ -675,8 +708,58 @@ class CiftInstance:
         return math.ceil(rational(configuration.fraction) * node.samples)
 
     def sample_passes(self, configuration: Configuration) -> int:
-        """Return S_g = K_g * N_g."""
+        """Return S_g = K_g * N_g, of the nominal K_g."""
         return configuration.epochs * self.samples_per_epoch(configuration)
+
+    def epochs_in_doubt(self, configuration: Configuration) -> Mapping[int, Fraction]:
+        """Return the weight of each number of epochs there may be, ascending."""
+        known = {} if self.doubt is None else self.doubt.distributions
+        return known.get(configuration.key) or {configuration.epochs: Fraction(1)}
+
+    @property
+    def draws(self) -> tuple[Draw, ...]:
+        """The ways the network can turn out."""
+        return (CERTAIN,) if self.doubt is None else self.doubt.draws
+
+    @cached_property
+    def _passes_in_doubt(self) -> Mapping[tuple[str, str, str, float], tuple[Fraction, int]]:
+        """Passes expected and assured of the configurations whose K is in doubt."""
+        if self.doubt is None:
+            return {}
+        share, found = self.doubt.confidences()[1], {}
+        for g in self.configurations:
+            epochs = self.doubt.distributions.get(g.key)
+            if epochs is not None:
+                mean = sum((k * weight for k, weight in epochs.items()), Fraction(0))
+                most = quantile(epochs.items(), share)
+                samples = self.samples_per_epoch(g)
+                found[g.key] = mean * samples, most * samples
+        return found
+
+    def expected_passes(self, configuration: Configuration) -> Fraction | int:
+        """Return E[K_g] N_g, the sample passes that energy counts; S_g where K is certain.
+
+        Positive wherever there may be any fine-tuning at all.
+        """
+        found = self._passes_in_doubt.get(configuration.key)
+        return self.sample_passes(configuration) if found is None else found[0]
+
+    def assured_passes(self, configuration: Configuration) -> int:
+        """Return the passes the fine-tuning deadline counts: of the quantile of K asked for.
+
+        S_g where K is certain.
+        """
+        found = self._passes_in_doubt.get(configuration.key)
+        return self.sample_passes(configuration) if found is None else found[1]
+
+    def rival(self, configuration: Configuration) -> tuple[object, ...]:
+        """Return what configurations share of which the one with the fewest passes is enough.
+
+        They differ in q alone. With epochs in doubt each is its own: fewer passes expected need not
+        be fewer assured.
+        """
+        key = configuration.key
+        return key if self.doubt is not None and self.doubt.epochs else key[:3]
 
     def replace(self, **changes: object) -> CiftInstance:
         """Return a copy with some fields changed, checked like any other instance."""
@@ -717,6 +800,7 @@ class CiftInstance:
                 "training",
                 "curves",
                 "throughput_per_s",
+                "doubt",
             ),
         )
         # Each document says the lowest version that holds it; a higher one is read as well.
@@ -726,6 +810,10 @@ class CiftInstance:
             training = Training.from_document(found["training"]) if "training" in found else None
         except InputError as error:
             raise error.within("training") from None
+        try:
+            doubt = Doubt.from_document(found["doubt"]) if "doubt" in found else None
+        except InputError as error:
+            raise error.within("doubt") from None
         instance = CiftInstance(
             name=fields.name("name", found["name"]),
             nodes=_read_list(found, "nodes", Node.from_document),
@@ -741,17 +829,16 @@ class CiftInstance:
             inference_deadline_s=found.get("inference_deadline_s"),  # type: ignore[arg-type]
             fine_tuning_deadline_s=found.get("fine_tuning_deadline_s"),  # type: ignore[arg-type]
             training=training or Training(),
+            doubt=doubt,
             description=fields.text("description", found.get("description", "")),
             assumptions=fields.read_lines(found, "assumptions"),
             origin=fields.read_origin(found),
             throughput_per_s=found.get("throughput_per_s"),  # type: ignore[arg-type]
         )
-        if not newer and instance.beyond:
+        later = (*instance.beyond, *(("doubt",) if doubt is not None else ()))
+        if not newer and later:
             raise InputError(
-                "version",
-                VERSION,
-                f"{NEXT_VERSION} for {instance.beyond[0]}",
-                f"write {NEXT_VERSION}",
+                "version", VERSION, f"{NEXT_VERSION} for {later[0]}", f"write {NEXT_VERSION}"
             )
         return instance
 
@@ -760,12 +847,14 @@ class CiftInstance:
         document = self._document()
         if self.throughput_per_s is not None:
             document["throughput_per_s"] = self.throughput_per_s
+        if self.doubt is not None:
+            document["doubt"] = self.doubt.to_document()
         return document
 
     def _document(self) -> dict[str, object]:
         return {
             "format": FORMAT,
-            "version": NEXT_VERSION if self.beyond else VERSION,
+            "version": NEXT_VERSION if self.beyond or self.doubt is not None else VERSION,
             "name": self.name,
             "description": self.description,
             "assumptions": list(self.assumptions),

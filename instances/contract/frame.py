@@ -7,7 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from splitopt.instances.contract.method import Recorder, Support, read_options
+from splitopt.instances.contract.method import (
+    Recorder,
+    Support,
+    UnsupportedError,
+    read_options,
+)
+from splitopt.instances.contract.supports import lacking
 
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import (
@@ -63,12 +69,15 @@ class Framed(ABC, Generic[InstanceT, PlanT]):
     takes
         What it takes of that which instances may have beyond the plain problem, in the words of
         ``instance.beyond``.
+    doubt
+        The kinds of doubt it takes (`splitopt.instances.cift.doubt`).
     """
 
     name: str
     options: tuple[Option, ...] = ()
     parameters: Parameters | None = None
     takes: frozenset[str] = frozenset()
+    doubt: frozenset[str] = frozenset()
 
     def supports(self, instance: InstanceT) -> Support:
         """Take every instance that has nothing beyond what the method takes."""
@@ -87,6 +96,8 @@ class Framed(ABC, Generic[InstanceT, PlanT]):
         on_progress: OnProgress | None = None,
     ) -> Result:
         """Solve as `answer` says; see `Method.solve`."""
+        if not (taken := lacking(self, instance)):
+            raise UnsupportedError(taken.reason)
         chosen = read_options(self.name, self.options, options, self.parameters)
         return self.answer(instance, Run(budget, seed, chosen, warm_start, Recorder(on_progress)))
 

@@ -19,13 +19,13 @@ Bools = npt.NDArray[np.bool_]
 # Plans of one instance are judged one after another, and its figures are the same each time. Typed:
 # the integer that equals 1e23 as a double is another decimal.
 @functools.lru_cache(maxsize=1 << 14, typed=True)
-def rational(value: float) -> Fraction:
+def rational(value: float | Fraction) -> Fraction:
     """Return the decimal number that stands in the file, exactly.
 
     A JSON number is a decimal, hence a rational; in memory it is the nearest double, whose
     shortest decimal form is the file's number again. So ``rational(0.1) == Fraction(1, 10)``.
     """
-    return Fraction(value) if isinstance(value, int) else Fraction(repr(float(value)))
+    return Fraction(value) if isinstance(value, int | Fraction) else Fraction(repr(float(value)))
 
 
 def sum_rational(values: Floats) -> Fraction:

@@ -2,8 +2,9 @@
 
 Run ``python -m splitopt.instances.library.build`` after a change of recipes, generators or stored
 files; a test tells when that was forgotten. `standard-v1` is frozen: its files are chosen once, by
-``python -m splitopt.instances.library.standard``, and only listed here; so is `networks-v1`, by
-``python -m splitopt.instances.library.networks``.
+``python -m splitopt.instances.library.standard``, and only listed here; so are `networks-v1`
+(``python -m splitopt.instances.library.networks``) and `uncertain-v1`
+(``python -m splitopt.instances.library.uncertain``).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 FOLDER = Path(__file__).parent.parent / "data" / "library"
-STANDARD, NETWORKS = "standard-v1", "networks-v1"
+STANDARD, NETWORKS, UNCERTAIN = "standard-v1", "networks-v1", "uncertain-v1"
 
 
 def _row(
@@ -58,7 +59,7 @@ def _rows(folder: Path) -> Iterator[dict[str, object]]:
     for name in QUICK_SOURCES:
         member = "sources" if name in sources.names() else "source-variants"
         yield _row(sources.load(name), ["quick", member], {"source": True})
-    for member in (STANDARD, NETWORKS):
+    for member in (STANDARD, NETWORKS, UNCERTAIN):
         for path in sorted((folder / member).glob("*.json.gz")):
             read = parse_json(gzip.decompress(path.read_bytes()), path.name)
             made = {"file": f"{member}/{path.name}"}

@@ -31,6 +31,7 @@ from splitopt.instances.cift.judge import CiftEvaluation
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import Budget, Result
+from splitopt.instances.contract.supports import supported
 from splitopt.instances.judge import check, evaluate
 
 __all__ = [
@@ -154,7 +155,7 @@ def _compare(
     """Add the plans of `jqodi` and of the rivals, and what two deadlines do to the guarantee."""
     for name in (METHOD, *rivals):
         method = load(name, "cift")
-        if not method.supports(instance):
+        if not supported(method, instance):
             continue
         found = method.solve(instance, Budget(time_limit_s), seed, {})
         tested.compared.append(_figures(instance, name, found))

@@ -23,6 +23,7 @@ from splitopt.bench.studies.claims.scenes import instance_of
 from splitopt.bench.studies.claims.statements import ACO, DEVICE, EDGE, FIXED, OURS, SPINN
 from splitopt.bench.verdicts.optimum import solved_truth
 from splitopt.instances.contract.method import Budget, Method
+from splitopt.instances.contract.supports import supported
 from splitopt.instances.judge import evaluate
 from splitopt.instances.mepra.judge import MepraEvaluation
 from splitopt.instances.mepra.model import MepraInstance
@@ -148,7 +149,7 @@ def _plan(
     method: Method[Any, Any], instance: MepraInstance, seed: int, options: Mapping[str, object]
 ) -> MepraPlan | None:
     """Return the plan of a method, None where it has none or does not take the instance."""
-    if not method.supports(instance):
+    if not supported(method, instance):
         return None
     plan = method.solve(instance, Budget(), seed, options).plan
     return plan if isinstance(plan, MepraPlan) else None

@@ -61,7 +61,8 @@ class _Choice:
     bits: Floats  # behind 0..L-1 blocks
     held: list[int]  # each block in memory, in `parts` of a byte: whole numbers are exact
     parts: int
-    passes: int  # S_g
+    passes: float  # S_g, as energy counts it
+    timed: float  # S_g, as the clock counts it
     reach: _Reach
 
     @property
@@ -288,13 +289,13 @@ class AssignmentModel:
 
 def _choices(instance: CiftInstance) -> list[_Choice]:
     """Return the configurations; a (model, compression, source) with its least S_g alone."""
-    found: dict[tuple[str, str, str], _Choice] = {}
+    found: dict[tuple[object, ...], _Choice] = {}
     reaches: dict[str, _Reach] = {}
     sizes: dict[str, tuple[list[int], int]] = {}
     held: dict[tuple[str, str, bool], tuple[list[int], int]] = {}
     for index, g in enumerate(instance.configurations):
-        passes = instance.sample_passes(g)
-        same = found.get((g.model, g.compression, g.source))
+        passes = float(instance.expected_passes(g))
+        same = found.get(instance.rival(g))
         if same is not None and same.passes <= passes:
             continue
         model = instance.models[instance.model_index[g.model]]
@@ -313,12 +314,13 @@ def _choices(instance: CiftInstance) -> list[_Choice]:
             whole, parts = sizes[g.model]
             held[weighs] = [b * factor.numerator for b in whole], parts * factor.denominator
         activations = [block.activation_bits for block in model.blocks[:-1]]
-        found[g.model, g.compression, g.source] = _Choice(
+        found[instance.rival(g)] = _Choice(
             index,
             np.array([block.flops for block in model.blocks]) * level.flops_factor,
             np.array([model.input_bits, *(a * level.activation_factor for a in activations)]),
             *held[weighs],
             passes,
+            float(instance.assured_passes(g)),
             reaches[g.source],
         )
     return list(found.values())
@@ -419,7 +421,8 @@ def _hops(model: AssignmentModel, choice: _Choice, seconds: Seconds) -> None:
     wire = choice.bits / reach.rate[:, None]
     seconds["serve"].append((columns, (wire + reach.delay[:, None]).ravel()))
     delay = reach.delay[:, None] / training.batch_size
-    seconds["tune"].append((columns, (sent * (wire + delay)).ravel()))
+    timed = training.communication_factor * choice.timed
+    seconds["tune"].append((columns, (timed * (wire + delay)).ravel()))
 
 
 def _work(
@@ -431,7 +434,8 @@ def _work(
     # How often the chain runs, for energy and for the clock of each phase.
     runs = {"serve": (float(instance.requests), 1.0)}
     if choice.passes > 0:
-        runs["tune"] = (instance.training.compute_factor * choice.passes,) * 2
+        factor = instance.training.compute_factor
+        runs["tune"] = factor * choice.passes, factor * choice.timed
     first = column = model.columns
     energy, shares = [], []
     for phase, (charged, timed) in runs.items():

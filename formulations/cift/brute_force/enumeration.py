@@ -31,6 +31,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
+from splitopt.formulations.cift.brute_force.doubt import Network, Taken
 from splitopt.formulations.cift.brute_force.oracle import Host, phase_optimum
 from splitopt.formulations.cift.brute_force.plans import (
     Data,
@@ -133,7 +134,7 @@ class _Table:
                 rows[segment, speed] = (
                     w * seconds,
                     instance.requests * w * joules,
-                    data.compute * w * seconds,
+                    data.compute_timed * w * seconds,
                     data.compute * w * joules,
                 )
         everything = (*hop_rows.values(), *rows.values())
@@ -186,13 +187,20 @@ class BruteForceCift(Framed[CiftInstance, CiftPlan]):
 
     name = "brute-force"
     takes = BEYOND
+    doubt = frozenset({"epochs", "scenarios", "spread"})
 
     def supports(self, instance: CiftInstance) -> Support:
-        """Take what has at most two million plans (60 000 with continuous speeds)."""
+        """Take what has at most two million plans (60 000 with continuous speeds).
+
+        In a network in doubt at most 60 000, and speeds are listed.
+        """
         known = super().supports(instance)
         if not known:
             return known
-        most = MOST_CONTINUOUS if instance.has_continuous_speeds else MOST_LISTED
+        doubtful = _doubtful(instance)
+        if doubtful and instance.has_continuous_speeds:
+            return Support("brute-force needs listed speeds where the network is in doubt")
+        most = MOST_CONTINUOUS if instance.has_continuous_speeds or doubtful else MOST_LISTED
         count = count_plans(instance)
         if count <= most:
             return Support()
@@ -204,9 +212,11 @@ class BruteForceCift(Framed[CiftInstance, CiftPlan]):
 
         A start speeds nothing up; it is kept when time is up before anything better is found.
         """
-        search = (_Continuous if instance.has_continuous_speeds else _Listed)(
-            instance, run.budget, run.recorder
-        )
+        kind: type[_Doubtful | _Continuous | _Listed]
+        kind = _Continuous if instance.has_continuous_speeds else _Listed
+        if _doubtful(instance):
+            kind = _Doubtful
+        search = kind(instance, run.budget, run.recorder)
         termination = Termination.SOLVED
         try:
             search.enumerate()
@@ -342,6 +352,47 @@ def _rounded_down(value: Fraction) -> float:
     return near if Fraction(near) <= value else math.nextafter(near, -math.inf)
 
 
+# -- a network in doubt ---------------------------------------------------------------------
+
+
+def _doubtful(instance: CiftInstance) -> bool:
+    """Return whether links or nodes are in doubt."""
+    return instance.doubt is not None and instance.doubt.network
+
+
+class _Doubtful(_Run):
+    """Enumeration of placements and speeds, every scenario worked out, in rationals."""
+
+    def enumerate(self) -> None:
+        """Find the plan of least (E, T_inf, T_ft, plan)."""
+        network = Network(self.instance)
+        best: tuple[Fraction, Fraction, Fraction, int, Order] | None = None
+        for index, g in enumerate(self.instance.configurations):
+            data = Data.of(self.instance, g)
+            for placement in placements(self.instance, g, data):
+                if self.late():
+                    raise _OutOfTimeError
+                serving = network.phase(g, data, placement, tuned=False)
+                tuning: Taken | None = Taken(Fraction(0), Fraction(0), ())
+                if data.compute > 0:
+                    tuning = network.phase(g, data, placement, tuned=True)
+                if serving is None or tuning is None:
+                    continue
+                key = (
+                    serving.joules + tuning.joules,
+                    serving.seconds,
+                    tuning.seconds,
+                    index,
+                    _order(data, placement, serving.speeds, tuning.speeds),
+                )
+                if best is None or key < best:
+                    best, self.lower_j = key, _rounded_down(key[0])
+                    self.plan = _plan(
+                        self.instance, g, data, placement, serving.speeds, tuning.speeds or None
+                    )
+                    self.recorder.note(float(key[0]), plan=self.plan)
+
+
 # -- continuous speeds ---------------------------------------------------------------------
 
 
@@ -370,7 +421,10 @@ class _Continuous(_Run):
                 tuning: tuple[float, float, tuple[float, ...] | None] = (0.0, 0.0, None)
                 if data.compute > 0:
                     left = _left(self.tuning_limit, t_ft)
-                    per_pass = None if left is None else left / data.compute
+                    timed = data.compute_timed
+                    per_pass = None if left is None or not timed else left / timed
+                    if left is not None and left < 0:
+                        continue
                     found = self._phase(data, segments, data.compute, per_pass)
                     if found is None:
                         continue

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from splitopt.instances.cift.doubt import EpochsInDoubt
 from splitopt.instances.cift.model import CiftInstance, Configuration, SpeedInterval
 from splitopt.instances.core.exact import rational
 from splitopt.instances.core.tolerances import TOLERANCES
@@ -165,7 +166,7 @@ def count_plans(instance: CiftInstance) -> int:
                 reach[head] = [a + b for a, b in zip(before, leaving, strict=True)]
         for g in instance.configurations:
             if place[g.source] == source:
-                phases = 2 if instance.sample_passes(g) > 0 else 1
+                phases = 2 if instance.expected_passes(g) > 0 else 1
                 ways = divisions[g.model]
                 total += phases * sum(ways[h] * ends[h] for h in range(1, most + 1))
     return total
@@ -180,9 +181,12 @@ class Data:
     work: tuple[tuple[Fraction, ...], ...]  # FLOP of each state on each node, weighted
     held: tuple[Fraction, ...]  # bytes of each state in memory
     bits: tuple[Fraction, ...]  # bits on the wire behind each state but the last
-    compute: Fraction  # fine-tuning passes over a block, in forward passes
+    compute: Fraction  # fine-tuning passes over a block, in forward passes, as energy counts them
     transfers: Fraction  # fine-tuning passes over a hop
     batch: Fraction
+    compute_timed: Fraction  # the same as the deadline counts them
+    transfers_timed: Fraction
+    samples: int
 
     @staticmethod
     def of(instance: CiftInstance, g: Configuration) -> Data:
@@ -191,7 +195,12 @@ class Data:
         level = next(c for c in instance.compressions if c.name == g.compression)
         source = next(n for n in instance.nodes if n.name == g.source)
         samples = math.ceil(rational(g.fraction) * source.samples)
-        passes = g.epochs * samples
+        passes, timed = Fraction(g.epochs * samples), g.epochs * samples
+        in_doubt = [] if instance.doubt is None else instance.doubt.epochs
+        for entry in in_doubt:
+            if entry.key == g.key:
+                passes, timed = _in_doubt(instance, entry)
+                passes, timed = passes * samples, timed * samples
         training = instance.training
         grown = rational(training.memory_factor) if passes > 0 else Fraction(1)
         done = states(model)
@@ -229,6 +238,9 @@ class Data:
             rational(training.compute_factor) * passes,
             rational(training.communication_factor) * passes,
             Fraction(training.batch_size),
+            rational(training.compute_factor) * timed,
+            rational(training.communication_factor) * timed,
+            samples,
         )
 
 
@@ -248,6 +260,15 @@ def _bits(model: Profile, factor: Fraction, done: frozenset[int]) -> Fraction:
             elif tensor.producer in done:
                 total += rational(tensor.bits) * factor
     return total
+
+
+def _in_doubt(instance: CiftInstance, entry: EpochsInDoubt) -> tuple[Fraction, int]:
+    """Return the epochs expected, and the fewest that suffice with the confidence asked for."""
+    assert instance.doubt is not None
+    epochs = entry.distribution()
+    share = rational(instance.doubt.fine_tuning_confidence)
+    enough = [k for k in epochs if sum(w for j, w in epochs.items() if j <= k) >= share]
+    return sum((k * w for k, w in epochs.items()), Fraction(0)), min(enough)
 
 
 def split(placement: Placement) -> tuple[list[Segment], list[tuple[int, int, int]]]:
@@ -318,7 +339,7 @@ class Hops:
             self._known[hop] = (
                 wire + delay,
                 self._requests * joules,
-                data.transfers * (wire + delay / data.batch),
+                data.transfers_timed * (wire + delay / data.batch),
                 data.transfers * joules,
             )
         return self._known[hop]

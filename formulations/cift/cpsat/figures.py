@@ -142,12 +142,14 @@ def _offer(instance: CiftInstance, index: int, g: Configuration) -> Offer:
     model = instance.models[instance.model_index[g.model]]
     level = instance.compressions[instance.compression_index[g.compression]]
     training = instance.training
-    passes = instance.sample_passes(g)
+    passes = float(instance.expected_passes(g))
+    timed = instance.assured_passes(g)
     source = instance.node_index[g.source]
     nodes = _reach(instance, source)
     flops = [level.flops_factor * block.flops for block in model.blocks]
     compute = training.compute_factor * passes
     carried = training.communication_factor * passes
+    carried_timed = training.communication_factor * timed
     tune = _runs(instance, flops, nodes, compute) if passes else {}
     cuts = [model.input_bits]
     cuts += [level.activation_factor * block.activation_bits for block in model.blocks[:-1]]
@@ -158,7 +160,7 @@ def _offer(instance: CiftInstance, index: int, g: Configuration) -> Offer:
                 instance.node_index[link.head],
                 (instance.requests + carried) * link.energy_j_per_bit * bits,
                 bits / link.rate_bit_per_s + link.delay_s,
-                carried * (bits / link.rate_bit_per_s + link.delay_s / training.batch_size),
+                carried_timed * (bits / link.rate_bit_per_s + link.delay_s / training.batch_size),
             )
             for link in instance.links
             if instance.node_index[link.tail] in nodes
@@ -176,7 +178,10 @@ def _offer(instance: CiftInstance, index: int, g: Configuration) -> Offer:
         nodes,
         _runs(instance, flops, nodes, float(instance.requests)),
         {
-            place: [BlockRun(r.level, r.energy_j, compute * r.seconds) for r in runs]
+            place: [
+                BlockRun(r.level, r.energy_j, training.compute_factor * timed * r.seconds)
+                for r in runs
+            ]
             for place, runs in tune.items()
         },
         hops,
@@ -189,10 +194,10 @@ def offers(instance: CiftInstance) -> list[Offer]:
 
     The others cost at least as much and take at least as long on every placement.
     """
-    least: dict[tuple[str, str, str], tuple[int, int]] = {}
+    least: dict[tuple[object, ...], tuple[float, int]] = {}
     for index, g in enumerate(instance.configurations):
-        key = (g.model, g.compression, g.source)
-        mine = (instance.sample_passes(g), index)
+        key = instance.rival(g)
+        mine = (float(instance.expected_passes(g)), index)
         least[key] = min(mine, least.get(key, mine))
     return [
         _offer(instance, index, instance.configurations[index])

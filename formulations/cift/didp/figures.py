@@ -107,11 +107,12 @@ def figures(instance: CiftInstance, dearest_j: float) -> Figures:
     chosen = _distinct(instance)
     deadlines = (instance.inference_deadline_s, instance.fine_tuning_deadline_s)
     blocks = [len(instance.models[instance.model_index[g.model]].blocks) for g in chosen]
-    passes = np.array([float(instance.sample_passes(g)) for g in chosen])
+    passes = np.array([float(instance.expected_passes(g)) for g in chosen])
+    timed = np.array([float(instance.assured_passes(g)) for g in chosen])
     training = instance.training
     counts = (
         (np.full(len(chosen), float(instance.requests)), np.ones(len(chosen))),
-        (training.compute_factor * passes, training.compute_factor * passes),
+        (training.compute_factor * passes, training.compute_factor * timed),
     )
     speeds = tuple(
         _worthwhile(instance, timed=deadline is not None, free=not often.any())
@@ -130,7 +131,7 @@ def figures(instance: CiftInstance, dearest_j: float) -> Figures:
         for n, node in enumerate(instance.nodes)
     }
     cuts = [
-        _cuts(instance, bits, k, training.communication_factor * passes)
+        _cuts(instance, bits, k, *(training.communication_factor * s for s in (passes, timed)))
         for k in range(max(len(out) for out in heads.values()))
     ]
     terms = 2 * max(blocks) + len(instance.nodes)
@@ -196,11 +197,11 @@ def _distinct(instance: CiftInstance) -> list[Configuration]:
 
     The others cost at least as much and take at least as long on every placement.
     """
-    least: dict[tuple[str, str, str], Configuration] = {}
+    least: dict[tuple[object, ...], Configuration] = {}
     for g in instance.configurations:
-        other = least.setdefault((g.model, g.compression, g.source), g)
-        if instance.sample_passes(g) < instance.sample_passes(other):
-            least[g.model, g.compression, g.source] = g
+        other = least.setdefault(instance.rival(g), g)
+        if instance.expected_passes(g) < instance.expected_passes(other):
+            least[instance.rival(g)] = g
     return list(least.values())
 
 
@@ -253,7 +254,7 @@ def _runs(
 
 
 def _cuts(
-    instance: CiftInstance, bits: Floats, k: int, carried: Floats
+    instance: CiftInstance, bits: Floats, k: int, carried: Floats, timed: Floats
 ) -> tuple[Floats, Floats, Floats]:
     """Return J and both times of every cut over the k-th link of each node, (G, N, B + 1)."""
     outs = [instance.links_from[node.name] for node in instance.nodes]
@@ -266,7 +267,7 @@ def _cuts(
     return (
         (instance.requests + passes) * energy * bits,
         wire + delay,
-        passes * (wire + delay / instance.training.batch_size),
+        timed[:, None, None] * (wire + delay / instance.training.batch_size),
     )
 
 
@@ -275,7 +276,7 @@ def _reach(instance: CiftInstance, g: Configuration, most: int) -> Ints:
     model = instance.models[instance.model_index[g.model]]
     level = instance.compressions[instance.compression_index[g.compression]]
     factor = rational(level.param_factor)
-    if instance.sample_passes(g):
+    if instance.expected_passes(g):
         factor *= rational(instance.training.memory_factor)
     held = [rational(block.param_bytes) * factor for block in model.blocks]
     found = np.zeros((len(instance.nodes), most + 1), dtype=np.int64)

@@ -95,10 +95,10 @@ def _levels(
 
 def _kept_configurations(instance: CiftInstance) -> list[int]:
     """Return the configurations with the fewest sample passes of their (m, c, u)."""
-    best: dict[tuple[str, str, str], int] = {}
-    passes = [instance.sample_passes(g) for g in instance.configurations]
+    best: dict[tuple[object, ...], int] = {}
+    passes = [instance.expected_passes(g) for g in instance.configurations]
     for index, g in enumerate(instance.configurations):
-        key = (g.model, g.compression, g.source)
+        key = instance.rival(g)
         if key not in best or passes[index] < passes[best[key]]:
             best[key] = index
     return sorted(best.values())
@@ -177,7 +177,7 @@ class _Builder:
         speeds = node.speeds_flop_per_s
         if isinstance(speeds, SpeedInterval):
             raise TypeError("the time-energy graph needs listed speeds")
-        passes = instance.sample_passes(g)
+        passes = float(instance.expected_passes(g))
         start, stop, work = self._segments(g, len(arrived), node, passes > 0)
         least = self._slowest(g, node, start, stop)
         if least is not None:
@@ -189,6 +189,7 @@ class _Builder:
         kappa, rho = node.kappa_j_s2_per_flop3, node.busy_power_w
         R = instance.requests
         tuned = instance.training.compute_factor * passes
+        timed = instance.training.compute_factor * instance.assured_passes(g)
         limited = instance.inference_deadline_s is not None or least is not None
         serve = _levels(speeds, kappa, rho, used=R > 0, limited=limited)
         tune = np.array([np.nan])
@@ -200,7 +201,7 @@ class _Builder:
         serve_latency = w / serve
         if passes > 0:
             tune_energy = tuned * (kappa * w * tune * tune + rho * w / tune)
-            tune_time = tuned * w / tune
+            tune_time = timed * w / tune
         else:
             tune_energy = tune_time = np.zeros((len(w), 1))
         where = (index, n)
@@ -287,7 +288,9 @@ class _Builder:
                 [model.input_bits]
                 + [block.activation_bits * level.activation_factor for block in model.blocks[:-1]]
             )
-        shipped = instance.training.communication_factor * instance.sample_passes(g)
+        both_ways = instance.training.communication_factor
+        shipped = both_ways * float(instance.expected_passes(g))
+        timed = both_ways * instance.assured_passes(g)
         for head, link in self.successors[n]:
             b = np.flatnonzero(open_hops(instance, link, model, level, sets, bits))
             sent = bits[b]
@@ -297,7 +300,7 @@ class _Builder:
                 arrived[head][b],
                 (instance.requests + shipped) * link.energy_j_per_bit * sent,
                 wire + link.delay_s,
-                shipped * (wire + link.delay_s / instance.training.batch_size),
+                timed * (wire + link.delay_s / instance.training.batch_size),
                 (index, head),
                 (b, b),
             )

@@ -45,9 +45,10 @@ import numpy.typing as npt
 
 from splitopt.formulations.cift.exact import ListedSpeeds
 from splitopt.formulations.cift.flow.arcs import build_graph
+from splitopt.formulations.cift.flow.doubt import Extra, doubtful_graph
 from splitopt.formulations.cift.flow.graph import FlowGraph
 from splitopt.formulations.cift.incumbent import Incumbent
-from splitopt.formulations.cift.milp import prove
+from splitopt.formulations.cift.milp import Row, prove
 from splitopt.formulations.cift.pricing import climb, within
 from splitopt.formulations.solvers.highs import WIDE, SparseModel
 from splitopt.formulations.solvers.parameters import HIGHS
@@ -112,6 +113,7 @@ class CiftFlow(ListedSpeeds):
 
     name = "highs-flow"
     takes = BEYOND
+    doubt = frozenset({"epochs", "scenarios", "spread"})
     parameters = HIGHS
     options: tuple[Option, ...] = (
         Option("reduction", True, "drop arcs that shortest paths rule out"),
@@ -120,7 +122,12 @@ class CiftFlow(ListedSpeeds):
     def search(self, best: Incumbent, chosen: Mapping[str, Any], seed: int) -> Result:
         """Search until the gap asked for is proven, or a limit."""
         instance = best.instance
-        graph = build_graph(instance)
+        extra: Extra | None = None
+        if instance.doubt is not None and instance.doubt.network:
+            doubtful = doubtful_graph(instance)
+            graph, extra = doubtful.graph, doubtful.extra
+        else:
+            graph = build_graph(instance)
         arcs, cutoff = np.arange(len(graph.arcs)), math.inf
         built = best.recorder.elapsed_s
         best.statistics |= {"arcs": len(arcs), "states": graph.states, "build_s": built}
@@ -139,7 +146,7 @@ class CiftFlow(ListedSpeeds):
             return best.result(Termination.SOLVED, exhausted=cutoff)
         if best.closed:
             return best.result(Termination.SOLVED)
-        return _branch_and_bound(best, graph, arcs, cutoff, seed)
+        return _branch_and_bound(best, graph, arcs, cutoff, seed, extra)
 
 
 def _walk(graph: FlowGraph, arcs: Ints, flow: Floats) -> Ints:
@@ -153,7 +160,12 @@ def _walk(graph: FlowGraph, arcs: Ints, flow: Floats) -> Ints:
 
 
 def _branch_and_bound(
-    best: Incumbent, graph: FlowGraph, arcs: Ints, cutoff: float, seed: int
+    best: Incumbent,
+    graph: FlowGraph,
+    arcs: Ints,
+    cutoff: float,
+    seed: int,
+    extra: Extra | None,
 ) -> Result:
     """Solve the MILP over `arcs` and those of the best plan."""
     began, built = best.recorder.elapsed_s, best.statistics["build_s"]
@@ -164,10 +176,21 @@ def _branch_and_bound(
     scale = best.objective_scale(float(np.median(costs[costs > 0])) if costs.any() else 0.0)
 
     def read(flow: Floats) -> tuple[CiftPlan, Ints]:
-        path = _walk(graph, arcs, flow)
+        path = _walk(graph, arcs, flow[: len(arcs)])
         return graph.plan(path), np.searchsorted(arcs, path)
 
+    def start() -> Floats | None:
+        if known is None:
+            return None
+        late = np.empty(0) if extra is None else extra.late(known)
+        return np.append(np.isin(arcs, known), late).astype(np.float64)
+
+    def cuts(columns: Ints) -> list[Row]:
+        return [] if extra is None else extra.cuts(arcs[columns], arcs)
+
     model = flow_model(graph, arcs, scale)
+    if extra is not None:
+        model = extra.add(model, arcs)
     assert isinstance(built, float)
     best.statistics["build_s"] = built + best.recorder.elapsed_s - began
     return prove(
@@ -175,9 +198,10 @@ def _branch_and_bound(
         model,
         scale=scale,
         read=read,
-        support=3 * len(best.instance.nodes),
+        support=3 * len(best.instance.nodes) + len(model.cost) - len(arcs),
         seed=seed,
-        start=lambda: None if known is None else np.isin(arcs, known).astype(np.float64),
+        start=start,
+        cuts=cuts,
         cutoff=cutoff,
     )
 

@@ -154,7 +154,10 @@ def chain_of(instance: CiftInstance, configuration: Configuration) -> Chain:
     model = instance.models[instance.model_index[configuration.model]]
     level = instance.compressions[instance.compression_index[configuration.compression]]
     training = instance.training
-    passes = float(instance.sample_passes(configuration))
+    passes = float(instance.expected_passes(configuration))
+    # The clock counts other passes than energy: the deadline is stretched instead.
+    timed = instance.assured_passes(configuration)
+    stretch = passes / timed if timed else math.inf
     sets = downsets_of(model)
     blocks = len(sets) - 1
     flops = np.array([block.flops * level.flops_factor for block in model.blocks])
@@ -172,7 +175,9 @@ def chain_of(instance: CiftInstance, configuration: Configuration) -> Chain:
     bits = _bits(model, sets, level.activation_factor)
     limits = (
         math.inf if instance.inference_deadline_s is None else instance.inference_deadline_s,
-        math.inf if instance.fine_tuning_deadline_s is None else instance.fine_tuning_deadline_s,
+        math.inf
+        if instance.fine_tuning_deadline_s is None or stretch == math.inf
+        else instance.fine_tuning_deadline_s * stretch,
     )
     counted = np.array([1.0, float(limits[0] < math.inf), float(limits[1] < math.inf)])
     sent = training.communication_factor * passes

@@ -102,13 +102,19 @@ class Placements:
         """Return the shortest paths over some arcs."""
         return Sweeps(self.tail[arcs], self.head[arcs], self.stage)
 
-    def speeds(self, prices: Floats) -> Floats:
-        """Return the best speed of each node, shape (2, nodes), at prices in J a deadline."""
+    def speeds(self, prices: Floats, tuned: float = 1.0) -> Floats:
+        """Return the best speed of each node, shape (2, nodes), at prices in J a deadline.
+
+        Parameters
+        ----------
+        tuned
+            How often the fine-tuning deadline counts what energy counts once.
+        """
         found = np.zeros((2, len(self.instance.nodes)))
         price = dict(zip(self.priced, prices.tolist(), strict=True))
         # A price of lambda on T / tau is one of lambda / tau on a second of T; serving is
         # charged R times and timed once.
-        charge = (self.instance.requests, 1.0)
+        charge = (self.instance.requests, 1.0 / tuned if tuned > 0 else np.inf)
         for phase in (SERVE, TUNE):
             share = price.get(phase, 0.0) / self.limits[phase] if phase in price else 0.0
             watts = share / charge[phase] if charge[phase] > 0 else 0.0
@@ -124,7 +130,18 @@ class Placements:
 
     def figures(self, arcs: Ints, prices: Floats) -> Floats:
         """Return energy and shares of the deadlines at the speeds best at these prices."""
-        speeds = self.speeds(prices)
+        # In doubt the clock may count other passes than energy, and the best speeds differ by that.
+        with np.errstate(invalid="ignore"):
+            ratio = np.nan_to_num(self.clock[TUNE] / self.runs[TUNE], nan=1.0)[
+                self.configuration[arcs]
+            ]
+        found = np.empty((1 + len(self.priced), len(arcs)))
+        for value in np.unique(ratio).tolist():
+            alike = np.flatnonzero(ratio == value)
+            found[:, alike] = self._figures(arcs[alike], self.speeds(prices, value))
+        return found
+
+    def _figures(self, arcs: Ints, speeds: Floats) -> Floats:
         nodes = self.instance.nodes
         energy = self.hop_j[arcs].copy()
         for phase in (SERVE, TUNE):
@@ -155,7 +172,7 @@ class Placements:
             Speeds to keep, by phase and node.
         """
         instance, g = self.instance, int(self.configuration[path[0]])
-        trained = self.clock[TUNE, g] > 0
+        trained = self.runs[TUNE, g] > 0
         hosts = [int(arc) for arc in path if self.stop[arc] > self.start[arc]]
         speeds: list[dict[int, float]] = [{}, {}]
         for phase in (SERVE, TUNE) if trained else (SERVE,):
@@ -242,10 +259,11 @@ def build_placements(instance: CiftInstance) -> Placements:
     order = _order(instance)
     rank = {n: position for position, n in enumerate(order)}
     training, R = instance.training, instance.requests
-    passes = [instance.sample_passes(g) for g in instance.configurations]
-    least: dict[tuple[str, str, str], int] = {}
+    passes = [float(instance.expected_passes(g)) for g in instance.configurations]
+    timed = [instance.assured_passes(g) for g in instance.configurations]
+    least: dict[tuple[object, ...], int] = {}
     for index, g in enumerate(instance.configurations):
-        key = (g.model, g.compression, g.source)
+        key = instance.rival(g)
         if key not in least or passes[index] < passes[least[key]]:
             least[key] = index
     windows: dict[tuple[str, Fraction, int, int], list[tuple[int, int]]] = {}
@@ -257,6 +275,7 @@ def build_placements(instance: CiftInstance) -> Placements:
         L = len(sets) - 1
         source = instance.node_index[g.source]
         sent = training.communication_factor * passes[index]
+        sent_timed = training.communication_factor * timed[index]
         factor = rational(level.param_factor)
         if passes[index] > 0:
             factor *= rational(training.memory_factor)
@@ -309,7 +328,7 @@ def build_placements(instance: CiftInstance) -> Placements:
                             0.0,
                             (R + sent) * link.energy_j_per_bit * size,
                             wire + link.delay_s,
-                            sent * (wire + link.delay_s / training.batch_size),
+                            sent_timed * (wire + link.delay_s / training.batch_size),
                         ]
                     )
     table = np.array(columns, dtype=np.float64).reshape(-1, 11).T
@@ -330,7 +349,7 @@ def build_placements(instance: CiftInstance) -> Placements:
         hop_s=table[9:],
         stage=np.array(stages, dtype=np.int64),
         runs=np.array([np.full(len(passes), float(R)), tuned]),
-        clock=np.array([np.ones(len(passes)), tuned]),
+        clock=np.array([np.ones(len(passes)), training.compute_factor * np.array(timed)]),
         engines=(
             tuple(Engine.of(node, charged=R > 0) for node in instance.nodes),
             tuple(Engine.of(node) for node in instance.nodes),

@@ -107,7 +107,7 @@ class OuterModel:
             chain = max(model.flops * level.flops_factor, most)
             shares = graph.work_flop[arcs[segments]] / chain
             for phase in (SERVE, TUNE):
-                if graph.clock[phase, g] == 0:
+                if graph.clock[phase, g] == 0 and graph.runs[phase, g] == 0:
                     continue
                 engine = graph.engines[phase][n]
                 work = float(graph.clock[phase, g]) * chain

@@ -79,14 +79,16 @@ def model(instance: CiftInstance) -> Any:
     charged = {
         (p, g): c.serving if p == "serve" else c.computing for p in tau for g, c in every.items()
     }
-    timed = {(p, g): 1.0 if p == "serve" else c.computing for p in tau for g, c in every.items()}
+    timed = {
+        (p, g): 1.0 if p == "serve" else c.computing_timed for p in tau for g, c in every.items()
+    }
 
     # Hops with their joules and the seconds of either phase.
     hops: dict[tuple[int, ...], tuple[float, dict[str, float]]] = {}
     for g, c in every.items():
         for n, k, serving_s, tuning_s, joules in c.hops:
             for b, a in enumerate(c.bits):
-                seconds = {"serve": serving_s[b], "tune": c.sending * tuning_s[b]}
+                seconds = {"serve": serving_s[b], "tune": c.sending_timed * tuning_s[b]}
                 if all(seconds[p] <= tau[p] for p in tau):
                     hops[g, b, n, k] = ((c.serving + c.sending) * joules * a, seconds)
 

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from splitopt.formulations.solvers.highs import SparseModel
+from splitopt.instances.cift.doubt import refuse_doubt
 from splitopt.instances.cift.model import CiftInstance, Node, SpeedInterval
 from splitopt.instances.cift.plan import CiftPlan, Stop
 from splitopt.instances.core.errors import InputError
@@ -61,6 +62,8 @@ class Chain:
     serving, computing, sending
         How often a forward pass is charged for: R; 3 S_g over a block; 2 S_g over a link (3 and
         2 being the training factors).
+    computing_timed, sending_timed
+        How often the clock counts them.
     nodes
         Nodes on a path from the source, the source first.
     hops
@@ -73,10 +76,12 @@ class Chain:
     flops: tuple[float, ...]
     bits: tuple[float, ...]
     held: tuple[Fraction, ...]
-    passes: int
+    passes: float
     serving: float
     computing: float
     sending: float
+    computing_timed: float
+    sending_timed: float
     nodes: tuple[int, ...]
     hops: tuple[tuple[int, int, tuple[float, ...], tuple[float, ...], float], ...]
 
@@ -115,6 +120,7 @@ def _reached(instance: CiftInstance, source: str) -> list[str]:
 
 def chains(instance: CiftInstance) -> list[Chain]:
     """Return the configurations of an instance as chains, in its order."""
+    refuse_doubt(instance, "a Pyomo model", {"epochs"})
     place = {node.name: position for position, node in enumerate(instance.nodes)}
     models = {model.name: model for model in instance.models}
     compressions = {level.name: level for level in instance.compressions}
@@ -122,7 +128,7 @@ def chains(instance: CiftInstance) -> list[Chain]:
     found = []
     for index, g in enumerate(instance.configurations):
         level, blocks = compressions[g.compression], models[g.model].blocks
-        S = instance.sample_passes(g)
+        S, timed = float(instance.expected_passes(g)), instance.assured_passes(g)
         grown = rational(training.memory_factor) if S > 0 else Fraction(1)
         bits = [
             models[g.model].input_bits,
@@ -155,6 +161,8 @@ def chains(instance: CiftInstance) -> list[Chain]:
                 float(instance.requests),
                 training.compute_factor * S,
                 training.communication_factor * S,
+                training.compute_factor * timed,
+                training.communication_factor * timed,
                 tuple(place[name] for name in names),
                 tuple(hops),
             )

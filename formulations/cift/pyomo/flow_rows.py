@@ -82,13 +82,14 @@ class Steps:
                             self.serve[key] = (g.serving * w * joules, w / f)
                         if g.passes == 0:
                             self.tune[*key[:4], 0] = (0.0, 0.0)
-                        elif g.computing * w / f <= self.tau_ft:
-                            self.tune[key] = (g.computing * w * joules, g.computing * w / f)
+                        elif g.computing_timed * w / f <= self.tau_ft:
+                            seconds = g.computing_timed * w / f
+                            self.tune[key] = (g.computing * w * joules, seconds)
 
     def _hops(self, g: Chain) -> None:
         for n, m, serving_s, tuning_s, joules in g.hops:
             for b, a in enumerate(g.bits):
-                latency, time = serving_s[b], g.sending * tuning_s[b]
+                latency, time = serving_s[b], g.sending_timed * tuning_s[b]
                 if latency <= self.tau_inf and time <= self.tau_ft:
                     energy = (g.serving + g.sending) * joules * a
                     self.hop[g.index, b, n, m] = (energy, latency, time)

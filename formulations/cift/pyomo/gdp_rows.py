@@ -188,7 +188,7 @@ class _Draft:
     def _collect(self) -> None:
         program, g = self.program, self.g
         charged = {"serve": g.serving, "tune": g.computing}
-        timed = {"serve": 1.0, "tune": g.computing}
+        timed = {"serve": 1.0, "tune": g.computing_timed}
         v = program.place["v"]
         for p in self.phases:
             for n in g.nodes:
@@ -213,7 +213,7 @@ class _Draft:
                 column = first[n, k] + b * step
                 self.joules[column] = (g.serving + g.sending) * joules * a
                 self._takes("serve", serving_s[b], column, whole=True)
-                self._takes("tune", g.sending * tuning_s[b], column, whole=True)
+                self._takes("tune", g.sending_timed * tuning_s[b], column, whole=True)
         for b in range(program.blocks):
             for link in first.values():
                 if b >= g.blocks or link not in used:

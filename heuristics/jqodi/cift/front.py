@@ -23,6 +23,7 @@ import numpy as np
 from splitopt.heuristics.jqodi.cift.network import Instance
 from splitopt.heuristics.jqodi.cift.program import Graph, Program, Rules
 from splitopt.heuristics.jqodi.cift.search import EXACT_RATIO, Search
+from splitopt.instances.cift.doubt import refuse_doubt
 from splitopt.instances.cift.judge import evaluate_cift
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
@@ -132,6 +133,7 @@ def energy_front(
         raise InputError("epsilon", epsilon, "a number >= 0", "give 0 for the exact front")
     if epsilon == 0 and instance.has_continuous_speeds:
         raise InputError("epsilon", 0, "a number > 0 where speeds are continuous", "give 0.01, say")
+    refuse_doubt(instance, "the front of energy against a deadline")
     recorder = Recorder()
     budget = Budget(time_limit_s)
     free = instance.replace(**{_COLUMN[axis]: None})

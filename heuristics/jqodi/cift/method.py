@@ -81,6 +81,7 @@ class JqodiCift(Framed[CiftInstance, CiftPlan]):
             return Support("jqodi-exact needs listed speeds; jqodi takes continuous ones")
         return super().supports(instance)
 
+    doubt = frozenset({"epochs", "scenarios", "spread"})
     # Small instances need no kernels.
     prepare_when_wanted = True
 
@@ -93,13 +94,23 @@ class JqodiCift(Framed[CiftInstance, CiftPlan]):
     def answer(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Solve within epsilon, or to a relative 1e-9; see `Method.solve`."""
         rules = self._rules(instance, run.options)
-        arrays = Instance(instance)
-        _check_grid(arrays, rules)
-        search = Search(arrays, rules, run.budget, run.recorder)
+        search = self._search(instance, rules, run)
         if run.start is not None:
             search.offer_start(run.start)
         search.go()
         return self._result(instance, search, run.budget)
+
+    def _search(self, instance: CiftInstance, rules: Rules, run: Run[CiftPlan]) -> Search:
+        """Return the search for what is in doubt."""
+        if instance.doubt is not None and instance.doubt.network:
+            from splitopt.heuristics.jqodi.cift.doubt import DoubtfulSearch
+
+            rules = replace(rules, deadlines="strict", reduction=True)
+            found: Search = DoubtfulSearch(instance, rules, run.budget, run.recorder)
+        else:
+            found = Search(Instance(instance), rules, run.budget, run.recorder)
+        _check_grid(found.instance, rules)
+        return found
 
     def _rules(self, instance: CiftInstance, chosen: Mapping[str, OptionValue]) -> Rules:
         reduction = bool(chosen["reduction"])

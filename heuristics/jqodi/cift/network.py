@@ -161,13 +161,26 @@ class Load(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One configuration, ready for the passes; `dearest_j` is more than any plan of it costs."""
+    """One configuration, ready for the passes; `dearest_j` is more than any plan of it costs.
+
+    Figures count the passes that energy counts. Where the fine-tuning deadline counts others (K in
+    doubt), its limit is multiplied by `stretch`; 1 where K is certain.
+    """
 
     position: int
     configuration: Configuration
     chain: Chain
     load: Load
     dearest_j: float
+    stretch: float
+
+    def allowed(self, times: Floats) -> Floats:
+        """Return T_inf and T_ft as the case counts them."""
+        return _allowed(times, self.stretch)
+
+
+def _allowed(times: Floats, stretch: float) -> Floats:
+    return np.array([times[0], times[1] * stretch if stretch < math.inf else math.inf])
 
 
 def _bits(profile: Profile, factor: float) -> Floats:
@@ -405,7 +418,9 @@ class Instance:
     def case(self, position: int) -> Case:
         """Return the configuration at `position`."""
         g = self.data.configurations[position]
-        passes = self.data.sample_passes(g)
+        passes, timed = float(self.data.expected_passes(g)), self.data.assured_passes(g)
+        # S_E t <= tau S_E / S_T where S_T t <= tau; nothing to keep where S_T is nil.
+        stretch = 1.0 if timed == passes else passes / timed if timed else math.inf
         training = self.data.training
         reach = self.reach(g.model, g.compression, passes > 0)
         load = Load(
@@ -416,10 +431,10 @@ class Instance:
             self.place[g.source],
             *reach,
             self.closed(g.model, g.compression),
-            self.limit,
+            _allowed(self.limit, stretch),
         )
         chain = self.chain(g.model, g.compression)
-        return Case(position, g, chain, load, self._dearest(chain, load))
+        return Case(position, g, chain, load, self._dearest(chain, load), stretch)
 
     def _dearest(self, chain: Chain, load: Load) -> float:
         """Return more than any plan costs: the dearest speed for all, every link at its most."""
@@ -441,10 +456,10 @@ class Instance:
         Of those that differ in q alone only the first with the fewest sample passes: with the
         same segments and links, more passes take more energy and time on every path.
         """
-        best: dict[tuple[str, str, str], int] = {}
+        best: dict[tuple[object, ...], int] = {}
         for position, g in enumerate(self.data.configurations):
-            key = (g.model, g.compression, g.source)
-            if key not in best or self.data.sample_passes(g) < self.data.sample_passes(
+            key = self.data.rival(g)
+            if key not in best or self.data.expected_passes(g) < self.data.expected_passes(
                 self.data.configurations[best[key]]
             ):
                 best[key] = position

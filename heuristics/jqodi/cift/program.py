@@ -124,12 +124,12 @@ class Program:
         serve, tune = self._levels
         net = self.instance.network
         arcs, root, goal = write_arcs(net, case.chain, case.load, serve, tune, measures)
-        return Graph(case, arcs, int(root), int(goal), serve, tune)
+        return Graph(case, arcs, int(root), int(goal), serve, tune, self.instance.place)
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """The graph of a configuration: `jqodi.cift.graph.Arcs`, its ends, and the speeds."""
+    """The graph of a configuration: `jqodi.cift.graph.Arcs`, its ends, speeds, nodes by name."""
 
     case: Case
     arcs: Any
@@ -137,6 +137,7 @@ class Graph:
     goal: int
     serve: Any
     tune: Any
+    names: dict[str, int]
 
     @property
     def size(self) -> int:

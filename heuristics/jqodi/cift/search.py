@@ -38,7 +38,7 @@ from splitopt.instances.networks.downsets import downsets_of
 if TYPE_CHECKING:
     from splitopt.heuristics.jqodi.cift.graph import Limits
 
-__all__ = ["EXACT_RATIO", "Search"]
+__all__ = ["EXACT_RATIO", "Search", "State"]
 
 EXACT_RATIO = 1.0 + 1e-9
 _ROUNDS = 60
@@ -56,7 +56,7 @@ _REASONS = {
 
 
 @dataclass
-class _State:
+class State:
     """A configuration on its way: its bound, and how far it has come."""
 
     case: Case
@@ -172,9 +172,9 @@ class Search:
         from splitopt.heuristics.jqodi.cift import dual
 
         net = self.instance.network
-        heap: list[tuple[float, int, _State]] = []
+        heap: list[tuple[float, int, State]] = []
         for position in self.instance.useful():
-            heapq.heappush(heap, (0.0, position, _State(self.instance.case(position))))
+            heapq.heappush(heap, (0.0, position, State(self.instance.case(position))))
         self._counts["configurations"] = len(heap)
         top = 0.0
         while heap:
@@ -199,7 +199,7 @@ class Search:
                     net,
                     case.chain,
                     case.load,
-                    self._accept,
+                    case.allowed(self._accept),
                     self.rules.ratio,
                     self.energy,
                     top if top > 0 else case.dearest_j,
@@ -222,7 +222,7 @@ class Search:
     def _valid(self, least: float) -> float:
         return min(self._closed, least, self.energy)
 
-    def _out_of_reach(self, state: _State) -> bool:
+    def _out_of_reach(self, state: State) -> bool:
         """Tell whether a deadline by itself, or memory, forbids the configuration."""
         late = [
             not t <= limit * (1.0 + OUTWARD)
@@ -263,7 +263,7 @@ class Search:
         parts = [_REASONS[key] for key in _REASONS if key in self._why]
         return "every configuration fails, for one of: " + "; ".join(parts)
 
-    def _enumerate(self, state: _State, measures: Limits, credit: float) -> bool:
+    def _enumerate(self, state: State, measures: Limits, credit: float) -> bool:
         """Try to solve a configuration placement by placement; tell whether that is done."""
         from splitopt.heuristics.jqodi.cift.placements import enumerate_placements
 
@@ -274,7 +274,7 @@ class Search:
                 self.instance.network,
                 case.chain,
                 case.load,
-                self._inside,
+                case.allowed(self._inside),
                 measures,
                 credit,
                 self.rules.ratio,
@@ -298,7 +298,7 @@ class Search:
 
     # -- labels ----------------------------------------------------------------------------
 
-    def _label(self, state: _State) -> None:
+    def _label(self, state: State) -> None:
         """Run the label program on what is left of a configuration."""
         case, rules = state.case, self.rules
         # What is left out of the graph costs this much at least.
@@ -378,7 +378,9 @@ class Search:
 
             net = self.instance.network
             rows, _, _ = graph.decode(path)
-            energy, *speeds = plan_speeds(net, case.chain, case.load, rows, self._accept)
+            energy, *speeds = plan_speeds(
+                net, case.chain, case.load, rows, case.allowed(self._accept)
+            )
             if energy < evaluate_cift(self.instance.data, plan).objective:
                 return self._plan(case, rows, *speeds)
         return plan

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from splitopt.heuristics.jqodi.cift.network import Instance
+from splitopt.instances.cift.doubt import refuse_doubt
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan, states_of
 
@@ -40,6 +41,7 @@ class Steps:
 
 def steps_of(instance: CiftInstance, plan: CiftPlan) -> Steps:
     """Return the way of a plan through the time-energy plane."""
+    refuse_doubt(instance, "a plan's steps")
     arrays = Instance(instance)
     position = instance.configurations.index(plan.configuration(instance))
     case = arrays.case(position)

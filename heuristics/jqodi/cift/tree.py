@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from splitopt.heuristics.jqodi.cift.network import Case, Instance
 from splitopt.heuristics.jqodi.cift.program import Graph, Program
+from splitopt.instances.cift.doubt import refuse_doubt
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.core.errors import InputError
 
@@ -137,6 +138,7 @@ def time_energy_tree(
     """
     from splitopt.heuristics.labels import constrained_shortest_path
 
+    refuse_doubt(instance, "the time-energy tree")
     if not 0 <= configuration < len(instance.configurations):
         raise InputError(
             "configuration",

@@ -26,6 +26,7 @@ from splitopt.heuristics.learner.cift.features import (
 )
 from splitopt.heuristics.learner.cift.process import SLACK, CiftProcess, Kind, State
 from splitopt.heuristics.learner.cift.view import view
+from splitopt.instances.cift.doubt import refuse_doubt
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.core.errors import InputError
 
@@ -40,6 +41,7 @@ def instances_of(given: Sequence[Any] | None, problem: str, default: str) -> lis
 
     found = [load(x) if isinstance(x, str) else x for x in (given or (default,))]
     for instance in found:
+        refuse_doubt(instance, "an environment")
         if instance.problem != problem:
             raise InputError("instances", instance.name, f"instances of {problem}", "choose others")
     return found

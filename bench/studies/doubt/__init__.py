@@ -1,0 +1,1 @@
+"""How plans under doubt fare on runs that nobody saw: uncertainty.md."""

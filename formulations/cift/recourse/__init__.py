@@ -1,0 +1,1 @@
+"""Placement now, speeds once the scenario is seen (docs/uncertainty.md)."""

@@ -1,0 +1,219 @@
+"""Plans under doubt: every method against enumeration and the judge, on random small instances."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from splitopt.bench.methods.registry import load
+from splitopt.instances.cift.doubt import Doubt, EpochsInDoubt, Factor, Scenario, Spread
+from splitopt.instances.cift.model import (
+    CiftInstance,
+    Compression,
+    Configuration,
+    Link,
+    Node,
+    SpeedInterval,
+)
+from splitopt.instances.contract.method import Budget, Result, SolutionStatus
+from splitopt.instances.contract.supports import supported
+from splitopt.instances.core.tolerances import not_above, values_agree
+from splitopt.instances.judge import check, evaluate
+from splitopt.instances.networks.profiles import Block, Profile
+
+EXACT = ("highs-flow", "highs-assignment", "highs-oa", "scip-minlp", "cpsat", "fronts",
+         "jqodi-exact", "pyomo-flow", "gdp-bigm", "gdp-hull")  # fmt: skip
+
+
+def doubtful(seed: int, kinds: str, *, continuous: bool = False) -> CiftInstance:
+    """Return a small instance in doubt; deadlines lie about what its plans take.
+
+    Parameters
+    ----------
+    kinds
+        Of e (epochs), s (scenarios) and v (spread).
+    """
+    draw = random.Random(f"{kinds}{seed}{continuous}")
+
+    def speeds() -> tuple[float, ...] | SpeedInterval:
+        low = draw.randint(1, 9)
+        if continuous:
+            return SpeedInterval(low, low * draw.choice((1, 3)))
+        return tuple(float(low * k) for k in range(1, draw.randint(2, 4)))
+
+    nodes = tuple(
+        Node(f"n{k}", "edge" if k else "end", speeds(), draw.choice((0, 0.01, 0.1)),
+             draw.choice((0, 1, 5)), draw.choice((9, 20, 60)), 0 if k else 10)
+        for k in range(3)
+    )  # fmt: skip
+    links = tuple(
+        Link(f"n{i}", f"n{j}", draw.choice((2, 8)), draw.choice((0, 0.5)), draw.choice((0.1, 1)))
+        for i, j in ((0, 1), (0, 2), (1, 2))
+    )
+    blocks = tuple(
+        Block(f"b{k}", draw.randint(1, 30), draw.randint(1, 6), draw.randint(1, 9))
+        for k in range(3)
+    )
+    configurations = tuple(
+        Configuration("m", level, "n0", q, draw.randint(0, 3))
+        for level in ("c", "d")
+        for q in (1.0, 0.3)
+    )
+    epochs, scenarios, spread = (), (), ()
+    if "e" in kinds:
+        epochs = tuple(
+            EpochsInDoubt(*g.key, tuple(draw.randint(0, 5) for _ in range(draw.randint(1, 5))))
+            for g in configurations[draw.randint(0, 1) :]
+        )
+    if "s" in kinds:
+        parts = [draw.randint(1, 4) for _ in range(draw.randint(2, 4))]
+        scenarios = tuple(
+            Scenario(
+                f"{part}/{sum(parts)}",
+                tuple(Factor(k.tail, k.head, draw.choice((0.25, 0.5, 1, 1.5))) for k in links),
+                (Factor(f"n{draw.randint(0, 2)}", None, draw.choice((0.5, 0.8, 1.25))),),
+            )
+            for part in parts
+        )
+    if "v" in kinds:
+        spread = (
+            Spread("n1", None, 1.1, 0.05),
+            *(
+                Spread(k.tail, k.head, draw.choice((0.9, 1.2)), draw.choice((0, 0.1, 0.5)))
+                for k in links
+            ),
+        )
+    doubt = Doubt(epochs, scenarios, spread, draw.choice((0.5, 0.8)), draw.choice((0.5, 0.75, 0.9)))
+    instance = CiftInstance(
+        "drawn", nodes, links, (Profile("m", 9, blocks),),
+        (Compression("c", 1, 1, 1), Compression("d", 0.5, 0.5, 0.5)), configurations,
+        draw.choice((0, 5, 50)), doubt=doubt,
+    )  # fmt: skip
+    free = solve("brute-force", instance)
+    if free.plan is None:
+        return instance
+    needed = evaluate(instance, free.plan)
+    tight = (draw.choice((None, 0.5, 0.7, 0.9, 1)), draw.choice((None, 0.5, 0.7, 0.9, 1)))
+    seconds = (needed.inference_latency_s, needed.fine_tuning_time_s)
+    limits = (None if f is None else f * s for f, s in zip(tight, seconds, strict=True))
+    names = ("inference_deadline_s", "fine_tuning_deadline_s")
+    return instance.replace(**dict(zip(names, limits, strict=True)))
+
+
+def solve(method: str, instance: CiftInstance, **options: object) -> Result:
+    found = load(method, "cift").solve(instance, Budget(), 0, options)
+    if found.status in (SolutionStatus.OPTIMAL, SolutionStatus.FEASIBLE):
+        assert check(instance, found.plan) == []
+    return found
+
+
+def agree(instance: CiftInstance, methods: tuple[str, ...]) -> None:
+    truth = solve("brute-force", instance)
+    for name in methods:
+        if not supported(load(name, "cift"), instance):
+            continue
+        found = solve(name, instance)
+        assert found.status == truth.status, name
+        if truth.objective is not None:
+            assert values_agree(found.objective, truth.objective), name
+            assert not_above(found.bound, truth.objective, 1e-9), name
+
+
+@pytest.mark.parametrize("continuous", [False, True])
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_epochs_in_doubt(continuous: bool, seed: int) -> None:
+    agree(doubtful(seed, "e", continuous=continuous), EXACT)
+
+
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=15, deadline=None)
+def test_guarantee_of_jqodi_with_epochs_in_doubt(seed: int) -> None:
+    """As nominal: with two deadlines, against the optimum with the first one tightened."""
+    instance = doubtful(seed, "e")
+    found = solve("jqodi", instance, epsilon=0.2)
+    optimum = solve("brute-force", instance).objective
+    if optimum is None:
+        assert found.plan is None
+        return
+    assert found.bound is None or not_above(found.bound, optimum, 1e-9)
+    changes = {}
+    for name, factor in found.guarantee.reference_deadlines.items() if found.guarantee else ():
+        column = name.replace("-", "_") + "_deadline_s"
+        changes[column] = getattr(instance, column) / factor
+    reference = solve("brute-force", instance.replace(**changes)).objective
+    if found.plan is not None and reference is not None:
+        assert found.objective <= 1.2 * reference * (1 + 1e-9)
+
+
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=10, deadline=None)
+def test_one_value_of_weight_one_is_the_nominal_instance(seed: int) -> None:
+    instance = doubtful(seed, "e")
+    certain = instance.replace(
+        doubt=Doubt(
+            tuple(EpochsInDoubt(*g.key, (g.epochs,), (1,)) for g in instance.configurations),
+            (Scenario("1/2"), Scenario(0.5)),
+            fine_tuning_confidence=float(np.float32(0.25)),
+        )
+    )
+    nominal = solve("brute-force", instance.replace(doubt=None))
+    found = solve("brute-force", certain)
+    assert (found.status, found.objective) == (nominal.status, nominal.objective)
+    assert found.plan == nominal.plan
+
+
+@pytest.mark.parametrize("kinds", ["s", "es", "v"])
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_network_in_doubt(kinds: str, seed: int) -> None:
+    agree(doubtful(seed, kinds), EXACT)
+
+
+@pytest.mark.parametrize("kinds", ["s", "es", "v"])
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=4, deadline=None)
+def test_guarantee_of_jqodi_in_doubt_tightens_no_deadline(kinds: str, seed: int) -> None:
+    instance = doubtful(seed, kinds)
+    found, optimum = solve("jqodi", instance, epsilon=0.2), solve("brute-force", instance).objective
+    assert (found.plan is None) == (optimum is None)
+    if optimum is not None:
+        assert found.objective <= 1.2 * optimum * (1 + 1e-9)
+        assert not_above(found.bound, optimum, 1e-9)
+
+
+def test_the_latest_scenarios_are_given_up() -> None:
+    """Two relays to the one host, each slow in one of three scenarios; at 2/3 either will do.
+
+    With certainty neither does. Without doubt the dearer relay is of no use.
+    """
+    nodes = (
+        Node("a", "end", (1.0,), 1.0, 0.0, 0.0, 1),
+        Node("x", "edge", (1.0,), 1.0, 0.0, 0.0),
+        Node("y", "edge", (1.0,), 1.0, 0.0, 0.0),
+        Node("b", "cloud", (1.0,), 1.0, 0.0, 9.0),
+    )
+    links = tuple(
+        Link(*ends, 1.0, 0.0, joules)
+        for ends, joules in (
+            (("a", "x"), 1), (("x", "b"), 1), (("a", "y"), 1), (("y", "b"), 2),
+        )
+    )  # fmt: skip
+    slow = (Factor("a", "x", 0.5),), (Factor("a", "y", 0.5),), ()
+    base = CiftInstance(
+        "relays", nodes, links, (Profile("m", 4, (Block("b", 2, 1, 1),)),),
+        (Compression("c", 1, 1, 1),), (Configuration("m", "c", "a", 1.0, 0),), 1,
+        inference_deadline_s=10.0,
+    )  # fmt: skip
+    for share, objective in ((0.6, 10.0), (2 / 3 + 1e-9, None), (1.0, None)):
+        doubt = Doubt(scenarios=tuple(Scenario("1/3", s) for s in slow), inference_confidence=share)
+        for method in ("brute-force", "highs-flow", "jqodi-exact"):
+            assert solve(method, base.replace(doubt=doubt)).objective == objective
+    # At 14 s everything holds; the cheap relay is slow in one scenario of weight 1/2 alone.
+    half = Doubt(scenarios=(Scenario(0.5, slow[0]), Scenario(0.5)), inference_confidence=0.75)
+    for method in ("brute-force", "highs-flow", "jqodi-exact"):
+        assert solve(method, base.replace(doubt=half)).objective == 14.0
