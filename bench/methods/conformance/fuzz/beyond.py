@@ -90,7 +90,7 @@ def some_plan(instance: CiftInstance, draw: random.Random) -> CiftPlan | None:
     for name, (i, j) in zip(path, itertools.pairwise(states), strict=True):
         speeds = instance.nodes[instance.node_index[name]].speeds_flop_per_s
         ends = (speeds.low, speeds.high) if isinstance(speeds, SpeedInterval) else speeds
-        chosen = draw.choice(ends), draw.choice(ends) if instance.sample_passes(g) else None
+        chosen = draw.choice(ends), draw.choice(ends) if instance.expected_passes(g) else None
         stops.append(stop_between(model, sets, name, i, j, chosen) if j > i else Stop(name, 0))
     return CiftPlan.of(g, tuple(stops))
 
