@@ -63,7 +63,7 @@ class Failure:
 
 
 def drawn(problem: str, seed: int, index: int) -> Instance:
-    """Return an instance of the fuzzer; every eighth of CIFT after 20 goes beyond the plain problem."""
+    """Return an instance of the fuzzer; from 20 on every eighth of CIFT is more than plain."""
     if problem != "cift":
         return draw_mepra(seed, index)
     plain = draw_cift(seed, index)
