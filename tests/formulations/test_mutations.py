@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from splitopt.bench.methods.conformance.fuzz.beyond import as_graph
 from splitopt.bench.methods.registry import METHODS, Entry, load
 from splitopt.instances.cift.model import (
     CiftInstance,
@@ -180,6 +181,8 @@ def cases(problem: str):
     """Return (instance, what enumeration says) before anything is changed."""
     if problem == "cift":
         found = [cift(c, s) for c in (False, True) for s in (False, True)]
+        # What is read of graphs alone.
+        found.append(found[0].replace(models=tuple(map(as_graph, found[0].models))))
         # Where Lagrangian bounds leave a gap for what comes behind them.
         found.append(read_instance(ROOT / "tests" / "data" / "open-continuous-22.json"))
     else:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from splitopt.bench.methods.conformance.fuzz.beyond import as_graph, widened
 from splitopt.bench.methods.conformance.fuzz.draw import draw_cift
 from splitopt.bench.methods.registry import entries_for, load
+from splitopt.instances.cift.claims import witness
 from splitopt.instances.cift.model import BEYOND, CiftInstance
 from splitopt.instances.contract.method import Budget, SolutionStatus, Termination
 from splitopt.instances.core.tolerances import not_above, values_agree
@@ -101,3 +102,12 @@ def test_a_start_is_taken():
     for name in (*EXACT, "brute-force", "jqodi"):
         found = load(name, "cift").solve(CASE, Budget(0), 0, {}, warm_start=CUT)
         assert found.objective == 47.0
+
+
+def test_what_speaks_against_claims_knows_graphs_and_throughputs():
+    """Shortest paths over downsets find the plans by hand: 47 J, 137 J where the end is fast."""
+    found = witness(CASE)
+    assert found.objective_j == 47.0
+    assert check(CASE, found.plan) == []
+    assert witness(CASE.replace(throughput_per_s=1 / 29)).objective_j == 137.0
+    assert witness(CASE.replace(throughput_per_s=1 / 14)).plan is None

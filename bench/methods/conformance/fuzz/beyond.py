@@ -16,8 +16,9 @@ from splitopt.instances.networks.downsets import downsets_of
 from splitopt.instances.networks.profiles import Profile
 from splitopt.instances.networks.tensors import Tensor
 
-__all__ = ["as_graph", "some_plan", "widened"]
+__all__ = ["as_graph", "countable", "some_plan", "widened"]
 
+_MOST_PLANS = 5000
 _FACTORS = (0.0, 0.5, 1.0, 1.3, 2.0, 10.0)
 _RATES = (1.0, 1.0, 1 - 1e-9, 1 + 1e-9, 1 + 1e-12, 0.9, 0.5, 0.1, 1.1)
 
@@ -93,6 +94,13 @@ def some_plan(instance: CiftInstance, draw: random.Random) -> CiftPlan | None:
         chosen = draw.choice(ends), draw.choice(ends) if instance.expected_passes(g) else None
         stops.append(stop_between(model, sets, name, i, j, chosen) if j > i else Stop(name, 0))
     return CiftPlan.of(g, tuple(stops))
+
+
+def countable(instance: CiftInstance) -> bool:
+    """Return whether enumeration takes a moment, so that the truth is known."""
+    from splitopt.formulations.cift.brute_force.plans import count_plans
+
+    return count_plans(instance) <= _MOST_PLANS
 
 
 def widened(draw: random.Random, instance: CiftInstance) -> CiftInstance:

@@ -18,6 +18,7 @@ import numpy as np
 
 from splitopt.instances.cift.model import CiftInstance, Configuration, Node, SpeedInterval
 from splitopt.instances.cift.plan import CiftPlan, Stop
+from splitopt.instances.contract.method import Budget
 from splitopt.instances.core.exact import rational
 from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.judge import check, evaluate
@@ -366,4 +367,16 @@ def _device(instance: MepraInstance, i: int) -> tuple[np.ndarray, np.ndarray]:
 
 def truth_of(instance: CiftInstance | MepraInstance) -> Truth:
     """Return what holds of a tiny instance of either problem."""
-    return _cift(instance) if isinstance(instance, CiftInstance) else _mepra(instance)
+    if not isinstance(instance, CiftInstance):
+        return _mepra(instance)
+    return _beyond(instance) if instance.beyond else _cift(instance)
+
+
+def _beyond(instance: CiftInstance) -> Truth:
+    """Return what the suite's enumeration in rationals says: graphs, factors, throughputs."""
+    from splitopt.formulations.cift.brute_force.enumeration import METHOD
+
+    found = METHOD.solve(instance, Budget(), 0, {})
+    if found.objective is None or found.bound is None:
+        return Truth(math.inf, math.inf)
+    return Truth(found.bound, found.objective)
