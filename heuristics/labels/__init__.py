@@ -18,10 +18,11 @@ or when r + (least use from v) exceeds L. All such bounds are rounded outward by
 that a sum of that many terms can have (none at all for integers), so nothing is lost to rounding.
 
 Easy problems end in a short best-first search before any of this
-(:mod:`splitopt.heuristics.labels.easy`). Else, before the labels: arcs on no path that keeps each
-limit by itself go; column generation maximises the Lagrangian dual; between its rounds every arc is
-tried as the joint of a forward and a backward tree path, which gives most incumbents, and arcs on
-no path cheaper than the incumbent go.
+(:mod:`splitopt.heuristics.labels.easy`). A graph with cycles is then narrowed to the arcs around
+the optimum (:mod:`splitopt.heuristics.labels.corridor`). Before the labels, arcs on no path that
+keeps each limit by itself go; column generation maximises the Lagrangian dual; between its rounds
+every arc is tried as the joint of a forward and a backward tree path, which gives most incumbents,
+and arcs on no path cheaper than the incumbent go.
 
 On an acyclic graph labels advance node by node in topological order, on any other best first, by
 kappa (:mod:`splitopt.heuristics.labels.topological`, :mod:`splitopt.heuristics.labels.bestfirst`).

@@ -2,12 +2,12 @@ r"""Easy problems without ceremony: one best-first search with completion bounds
 
 On many graphs the plain A* search ends after a few labels, and what prepares the large search
 (cuts, a dual bound) would take longer than the answer. So it is tried first, with a quota of
-labels; beyond the quota nothing of it is used. Labels leave the heap by kappa = c + pi(v) (see the
-package's text); one goes when r + (least use from v) exceeds the limits, when a label popped at its
-node before dominates it, or when kappa reaches the incumbent. The searches that give pi and the
-least uses end at the source; nodes they did not settle have its value for a bound. Limits and kappa
-are compared outward by the relative error that sums of n terms can have, so what is found is the
-optimum of the rounded sums.
+labels; beyond it arcs and distances are handed on, but no label. Labels leave the heap by
+kappa = c + pi(v) (see the package's text); one goes when r + (least use from v) exceeds the limits,
+when a label popped at its node before dominates it, or when kappa reaches the incumbent. The
+searches that give pi and the least uses end at the source; nodes they did not settle have its value
+for a bound. Limits and kappa are compared outward by the relative error that sums of n terms can
+have, so what is found is the optimum of the rounded sums.
 """
 
 from __future__ import annotations

@@ -58,9 +58,7 @@ def test_specs_of_one_group_have_one_answer():
     groups = {}
     for spec in SPECS:
         for name, answer in frozen()[spec.name]["answers"].items():
-            if spec.suite == "models" or spec.name.endswith(
-                ("-labels", "-highs", "-cspy", "-pathwyse")
-            ):
+            if spec.suite == "models" or spec.name.endswith(("-labels", "-highs", "-cspy")):
                 groups.setdefault((spec.group, name), {})[spec.name] = answer
     assert any(len(found) > 1 for found in groups.values())
     for found in groups.values():
