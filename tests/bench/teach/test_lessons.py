@@ -13,10 +13,10 @@ marimo = pytest.importorskip("marimo", reason="the extra `lessons` is not instal
 LESSONS = lessons()
 
 
-def test_there_are_eight_in_order():
+def test_there_are_nine_in_order():
     titles = [title_of(path) for path in LESSONS]
     assert [title.split(".")[0] for title in titles] == [str(k) for k in range(1, len(titles) + 1)]
-    assert len(titles) == 8
+    assert len(titles) == 9
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
