@@ -30,6 +30,10 @@ Examples:
   splitopt sweep my.json --axis fine-tuning --json
   splitopt sweep cift-networks-004 --over throughput
 \b
+An instance in doubt is swept over the confidence of the deadline instead: expected energy with one
+plan, with speeds set late (RP), with everything seen first (WS), and the value of the stochastic
+solution.
+\b
 Energy is the least within a deadline; each row is a step: from this deadline on, this plan. The
 instance's own value of the deadline swept is left out of account, the other one is kept.
 """
@@ -87,6 +91,11 @@ def sweep(
     from splitopt.heuristics.jqodi.cift.warm import warm_up
 
     cift = cast("CiftInstance", problem_instance)
+    if cift.doubt is not None:
+        if plot is not None:
+            raise InputError("--plot", str(plot), "an instance without doubt", "leave it out")
+        _confidence(cift, axis, time_limit, as_json)
+        return
     warm_up()  # before the clock starts: the first run on a machine compiles
     if axis == "throughput":
         from splitopt.bench.commands.sweep_throughput import sweep_throughput
@@ -102,6 +111,28 @@ def sweep(
     _tell(cift, front, most)
     if plot is not None:
         note(f"plot: {plot}")
+
+
+def _confidence(instance: CiftInstance, axis: str, time_limit: float, as_json: bool) -> None:
+    """Tell what a confidence costs."""
+    from dataclasses import asdict
+
+    from splitopt.bench.explain.doubt import sweep_confidence
+
+    rows = sweep_confidence(instance, axis, time_limit)
+    if as_json:
+        echo_json(
+            {"instance": instance.name, "axis": axis, "confidences": [asdict(row) for row in rows]}
+        )
+        return
+    names = {
+        "confidence": "confidence",
+        "energy_j": "energy J",
+        "recourse_j": "recourse J",
+        "wait_and_see_j": "wait and see J",
+        "stochastic_solution_j": "VSS J",
+    }
+    echo_table(names, [asdict(row) for row in rows])
 
 
 def _hosts(point: FrontPoint) -> str:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 
 from splitopt.bench.explain import graphs
+from splitopt.bench.explain.doubt import in_doubt
 from splitopt.bench.explain.findings import Answer, Finding, Solver, percent, rounded_up
 from splitopt.instances.cift.judge import evaluate_cift
 from splitopt.instances.cift.model import CiftInstance
@@ -216,6 +217,7 @@ def explain_plan(
         *graphs.throughput(instance, plan, base, solver),
         *_next_best(instance, plan, base, solver),
         *_one_host(instance, plan, base, solver),
+        *in_doubt(instance, plan, base, solver),
     )
 
 

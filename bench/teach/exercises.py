@@ -91,6 +91,21 @@ EXERCISES: tuple[Exercise, ...] = (
         "within 1 % of the optimum where splits are inside the network",
         1.01,
     ),
+    Exercise(
+        "11-keeps",
+        "cift-uncertain-022",
+        "plan",
+        "highs-flow",
+        "a plan that keeps both deadlines with the probability asked for",
+    ),
+    Exercise(
+        "11-optimal",
+        "cift-uncertain-022",
+        "plan",
+        "highs-flow",
+        "the plan of least expected energy",
+        1.0,
+    ),
 )
 
 

@@ -20,7 +20,7 @@ Weights are rationals: decimals, or texts such as ``"1/3"``.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import NamedTuple, TypeVar
@@ -156,6 +156,13 @@ class Doubt:
             if key in seen:
                 raise InputError(f"doubt.{where}[{index}]", shown, "each one once", "remove one")
             seen.add(key)
+
+    def only_for(self, configurations: Collection[Key]) -> Doubt | None:
+        """Return what is left of it with these configurations; None where nothing is."""
+        epochs = tuple(entry for entry in self.epochs if entry.key in configurations)
+        if not (epochs or self.scenarios or self.spread):
+            return None
+        return replace(self, epochs=epochs)
 
     # -- derived ---------------------------------------------------------------------------
 

@@ -762,7 +762,13 @@ class CiftInstance:
         return key if self.doubt is not None and self.doubt.epochs else key[:3]
 
     def replace(self, **changes: object) -> CiftInstance:
-        """Return a copy with some fields changed, checked like any other instance."""
+        """Return a copy with some fields changed, checked like any other instance.
+
+        Doubt in the epochs of configurations that go, goes with them.
+        """
+        if self.doubt is not None and "configurations" in changes and "doubt" not in changes:
+            kept = changes["configurations"]
+            changes["doubt"] = self.doubt.only_for({g.key for g in kept})  # type: ignore[attr-defined]
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
 
     # -- documents -------------------------------------------------------------------------

@@ -199,6 +199,7 @@ def main(
     parser = argparse.ArgumentParser(prog="python -m splitopt.bench.studies doubt")
     parser.add_argument("--runs", default=",".join(map(str, range(SEEDS))), help="held out")
     parser.add_argument("--recourse", default="0,4", help="held out where recourse is planned too")
+    parser.add_argument("--kinds", default="epochs,both", help="of members, with commas")
     parser.add_argument("--most", type=int, default=0, help="so many instances only")
     parser.add_argument("--page", type=Path, default=PAGE)
     given = parser.parse_args(arguments)
@@ -207,7 +208,7 @@ def main(
     for name in names[: given.most or len(names)]:
         instance = library.load(name)
         assert isinstance(instance, CiftInstance)
-        if instance.doubt is None or not instance.doubt.epochs:
+        if str(instance.origin["kind"]) not in given.kinds.split(","):
             continue
         for held_out in map(int, given.runs.split(",")):
             one = with_held_out(instance, held_out)

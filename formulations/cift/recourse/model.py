@@ -37,7 +37,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from splitopt.formulations.cift.recourse.outcomes import Outcome, Placement, fits, keep_share
+from splitopt.formulations.cift.recourse.outcomes import (
+    Outcome,
+    Placement,
+    fits,
+    keep_share,
+    serves_surely,
+)
 from splitopt.formulations.solvers.highs import WIDE, SparseModel
 from splitopt.instances.cift.model import CiftInstance, Node, SpeedInterval
 from splitopt.instances.core.tolerances import TOLERANCES
@@ -249,6 +255,7 @@ def equivalent(instance: CiftInstance, found: Sequence[Outcome], position: int, 
     source = instance.node_index[instance.configurations[position].source]
     x = _flow(rows, arcs, source)
     y = _given_up(rows, instance, found)
+    served = serves_surely(instance)
     deadlines = (instance.inference_deadline_s, instance.fine_tuning_deadline_s)
     for outcome, late in zip(found, y, strict=True):
         weight, mine = float(outcome.weight), figures(outcome.instance, position, arcs)
@@ -273,7 +280,9 @@ def equivalent(instance: CiftInstance, found: Sequence[Outcome], position: int, 
             hops = [(x[a], hop[1 + phase]) for a, hop in enumerate(mine.hop) if hop[1 + phase] > 0]
             terms = [(column, seconds / unit) for column, seconds in spent + hops if seconds > 0]
             big = max(_longest(arcs, most, source) / unit, 1.0)
-            rows.row(-np.inf, WIDE if deadline > 0 else 0.0, [*terms, (late, -big)])
+            if phase == 1 or not served:
+                terms.append((late, -big))
+            rows.row(-np.inf, WIDE if deadline > 0 else 0.0, terms)
     return rows
 
 

@@ -37,6 +37,7 @@ __all__ = [
     "outcomes",
     "placement_of",
     "seen",
+    "serves_surely",
     "value",
 ]
 
@@ -61,7 +62,7 @@ class Placement:
 
 
 def keep_share(instance: CiftInstance) -> Fraction:
-    """Return p, the larger confidence of a deadline that there is."""
+    """Return p, the larger confidence of the deadlines that are in doubt."""
     doubt = instance.doubt
     if doubt is None:
         return Fraction(1)
@@ -70,7 +71,15 @@ def keep_share(instance: CiftInstance) -> Fraction:
         (instance.inference_deadline_s, instance.fine_tuning_deadline_s),
         strict=True,
     )
-    return max((p for p, deadline in pairs if deadline is not None), default=Fraction(1))
+    asked = [p if deadline is not None else None for p, deadline in pairs]
+    if serves_surely(instance):
+        asked[0] = None
+    return max((p for p in asked if p is not None), default=Fraction(1))
+
+
+def serves_surely(instance: CiftInstance) -> bool:
+    """Return whether nothing that the inference deadline counts is in doubt: it always holds."""
+    return instance.doubt is None or not instance.doubt.scenarios
 
 
 def seen(instance: CiftInstance, draw: Draw, epochs: Sequence[int]) -> CiftInstance:
@@ -164,8 +173,16 @@ def _front(choices: Sequence[Sequence[tuple[float, float]]]) -> list[tuple[float
     return front
 
 
-def energies(seen: CiftInstance, placement: Placement) -> tuple[float, float]:
-    """Return the least energy within the deadlines (infinite: none), and without them."""
+def energies(
+    seen: CiftInstance, placement: Placement, *, served: bool = False
+) -> tuple[float, float]:
+    """Return the least energy within the deadlines (infinite: none), and given up.
+
+    Parameters
+    ----------
+    served
+        Whether the inference deadline holds where the outcome is given up too.
+    """
     g = seen.configurations[placement.configuration]
     model = seen.models[seen.model_index[g.model]]
     level = seen.compressions[seen.compression_index[g.compression]]
@@ -187,7 +204,7 @@ def energies(seen: CiftInstance, placement: Placement) -> tuple[float, float]:
         (R, 1.0, latency, seen.inference_deadline_s),
         (compute, compute, time, seen.fine_tuning_deadline_s),
     )
-    for charged, timed, spent, deadline in phases:
+    for phase, (charged, timed, spent, deadline) in enumerate(phases):
         choices = []
         for n, i, j in placement.segments:
             node = seen.nodes[n]
@@ -206,8 +223,9 @@ def energies(seen: CiftInstance, placement: Placement) -> tuple[float, float]:
             )
         front = _front(choices)
         room = math.inf if deadline is None else deadline * _GROWN - spent
-        free += front[-1][1]
-        held += min((joules for seconds, joules in front if seconds <= room), default=math.inf)
+        best = min((joules for seconds, joules in front if seconds <= room), default=math.inf)
+        held += best
+        free += best if served and phase == 0 else front[-1][1]
     return held, free
 
 
@@ -218,6 +236,8 @@ def best_sum(pairs: Sequence[tuple[Fraction, float, float]], share: Fraction) ->
     """
     common = math.lcm(*(weight.denominator for weight, _, _ in pairs))
     room = math.floor((1 - share) * common)
+    if any(free == math.inf for _, _, free in pairs):
+        return math.inf
     total = sum(float(weight) * held for weight, held, _ in pairs if held < math.inf)
     must = 0
     total_free = 0.0
@@ -245,7 +265,8 @@ def value(instance: CiftInstance, found: Sequence[Outcome], placement: Placement
 
     The placement must fit the memories; wherever K may be positive, those of fine-tuning.
     """
-    pairs = [(o.weight, *energies(o.instance, placement)) for o in found]
+    served = serves_surely(instance)
+    pairs = [(o.weight, *energies(o.instance, placement, served=served)) for o in found]
     return best_sum(pairs, keep_share(instance))
 
 

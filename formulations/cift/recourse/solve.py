@@ -36,6 +36,7 @@ from splitopt.formulations.cift.recourse.outcomes import (
     keep_share,
     outcomes,
     placement_of,
+    serves_surely,
     value,
 )
 from splitopt.formulations.solvers import OBJECTIVE_SCALE
@@ -92,8 +93,10 @@ def _alone(instance: CiftInstance, position: int) -> CiftInstance:
     return instance.replace(configurations=(instance.configurations[position],))
 
 
-def _free(instance: CiftInstance) -> CiftInstance:
-    return instance.replace(inference_deadline_s=None, fine_tuning_deadline_s=None)
+def _given_up(instance: CiftInstance, *, served: bool) -> CiftInstance:
+    """Return an outcome that is given up: without deadlines, or without that of fine-tuning."""
+    free = instance.replace(fine_tuning_deadline_s=None)
+    return free if served else free.replace(inference_deadline_s=None)
 
 
 def solve_recourse(
@@ -116,7 +119,7 @@ def solve_recourse(
         Where there are no outcomes to see, or speeds are continuous.
     """
     found = outcomes(instance)
-    share = keep_share(instance)
+    share, served = keep_share(instance), serves_surely(instance)
     best: Placement | None = None
     objective = math.inf
 
@@ -138,11 +141,11 @@ def solve_recourse(
 
     def least(seen: CiftInstance, *, free: bool) -> float:
         """Return the optimum of an outcome, or of one configuration in it."""
-        plan = optimum(_free(seen) if free else seen)
+        plan = optimum(_given_up(seen, served=served) if free else seen)
         if plan is None:
             return math.inf
         one = Placement(placement_of(seen, plan).configuration, try_out(plan).segments)
-        return energies(seen, one)[1 if free else 0]
+        return energies(seen, one, served=served)[1 if free else 0]
 
     nominal = optimum(instance.replace(doubt=None))
     expected = None
@@ -226,7 +229,7 @@ def _shaped(
     Where no cut is violated any more though the speeds' own gap is open, the placement is known
     exactly: it is cut off, with what it is worth.
     """
-    arcs = arcs_of(instance, position)
+    arcs, served = arcs_of(instance, position), serves_surely(instance)
     rows, y, theta = master(instance, found, position, arcs)
     mine = [figures(o.instance, position, arcs) for o in found]
     deadlines = (instance.inference_deadline_s, instance.fine_tuning_deadline_s)
@@ -259,8 +262,17 @@ def _shaped(
         added = False
         for i, f in enumerate(mine):
             if ended.values[y[i]] > 0.5:
+                if served and _prices(f, arcs, taken, (deadlines[0], None)) is None:
+                    _add(highs, [(a, 1.0) for a in taken.tolist()], -np.inf, len(taken) - 1.0)
+                    added = True
                 continue
             prices = _prices(f, arcs, taken, deadlines)
+            if prices is None and served and ended.values[y[i]] <= 0.5:
+                surely = _prices(f, arcs, taken, (deadlines[0], None))
+                if surely is None:
+                    _add(highs, [(a, 1.0) for a in taken.tolist()], -np.inf, len(taken) - 1.0)
+                    added = True
+                    continue
             if prices is None:
                 # Not to be held at this placement: given up, or elsewhere.
                 _add(

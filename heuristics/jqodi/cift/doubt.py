@@ -30,10 +30,12 @@ from splitopt.instances.cift.judge import evaluate_cift
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import Budget, Recorder, Termination
+from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.judge import check
 
 __all__ = ["DoubtfulSearch"]
 
+_TOLERANCE = TOLERANCES.deadline
 # Limits rounded outward, for the bound; where the judge rejects what passes there, a little inside.
 _SHRINK = (1.0 + OUTWARD, 1.0 - 1e-12, 1.0 - 1e-10)
 
@@ -47,16 +49,23 @@ class DoubtfulSearch(Search):
         super().__init__(Instance(twin(instance)), rules, budget, recorder)
         self.given = instance
         self._counts["branches"] = 0
+        deadlines = (instance.inference_deadline_s, instance.fine_tuning_deadline_s)
+        self._limits = [math.inf if d is None else d for d in deadlines]
 
     def offer(self, plan: CiftPlan) -> bool:
         """Take a plan that the judge of the instance takes, if it is better."""
-        energy = evaluate_cift(self.given, plan).objective
-        if energy >= self.energy and self.plan is not None:
-            return not check(self.given, plan)
-        if check(self.given, plan):
+        found = evaluate_cift(self.given, plan)
+        times = (found.inference_latency_s, found.fine_tuning_time_s)
+        pairs = list(zip(times, self._limits, strict=True))
+        if any(time > limit * (1.0 + 1.1 * _TOLERANCE) for time, limit in pairs):
             return False
-        self.plan, self.energy = plan, energy
-        self.recorder.note(objective=energy, plan=plan)
+        # Rationals decide near a deadline alone.
+        near = any(time > limit * (1.0 + 0.9 * _TOLERANCE) for time, limit in pairs)
+        if near and check(self.given, plan):
+            return False
+        if found.objective < self.energy:
+            self.plan, self.energy = plan, found.objective
+            self.recorder.note(objective=found.objective, plan=plan)
         return True
 
     def _label(self, state: State) -> None:

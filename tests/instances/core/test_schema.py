@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from splitopt.instances import sources
+from splitopt.instances import library, sources
 from splitopt.instances.core.documents import read_json
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.generators import generate
@@ -64,6 +64,8 @@ def instances():
         yield generate(family, 3)
     for name in ("mepra-image-10mbps", "mepra-video-sparse-10mbps", "mepra-image-free-10mbps"):
         yield sources.load(name)
+    for kind in (6, 22, 35):  # epochs and scenarios, scenarios, means and variances
+        yield library.load(f"cift-uncertain-{kind:03d}")
 
 
 def test_instances_and_their_schema_agree():

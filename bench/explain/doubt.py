@@ -1,0 +1,138 @@
+"""CIFT in doubt explained: what a confidence costs, what recourse and information are worth."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from splitopt.bench.explain.findings import Answer, Finding, Solver, percent
+from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.judge import check
+
+__all__ = ["CONFIDENCES", "Row", "in_doubt", "sweep_confidence"]
+
+CONFIDENCES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+_MOST_OUTCOMES = 100  # of which a recourse problem is solved
+
+Optimum = Callable[[CiftInstance], CiftPlan | None]
+
+
+def in_doubt(
+    instance: CiftInstance, plan: CiftPlan, base: Answer, solver: Solver
+) -> Iterator[Finding]:
+    """Yield what the nominal plan would do, and the values of recourse and of information."""
+    doubt = instance.doubt
+    if doubt is None or base.high is None:
+        return
+    nominal = solver.answer(instance.replace(doubt=None))
+    if isinstance(nominal.plan, CiftPlan):
+        late = [v.constraint for v in check(instance, nominal.plan) if "deadline" in v.constraint]
+        text = (
+            f"The plan for nominal figures misses the {' and the '.join(late)}"
+            if late
+            else "The plan for nominal figures keeps every deadline with its probability"
+        )
+        yield Finding(
+            "nominal",
+            f"{text.replace('-', ' ') if late else text}; in doubt the best plan costs "
+            f"{base.high:.6g} J.",
+            {"nominal_j": nominal.high, "missed": " + ".join(late) or None},
+        )
+    if doubt.spread or instance.has_continuous_speeds:
+        return
+    from splitopt.formulations.cift.recourse.outcomes import outcomes
+
+    if len(outcomes(instance)) > _MOST_OUTCOMES:
+        return
+    yield _recourse(instance, base.high, lambda i: _plan(solver, i))
+
+
+def _plan(solver: Solver, instance: CiftInstance) -> CiftPlan | None:
+    found = solver.answer(instance).plan
+    return found if isinstance(found, CiftPlan) else None
+
+
+def _recourse(instance: CiftInstance, fixed_j: float, optimum: Optimum) -> Finding:
+    from splitopt.formulations.cift.recourse.solve import solve_recourse
+
+    found = solve_recourse(instance, optimum)
+    figures: dict[str, float | int | str | None] = {
+        "recourse_j": _finite(found.objective_j),
+        "wait_and_see_j": _finite(found.wait_and_see_j),
+        "expected_of_nominal_j": _finite(found.expected_of_nominal_j),
+        "perfect_information_j": None,
+        "stochastic_solution_j": None,
+    }
+    if found.placement is None:
+        text = "No placement keeps the deadlines with that probability, speeds set late or not."
+        return Finding("recourse", text, figures)
+    figures["perfect_information_j"] = found.perfect_information_j
+    saved = percent(found.objective_j - fixed_j, fixed_j, " J")
+    more = "the nominal placement keeps too few outcomes whatever its speeds"
+    value = found.stochastic_solution_j
+    if value is None:
+        more = "there is no nominal plan"
+    elif value < math.inf:
+        figures["stochastic_solution_j"] = value
+        more = f"planning with the distribution saves {value:.4g} J against the nominal placement"
+    return Finding(
+        "recourse",
+        "With speeds set once the outcome is seen the best placement takes "
+        f"{found.objective_j:.6g} J ({saved}); {more}, and perfect information would save another "
+        f"{found.perfect_information_j:.4g} J.",
+        figures,
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Expected energy at one confidence; None without a plan or where it was not worked out."""
+
+    confidence: float
+    energy_j: float | None
+    recourse_j: float | None
+    wait_and_see_j: float | None
+    stochastic_solution_j: float | None
+
+
+def sweep_confidence(instance: CiftInstance, axis: str, time_limit_s: float) -> list[Row]:
+    """Return expected energies over the confidence of a deadline, everything else as it is.
+
+    Recourse asks the larger of both confidences of both deadlines; so its columns are those of
+    `axis` where the other one asks less.
+    """
+    from splitopt.formulations.cift.recourse.outcomes import outcomes
+    from splitopt.formulations.cift.recourse.solve import solve_recourse
+
+    doubt = instance.doubt
+    assert doubt is not None
+    solver = Solver(time_limit_s)
+    few = not doubt.spread and not instance.has_continuous_speeds
+    few = few and len(outcomes(instance)) <= _MOST_OUTCOMES
+    rows = []
+    for share in CONFIDENCES:
+        if doubt.spread and share == 1.0:
+            continue  # no bound on any distribution
+        asked = (
+            dataclasses.replace(doubt, inference_confidence=share)
+            if axis == "inference"
+            else dataclasses.replace(doubt, fine_tuning_confidence=share)
+        )
+        one = instance.replace(doubt=asked)
+        energy = solver.answer(one).high
+        late = (
+            solve_recourse(one, lambda i: _plan(solver, i)) if few and energy is not None else None
+        )
+        if late is None:
+            rows.append(Row(share, energy, None, None, None))
+            continue
+        figures = (late.objective_j, late.wait_and_see_j, late.stochastic_solution_j)
+        rows.append(Row(share, energy, *map(_finite, figures)))
+    return rows
