@@ -20,9 +20,7 @@ DOCS = ROOT / "docs"
 # These have tests of their own.
 APART = {"commands.md", "from-a-model-to-a-rehearsal.md"}
 PAGES = sorted(
-    path
-    for path in DOCS.rglob("*.md")
-    if "generated" not in path.parts and path.name not in APART
+    path for path in DOCS.rglob("*.md") if "generated" not in path.parts and path.name not in APART
 )
 
 
