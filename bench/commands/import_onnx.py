@@ -155,8 +155,8 @@ def _tell(made: Imported, out: Path | None) -> None:
         note(f"note: {line}")
     if len(made.blocks) == 1:
         note(
-            "note: no cut of this network is crossed by one tensor alone; --merge operators keeps "
-            "the cuts through several."
+            "note: the chain is a single block; --merge operators keeps the cuts through several "
+            "tensors"
         )
 
 

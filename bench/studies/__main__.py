@@ -24,6 +24,10 @@ STUDIES: Mapping[str, tuple[str, str]] = {
     "jqodi-speed": ("jqodi.speed", "JQODI's time beside that of exact methods: jqodi.md"),
     "kernels": ("kernels.study", "the label kernel against other programs: jqodi.md"),
     "learner": ("learner.study", "PPO on MEPRA, seeds and gaps: learner.md"),
+    "rehearsals": (
+        "rehearsals.study",
+        "plans of model files, predicted and run: howto/from-a-model-to-a-rehearsal.md",
+    ),
     "sensitivity": ("sensitivity.study", "times by seed, threads and gap: strength.md"),
     "solvers": ("solvers.study", "every solver that is there, by file: use-another-solver.md"),
     "strength": ("strength.study", "root bounds, sizes, times of formulations: strength.md"),

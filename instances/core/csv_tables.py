@@ -190,21 +190,10 @@ def read_table(
         raise InputError(source, "no line", "a header and at least one line", "add them") from None
     names = [cell.strip() for cell in header]
     where = f"{source} line {line}"
-    units = _units(where, names, (*required, *optional))
-    own = {name: column for column, (name, _) in units.items()}
-    if form.mapping:
-        taken = {theirs for theirs, _ in form.mapping.values()}
-        _check_mapped(where, names, taken)
-        units = {ours: unit for ours, unit in units.items() if ours not in form.mapping}
-        own = {unit: ours for ours, (unit, _) in units.items()} | dict.fromkeys(form.mapping, "")
-        own |= {theirs: ours for ours, (theirs, _) in form.mapping.items()}
-        units |= form.mapping
-    names = [own.get(name, name) for name in names]
-    if form.foreign:
-        known = {*required, *optional}
-        names = [name if name in known else f" {k}" for k, name in enumerate(names)]
+    known = (*required, *optional)
+    names, units = _ours(where, names, known, form)
     _check_header(where, [x for x in names if x[:1] != " "], required, optional, numbered)
-    figures = {*required, *optional} - set(texts)
+    figures = set(known) - set(texts)
     rows: list[Cells] = []
     errors: list[InputError] = []
     for line, cells in lines:
@@ -286,6 +275,25 @@ def _units(where: str, names: Sequence[str], known: Sequence[str]) -> dict[str, 
             if name.endswith(end) and column in known and column not in names:
                 found[column] = (name, factor)
     return found
+
+
+def _ours(
+    where: str, names: Sequence[str], known: Sequence[str], form: Columns
+) -> tuple[list[str], dict[str, tuple[str, str]]]:
+    """Return the columns under our names, and the file's own name and factor of those changed.
+
+    A foreign file's other columns get a name that begins with a space and is none of ours.
+    """
+    units = _units(where, names, known)
+    if form.mapping:
+        _check_mapped(where, names, {theirs for theirs, _ in form.mapping.values()})
+        units = {ours: unit for ours, unit in units.items() if ours not in form.mapping}
+        units |= form.mapping
+    own = dict.fromkeys(form.mapping, "") | {name: ours for ours, (name, _) in units.items()}
+    found = [own.get(name, name) for name in names]
+    if form.foreign:
+        found = [name if name in known else f" {k}" for k, name in enumerate(found)]
+    return found, units
 
 
 def _check_mapped(where: str, names: Sequence[str], wanted: Iterable[str]) -> None:

@@ -1,5 +1,6 @@
 """Imports of CSV files: round trips, and every kind of mistake told by file, line and column."""
 
+import dataclasses
 from functools import partial
 from pathlib import Path
 
@@ -40,6 +41,20 @@ def cift(profile, nodes="nodes.csv", links="links.csv", **more):
 def mepra(profile, devices="devices.csv", **more):
     given = {"edge_capacity_flop_per_s": 1e12, "bandwidth_bit_per_s": 1e7} | more
     return mepra_from_csv("ward", [profile], DATA / devices, **given)
+
+
+def test_an_instance_keeps_how_its_profiles_were_made(profile):
+    """By it a rehearsal knows the model file; it changes no hash."""
+    made = dataclasses.replace(profile, origin={"onnx_sha256": "ab", "measured_seconds": 0.5})
+    assert Profile.from_document(made.to_document()) == made
+    instance = cift(made)
+    assert instance.origin == {
+        "imported": True,
+        "my-net.onnx_sha256": "ab",
+        "my-net.measured_seconds": 0.5,
+    }
+    assert CiftInstance.from_document(instance.to_document()) == instance
+    assert instance.content_hash == cift(profile).content_hash
 
 
 PROFILER = """\

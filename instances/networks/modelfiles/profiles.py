@@ -68,18 +68,8 @@ def import_onnx(
     notes = _notes(network)
     if merge == "operators":
         found = graph(network)
-        crossing = [
-            Tensor(x, float(network.bits[x]), producer, consumers)
-            for x, producer, consumers in tensors(network, found)
-        ]
-        if input_bits is not None:
-            raw = [k for k, tensor in enumerate(crossing) if tensor.producer is None]
-            if len(raw) != 1:
-                raise InputError(
-                    "--input-bits", input_bits, "one raw input; there are several", "leave it out"
-                )
-            crossing[raw[0]] = replace(crossing[raw[0]], bits=input_bits)
         blocks = tuple(Block(b.name, b.flops, b.param_bytes, 0) for b in found)
+        crossing = _crossing(network, found, input_bits)
         made = Profile.graph(
             name, blocks, crossing, title=title, source=source, notes=notes, origin=origin
         )
@@ -135,6 +125,24 @@ def with_times(imported: Imported, timing: Timing, node: str) -> Imported:
     )
     profile = replace(imported.profile, blocks=blocks, notes=notes, origin=origin)
     return replace(imported, profile=profile)
+
+
+def _crossing(
+    network: Network, blocks: Sequence[GraphBlock], input_bits: float | None
+) -> tuple[Tensor, ...]:
+    """Return the tensors of a graph, the raw input in the size that it is shipped in."""
+    found = [
+        Tensor(x, float(network.bits[x]), producer, consumers)
+        for x, producer, consumers in tensors(network, blocks)
+    ]
+    if input_bits is not None:
+        raw = [k for k, tensor in enumerate(found) if tensor.producer is None]
+        if len(raw) != 1:
+            raise InputError(
+                "--input-bits", input_bits, "one raw input; there are several", "leave it out"
+            )
+        found[raw[0]] = replace(found[raw[0]], bits=input_bits)
+    return tuple(found)
 
 
 def _leaving(network: Network, blocks: Sequence[GraphBlock], k: int) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,39 +128,10 @@ def read_network(path: Path, inputs: Mapping[str, Sequence[int]] | None = None) 
             fixed.append(place)
             constant |= {x for x in node.output if x}
     given = [x.name for x in graph.input if x.name not in constant]
-    wanted = _needed(graph, set(fixed))
-
-    def shape(name: str) -> Shape:
-        if name not in shapes:
-            raise ShapeMissingError(name)
-        return shapes[name]
-
-    operators = []
-    for place in sorted(wanted):
-        node = graph.node[place]
-        try:
-            counts = flops(node, shape)
-        except ShapeMissingError as error:
-            raise _open_shape(path.name, node, error.args[0]) from None
-        except (IndexError, ValueError):
-            raise InputError(
-                path.name,
-                f"{node.op_type} {node.name}",
-                "operators that fit their inputs",
-                "check it",
-            ) from None
-        read = tuple(dict.fromkeys(reads(node)))
-        operators.append(
-            Operator(
-                place,
-                node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}",
-                tuple(x for x in read if x not in constant),
-                tuple(x for x in node.output if x),
-                tuple(x for x in read if x in constant),
-                counts or 0,
-                counts is not None,
-            )
-        )
+    operators = [
+        _operator(graph.node[place], place, constant, shapes, path.name)
+        for place in sorted(_needed(graph, set(fixed)))
+    ]
     used = dict.fromkeys(x for operator in operators for x in operator.inputs)
     outputs = tuple(x.name for x in graph.output if x.name not in constant)
     if not operators or not outputs:
@@ -189,6 +160,36 @@ def read_network(path: Path, inputs: Mapping[str, Sequence[int]] | None = None) 
         tuple(fixed),
         max((x.version for x in model.opset_import if x.domain in ("", "ai.onnx")), default=0),
         tuple(_external(graph)),
+    )
+
+
+def _operator(
+    node: Any, place: int, constant: Set[str], shapes: Mapping[str, Shape], source: str
+) -> Operator:
+    """Return what a node computes, counted."""
+
+    def shape(name: str) -> Shape:
+        if name not in shapes:
+            raise ShapeMissingError(name)
+        return shapes[name]
+
+    try:
+        counts = flops(node, shape)
+    except ShapeMissingError as error:
+        raise _open_shape(source, node, error.args[0]) from None
+    except (IndexError, ValueError):
+        raise InputError(
+            source, f"{node.op_type} {node.name}", "operators that fit their inputs", "check it"
+        ) from None
+    read = tuple(dict.fromkeys(reads(node)))
+    return Operator(
+        place,
+        node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}",
+        tuple(x for x in read if x not in constant),
+        tuple(x for x in node.output if x),
+        tuple(x for x in read if x in constant),
+        counts or 0,
+        counts is not None,
     )
 
 
