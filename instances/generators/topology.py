@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from splitopt.instances.cift.model import Link, Node, SpeedInterval, Speeds, Tier
+from splitopt.instances.cift.parts import Link, Node, SpeedInterval, Speeds, Tier
 from splitopt.instances.generators.draws import Draws, round_digits
 from splitopt.instances.generators.hardware import LinkClass, NodeClass, link_class, node_class
 from splitopt.instances.generators.knobs import CiftKnobs

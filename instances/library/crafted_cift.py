@@ -15,8 +15,8 @@ from splitopt.instances.cift.model import (
     Node,
     SpeedInterval,
     Speeds,
-    Tier,
 )
+from splitopt.instances.cift.parts import Tier
 from splitopt.instances.networks.profiles import Block, Profile
 
 __all__ = ["CRAFTED_CIFT"]
