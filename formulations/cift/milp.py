@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -99,43 +100,110 @@ def prove(
         best.refuse(str(error))
         return best.claim(Termination.LIMIT)
     best.statistics |= model.size | {"load_s": best.recorder.elapsed_s - began}
-    rejected: list[Ints] = []
-    accepted = False
-    energy_j = model.cost / scale
-    apart = model.apart
-    if apart > SPREAD:
-        best.refuse(f"coefficients of one row are {apart:.2g} apart: no bound of HiGHS is taken")
+    proof = _Proof(best, model, highs, scale, read, support, start, cutoff)
+    rounds = nodes = 0
+    while True:
+        outcome = proof.round()
+        rounds, nodes = rounds + 1, nodes + outcome.nodes
+        best.statistics |= {
+            "nodes": nodes,
+            "rounds": rounds,
+            "solve_s": best.recorder.elapsed_s - began,
+        }
+        ended = proof.ending(outcome)
+        if ended is not None:
+            return ended
+        if proof.rejected:
+            proof.cut(cuts)
+            continue
+        rows = [] if best.closed else refine()
+        proof.add(rows)
+        if not best.closed and best.objective_scale(1.0) > _COARSE * proof.scale:
+            # The first guess was far off: the optimum drowns in the solver's tolerances.
+            proof.rescale(best.objective_scale(1.0))
+        elif not rows:
+            proof.doubt(outcome)
+            return best.claim(Termination.SOLVED)
 
-    def found(values: Floats) -> None:
-        nonlocal accepted
-        plan, columns = read(values)
-        if not best.offer(plan):
-            rejected.append(np.sort(columns))
-        else:
-            accepted = True
 
-    dearest_j = float(energy_j[~model.integer].max(initial=0.0))
+class _Proof:
+    """A model in HiGHS, and what its rounds have found."""
 
-    def bounded(bound: float) -> None:
-        # Where energies are far apart, a column off by the row tolerance shows in the bound.
-        # `scale` is the one in force at the time.
-        reference = min(best.objective, abs(bound) / scale)
-        loss = ROW_TOLERANCE * dearest_j if dearest_j > _APART * reference else 0.0
-        best.propose_bound(min(bound / scale - loss, cutoff))
+    def __init__(
+        self,
+        best: Incumbent,
+        model: SparseModel,
+        highs: Any,
+        scale: float,
+        read: Callable[[Floats], tuple[CiftPlan, Ints]],
+        support: int,
+        start: Callable[[], Floats | None],
+        cutoff: float,
+    ) -> None:
+        self.best, self.highs, self.scale = best, highs, scale
+        self.read, self.support, self.start, self.cutoff = read, support, start, cutoff
+        self.integer = bool(model.integer.any())
+        self.energy_j = model.cost / scale
+        self.dearest_j = float(self.energy_j[~model.integer].max(initial=0.0))
+        apart = model.apart
+        if apart > SPREAD:
+            best.refuse(
+                f"coefficients of one row are {apart:.2g} apart: no bound of HiGHS is taken"
+            )
+        # A second opinion is cheap, or asked for in any case.
+        self.solve_twice = len(model.value) <= _SMALL or apart > _WIDE_APART
+        self.rejected: list[Ints] = []
+        self.accepted = False
 
-    def ask_again(first: Outcome) -> None:
-        """Solve the model as it stands again without presolve; refuse the proof if it disagrees."""
+    def round(self) -> Outcome:
+        """Solve the model as it stands."""
+        outcome = solve(
+            self.highs,
+            time_limit_s=self.best.remaining_s,
+            relative_gap=self.best.budget.relative_gap,
+            support=self.support,
+            integer=self.integer,
+            start=self.start(),
+            on_solution=self._found,
+            on_bound=self._bounded,
+        )
+        if outcome.values is not None:
+            self._found(outcome.values)
+        if outcome.bound is not None:
+            self._bounded(outcome.bound)
+        return outcome
+
+    def ending(self, outcome: Outcome) -> Result | None:
+        """Return the result where the round was the last one."""
+        if outcome.ended == "infeasible":
+            if self.accepted:
+                self.best.refuse("HiGHS found a plan and then says that there is none")
+            else:
+                self.doubt(outcome)
+            return self.best.claim(Termination.SOLVED, exhausted=self.cutoff)
+        if outcome.ended == "time":
+            return self.best.claim(Termination.TIME)
+        if outcome.ended == "failed":
+            self.best.refuse("HiGHS ended without an answer")
+            return self.best.claim(Termination.LIMIT)
+        return None
+
+    def doubt(self, first: Outcome) -> None:
+        """Solve the model again without presolve where that is cheap; refuse what it disputes."""
+        best = self.best
+        if "refused" in best.statistics or not self.solve_twice:
+            return
         again = solve_again(
-            highs,
+            self.highs,
             time_limit_s=best.remaining_s,
             relative_gap=best.budget.relative_gap,
-            support=support,
-            integer=bool(model.integer.any()),
-            start=start(),
+            support=self.support,
+            integer=self.integer,
+            start=self.start(),
         )
         best.statistics["second_opinion"] = again.ended
         if again.values is not None:
-            found(again.values)
+            self._found(again.values)
         if again.ended == "time":
             return
         if again.ended != first.ended:
@@ -145,67 +213,42 @@ def prove(
         ):
             tolerance = best.budget.relative_gap * abs(first.objective)
             if again.objective < min(first.objective - tolerance, first.bound):
-                unit = best.units.joule / scale
+                unit = best.units.joule / self.scale
                 best.refuse(
                     f"HiGHS: nothing below {first.bound * unit:.9g} J, and a solution of "
                     f"{again.objective * unit:.9g} J without its presolve"
                 )
 
-    small = len(model.value) <= _SMALL or apart > _WIDE_APART
-    nodes = rounds = 0
-    while True:
-        outcome = solve(
-            highs,
-            time_limit_s=best.remaining_s,
-            relative_gap=best.budget.relative_gap,
-            support=support,
-            integer=bool(model.integer.any()),
-            start=start(),
-            on_solution=found,
-            on_bound=bounded,
-        )
-        rounds += 1
-        nodes += outcome.nodes
-        best.statistics |= {
-            "nodes": nodes,
-            "rounds": rounds,
-            "solve_s": best.recorder.elapsed_s - began,
-        }
-        if outcome.values is not None:
-            found(outcome.values)
-        if outcome.bound is not None:
-            bounded(outcome.bound)
-        if outcome.ended == "infeasible":
-            if accepted:
-                best.refuse("HiGHS found a plan and then says that there is none")
-            elif "refused" not in best.statistics and small:
-                ask_again(outcome)
-            return best.claim(Termination.SOLVED, exhausted=cutoff)
-        if outcome.ended == "time":
-            return best.claim(Termination.TIME)
-        if outcome.ended == "failed":
-            best.refuse("HiGHS ended without an answer")
-            return best.claim(Termination.LIMIT)
-        if not rejected:
-            better = best.objective_scale(1.0)
-            rows = [] if best.closed else refine()
-            for row in rows:
-                highs.addRow(row.lower, row.upper, len(row.columns), row.columns, row.values)
-            if not best.closed and better > _COARSE * scale:
-                # The first guess was far off: the optimum drowns in the solver's tolerances.
-                scale = better
-                every = np.arange(len(energy_j), dtype=np.int32)
-                highs.changeColsCost(len(every), every, energy_j * scale)
-            elif not rows:
-                if small and "refused" not in best.statistics:
-                    ask_again(outcome)
-                return best.claim(Termination.SOLVED)
-            continue
-        for columns in {tuple(path.tolist()) for path in rejected}:
-            count = len(columns)
-            highs.addRow(
-                -np.inf, count - 1.0, count, np.array(columns, dtype=np.int32), np.ones(count)
-            )
-            for row in cuts(np.array(columns)):
-                highs.addRow(row.lower, row.upper, len(row.columns), row.columns, row.values)
-        rejected.clear()
+    def cut(self, cuts: Callable[[Ints], list[Row]]) -> None:
+        """Cut off the rejected plans, and what else their columns rule out."""
+        for columns in {tuple(path.tolist()) for path in self.rejected}:
+            chosen = np.array(columns, dtype=np.int32)
+            self.add([Row(-math.inf, len(columns) - 1.0, chosen, np.ones(len(columns)))])
+            self.add(cuts(np.array(columns)))
+        self.rejected.clear()
+
+    def add(self, rows: list[Row]) -> None:
+        """Add rows to the model."""
+        for row in rows:
+            self.highs.addRow(row.lower, row.upper, len(row.columns), row.columns, row.values)
+
+    def rescale(self, scale: float) -> None:
+        """Let the objective be energy times another scale."""
+        self.scale = scale
+        every = np.arange(len(self.energy_j), dtype=np.int32)
+        self.highs.changeColsCost(len(every), every, self.energy_j * scale)
+
+    def _found(self, values: Floats) -> None:
+        plan, columns = self.read(values)
+        if not self.best.offer(plan):
+            self.rejected.append(np.sort(columns))
+        else:
+            self.accepted = True
+
+    def _bounded(self, bound: float) -> None:
+        # Where energies are far apart, a column off by the row tolerance shows in the bound.
+        # `scale` is the one in force at the time.
+        reference = min(self.best.objective, abs(bound) / self.scale)
+        far = self.dearest_j > _APART * reference
+        loss = ROW_TOLERANCE * self.dearest_j if far else 0.0
+        self.best.propose_bound(min(bound / self.scale - loss, self.cutoff))
