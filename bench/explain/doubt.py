@@ -30,15 +30,15 @@ def in_doubt(
     nominal = solver.answer(instance.replace(doubt=None))
     if isinstance(nominal.plan, CiftPlan):
         late = [v.constraint for v in check(instance, nominal.plan) if "deadline" in v.constraint]
+        named = " and the ".join(late).replace("-deadline", " deadline")
         text = (
-            f"The plan for nominal figures misses the {' and the '.join(late)}"
+            f"The plan for nominal figures misses the {named}"
             if late
             else "The plan for nominal figures keeps every deadline with its probability"
         )
         yield Finding(
             "nominal",
-            f"{text.replace('-', ' ') if late else text}; in doubt the best plan costs "
-            f"{base.high:.6g} J.",
+            f"{text}; in doubt the best plan costs {base.high:.6g} J.",
             {"nominal_j": nominal.high, "missed": " + ".join(late) or None},
         )
     if doubt.spread or instance.has_continuous_speeds:
@@ -71,6 +71,8 @@ def _recourse(instance: CiftInstance, fixed_j: float, optimum: Optimum) -> Findi
         return Finding("recourse", text, figures)
     figures["perfect_information_j"] = found.perfect_information_j
     saved = percent(found.objective_j - fixed_j, fixed_j, " J")
+    if found.objective_j > fixed_j * (1 + 1e-6):
+        saved += ", for it keeps both deadlines in the same outcomes, with the larger probability"
     more = "the nominal placement keeps too few outcomes whatever its speeds"
     value = found.stochastic_solution_j
     if value is None:

@@ -33,3 +33,10 @@ def test_explain_tells_of_the_nominal_plan_and_of_recourse() -> None:
     assert figures["perfect_information_j"] == pytest.approx(
         figures["recourse_j"] - figures["wait_and_see_j"]
     )
+
+
+def test_explain_says_why_recourse_may_cost_more_than_one_plan() -> None:
+    """Asked 0.9 and 0.8: speeds set late keep both at 0.9, one plan each at its own."""
+    found = {f["kind"]: f for f in run("explain", "cift-uncertain-022")["findings"]}
+    assert "misses the fine-tuning deadline; in doubt" in found["nominal"]["text"]
+    assert "both deadlines in the same outcomes, with the larger" in found["recourse"]["text"]
