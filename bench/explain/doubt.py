@@ -41,13 +41,19 @@ def in_doubt(
             f"{text}; in doubt the best plan costs {base.high:.6g} J.",
             {"nominal_j": nominal.high, "missed": " + ".join(late) or None},
         )
-    if doubt.spread or instance.has_continuous_speeds:
-        return
+    if _has_recourse(instance):
+        yield _recourse(instance, base.high, lambda i: _plan(solver, i))
+
+
+def _has_recourse(instance: CiftInstance) -> bool:
+    """Return whether recourse is worked out: of chains with listed speeds and few outcomes."""
     from splitopt.formulations.cift.recourse.outcomes import outcomes
 
-    if len(outcomes(instance)) > _MOST_OUTCOMES:
-        return
-    yield _recourse(instance, base.high, lambda i: _plan(solver, i))
+    if instance.doubt is None or instance.doubt.spread:
+        return False
+    if instance.has_continuous_speeds or instance.beyond:
+        return False
+    return len(outcomes(instance)) <= _MOST_OUTCOMES
 
 
 def _plan(solver: Solver, instance: CiftInstance) -> CiftPlan | None:
@@ -110,14 +116,12 @@ def sweep_confidence(instance: CiftInstance, axis: str, time_limit_s: float) -> 
     Recourse asks the larger of both confidences of both deadlines; so its columns are those of
     `axis` where the other one asks less.
     """
-    from splitopt.formulations.cift.recourse.outcomes import outcomes
     from splitopt.formulations.cift.recourse.solve import solve_recourse
 
     doubt = instance.doubt
     assert doubt is not None
     solver = Solver(time_limit_s)
-    few = not doubt.spread and not instance.has_continuous_speeds
-    few = few and len(outcomes(instance)) <= _MOST_OUTCOMES
+    few = _has_recourse(instance)
     rows = []
     for share in CONFIDENCES:
         if doubt.spread and share == 1.0:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from splitopt.bench.cli import cli
+from splitopt.formulations.cift.recourse.outcomes import outcomes
+from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.core.documents import write_json
+from splitopt.instances.core.errors import InputError
+from splitopt.instances.library import load
 
 
 def run(*arguments: str) -> dict:
@@ -40,3 +46,20 @@ def test_explain_says_why_recourse_may_cost_more_than_one_plan() -> None:
     found = {f["kind"]: f for f in run("explain", "cift-uncertain-022")["findings"]}
     assert "misses the fine-tuning deadline; in doubt" in found["nominal"]["text"]
     assert "both deadlines in the same outcomes, with the larger" in found["recourse"]["text"]
+
+
+def test_a_graph_in_doubt_has_no_recourse(tmp_path: Path) -> None:
+    """Segments of a chain would leave out what crosses a cut of a graph."""
+    graph = load("cift-networks-017").to_document()
+    (only,) = graph["configurations"]
+    epochs = {key: only[key] for key in ("model", "compression", "source", "fraction")}
+    samples = [only["epochs"], only["epochs"] + 1]
+    graph["doubt"] = {"epochs": [{**epochs, "samples": samples}], "fine_tuning_confidence": 0.5}
+    path = tmp_path / "graph.json"
+    write_json(path, CiftInstance.from_document(graph).to_document())
+    assert "recourse" not in {f["kind"] for f in run("explain", str(path))["findings"]}
+    rows = run("sweep", str(path), "--axis", "fine-tuning")["confidences"]
+    assert rows[0]["energy_j"] is not None
+    assert [row["recourse_j"] for row in rows] == [None] * len(rows)
+    with pytest.raises(InputError, match="recourse has no networks that are graphs"):
+        outcomes(CiftInstance.from_document(graph))
