@@ -76,7 +76,8 @@ def _recourse(instance: CiftInstance, fixed_j: float, optimum: Optimum) -> Findi
         text = "No placement keeps the deadlines with that probability, speeds set late or not."
         return Finding("recourse", text, figures)
     figures["perfect_information_j"] = found.perfect_information_j
-    saved = percent(found.objective_j - fixed_j, fixed_j, " J")
+    same = math.isclose(found.objective_j, fixed_j, rel_tol=1e-9)
+    saved = percent(0.0 if same else found.objective_j - fixed_j, fixed_j, " J")
     if found.objective_j > fixed_j * (1 + 1e-6):
         saved += ", for it keeps both deadlines in the same outcomes, with the larger probability"
     more = "the nominal placement keeps too few outcomes whatever its speeds"

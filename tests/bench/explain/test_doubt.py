@@ -63,3 +63,8 @@ def test_a_graph_in_doubt_has_no_recourse(tmp_path: Path) -> None:
     assert [row["recourse_j"] for row in rows] == [None] * len(rows)
     with pytest.raises(InputError, match="recourse has no networks that are graphs"):
         outcomes(CiftInstance.from_document(graph))
+
+
+def test_show_says_what_is_in_doubt() -> None:
+    told = CliRunner().invoke(cli, ["show", "cift-uncertain-022"]).stdout
+    assert "10 scenarios; deadlines hold with probability 0.9 (inference) and 0.8" in told
