@@ -214,7 +214,7 @@ def test_a_slower_host_sleeps_the_rest_of_what_it_took(monkeypatch):
     [
         ({"model": LIGHT / "light_shufflenet.onnx"}, "--model: 'light_shufflenet.onnx of SHA-256"),
         ({"plan": plan(3, 8, 7, compression="half")}, "plan.compression: 'half'"),
-        ({"plan": plan(3, 8, 6)}, "plan.blocks: 'net', expected 17 blocks are placed of 18"),
+        ({"plan": plan(3, 8, 6)}, "plan.blocks: 'net: 17 blocks are placed of 18', expected"),
         ({"model": LIGHT / "none.onnx"}, "file: "),
     ],
 )
