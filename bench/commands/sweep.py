@@ -95,6 +95,9 @@ def sweep(
     if cift.doubt is not None:
         if plot is not None:
             raise InputError("--plot", str(plot), "an instance without doubt", "leave it out")
+        if axis == "throughput":
+            wanted = "a deadline, inference or fine-tuning, of an instance in doubt"
+            raise InputError("--over", axis, wanted, "sweep its confidence")
         _confidence(cift, axis, time_limit, as_json)
         return
     warm_up()  # before the clock starts: the first run on a machine compiles

@@ -68,3 +68,10 @@ def test_a_graph_in_doubt_has_no_recourse(tmp_path: Path) -> None:
 def test_show_says_what_is_in_doubt() -> None:
     told = CliRunner().invoke(cli, ["show", "cift-uncertain-022"]).stdout
     assert "10 scenarios; deadlines hold with probability 0.9 (inference) and 0.8" in told
+
+
+def test_a_throughput_is_not_swept_in_doubt() -> None:
+    """It was taken for the confidence of the other deadline."""
+    done = CliRunner().invoke(cli, ["sweep", "cift-uncertain-005", "--over", "throughput"])
+    assert done.exit_code == 2
+    assert "--over: 'throughput', expected a deadline" in done.stderr
