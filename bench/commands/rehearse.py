@@ -186,8 +186,8 @@ def _tell(seen: Rehearsal) -> None:
     echo_table(columns, rows, f"{len(seen.total.measured_s)} requests, one after another")
     say(
         f"this machine: {seen.machine_flop_per_s / 1e9:.4g} GFLOP/s when measured, "
-        f"{seen.machine_now:.2f} of it between the requests; {seen.hosts} processes on "
-        f"{seen.cores} cores"
+        f"{seen.machine_now:.2f} of it between the requests; "
+        f"{seen.hosts} process{'es' * (seen.hosts > 1)} on {seen.cores} cores"
         + (f"; {seen.time_scale:g} times slower than life" if seen.time_scale != 1 else "")
     )
     total = seen.total

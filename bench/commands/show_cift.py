@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from splitopt.bench.commands.output import echo_table, figure, say, say_all
 from splitopt.bench.report.cuts import cuts_of, span
+from splitopt.instances.cift.doubt import Doubt
 from splitopt.instances.cift.judge import evaluate_cift, highest_throughput_per_s
 from splitopt.instances.cift.model import CiftInstance, SpeedInterval, Speeds
 from splitopt.instances.cift.plan import CiftPlan
@@ -38,6 +39,20 @@ def _deadline(value: float | None) -> str:
     return "none" if value is None else f"{value:.6g} s"
 
 
+def _in_doubt(doubt: Doubt) -> str:
+    """Return what is in doubt, and what is asked, in a line."""
+    groups = {
+        "epochs of {} configurations": doubt.epochs,
+        "{} scenarios": doubt.scenarios,
+        "spreads of {} links and nodes": doubt.spread,
+    }
+    named = ", ".join(text.format(len(group)) for text, group in groups.items() if group)
+    return (
+        f"in doubt: {named}; deadlines hold with probability {doubt.inference_confidence} "
+        f"(inference) and {doubt.fine_tuning_confidence} (fine-tuning)"
+    )
+
+
 def show_instance(instance: CiftInstance) -> None:
     """Print nodes, links, models and configurations."""
     say_all(
@@ -57,6 +72,8 @@ def show_instance(instance: CiftInstance) -> None:
     measured = [node.name for node in instance.nodes if node.factors]
     if measured:
         say(f"factors of single blocks on {', '.join(measured)}")
+    if instance.doubt is not None:
+        say(_in_doubt(instance.doubt))
     say("")
     echo_table(
         {

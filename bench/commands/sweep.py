@@ -32,7 +32,8 @@ Examples:
 \b
 An instance in doubt is swept over the confidence of the deadline instead: expected energy with one
 plan, with speeds set late (RP), with everything seen first (WS), and the value of the stochastic
-solution.
+solution. RP and WS keep both deadlines in the same outcomes, with the larger confidence; a dash is
+where no plan does.
 \b
 Energy is the least within a deadline; each row is a step: from this deadline on, this plan. The
 instance's own value of the deadline swept is left out of account, the other one is kept.
@@ -94,6 +95,9 @@ def sweep(
     if cift.doubt is not None:
         if plot is not None:
             raise InputError("--plot", str(plot), "an instance without doubt", "leave it out")
+        if axis == "throughput":
+            wanted = "a deadline, inference or fine-tuning, of an instance in doubt"
+            raise InputError("--over", axis, wanted, "sweep its confidence")
         _confidence(cift, axis, time_limit, as_json)
         return
     warm_up()  # before the clock starts: the first run on a machine compiles

@@ -30,24 +30,30 @@ def in_doubt(
     nominal = solver.answer(instance.replace(doubt=None))
     if isinstance(nominal.plan, CiftPlan):
         late = [v.constraint for v in check(instance, nominal.plan) if "deadline" in v.constraint]
+        named = " and the ".join(late).replace("-deadline", " deadline")
         text = (
-            f"The plan for nominal figures misses the {' and the '.join(late)}"
+            f"The plan for nominal figures misses the {named}"
             if late
             else "The plan for nominal figures keeps every deadline with its probability"
         )
         yield Finding(
             "nominal",
-            f"{text.replace('-', ' ') if late else text}; in doubt the best plan costs "
-            f"{base.high:.6g} J.",
+            f"{text}; in doubt the best plan costs {base.high:.6g} J.",
             {"nominal_j": nominal.high, "missed": " + ".join(late) or None},
         )
-    if doubt.spread or instance.has_continuous_speeds:
-        return
+    if _has_recourse(instance):
+        yield _recourse(instance, base.high, lambda i: _plan(solver, i))
+
+
+def _has_recourse(instance: CiftInstance) -> bool:
+    """Return whether recourse is worked out: of chains with listed speeds and few outcomes."""
     from splitopt.formulations.cift.recourse.outcomes import outcomes
 
-    if len(outcomes(instance)) > _MOST_OUTCOMES:
-        return
-    yield _recourse(instance, base.high, lambda i: _plan(solver, i))
+    if instance.doubt is None or instance.doubt.spread:
+        return False
+    if instance.has_continuous_speeds or instance.beyond:
+        return False
+    return len(outcomes(instance)) <= _MOST_OUTCOMES
 
 
 def _plan(solver: Solver, instance: CiftInstance) -> CiftPlan | None:
@@ -70,7 +76,10 @@ def _recourse(instance: CiftInstance, fixed_j: float, optimum: Optimum) -> Findi
         text = "No placement keeps the deadlines with that probability, speeds set late or not."
         return Finding("recourse", text, figures)
     figures["perfect_information_j"] = found.perfect_information_j
-    saved = percent(found.objective_j - fixed_j, fixed_j, " J")
+    same = math.isclose(found.objective_j, fixed_j, rel_tol=1e-9)
+    saved = percent(0.0 if same else found.objective_j - fixed_j, fixed_j, " J")
+    if found.objective_j > fixed_j * (1 + 1e-6):
+        saved += ", for it keeps both deadlines in the same outcomes, with the larger probability"
     more = "the nominal placement keeps too few outcomes whatever its speeds"
     value = found.stochastic_solution_j
     if value is None:
@@ -108,14 +117,12 @@ def sweep_confidence(instance: CiftInstance, axis: str, time_limit_s: float) -> 
     Recourse asks the larger of both confidences of both deadlines; so its columns are those of
     `axis` where the other one asks less.
     """
-    from splitopt.formulations.cift.recourse.outcomes import outcomes
     from splitopt.formulations.cift.recourse.solve import solve_recourse
 
     doubt = instance.doubt
     assert doubt is not None
     solver = Solver(time_limit_s)
-    few = not doubt.spread and not instance.has_continuous_speeds
-    few = few and len(outcomes(instance)) <= _MOST_OUTCOMES
+    few = _has_recourse(instance)
     rows = []
     for share in CONFIDENCES:
         if doubt.spread and share == 1.0:

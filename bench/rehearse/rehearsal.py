@@ -128,11 +128,16 @@ def rehearse(
         instance.origin.get(f"{plan.model}.measured_speed_flop_per_s")
         or profile.flops / best_of(whole, given, _MACHINE_ROUNDS)
     )
-    slower = [_slower(stop, speed, time_scale) for stop in plan.stops]
-    parts = host_parts(made, hosted_blocks(made.profile, plan))
+    hosted = hosted_blocks(profile, plan)
+    parts = host_parts(made, hosted)
+    expected = {stage.where: stage.inference_latency_s for stage in predicted.stages}
+    slower = [
+        _slower(stop, sum(profile.blocks[b].flops for b in own), expected, speed, time_scale)
+        for stop, own in zip(plan.stops, hosted, strict=True)
+    ]
     with scratch() as name, listeners(len(parts) - 1, port) as waiting:
         folder = Path(name)
-        tasks = _tasks(instance, plan, parts, slower, time_scale, folder)
+        tasks = _tasks(instance, plan, parts, slower, expected, time_scale, folder)
         tasks[0]["inputs"] = _written(folder, given)
         gives = () if parts[-1].part is None else parts[-1].part.outputs
         tasks[-1]["keeps"] = {x: str(folder / f"output-{k}") for k, x in enumerate(gives)}
@@ -161,18 +166,22 @@ def rehearse(
     )
 
 
-def _slower(stop: Stop, speed: float, time_scale: float) -> float:
+def _slower(
+    stop: Stop, flops: float, expected: Mapping[str, float], speed: float, time_scale: float
+) -> float:
     """Return how many times slower than this machine a stop is, in the rehearsal's time."""
-    if stop.inference_speed_flop_per_s is None:
+    pace = stop.inference_speed_flop_per_s
+    if pace is None:
         return 1.0
-    factor: float = speed * time_scale / stop.inference_speed_flop_per_s
+    if flops and expected[stop.node]:
+        pace = flops / expected[stop.node]  # a node may have factors of its own
+    factor: float = speed * time_scale / pace
     if factor < 1 - 1e-6:
         raise InputError(
             f"plan, host {stop.node}",
-            f"{stop.inference_speed_flop_per_s:.6g} FLOP/s",
+            f"{pace:.6g} FLOP/s",
             f"at most what this machine does of this network, {speed * time_scale:.6g}",
-            f"--time-scale {stop.inference_speed_flop_per_s / speed:.4g} or more runs everything "
-            "that many times slower",
+            f"--time-scale {pace / speed:.4g} or more runs everything that many times slower",
         )
     return max(1.0, factor)
 
@@ -182,24 +191,21 @@ def _tasks(
     plan: CiftPlan,
     parts: Sequence[HostPart],
     slower: Sequence[float],
+    expected: Mapping[str, float],
     time_scale: float,
     folder: Path,
 ) -> list[dict[str, Any]]:
     """Return what each host is told; ports and listeners are added when it starts."""
-    profile = instance.models[instance.model_index[plan.model]]
     token, cores = secrets.token_bytes(32).hex(), _cores()
     tasks: list[dict[str, Any]] = []
-    done = 0
     delay = 0.0
     for k, (stop, own) in enumerate(zip(plan.stops, parts, strict=True)):
-        done += stop.blocks
         wire = next_delay = 0.0
         if k + 1 < len(parts):
-            link = next(
-                x for x in instance.links_from[stop.node] if x.head == plan.stops[k + 1].node
-            )
-            bits = profile.blocks[done - 1].activation_bits if done else profile.input_bits
-            wire, next_delay = time_scale * bits / link.rate_bit_per_s, time_scale * link.delay_s
+            there = plan.stops[k + 1].node
+            link = next(x for x in instance.links_from[stop.node] if x.head == there)
+            hop_s = expected[f"{stop.node} -> {there}"]
+            wire, next_delay = time_scale * (hop_s - link.delay_s), time_scale * link.delay_s
         path = None
         if own.part is not None:
             path = folder / f"part-{k}.onnx"

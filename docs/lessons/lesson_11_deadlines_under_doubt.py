@@ -1,4 +1,4 @@
-"""Lesson 9: deadlines when the figures are in doubt."""
+"""Lesson 11: deadlines when the figures are in doubt."""
 
 import marimo
 

@@ -341,7 +341,10 @@ def _require(instance: CiftInstance, plan: CiftPlan) -> tuple[Configuration, lis
     if broken or chosen is None:
         first = broken[0]
         raise InputError(
-            f"plan.{first.constraint}", first.where, first.statement, "correct the plan"
+            f"plan.{first.constraint}",
+            f"{first.where}: {first.statement}",
+            "a plan that fits the instance",
+            "correct the plan",
         )
     return chosen, links
 

@@ -175,7 +175,7 @@ class CiftInstance:
             if self.doubt.network and self.beyond:
                 raise InputError(
                     "doubt",
-                    "scenarios, spread",
+                    "scenarios" if self.doubt.scenarios else "spread",
                     f"epochs alone, with {self.beyond[0]}",
                     "leave the doubt of the network out, or what it does not go with",
                 )

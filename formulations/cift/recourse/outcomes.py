@@ -118,8 +118,10 @@ def outcomes(instance: CiftInstance) -> list[Outcome]:
     Raises
     ------
     InputError
-        For means and variances, which have no outcomes, and for continuous speeds.
+        For means and variances, which have no outcomes, for continuous speeds, and for what
+        segments of a chain cannot say.
     """
+    instance.require_plain("recourse")
     doubt = instance.doubt
     if doubt is None or doubt.spread:
         raise InputError(

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from splitopt.bench.cli import cli
+from splitopt.formulations.cift.recourse.outcomes import outcomes
+from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.core.documents import write_json
+from splitopt.instances.core.errors import InputError
+from splitopt.instances.library import load
 
 
 def run(*arguments: str) -> dict:
@@ -33,3 +39,39 @@ def test_explain_tells_of_the_nominal_plan_and_of_recourse() -> None:
     assert figures["perfect_information_j"] == pytest.approx(
         figures["recourse_j"] - figures["wait_and_see_j"]
     )
+
+
+def test_explain_says_why_recourse_may_cost_more_than_one_plan() -> None:
+    """Asked 0.9 and 0.8: speeds set late keep both at 0.9, one plan each at its own."""
+    found = {f["kind"]: f for f in run("explain", "cift-uncertain-022")["findings"]}
+    assert "misses the fine-tuning deadline; in doubt" in found["nominal"]["text"]
+    assert "both deadlines in the same outcomes, with the larger" in found["recourse"]["text"]
+
+
+def test_a_graph_in_doubt_has_no_recourse(tmp_path: Path) -> None:
+    """Segments of a chain would leave out what crosses a cut of a graph."""
+    graph = load("cift-networks-017").to_document()
+    (only,) = graph["configurations"]
+    epochs = {key: only[key] for key in ("model", "compression", "source", "fraction")}
+    samples = [only["epochs"], only["epochs"] + 1]
+    graph["doubt"] = {"epochs": [{**epochs, "samples": samples}], "fine_tuning_confidence": 0.5}
+    path = tmp_path / "graph.json"
+    write_json(path, CiftInstance.from_document(graph).to_document())
+    assert "recourse" not in {f["kind"] for f in run("explain", str(path))["findings"]}
+    rows = run("sweep", str(path), "--axis", "fine-tuning")["confidences"]
+    assert rows[0]["energy_j"] is not None
+    assert [row["recourse_j"] for row in rows] == [None] * len(rows)
+    with pytest.raises(InputError, match="recourse has no networks that are graphs"):
+        outcomes(CiftInstance.from_document(graph))
+
+
+def test_show_says_what_is_in_doubt() -> None:
+    told = CliRunner().invoke(cli, ["show", "cift-uncertain-022"]).stdout
+    assert "10 scenarios; deadlines hold with probability 0.9 (inference) and 0.8" in told
+
+
+def test_a_throughput_is_not_swept_in_doubt() -> None:
+    """It was taken for the confidence of the other deadline."""
+    done = CliRunner().invoke(cli, ["sweep", "cift-uncertain-005", "--over", "throughput"])
+    assert done.exit_code == 2
+    assert "--over: 'throughput', expected a deadline" in done.stderr

@@ -1,5 +1,6 @@
 """Rehearsed plans: the parts give what the whole gives, in no less than the links take."""
 
+import dataclasses
 import json
 import socket
 from pathlib import Path
@@ -123,6 +124,67 @@ def test_several_tensors_cross_a_cut_of_a_graph():
     np.testing.assert_allclose(alive["softmaxout_1"], wanted, rtol=1e-4)
 
 
+def branching(path):
+    """Write a network of two branches behind a stem, joined again."""
+    helper, real = onnx.helper, onnx.TensorProto.FLOAT
+    sizes = {"w0": (16, 3, 3, 3), "w1": (16, 16, 3, 3), "w2": (16, 16, 1, 1), "w3": (4, 16, 1, 1)}
+    draw = np.random.default_rng(0)
+    weights = [
+        onnx.numpy_helper.from_array(draw.standard_normal(size, dtype=np.float32), name)
+        for name, size in sizes.items()
+    ]
+    nodes = [
+        helper.make_node("Conv", ["x", "w0"], ["stem"], pads=[1] * 4),
+        helper.make_node("Conv", ["stem", "w1"], ["left"], pads=[1] * 4),
+        helper.make_node("Conv", ["stem", "w2"], ["right"]),
+        helper.make_node("Add", ["left", "right"], ["joined"]),
+        helper.make_node("Conv", ["joined", "w3"], ["y"]),
+    ]
+    told = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes, "two", [told("x", real, (1, 3, 64, 64))], [told("y", real, None)], weights
+    )
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), path)
+
+
+def test_a_plan_of_named_blocks_is_rehearsed(tmp_path):
+    """The hop takes as long as both of its tensors do."""
+    path = tmp_path / "two.onnx"
+    branching(path)
+    profile = import_onnx(path, "two", merge="operators").profile
+    instance = CiftInstance(
+        name="pair",
+        nodes=(
+            Node("board", "end", (4e9,), 0, 1, 1e9),
+            Node("server", "cloud", (4e9,), 0, 1, 1e9),
+        ),
+        links=(Link("board", "server", 1e8, 1e-3, 0),),
+        models=(profile,),
+        compressions=(Compression("none", 1, 1, 1),),
+        configurations=(Configuration("two", "none", "board", 1.0, 0),),
+        requests=1,
+        origin={"two.measured_speed_flop_per_s": 4e9},
+    )
+    stops = (
+        Stop("board", 2, 4e9, names=("stem", "right")),
+        Stop("server", 3, 4e9, names=("left", "joined", "y")),
+    )
+    named = CiftPlan("two", "none", "board", 1.0, stops)
+    seen = rehearse(instance, named, path, requests=2, warm_up=0)
+    assert seen.same_output
+    hop = seen.stages[1]
+    # stem and right, 16 x 64 x 64 numbers of 32 bits each.
+    assert hop.predicted_s == pytest.approx(2 * 16 * 64 * 64 * 32 / 1e8 + 1e-3)
+    assert min(hop.measured_s) >= hop.predicted_s
+    # A server that does its blocks in half of their seconds is as good as one twice as fast.
+    factors = (("two", tuple((name, 0.5) for name in stops[1].names if name != "joined")),)
+    board, server = instance.nodes
+    quick = instance.replace(nodes=(board, dataclasses.replace(server, factors=factors)))
+    with pytest.raises(InputError, match=r"host server: '8e\+09 FLOP/s', .*--time-scale 2 or more"):
+        rehearse(quick, named, path, requests=1)
+
+
 def test_a_slower_host_sleeps_the_rest_of_what_it_took(monkeypatch):
     """At a quarter of the speed, three times the half second that is no cost of the call."""
 
@@ -152,7 +214,7 @@ def test_a_slower_host_sleeps_the_rest_of_what_it_took(monkeypatch):
     [
         ({"model": LIGHT / "light_shufflenet.onnx"}, "--model: 'light_shufflenet.onnx of SHA-256"),
         ({"plan": plan(3, 8, 7, compression="half")}, "plan.compression: 'half'"),
-        ({"plan": plan(3, 8, 6)}, "plan.blocks: 'net', expected 17 blocks are placed of 18"),
+        ({"plan": plan(3, 8, 6)}, "plan.blocks: 'net: 17 blocks are placed of 18', expected"),
         ({"model": LIGHT / "none.onnx"}, "file: "),
     ],
 )
