@@ -25,6 +25,8 @@ import pytest
 
 from splitopt.bench.methods.conformance.fuzz.beyond import as_graph
 from splitopt.bench.methods.registry import METHODS, Entry, load
+from splitopt.instances.cift.distributions import Factor, Scenario, Spread
+from splitopt.instances.cift.doubt import Doubt
 from splitopt.instances.cift.model import (
     CiftInstance,
     Compression,
@@ -47,8 +49,8 @@ CIFT = (
     "kappa_j_s2_per_flop3", "busy_power_w", "memory_bytes", "rate_bit_per_s", "delay_s",
     "energy_j_per_bit", "flops_factor", "param_factor", "activation_factor", "compute_factor",
     "communication_factor", "batch_size", "memory_factor", "input_bits", "flops", "param_bytes",
-    "activation_bits", "requests", "sample_passes", "inference_deadline_s",
-    "fine_tuning_deadline_s",
+    "activation_bits", "requests", "sample_passes", "expected_passes", "assured_passes",
+    "inference_deadline_s", "fine_tuning_deadline_s",
 )  # fmt: skip
 MEPRA = (
     "edge_capacity_flop_per_s", "bandwidth_bit_per_s", "weight_time_per_s", "weight_energy_per_j",
@@ -66,7 +68,7 @@ _CONES = "intervals of speeds, which the methods leave to highs-oa; the model is
 HARMLESS: dict[tuple[str, str], str] = {
     (
         "splitopt.formulations.cift.brute_force.plans",
-        "sample_passes",
+        "expected_passes",
     ): "only counts plans; the costs use epochs",
     ("splitopt.formulations.cift.outer.method", "busy_power_w"): _STEERS,
     ("splitopt.formulations.cift.outer.method", "kappa_j_s2_per_flop3"): _STEERS,
@@ -176,10 +178,30 @@ def mepra(free: bool, input_bits: float = 8e6) -> MepraInstance:
     )
 
 
+def in_doubt(instance: CiftInstance, **doubt) -> CiftInstance:
+    """The instance with a doubt of its network, deadlines drawn in to what the optimum needs."""
+    loose = instance.replace(
+        inference_deadline_s=instance.inference_deadline_s * 1.1,
+        fine_tuning_deadline_s=instance.fine_tuning_deadline_s * 1.1,
+        doubt=Doubt(**doubt, inference_confidence=0.75, fine_tuning_confidence=0.75),
+    )
+    cost = evaluate(loose, load("brute-force", "cift").solve(loose, Budget(), 0, {}).plan)
+    return loose.replace(
+        inference_deadline_s=cost.inference_latency_s * (1 + 1e-8),
+        fine_tuning_deadline_s=cost.fine_tuning_time_s * (1 + 1e-8),
+    )
+
+
 @functools.cache
 def cases(problem: str):
     """Return (instance, what enumeration says) before anything is changed."""
-    if problem == "cift":
+    if problem == "doubt":
+        plain = cift(False, False)
+        worse = Scenario(0.5, (Factor("end", "cloud", 0.8),), (Factor("cloud", None, 0.75),))
+        drawn = [Scenario(0.5), worse]
+        spread = [Spread("end", "cloud", 1.1, 0.02), Spread("cloud", None, 1.2, 0.03)]
+        found = [in_doubt(plain, scenarios=drawn), in_doubt(plain, spread=spread)]
+    elif problem == "cift":
         found = [cift(c, s) for c in (False, True) for s in (False, True)]
         # What is read of graphs alone.
         found.append(found[0].replace(models=tuple(map(as_graph, found[0].models))))
@@ -187,7 +209,7 @@ def cases(problem: str):
         found.append(read_instance(ROOT / "tests" / "data" / "open-continuous-22.json"))
     else:
         found = [mepra(False), mepra(True), mepra(False, 2e5)]
-    oracle = load("brute-force", problem)
+    oracle = load("brute-force", "mepra" if problem == "mepra" else "cift")
     return [(instance, oracle.solve(instance, Budget(), 0, {})) for instance in found]
 
 
@@ -398,8 +420,13 @@ def forget(module: str) -> None:
         vars(sys.modules[parent]).pop(child, None)
 
 
-def disagrees(entry: Entry, kernels: bool = False) -> bool:
-    """Return whether a method and enumeration differ on a sharp instance.
+def sharp(entry: Entry, module: str) -> str:
+    """Return which cases show what a module gets wrong: some are run in doubt alone."""
+    return "doubt" if module.endswith(".doubt") else entry.problem
+
+
+def disagrees(entry: Entry, of: str, kernels: bool = False) -> bool:
+    """Return whether a method and enumeration differ on a sharp instance of some cases.
 
     Kernels run in the interpreter, hundreds of times slower: two small instances must do.
     """
@@ -407,7 +434,7 @@ def disagrees(entry: Entry, kernels: bool = False) -> bool:
     ways: list[dict[str, object]] = [{}]
     # A reduction may leave nothing to the program behind it.
     ways += [{option.name: False} for option in method.options if option.name == "reduction"]
-    chosen = cases(entry.problem)
+    chosen = cases(of)
     if kernels:
         chosen = [chosen[0], chosen[-1]]
     for (instance, optimum), options in itertools.product(chosen, ways):
@@ -442,9 +469,9 @@ def noticed(
             problem = CIFT if entry.problem == "cift" else MEPRA
             if figure not in problem and not kernels:
                 continue
-            cases(entry.problem)  # what enumeration says, before it is changed itself
+            cases(sharp(entry, module))  # what enumeration says, before it is changed itself
             with changed(module, figure, factor, kernels):
-                if disagrees(entry, kernels):
+                if disagrees(entry, sharp(entry, module), kernels):
                     return True
     return False
 
