@@ -41,13 +41,18 @@ def in_doubt(
             f"{base.high:.6g} J.",
             {"nominal_j": nominal.high, "missed": " + ".join(late) or None},
         )
-    if doubt.spread or instance.has_continuous_speeds:
-        return
+    if _few_outcomes(instance):
+        yield _recourse(instance, base.high, lambda i: _plan(solver, i))
+
+
+def _few_outcomes(instance: CiftInstance) -> bool:
+    """Return whether recourse can be told of: outcomes there are, and not too many."""
     from splitopt.formulations.cift.recourse.outcomes import outcomes
 
-    if len(outcomes(instance)) > _MOST_OUTCOMES:
-        return
-    yield _recourse(instance, base.high, lambda i: _plan(solver, i))
+    doubt = instance.doubt
+    if doubt is None or doubt.spread or instance.has_continuous_speeds or instance.beyond:
+        return False
+    return len(outcomes(instance)) <= _MOST_OUTCOMES
 
 
 def _plan(solver: Solver, instance: CiftInstance) -> CiftPlan | None:
@@ -56,6 +61,7 @@ def _plan(solver: Solver, instance: CiftInstance) -> CiftPlan | None:
 
 
 def _recourse(instance: CiftInstance, fixed_j: float, optimum: Optimum) -> Finding:
+    from splitopt.formulations.cift.recourse.outcomes import keep_share
     from splitopt.formulations.cift.recourse.solve import solve_recourse
 
     found = solve_recourse(instance, optimum)
@@ -67,7 +73,11 @@ def _recourse(instance: CiftInstance, fixed_j: float, optimum: Optimum) -> Findi
         "stochastic_solution_j": None,
     }
     if found.placement is None:
-        text = "No placement keeps the deadlines with that probability, speeds set late or not."
+        share = float(keep_share(instance))
+        text = (
+            "With speeds set once the outcome is seen no placement is known that keeps "
+            f"all deadlines at once in outcomes of probability {share:g}: recourse asks for that."
+        )
         return Finding("recourse", text, figures)
     figures["perfect_information_j"] = found.perfect_information_j
     saved = percent(found.objective_j - fixed_j, fixed_j, " J")
@@ -108,14 +118,12 @@ def sweep_confidence(instance: CiftInstance, axis: str, time_limit_s: float) -> 
     Recourse asks the larger of both confidences of both deadlines; so its columns are those of
     `axis` where the other one asks less.
     """
-    from splitopt.formulations.cift.recourse.outcomes import outcomes
     from splitopt.formulations.cift.recourse.solve import solve_recourse
 
     doubt = instance.doubt
     assert doubt is not None
     solver = Solver(time_limit_s)
-    few = not doubt.spread and not instance.has_continuous_speeds
-    few = few and len(outcomes(instance)) <= _MOST_OUTCOMES
+    few = _few_outcomes(instance)
     rows = []
     for share in CONFIDENCES:
         if doubt.spread and share == 1.0:

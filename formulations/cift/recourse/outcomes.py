@@ -118,8 +118,10 @@ def outcomes(instance: CiftInstance) -> list[Outcome]:
     Raises
     ------
     InputError
-        For means and variances, which have no outcomes, and for continuous speeds.
+        For means and variances, which have no outcomes, for continuous speeds, and for what is
+        no plain chain: placements are counted in blocks here.
     """
+    instance.require_plain("recourse")
     doubt = instance.doubt
     if doubt is None or doubt.spread:
         raise InputError(
