@@ -480,7 +480,7 @@ class CiftInstance:
             if self.doubt.network and self.beyond:
                 raise InputError(
                     "doubt",
-                    "scenarios, spread",
+                    " and ".join(sorted(self.doubt.kinds)),
                     f"epochs alone, with {self.beyond[0]}",
                     "leave the doubt of the network out, or what it does not go with",
                 )
@@ -683,7 +683,7 @@ class CiftInstance:
             raise InputError(
                 "instance",
                 self.name,
-                f"chains of blocks alone: {user} has no {' and no '.join(self.beyond)}",
+                f"chains of blocks alone: {user} does not take {' or '.join(self.beyond)}",
                 "solve it with jqodi, highs-flow or fronts",
             )
 
@@ -811,7 +811,7 @@ class CiftInstance:
         )
         # Each document says the lowest version that holds it; a higher one is read as well.
         newer = found["version"] == NEXT_VERSION
-        read_version(found, FORMAT, NEXT_VERSION if newer else VERSION)
+        read_version(found, FORMAT, VERSION, NEXT_VERSION)
         try:
             training = Training.from_document(found["training"]) if "training" in found else None
         except InputError as error:
