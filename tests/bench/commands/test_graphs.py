@@ -84,3 +84,6 @@ def test_import_takes_measured_seconds_as_factors(folder):
     (folder / "m.csv").write_text("node,model,block,time_s\nedge,diamond,z,4\n")
     text = said("import", "factors", "case.json", "m.csv", code=2)
     assert "m.csv line 2, column block: 'z', expected a block of diamond" in text
+    (folder / "m.csv").write_text("node,model,block,time_s\n" + "edge,diamond,b,4\n" * 2)
+    text = said("import", "factors", "case.json", "m.csv", code=2)
+    assert "m.csv line 3, column block: 'b', expected each block of edge once" in text
