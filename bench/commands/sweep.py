@@ -132,7 +132,9 @@ def _confidence(instance: CiftInstance, axis: str, time_limit: float, as_json: b
         "fine-tuning": instance.fine_tuning_deadline_s,
     }
     if deadlines[axis] is None:
-        raise InputError("--over", axis, "a deadline that the instance has", "choose the other one")
+        others = [name for name, limit in deadlines.items() if limit is not None]
+        remedy = f"choose {others[0]}" if others else "give it one"
+        raise InputError("--over", axis, "a deadline that the instance has", remedy)
     rows = sweep_confidence(instance, axis, time_limit)
     if as_json:
         echo_json(
