@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
 from splitopt.instances.cift.doubt import CERTAIN, Doubt, Draw, quantile
 from splitopt.instances.core import fields
@@ -471,7 +471,7 @@ class CiftInstance:
         for model in self.models:
             if model.is_graph:
                 downsets_of(model)
-        self._check_factors()
+        self._check_factors([node.factors for node in self.nodes])
         self._check_links()
         self._check_curves()
         self._check_configurations()
@@ -485,9 +485,9 @@ class CiftInstance:
                     "leave the doubt of the network out, or what it does not go with",
                 )
 
-    def _check_factors(self) -> None:
-        for index, node in enumerate(self.nodes):
-            for model, blocks in node.factors:
+    def _check_factors(self, given: Sequence[Factors]) -> None:
+        for index, factors in enumerate(given):
+            for model, blocks in factors:
                 where = f"nodes[{index}].factors"
                 self._check_known(where, model, self.model_index)
                 profile = self.models[self.model_index[model]]
@@ -841,6 +841,9 @@ class CiftInstance:
             origin=fields.read_origin(found),
             throughput_per_s=found.get("throughput_per_s"),  # type: ignore[arg-type]
         )
+        # Factors of 1 are dropped, but not before what they name is known.
+        nodes = cast("list[dict[str, object]]", found["nodes"])
+        instance._check_factors([_read_factors(node.get("factors", {})) for node in nodes])
         later = (*instance.beyond, *(("doubt",) if doubt is not None else ()))
         if not newer and later:
             raise InputError(
