@@ -42,16 +42,23 @@ def graph(profile: Path, merge: str, name: str | None, out: Path | None) -> None
     import dataclasses
 
     from splitopt.instances.cift.importing import read_profile
+    from splitopt.instances.core.errors import InputError
     from splitopt.instances.networks.downsets import downsets_of
     from splitopt.instances.networks.merging import merged
 
     given = read_profile(str(profile))
-    made = merged(given, merge)
+    try:
+        made = merged(given, merge)
+        kind = f"a graph of {len(downsets_of(made))} downsets" if made.is_graph else "a chain"
+    except InputError as error:
+        if merge == "none":
+            raise
+        remedy = "merge blocks that stand beside each other in the file itself"
+        raise InputError(error.field, error.value, error.allowed, remedy) from None
     if name is not None:
         made = dataclasses.replace(made, name=name)
     if out is not None:
         write_document(made.to_document(), out)
-    kind = f"a graph of {len(downsets_of(made))} downsets" if made.is_graph else "a chain"
     note(
         f"profile {made.name}: {len(made.blocks)} blocks of {len(given.blocks)}, {kind}, "
         f"{made.flops / 1e9:.6g} GFLOP" + (f", written to {out}" if out else "")

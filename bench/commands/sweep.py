@@ -122,7 +122,23 @@ def _confidence(instance: CiftInstance, axis: str, time_limit: float, as_json: b
     from dataclasses import asdict
 
     from splitopt.bench.explain.doubt import sweep_confidence
+    from splitopt.instances.core.errors import InputError
 
+    if axis == "throughput":
+        raise InputError(
+            "--over",
+            axis,
+            "a deadline, over whose confidence to sweep",
+            "choose inference or fine-tuning",
+        )
+    deadlines = {
+        "inference": instance.inference_deadline_s,
+        "fine-tuning": instance.fine_tuning_deadline_s,
+    }
+    if deadlines[axis] is None:
+        others = [name for name, limit in deadlines.items() if limit is not None]
+        remedy = f"choose {others[0]}" if others else "give it one"
+        raise InputError("--over", axis, "a deadline that the instance has", remedy)
     rows = sweep_confidence(instance, axis, time_limit)
     if as_json:
         echo_json(
@@ -136,7 +152,8 @@ def _confidence(instance: CiftInstance, axis: str, time_limit: float, as_json: b
         "wait_and_see_j": "wait and see J",
         "stochastic_solution_j": "VSS J",
     }
-    echo_table(names, [asdict(row) for row in rows])
+    title = f"{instance.name}: energy against the confidence of the {axis} deadline"
+    echo_table(names, [asdict(row) for row in rows], title)
 
 
 def _hosts(point: FrontPoint) -> str:

@@ -62,6 +62,7 @@ def _plan(solver: Solver, instance: CiftInstance) -> CiftPlan | None:
 
 
 def _recourse(instance: CiftInstance, fixed_j: float, optimum: Optimum) -> Finding:
+    from splitopt.formulations.cift.recourse.outcomes import keep_share
     from splitopt.formulations.cift.recourse.solve import solve_recourse
 
     found = solve_recourse(instance, optimum)
@@ -73,7 +74,11 @@ def _recourse(instance: CiftInstance, fixed_j: float, optimum: Optimum) -> Findi
         "stochastic_solution_j": None,
     }
     if found.placement is None:
-        text = "No placement keeps the deadlines with that probability, speeds set late or not."
+        share = float(keep_share(instance))
+        text = (
+            "With speeds set once the outcome is seen no placement is known that keeps "
+            f"all deadlines at once in outcomes of probability {share:g}: recourse asks for that."
+        )
         return Finding("recourse", text, figures)
     figures["perfect_information_j"] = found.perfect_information_j
     same = math.isclose(found.objective_j, fixed_j, rel_tol=1e-9)

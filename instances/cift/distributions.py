@@ -133,7 +133,8 @@ class EpochsInDoubt:
         found = fields.mapping("", document, names, ("values", "weights", "samples"))
         four = {name: found[name] for name in names}
         if ("samples" in found) == ("values" in found):
-            raise InputError("values", "nothing", "values with weights, or samples", "give one")
+            said = "beside samples" if "values" in found else "nothing"
+            raise InputError("values", said, "values with weights, or samples", "give one")
         if "samples" in found:
             if "weights" in found:
                 raise InputError("weights", "given", "no weights of samples", "name them values")

@@ -111,7 +111,7 @@ class Doubt:
         object.__setattr__(self, "kinds", frozenset(n for n, parts in groups.items() if parts))
         if not self.kinds:
             raise InputError(
-                "doubt", {}, "epochs, scenarios or spread", "add what is in doubt, or drop doubt"
+                "epochs", [], "epochs, scenarios or spread", "add what is in doubt, or drop doubt"
             )
         if self.spread and len(self.kinds) > 1:
             raise InputError(

@@ -38,6 +38,8 @@ def with_factors(instance: CiftInstance, path: Path) -> CiftInstance:
         for node in instance.nodes
     }
 
+    seen: set[tuple[str, ...]] = set()
+
     def read(cells: Cells) -> None:
         node, model, block = (cells.text(column) for column in _REQUIRED)
         if node not in instance.node_index:
@@ -47,6 +49,9 @@ def with_factors(instance: CiftInstance, path: Path) -> CiftInstance:
         flops = {b.name: b.flops for b in instance.models[instance.model_index[model]].blocks}
         if block not in flops:
             raise cells.error("block", block, f"a block of {model}", "correct the name")
+        if (node, model, block) in seen:
+            raise cells.error("block", block, f"each block of {node} once", "remove a line")
+        seen.add((node, model, block))
         if "factor" in table.columns:
             value = cells.number("factor", minimum=0)
         else:

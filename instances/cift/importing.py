@@ -64,10 +64,11 @@ def read_profile(reference: str) -> Profile:
     if "/" not in reference and not reference.endswith((".json", ".json.gz")):
         return load_profile(reference)
     path = Path(reference)
+    document = read_json(path)  # names the file itself
     try:
-        return Profile.from_document(read_json(path))
+        return Profile.from_document(document)
     except InputError as error:
-        raise error.within(path.name) if error.field != "file" else error from None
+        raise error.within(path.name) from None
 
 
 def profile_from_csv(

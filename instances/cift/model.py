@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from splitopt.instances.cift.doubt import CERTAIN, Doubt, Draw, quantile
 from splitopt.instances.cift.parts import (
     Compression,
     Configuration,
+    Factors,
     Link,
     Node,
     SpeedInterval,
     Speeds,
     Training,
+    read_factors,
 )
 from splitopt.instances.core import fields
 from splitopt.instances.core.documents import content_hash
@@ -166,7 +168,7 @@ class CiftInstance:
         for model in self.models:
             if model.is_graph:
                 downsets_of(model)
-        self._check_factors()
+        self._check_factors([node.factors for node in self.nodes])
         self._check_links()
         self._check_curves()
         self._check_configurations()
@@ -175,14 +177,14 @@ class CiftInstance:
             if self.doubt.network and self.beyond:
                 raise InputError(
                     "doubt",
-                    "scenarios" if self.doubt.scenarios else "spread",
+                    " and ".join(sorted(self.doubt.kinds)),
                     f"epochs alone, with {self.beyond[0]}",
                     "leave the doubt of the network out, or what it does not go with",
                 )
 
-    def _check_factors(self) -> None:
-        for index, node in enumerate(self.nodes):
-            for model, blocks in node.factors:
+    def _check_factors(self, given: Sequence[Factors]) -> None:
+        for index, factors in enumerate(given):
+            for model, blocks in factors:
                 where = f"nodes[{index}].factors"
                 self._check_known(where, model, self.model_index)
                 profile = self.models[self.model_index[model]]
@@ -378,7 +380,7 @@ class CiftInstance:
             raise InputError(
                 "instance",
                 self.name,
-                f"chains of blocks alone: {user} has no {' and no '.join(self.beyond)}",
+                f"chains of blocks alone: {user} does not take {' or '.join(self.beyond)}",
                 "solve it with jqodi, highs-flow or fronts",
             )
 
@@ -506,7 +508,7 @@ class CiftInstance:
         )
         # Each document says the lowest version that holds it; a higher one is read as well.
         newer = found["version"] == NEXT_VERSION
-        read_version(found, FORMAT, NEXT_VERSION if newer else VERSION)
+        read_version(found, FORMAT, VERSION, NEXT_VERSION)
         try:
             training = Training.from_document(found["training"]) if "training" in found else None
         except InputError as error:
@@ -536,6 +538,9 @@ class CiftInstance:
             origin=fields.read_origin(found),
             throughput_per_s=found.get("throughput_per_s"),  # type: ignore[arg-type]
         )
+        # Factors of 1 are dropped, but not before what they name is known.
+        nodes = cast("list[dict[str, object]]", found["nodes"])
+        instance._check_factors([read_factors(node.get("factors", {})) for node in nodes])
         later = (*instance.beyond, *(("doubt",) if doubt is not None else ()))
         if not newer and later:
             raise InputError(

@@ -21,6 +21,7 @@ __all__ = [
     "Speeds",
     "Tier",
     "Training",
+    "read_factors",
 ]
 
 TIERS = ("end", "edge", "cloud")
@@ -53,7 +54,7 @@ Speeds = tuple[float, ...] | SpeedInterval
 Factors = tuple[tuple[str, tuple[tuple[str, float], ...]], ...]
 
 
-def _read_factors(document: object) -> Factors:
+def read_factors(document: object) -> Factors:
     """Return the factors in a JSON object: those of 1 say nothing."""
     if not isinstance(document, dict):
         raise InputError("factors", document, "an object", "write {model: {block: factor}}")
@@ -165,7 +166,7 @@ class Node:
             )
         )
         if "factors" in found:
-            found["factors"] = _read_factors(found["factors"])
+            found["factors"] = read_factors(found["factors"])
         speeds = found["speeds_flop_per_s"]
         if isinstance(speeds, dict):
             ends = fields.mapping("speeds_flop_per_s", speeds, ("min", "max"))

@@ -276,13 +276,16 @@ class Profile:
         return MultiExitProfile(self.name, self.input_bits, layers)
 
 
-def read_version(found: Mapping[str, object], format_name: str, version: int) -> None:
+def read_version(found: Mapping[str, object], format_name: str, *versions: int) -> None:
     """Raise unless the optional fields ``format`` and ``version`` are those expected."""
     fields.one_of("format", found.get("format", format_name), (format_name,))
-    given = found.get("version", version)
-    if isinstance(given, bool) or given != version:
+    given = found.get("version", versions[0])
+    if isinstance(given, bool) or given not in versions:
         raise InputError(
-            "version", given, str(version), "convert the file or use the splitopt that wrote it"
+            "version",
+            given,
+            " or ".join(map(str, versions)),
+            "convert the file or use the splitopt that wrote it",
         )
 
 

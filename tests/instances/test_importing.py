@@ -411,3 +411,10 @@ def test_any_text_gives_a_profile_or_one_line(tmp_path_factory, text):
     except InputError as error:
         said = str(error)
     assert "\n" not in said
+
+
+def test_a_profile_that_is_no_json_is_named_once(tmp_path: Path) -> None:
+    (tmp_path / "empty.json").touch()
+    with pytest.raises(InputError) as caught:
+        read_profile(str(tmp_path / "empty.json"))
+    assert str(caught.value).count("empty.json") == 1

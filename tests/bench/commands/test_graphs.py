@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from splitopt.bench.cli import cli
 from splitopt.instances.core.documents import write_json
 from splitopt.instances.judge import read_instance
-from splitopt.instances.networks.profiles import Profile
+from splitopt.instances.networks.profiles import Block, Profile
+from splitopt.instances.networks.tensors import Tensor
 from tests.instances.cift.test_graphs import CASE, CUT, DIAMOND
 
 
@@ -63,6 +64,17 @@ def test_import_merges_graphs(folder):
     assert [block.flops for block in made.blocks] == [10, 90]
 
 
+@pytest.mark.parametrize("merge", ["none", "runs", "blocks"])
+def test_a_graph_that_is_too_wide_is_not_written(folder, merge):
+    """The file was there beside the error; and a merge was advised to who had asked for it."""
+    blocks = [Block(f"b{k}", 1, 1, 0) for k in range(11)]
+    wide = Profile.graph("wide", blocks, [Tensor("x", 8, None, tuple(range(11)))])
+    write_json(folder / "wide.json", wide.to_document())
+    text = said("import", "graph", "wide.json", "--merge", merge, "--out", "o.json", code=2)
+    assert ("import it with --merge" in text) == (merge == "none")
+    assert not (folder / "o.json").exists()
+
+
 def test_import_takes_measured_seconds_as_factors(folder):
     (folder / "m.csv").write_text("node,model,block,time_s\nedge,diamond,b,4\nend,diamond,a,5\n")
     said("import", "factors", "case.json", "m.csv", "--out", "measured.json")
@@ -72,3 +84,6 @@ def test_import_takes_measured_seconds_as_factors(folder):
     (folder / "m.csv").write_text("node,model,block,time_s\nedge,diamond,z,4\n")
     text = said("import", "factors", "case.json", "m.csv", code=2)
     assert "m.csv line 2, column block: 'z', expected a block of diamond" in text
+    (folder / "m.csv").write_text("node,model,block,time_s\n" + "edge,diamond,b,4\n" * 2)
+    text = said("import", "factors", "case.json", "m.csv", code=2)
+    assert "m.csv line 3, column block: 'b', expected each block of edge once" in text

@@ -61,7 +61,7 @@ def test_a_graph_in_doubt_has_no_recourse(tmp_path: Path) -> None:
     rows = run("sweep", str(path), "--axis", "fine-tuning")["confidences"]
     assert rows[0]["energy_j"] is not None
     assert [row["recourse_j"] for row in rows] == [None] * len(rows)
-    with pytest.raises(InputError, match="recourse has no networks that are graphs"):
+    with pytest.raises(InputError, match="recourse does not take networks that are graphs"):
         outcomes(CiftInstance.from_document(graph))
 
 
@@ -70,8 +70,17 @@ def test_show_says_what_is_in_doubt() -> None:
     assert "10 scenarios; deadlines hold with probability 0.9 (inference) and 0.8" in told
 
 
-def test_a_throughput_is_not_swept_in_doubt() -> None:
-    """It was taken for the confidence of the other deadline."""
-    done = CliRunner().invoke(cli, ["sweep", "cift-uncertain-005", "--over", "throughput"])
+def test_recourse_says_no_more_than_it_asks_for() -> None:
+    """0.9 of both deadlines at once, where a plan keeps one with 0.9 and one with 0.8."""
+    found = {f["kind"]: f for f in run("explain", "cift-uncertain-010")["findings"]}
+    text = found["recourse"]["text"]
+    assert "keeps all deadlines at once in outcomes of probability 0.9" in text
+
+
+@pytest.mark.parametrize("axis", ["throughput", "inference"])
+def test_what_has_no_confidence_is_not_swept_over(axis: str, tmp_path) -> None:
+    instance = load("cift-uncertain-005").replace(inference_deadline_s=None)
+    write_json(tmp_path / "one.json", instance.to_document())
+    done = CliRunner().invoke(cli, ["sweep", str(tmp_path / "one.json"), "--over", axis])
     assert done.exit_code == 2
-    assert "--over: 'throughput', expected a deadline" in done.stderr
+    assert done.output.startswith(f"splitopt: error: --over: '{axis}', expected a deadline")

@@ -169,6 +169,24 @@ def test_bad_epochs_are_one_line(change: dict, field: str) -> None:
     assert str(caught.value).startswith(f"doubt.epochs[0]{'.' if field else ''}{field}")
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"version": 3}, "version: 3, expected 1 or 2;"),
+        ({"doubt": {}}, "doubt.epochs: [], expected epochs, scenarios or spread;"),
+        ({"doubt": {"epochs": [{"samples": [1], "values": [1]}]}}, "'beside samples', expected"),
+        ({"doubt": {"scenarios": [{"weight": 1}]}, "throughput_per_s": 1}, "doubt: 'scenarios',"),
+    ],
+)
+def test_lines_say_what_there_is(change: dict, said: str) -> None:
+    document = BASE.to_document() | {"version": 2} | change
+    for entry in document.get("doubt", {}).get("epochs", ()):
+        entry |= dict(zip(("model", "compression", "source", "fraction"), G, strict=True))
+    with pytest.raises(InputError) as caught:
+        instance_from_document(document)
+    assert said in str(caught.value)
+
+
 def test_a_method_that_knows_nothing_of_doubt_refuses_it() -> None:
     from splitopt.heuristics.baselines.cift.random import METHOD
 

@@ -255,3 +255,12 @@ def test_drawn_instances_come_back_from_their_documents(seed):
     if made is not None:
         assert CiftPlan.from_document(json.loads(json.dumps(made.to_document()))) == made
         assert evaluate(again, made).objective == evaluate(instance, made).objective
+
+
+@pytest.mark.parametrize("factors", [{"diamant": {"a": 1}}, {"diamond": {"z": 1.0}}])
+def test_factors_of_one_name_what_there_is_too(factors: dict):
+    """They say nothing and are dropped; a wrong name went with them."""
+    document = CASE.to_document()
+    document["nodes"][0]["factors"] = factors
+    with pytest.raises(InputError, match=r"nodes\[0\]\.factors.*expected one of"):
+        CiftInstance.from_document(document)
