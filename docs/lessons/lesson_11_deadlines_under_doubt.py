@@ -47,7 +47,7 @@ def _(mo):
 @app.cell
 def _(mo):
     share = mo.ui.slider(
-        steps=[0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0], value=0.9, label="probability", show_value=True
+        steps=[0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0], value=0.8, label="probability", show_value=True
     )
     share
     return (share,)
