@@ -17,7 +17,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from running import plan, run_set
+from running import gone, plan, run_set
 
 from splitopt.bench.report import text_tables
 from splitopt.bench.runs.cluster.errors import ClusterError
@@ -50,17 +50,6 @@ def rows_of(out):
         assert store._query("PRAGMA integrity_check")[0][0] == "ok"
         assert store._query("SELECT * FROM claims") == []
         return store.rows()
-
-
-def gone(processes):
-    return not any(map(alive, processes))
-
-
-def alive(process):
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:  # it ended between the two questions
-        return False
 
 
 @contextlib.contextmanager

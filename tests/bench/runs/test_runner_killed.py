@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from running import run_set
+from running import gone, run_set
 
 from splitopt.bench.store.store import Store
 
@@ -48,10 +48,6 @@ def wait_until(condition):
     while not condition():
         assert time.monotonic() < until, "it did not happen"
         time.sleep(0.02)
-
-
-def gone(processes):
-    return not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in processes)
 
 
 def methods_of(out):
