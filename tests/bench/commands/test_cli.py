@@ -790,7 +790,7 @@ def test_nothing_of_a_store_acts_on_the_terminal(splitopt, stranger):
     run = ["run", "mepra-image-10mbps", "-m", "even-shares", "--time-limit", "60", "--out", "other"]
     splitopt(*run)
     check, merge = (
-        ["check", "--library", "--results", stranger],
+        ["check", "--library", "--set", "sources", "--results", stranger],
         ["merge", stranger, "--out", "all"],
     )
     compare, export = ["compare", stranger, "other"], ["export-runs", stranger, "rows.csv"]
