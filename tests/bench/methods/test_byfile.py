@@ -25,7 +25,7 @@ from splitopt.bench.store.rows import check_name
 from splitopt.bench.store.store import Store
 from splitopt.formulations.solvers import drivers
 from splitopt.instances import library
-from splitopt.instances.contract.method import Budget, UnsupportedError
+from splitopt.instances.contract.method import Budget, Termination, UnsupportedError
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import check, evaluate
 
@@ -130,13 +130,20 @@ def test_each_solver_beside_splitopt_proves_the_optimum_of_a_file(solver):
 
 
 @pytest.mark.parametrize("name", ["cift-tiny-both", "mepra-tiny-partition"])
-def test_a_run_that_starts_from_the_optimum_ends_with_it(name):
-    """The solver finds no better plan then, and its own is none that the judge refuses."""
+def test_a_run_that_starts_from_the_best_plan_ends_no_worse(name):
+    """The solver's own plan then is none that the judge refuses.
+
+    An optimal plan of the flow model is an optimum. One of the tangent model is so only up to what
+    its tangents lie below: with the same file, machines were seen to end 7e-6 apart.
+    """
     instance = library.load(name)
     method = load("flow@highs" if instance.problem == "cift" else "tangent@highs", instance.problem)
     first = method.solve(instance, Budget(), 0, {})
     again = method.solve(instance, Budget(), 0, {}, warm_start=first.plan)
-    assert (again.termination, again.objective) == (first.termination, first.objective)
+    assert again.termination == first.termination == Termination.SOLVED
+    assert max(first.bound, again.bound) <= again.objective <= first.objective
+    if instance.problem == "cift":
+        assert again.objective == first.objective
     assert "rejected" not in again.statistics
 
 
