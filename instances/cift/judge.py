@@ -250,12 +250,14 @@ def _stages(
     model = instance.models[instance.model_index[chosen.model]]
     level = instance.compressions[instance.compression_index[chosen.compression]]
     requests = lift(instance.requests)
-    timed = lift(instance.assured_passes(chosen) if passes is None else passes)
-    charged = lift(instance.expected_passes(chosen))
-    compute = lift(training.compute_factor) * timed
-    communication = lift(training.communication_factor) * timed
-    compute_charged = lift(training.compute_factor) * charged
-    communication_charged = lift(training.communication_factor) * charged
+    timed = instance.assured_passes(chosen) if passes is None else passes
+    charged = instance.expected_passes(chosen)
+    compute = lift(training.compute_factor) * lift(timed)
+    communication = lift(training.communication_factor) * lift(timed)
+    compute_charged, communication_charged = compute, communication
+    if charged != timed:
+        compute_charged = lift(training.compute_factor) * lift(charged)
+        communication_charged = lift(training.communication_factor) * lift(charged)
     doubt = instance.doubt
     variances = {} if doubt is None else doubt.variances
     stages: list[_Stage[Number]] = []
@@ -265,7 +267,8 @@ def _stages(
             link = links[position - 1]
             bits = _sent(model, level.activation_factor, done, lift)
             wire = bits / lift(link.rate_bit_per_s)
-            variance = lift(variances.get((link.tail, link.head), 0)) * wire * wire
+            spread = variances.get((link.tail, link.head))
+            varied = zero if spread is None else lift(spread) * wire * wire
             if draw is not CERTAIN:
                 wire /= lift(draw.rate(link.tail, link.head))
             delay = lift(link.delay_s)
@@ -280,8 +283,8 @@ def _stages(
                     requests * energy,
                     communication_charged * energy,
                     wire,
-                    variance,
-                    communication * communication * variance,
+                    varied,
+                    varied if spread is None else communication * communication * varied,
                 )
             )
         if stop.blocks == 0:
@@ -295,17 +298,19 @@ def _stages(
         work *= lift(level.flops_factor)
         done.update(hosted)
         kappa, rho = lift(node.kappa_j_s2_per_flop3), lift(node.busy_power_w)
-        spread = lift(variances.get((node.name, None), 0))
+        spread = variances.get((node.name, None))
         busy = rho if doubt is None else rho * lift(doubt.busy(node.name))
-        slow = lift(1) if draw is CERTAIN else lift(1 / draw.speed(node.name))
         figures = []
         for speed in (stop.inference_speed_flop_per_s, stop.fine_tuning_speed_flop_per_s):
             if speed is None:
                 figures.append((zero, zero, zero))
                 continue
             f = lift(speed)
-            nominal, joules = work / f, kappa * work * f * f + busy * work / f
-            figures.append((nominal * slow, joules, spread * nominal * nominal))
+            seconds, joules = work / f, kappa * work * f * f + busy * work / f
+            varied = zero if spread is None else lift(spread) * seconds * seconds
+            if draw is not CERTAIN:
+                seconds *= lift(1 / draw.speed(node.name))
+            figures.append((seconds, joules, varied))
         (latency, inference, varied), (time, tuning, time_varied) = figures
         stages.append(
             _Stage(
@@ -318,7 +323,7 @@ def _stages(
                 compute_charged * tuning,
                 latency,
                 varied,
-                compute * compute * time_varied,
+                time_varied if spread is None else compute * compute * time_varied,
             )
         )
     return stages
@@ -357,9 +362,13 @@ def _assured(
     lift: Callable[[float | Fraction], Number],
 ) -> tuple[Assured[Number], list[_Stage[Number]], list[_Stage[Number]]]:
     """Return both times at the confidences asked for, and the stages of the draws they stand in."""
+    known: dict[tuple[int, int], list[_Stage[Number]]] = {}
 
     def stages(draw: Draw, passes: int) -> list[_Stage[Number]]:
-        return _stages(instance, plan, chosen, links, lift, draw, passes)
+        key = id(draw), passes  # the instance keeps its draws
+        if key not in known:
+            known[key] = _stages(instance, plan, chosen, links, lift, draw, passes)
+        return known[key]
 
     def moments(draw: Draw, passes: int) -> Moments[Number]:
         found = stages(draw, passes)
@@ -367,10 +376,8 @@ def _assured(
         return Moments(latency, time)
 
     times = assured(instance, chosen, moments)
-    tuned = stages(times.time_draw, times.passes)
-    if times.latency_draw is times.time_draw:
-        return times, tuned, tuned
-    return times, stages(times.latency_draw, times.passes), tuned
+    served = stages(times.latency_draw, times.passes)
+    return times, served, stages(times.time_draw, times.passes)
 
 
 def _variances(

@@ -81,10 +81,7 @@ class Framed(ABC, Generic[InstanceT, PlanT]):
 
     def supports(self, instance: InstanceT) -> Support:
         """Take every instance that has nothing beyond what the method takes."""
-        for what in getattr(instance, "beyond", ()):
-            if what not in self.takes:
-                return Support(f"{self.name} does not take {what}")
-        return Support()
+        return lacking(self, instance)
 
     def solve(
         self,

@@ -27,7 +27,7 @@ from splitopt.heuristics.jqodi.cift.passes import (
     steps_of_pass,
     trace,
 )
-from splitopt.heuristics.jqodi.cift.speeds import phase_speeds
+from splitopt.heuristics.jqodi.cift.speeds import Phase, phase_speeds
 from splitopt.instances.core.kernels import Floats, Floats2, Ints2, kernel, part
 
 __all__ = ["Dual", "ascend", "least_times", "plan_speeds"]
@@ -110,14 +110,16 @@ def plan_speeds(net: Network, chain: Chain, load: Load, stops: Ints2, room: Floa
             nodes[h], works[h], place[h] = n, chain.work[chain.kind[n], i, j], k
             slowest[h] = slowest_of(chain, n, i, j)
             h += 1
-    part, speed, _ = phase_speeds(net, nodes, works, slowest, load.requests, 1.0, room[0] - latency)
+    serving = Phase(nodes, works, slowest, load.requests, 1.0)
+    part, speed, _ = phase_speeds(net, serving, room[0] - latency)
     energy += part
     if energy < np.inf:
         for h in range(hosts):
             serve[place[h]] = speed[h]
     if energy < np.inf and load.compute > 0.0:
         c = load.compute
-        part, speed, _ = phase_speeds(net, nodes, works, any_speed, c, c, room[1] - time)
+        tuning = Phase(nodes, works, any_speed, c, c)
+        part, speed, _ = phase_speeds(net, tuning, room[1] - time)
         energy += part
         for h in range(hosts):
             tune[place[h]] = speed[h]

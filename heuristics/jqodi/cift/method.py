@@ -67,9 +67,11 @@ class JqodiCift(Framed[CiftInstance, CiftPlan]):
         Whether it is run without trimming, for listed speeds.
     """
 
+    takes = BEYOND
+    doubt = frozenset({"epochs", "scenarios", "spread"})
+
     def __init__(self, *, exact: bool) -> None:
         self.exact = exact
-        self.takes = BEYOND
         self.name = "jqodi-exact" if exact else "jqodi"
         self.options: tuple[Option, ...] = (
             (_REDUCTION,) if exact else (_EPSILON, _DEADLINES, _REDUCTION)
@@ -81,7 +83,6 @@ class JqodiCift(Framed[CiftInstance, CiftPlan]):
             return Support("jqodi-exact needs listed speeds; jqodi takes continuous ones")
         return super().supports(instance)
 
-    doubt = frozenset({"epochs", "scenarios", "spread"})
     # Small instances need no kernels.
     prepare_when_wanted = True
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from splitopt.heuristics.jqodi.cift.network import Network
 from splitopt.heuristics.jqodi.cift.passes import cheapest
-from splitopt.heuristics.jqodi.cift.speeds import phase_speeds
+from splitopt.heuristics.jqodi.cift.speeds import Phase, phase_speeds
 from splitopt.heuristics.labels.sorting import stable_order
 from splitopt.instances.core.kernels import Floats, Ints, Ints2, kernel, part
 
@@ -27,17 +27,9 @@ _UNIT = 2.0**-53
 
 
 @kernel()
-def phase_bound(
-    net: Network,
-    nodes: Ints,
-    works: Floats,
-    slowest: Floats,
-    a: float,
-    c: float,
-    room: float,
-    price: float,
-) -> float:
+def phase_bound(net: Network, phase: Phase, room: float, price: float) -> float:
     """Return the Lagrangian of a phase at a price of a second, less what sums may round."""
+    nodes, works, slowest, a, c = phase
     total = 0.0
     for k in range(nodes.size):
         least, _, _, _ = cheapest(net, nodes[k], a, price * c, slowest[k])
@@ -51,11 +43,7 @@ def phase_bound(
 @kernel()
 def phase_optimum(
     net: Network,
-    nodes: Ints,
-    works: Floats,
-    slowest: Floats,
-    a: float,
-    c: float,
+    phase: Phase,
     room: float,
     inside: float,
     energy: float,
@@ -85,15 +73,15 @@ def phase_optimum(
     if bound >= top * (1.0 - 1e-13):
         return energy, bound, True
     # Hosts with lists first: labels run over them, the others choose last.
-    hosts = nodes.size
+    given, works_given, least_given, a, c = phase
+    hosts = given.size
     place = np.empty(hosts, np.int64)
     filled = 0
     for lists in (True, False):
         for k in range(hosts):
-            if net.listed[nodes[k]] == lists:
+            if net.listed[given[k]] == lists:
                 place[filled] = k
                 filled += 1
-    given, works_given, least_given = nodes, works, slowest
     nodes, works, slowest = np.empty(hosts, np.int64), np.empty(hosts), np.empty(hosts)
     for k in range(hosts):
         nodes[k], works[k], slowest[k] = (
@@ -163,11 +151,7 @@ def phase_optimum(
             pred[at + j, 0], pred[at + j, 1] = before[i], level_of[i]
     return _completed(
         net,
-        nodes,
-        works,
-        slowest,
-        a,
-        c,
+        Phase(nodes, works, slowest, a, c),
         room,
         inside,
         energy,
@@ -185,11 +169,7 @@ def phase_optimum(
 @part
 def _completed(
     net: Network,
-    nodes: Ints,
-    works: Floats,
-    slowest: Floats,
-    a: float,
-    c: float,
+    phase: Phase,
     room: float,
     inside: float,
     energy: float,
@@ -203,19 +183,17 @@ def _completed(
     listed: int,
 ) -> Any:
     """Return what `phase_optimum` does, from the labels of the hosts with lists."""
+    nodes, works, slowest, a, c = phase
+    others = Phase(nodes[listed:], works[listed:], slowest[listed:], a, c)
     best, free, least = -1, np.empty(0), top
     below = top
     for i in range(es.size):
         value, bound = es[i], es[i]
         part = np.empty(0)
         if listed < nodes.size:
-            others, works_left, least_left = nodes[listed:], works[listed:], slowest[listed:]
-            more, part, price = phase_speeds(
-                net, others, works_left, least_left, a, c, inside - ts[i]
-            )
+            more, part, price = phase_speeds(net, others, inside - ts[i])
             value += more
-            left = phase_bound(net, others, works_left, least_left, a, c, room - ts[i], price)
-            bound += min(more, left)
+            bound += min(more, phase_bound(net, others, room - ts[i], price))
         below = min(below, bound)
         if value < least:
             best, free, least = i, part, value

@@ -24,7 +24,7 @@ from splitopt.heuristics.jqodi.cift.graph import Limits
 from splitopt.heuristics.jqodi.cift.network import OUTWARD, Chain, Load, Network
 from splitopt.heuristics.jqodi.cift.passes import is_closed, slowest_of
 from splitopt.heuristics.jqodi.cift.phase import phase_bound, phase_optimum
-from splitopt.heuristics.jqodi.cift.speeds import phase_speeds
+from splitopt.heuristics.jqodi.cift.speeds import Phase, phase_speeds
 from splitopt.instances.core.kernels import Floats, Ints, Ints2, kernel, part
 
 __all__ = ["Enumerated", "enumerate_placements"]
@@ -92,32 +92,30 @@ def _leaf(
             slowest[h] = slowest_of(chain, n, i, j)
             h += 1
     serve, tune = np.full(size, np.nan), np.full(size, np.nan)
-    R, c = load.requests, load.compute
+    c = load.compute
+    serving = Phase(nodes, works, slowest, load.requests, 1.0)
+    tuning = Phase(nodes, works, any_speed, c, c)
     room1 = load.limit[0] * (1.0 + OUTWARD) - latency
     room2 = load.limit[1] * (1.0 + OUTWARD) - time
-    e1, speed1, price1 = phase_speeds(net, nodes, works, slowest, R, 1.0, accept[0] - latency)
+    e1, speed1, price1 = phase_speeds(net, serving, accept[0] - latency)
     if e1 == np.inf:
         # Not even the highest speeds will do; within a rounding of it nobody can tell.
         late = not _least_time(net, nodes, works) <= room1
         return np.inf, np.inf if late else 0.0, serve, tune
-    b1 = min(phase_bound(net, nodes, works, slowest, R, 1.0, room1, price1), e1)
+    b1 = min(phase_bound(net, serving, room1, price1), e1)
     e2, b2, price2 = 0.0, 0.0, 0.0
     speed2 = speed1
     if c > 0.0:
-        e2, speed2, price2 = phase_speeds(net, nodes, works, any_speed, c, c, accept[1] - time)
+        e2, speed2, price2 = phase_speeds(net, tuning, accept[1] - time)
         if e2 == np.inf:
             late = not c * _least_time(net, nodes, works) <= room2
             return np.inf, np.inf if late else 0.0, serve, tune
-        b2 = min(phase_bound(net, nodes, works, any_speed, c, c, room2, price2), e2)
+        b2 = min(phase_bound(net, tuning, room2, price2), e2)
     if energy + b1 + b2 < threshold:
         left = threshold - energy - b2
         e1, b1, _ = phase_optimum(
             net,
-            nodes,
-            works,
-            slowest,
-            R,
-            1.0,
+            serving,
             room1,
             accept[0] - latency,
             e1,
@@ -131,11 +129,7 @@ def _leaf(
             left = threshold - energy - b1
             e2, b2, _ = phase_optimum(
                 net,
-                nodes,
-                works,
-                any_speed,
-                c,
-                c,
+                tuning,
                 room2,
                 accept[1] - time,
                 e2,

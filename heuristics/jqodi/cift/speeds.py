@@ -9,7 +9,7 @@ hosts use one at a time by the step down that saves most: feasible, cheaper, not
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,22 +17,31 @@ from splitopt.heuristics.jqodi.cift.network import Network
 from splitopt.heuristics.jqodi.cift.passes import cheapest
 from splitopt.instances.core.kernels import Booleans, Floats, Ints, kernel, part
 
-__all__ = ["phase_speeds"]
+__all__ = ["Phase", "phase_speeds"]
+
+
+class Phase(NamedTuple):
+    """Serving or fine-tuning at a fixed placement.
+
+    Attributes
+    ----------
+    nodes, works, slowest
+        Hosts, their FLOP, and what their speeds are not to be below, shape (hosts,).
+    a, c
+        Runs of the segment that count for energy and for time.
+    """
+
+    nodes: Ints
+    works: Floats
+    slowest: Floats
+    a: float
+    c: float
 
 
 @part
-def _at(
-    net: Network,
-    nodes: Ints,
-    works: Floats,
-    slowest: Floats,
-    fixed: Booleans,
-    a: float,
-    c: float,
-    price: float,
-    speed: Floats,
-) -> Any:
+def _at(net: Network, phase: Phase, fixed: Booleans, price: float, speed: Floats) -> Any:
     """Set the speeds of hosts that are not fixed to the best at `price`; return (time, energy)."""
+    nodes, works, slowest, a, c = phase
     time, energy = 0.0, 0.0
     for k in range(nodes.size):
         n = nodes[k]
@@ -49,16 +58,7 @@ def _at(
 
 @part
 def _settle(
-    net: Network,
-    nodes: Ints,
-    works: Floats,
-    slowest: Floats,
-    fixed: Booleans,
-    a: float,
-    c: float,
-    room: float,
-    high: float,
-    speed: Floats,
+    net: Network, phase: Phase, fixed: Booleans, room: float, high: float, speed: Floats
 ) -> float:
     """Set speeds at the least price that keeps the room and return it; `high` is one that does.
 
@@ -67,11 +67,11 @@ def _settle(
     ends are far apart, their logarithms).
     """
     steps_only = True
-    for k in range(nodes.size):
-        steps_only &= net.listed[nodes[k]] or fixed[k]
+    for k in range(phase.nodes.size):
+        steps_only &= net.listed[phase.nodes[k]] or fixed[k]
     low = 0.0
-    time_low, energy_low = _at(net, nodes, works, slowest, fixed, a, c, low, speed)
-    time_high, energy_high = _at(net, nodes, works, slowest, fixed, a, c, high, speed)
+    time_low, energy_low = _at(net, phase, fixed, low, speed)
+    time_high, energy_high = _at(net, phase, fixed, high, speed)
     for step in range(150):
         middle = 0.5 * (low + high)
         if step % 3 < 2 and time_low > time_high:
@@ -82,7 +82,7 @@ def _settle(
             middle = 0.5 * (low + high)
             if not low < middle < high:
                 break
-        time, energy = _at(net, nodes, works, slowest, fixed, a, c, middle, speed)
+        time, energy = _at(net, phase, fixed, middle, speed)
         if steps_only and step % 3 < 2:
             # The Lagrangian touches its tangents here: no other price does better.
             below = energy_high + middle * (time_high - room)
@@ -90,7 +90,7 @@ def _settle(
                 if time <= room:
                     high = middle
                 else:
-                    _at(net, nodes, works, slowest, fixed, a, c, high, speed)
+                    _at(net, phase, fixed, high, speed)
                     return middle
                 break
         if time <= room:
@@ -99,23 +99,14 @@ def _settle(
             low, time_low, energy_low = middle, time, energy
         if high - low <= 1e-15 * high:
             break
-    _at(net, nodes, works, slowest, fixed, a, c, high, speed)
+    _at(net, phase, fixed, high, speed)
     return high
 
 
 @part
-def _step_down(
-    net: Network,
-    nodes: Ints,
-    works: Floats,
-    slowest: Floats,
-    a: float,
-    c: float,
-    room: float,
-    time: float,
-    speed: Floats,
-) -> None:
+def _step_down(net: Network, phase: Phase, room: float, time: float, speed: Floats) -> None:
     """Let listed hosts use what is left of the room, the most saving step first."""
+    nodes, works, slowest, a, c = phase
     while True:
         best, host, to = 0.0, -1, -1
         for k in range(nodes.size):
@@ -139,25 +130,20 @@ def _step_down(
 
 
 @kernel()
-def phase_speeds(
-    net: Network, nodes: Ints, works: Floats, slowest: Floats, a: float, c: float, room: float
-) -> Any:
+def phase_speeds(net: Network, phase: Phase, room: float) -> Any:
     """Return (energy, speeds, price of a second); energy is infinite where the room is too small.
 
     Parameters
     ----------
-    nodes, works, slowest
-        Hosts, their FLOP, and what their speeds are not to be below, shape (hosts,).
-    a, c
-        Runs of the segment that count for energy and for time.
     room
         Seconds for computing.
     """
+    nodes, works, _, a, c = phase
     hosts = nodes.size
     speed = np.empty(hosts)
     fixed = np.zeros(hosts, np.bool_)
     price = 0.0
-    if _at(net, nodes, works, slowest, fixed, a, c, 0.0, speed)[0] > room:
+    if _at(net, phase, fixed, 0.0, speed)[0] > room:
         least = 0.0
         for k in range(hosts):
             least += c * works[k] / net.high[nodes[k]]
@@ -169,7 +155,7 @@ def phase_speeds(
             top = net.high[n]
             high = max(high, a * top * (net.kappa[n] * top * top + net.rho[n] / top) / c)
         for _ in range(2000):
-            if _at(net, nodes, works, slowest, fixed, a, c, high, speed)[0] <= room:
+            if _at(net, phase, fixed, high, speed)[0] <= room:
                 break
             high *= 4.0
             if high == np.inf:
@@ -177,18 +163,18 @@ def phase_speeds(
                     speed[k] = net.high[nodes[k]]
                 break
         if high < np.inf:
-            price = _settle(net, nodes, works, slowest, fixed, a, c, room, high, speed)
+            price = _settle(net, phase, fixed, room, high, speed)
         time = 0.0
         for k in range(hosts):
             time += c * works[k] / speed[k]
-        _step_down(net, nodes, works, slowest, a, c, room, time, speed)
+        _step_down(net, phase, room, time, speed)
         lists = 0
         for k in range(hosts):
             fixed[k] = net.listed[nodes[k]]
             if fixed[k]:
                 lists += 1
         if 0 < lists < hosts and high < np.inf:
-            _settle(net, nodes, works, slowest, fixed, a, c, room, high, speed)
+            _settle(net, phase, fixed, room, high, speed)
     energy = 0.0
     for k in range(hosts):
         n, f = nodes[k], speed[k]

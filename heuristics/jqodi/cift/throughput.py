@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from splitopt.heuristics.jqodi.cift.front import rules_of
 from splitopt.heuristics.jqodi.cift.network import Instance
 from splitopt.heuristics.jqodi.cift.search import Search
+from splitopt.instances.cift.doubt import refuse_doubt
 from splitopt.instances.cift.judge import evaluate_cift, highest_throughput_per_s
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
@@ -108,12 +109,13 @@ def throughput_front(
     Raises
     ------
     InputError
-        For epsilon < 0, or 0 with continuous speeds.
+        For epsilon < 0, or 0 with continuous speeds; for a network in doubt.
     """
     if not epsilon >= 0 or not math.isfinite(epsilon):
         raise InputError("epsilon", epsilon, "a number >= 0", "give 0 for every step")
     if epsilon == 0 and instance.has_continuous_speeds:
         raise InputError("epsilon", 0, "a number > 0 where speeds are continuous", "give 0.01, say")
+    refuse_doubt(instance, "the front of energy against throughput", {"epochs"})
     recorder, budget = Recorder(), Budget(time_limit_s)
     points: list[RatePoint] = []
     asked: float | None = None
@@ -147,7 +149,13 @@ def highest_throughput(instance: CiftInstance, time_limit_s: float | None = None
     """Return the highest throughput there is within the deadlines, to a relative 1e-6.
 
     None where there is no plan, or the time was too short; infinite where nothing takes time.
+
+    Raises
+    ------
+    InputError
+        For a network in doubt.
     """
+    refuse_doubt(instance, "the highest throughput", {"epochs"})
     recorder, budget = Recorder(), Budget(time_limit_s)
     plan, _ = _cheapest(instance, None, _COARSE, time_limit_s)
     if plan is None:

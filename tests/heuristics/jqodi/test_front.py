@@ -8,6 +8,9 @@ import pytest
 
 from splitopt.bench.methods.registry import load
 from splitopt.heuristics.jqodi.cift.front import EnergyFront, energy_front
+from splitopt.heuristics.jqodi.cift.throughput import highest_throughput, throughput_front
+from splitopt.instances.cift.distributions import Factor, Scenario
+from splitopt.instances.cift.doubt import Doubt
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.contract.method import Budget
 from splitopt.instances.core.errors import InputError
@@ -100,3 +103,14 @@ def test_time_ends_with_a_part_of_the_front() -> None:
 def test_nothing_feasible_is_an_empty_front() -> None:
     instance = small(0).replace(fine_tuning_deadline_s=1e-9)
     assert energy_front(instance).points == ()
+
+
+def test_a_network_in_doubt_has_no_front_over_throughput() -> None:
+    # Nominally each request is late; with nodes a billion times as fast none is.
+    instance = small(0).replace(inference_deadline_s=1e-6)
+    fast = tuple(Factor(node.name, None, 1e9) for node in instance.nodes)
+    doubtful = instance.replace(doubt=Doubt(scenarios=(Scenario(1, speeds=fast),)))
+    assert throughput_front(instance).points == ()
+    for ask in (throughput_front, highest_throughput):
+        with pytest.raises(InputError, match="throughput"):
+            ask(doubtful)

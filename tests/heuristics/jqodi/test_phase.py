@@ -10,7 +10,7 @@ import pytest
 
 from splitopt.heuristics.jqodi.cift.network import Network
 from splitopt.heuristics.jqodi.cift.phase import phase_bound, phase_optimum
-from splitopt.heuristics.jqodi.cift.speeds import phase_speeds
+from splitopt.heuristics.jqodi.cift.speeds import Phase, phase_speeds
 
 
 def network(levels: list[tuple[float, ...]], kappa: list[float], rho: list[float]) -> Network:
@@ -61,22 +61,18 @@ def test_listed_phase_is_solved_and_bounded(seed: int) -> None:
                 for w, f, k, r in zip(works, chosen, kappa, rho, strict=True)
             )
             best = min(best, energy)
-    nodes = np.arange(hosts)
+    phase = Phase(np.arange(hosts), works, np.zeros(hosts), a, c)
     room *= 1 + 1e-15
-    energy, speed, price = phase_speeds(net, nodes, works, np.zeros(hosts), a, c, room)
+    energy, speed, price = phase_speeds(net, phase, room)
     if best == math.inf:
         assert energy == math.inf
         return
     assert energy >= best * (1 - 1e-12)
-    bound = min(phase_bound(net, nodes, works, np.zeros(hosts), a, c, room, price), energy)
+    bound = min(phase_bound(net, phase, room, price), energy)
     assert bound <= best * (1 + 1e-12)
     energy, bound, solved = phase_optimum(
         net,
-        nodes,
-        works,
-        np.zeros(hosts),
-        a,
-        c,
+        phase,
         room,
         room,
         energy,
@@ -96,19 +92,18 @@ def test_continuous_hosts_share_one_multiplier() -> None:
     # kappa = 1, rho = 0, w = 1 and 8: l = 2 f^3 for both, so equal speeds, f = 9 / room.
     net = network([(0.1, 100.0)] * 2, [1.0, 1.0], [0.0, 0.0])
     net = net._replace(listed=np.zeros(2, np.bool_), first_level=np.zeros(3, np.int64))
-    nodes, works = np.arange(2), np.array([1.0, 8.0])
-    energy, speed, price = phase_speeds(net, nodes, works, np.zeros(2), 1.0, 1.0, 3.0)
+    phase = Phase(np.arange(2), np.array([1.0, 8.0]), np.zeros(2), 1.0, 1.0)
+    energy, speed, price = phase_speeds(net, phase, 3.0)
     assert speed == pytest.approx([3.0, 3.0], rel=1e-9)
     assert energy == pytest.approx(9 * 9.0, rel=1e-9)
     assert price == pytest.approx(2 * 27.0, rel=1e-9)
-    assert phase_bound(net, nodes, works, np.zeros(2), 1.0, 1.0, 3.0, price) == pytest.approx(
-        81.0, rel=1e-9
-    )
+    assert phase_bound(net, phase, 3.0, price) == pytest.approx(81.0, rel=1e-9)
 
 
 def test_a_host_at_its_fastest_leaves_the_rest_to_the_other() -> None:
     # The first host stops at speed 2 (1 s of 3): the other needs 8 / 2 = 4 FLOP/s.
     net = network([(0.1, 2.0), (0.1, 100.0)], [1.0, 1.0], [0.0, 0.0])
     net = net._replace(listed=np.zeros(2, np.bool_), first_level=np.zeros(3, np.int64))
-    _, speed, _ = phase_speeds(net, np.arange(2), np.array([2.0, 8.0]), np.zeros(2), 1.0, 1.0, 3.0)
+    phase = Phase(np.arange(2), np.array([2.0, 8.0]), np.zeros(2), 1.0, 1.0)
+    _, speed, _ = phase_speeds(net, phase, 3.0)
     assert speed == pytest.approx([2.0, 4.0], rel=1e-9)
