@@ -14,7 +14,6 @@ path whose Lagrangian bound is below the incumbent. Only these are handed on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,11 +22,11 @@ from numpy.typing import NDArray
 from splitopt.heuristics.labels import lagrange
 from splitopt.heuristics.labels.distances import Star, by_heap, settle
 from splitopt.heuristics.labels.easy import Easy
-from splitopt.heuristics.labels.presolve import UNIT, Incumbent, against, total
+from splitopt.heuristics.labels.presolve import UNIT, Incumbent, Reduced, against, total
 from splitopt.heuristics.labels.problem import Problem
 from splitopt.instances.core.kernels import Floats, Floats2, Int32s, kernel, part
 
-__all__ = ["Corridor", "Narrowed", "has_cycle"]
+__all__ = ["Corridor", "has_cycle"]
 
 # Rounds of the dual at most; they end when its bound is so close to its limit, of what is left
 # between bound and incumbent.
@@ -162,16 +161,6 @@ def cut(
     return nodes, tail[:m].copy(), head[:m].copy(), arcs[:m].copy()
 
 
-@dataclass(frozen=True)
-class Narrowed:
-    """What is left of the graph: arc i is the caller's ``arcs[i]``, its ends are on `nodes`."""
-
-    nodes: NDArray[np.int32]
-    tail: NDArray[np.int32]
-    head: NDArray[np.int32]
-    arcs: NDArray[np.int32]
-
-
 class Corridor:
     """The dual on the whole graph, then the cut.
 
@@ -232,12 +221,22 @@ class Corridor:
         """Return a cost that the optimum hardly exceeds: the bound and some arcs."""
         return self.bound + _ARCS * self.known[0][0] / self.hops
 
-    def cut(self, top: float) -> Narrowed:
-        """Return the arcs that may lie on a path within the limits cheaper than `top`."""
+    def cut(self, top: float) -> Reduced:
+        """Return the part of the graph that holds every path within the limits below `top`."""
         f, p, w = self.found, self.problem, self._spread(self.multiplier)
         cutoff = (top * (1.0 + self.slack) + self._credit()) * (1.0 + self.slack)
         share = self._share(w)
-        return Narrowed(*cut(f.outward, f.inward, w, f.rest, share, p.source, p.target, cutoff))
+        nodes, tail, head, arcs = cut(
+            f.outward, f.inward, w, f.rest, share, p.source, p.target, cutoff
+        )
+        source, target = np.searchsorted(nodes, [p.source, p.target]).tolist()
+        res = np.ascontiguousarray(p.res[arcs][:, self.columns])
+        g = Reduced(
+            nodes.size, tail, head, p.cost[arcs], res, source, target, self.limits, self.columns
+        )
+        g.ends, g.nodes = (p.source, p.target), nodes[g.nodes]
+        g.graph = g.graph._replace(orig=arcs[g.graph.orig])
+        return g
 
     def _credit(self) -> float:
         return float(self.multiplier @ self.limits)

@@ -75,7 +75,6 @@ class Reduced:
         # (cost, use) of paths met so far, for the master program of the dual.
         self.known: list[tuple[float, NDArray[np.float64]]] = []
         self.K = limits.size
-        self.orig_tail, self.orig_head = tail, head
         self.acyclic, self.nodes, self.graph = graphs.build(
             n, tail, head, cost, res, source, target
         )

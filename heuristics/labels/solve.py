@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splitopt.heuristics.labels import search
-from splitopt.heuristics.labels.corridor import Corridor, Narrowed, has_cycle
+from splitopt.heuristics.labels.corridor import Corridor, has_cycle
 from splitopt.heuristics.labels.easy import Easy, easy_search
 from splitopt.heuristics.labels.presolve import Incumbent, Reduced, total
 from splitopt.heuristics.labels.problem import Problem
@@ -196,7 +196,7 @@ class _Run:
         top = corridor.likely()
         for _ in range(_GUESSES):
             top = min(top, self.incumbent.cost)
-            g = self._reduced(corridor.cut(top))
+            g = corridor.cut(top)
             self.dropped = top
             if g.n and not g.cut_limits(self.incumbent) and g.n:
                 multiplier = corridor.multiplier
@@ -217,29 +217,6 @@ class _Run:
         self.dropped = np.inf
         self.bound = max(self.bound, corridor.bound)
         return None
-
-    def _reduced(self, narrowed: Narrowed | None = None) -> Reduced:
-        """Return the graph to go on with."""
-        p, kept = self.problem, self.columns
-        res = p.res if p.limits.size == self.K else np.ascontiguousarray(p.res[:, kept])
-        if narrowed is None:
-            return Reduced(p.n, p.tail, p.head, p.cost, res, p.source, p.target, self.limits, kept)
-        arcs, nodes = narrowed.arcs, narrowed.nodes
-        source, target = np.searchsorted(nodes, [p.source, p.target]).tolist()
-        g = Reduced(
-            nodes.size,
-            narrowed.tail,
-            narrowed.head,
-            p.cost[arcs],
-            res[arcs],
-            source,
-            target,
-            self.limits,
-            kept,
-        )
-        g.ends, g.nodes = (p.source, p.target), nodes[g.nodes]
-        g.graph = g.graph._replace(orig=arcs[g.graph.orig])
-        return g
 
     def go(self) -> PathResult:
         """Return the result."""
@@ -270,8 +247,9 @@ class _Run:
 
     def _whole(self, ratio: float) -> PathResult:
         """Return the result, from the whole graph."""
-        o = self.options
-        g = self._reduced()
+        p, o, kept = self.problem, self.options, self.columns
+        res = p.res if p.limits.size == self.K else np.ascontiguousarray(p.res[:, kept])
+        g = Reduced(p.n, p.tail, p.head, p.cost, res, p.source, p.target, self.limits, kept)
         if g.n == 0:
             return self._none("no path leads from the source to the target")
         self.stats["acyclic"] = g.acyclic

@@ -21,7 +21,7 @@ __all__ = ["FIGURES", "main", "tables"]
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 Table = list[dict[str, str]]
-# The formulations as Pyomo models, from weak to strong.
+# The formulations, from weak to strong.
 _FORMULATIONS = ("gdp-bigm", "assignment", "gdp-hull", "flow")
 _SETS = ("image", "video", "image-compressed", "image-slow-edge", "video-slow-edge", "test")
 _LEAST = 0.01  # percent; less is drawn as this

@@ -251,6 +251,20 @@ def test_a_shared_installation_is_not_written_to(tmp_path: Path, somewhere: bool
     assert sorted(p.name for p in installed.iterdir()) == ["__pycache__", "own_kernels.py"]
 
 
+def test_the_time_told_counts_what_a_kernel_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The work of a kernel may lie in its parts, as that of the easy search does: 1 s was told of 8.
+    told: list[float | None] = []
+    monkeypatch.setattr(kernels._State, "tell", told.append)
+    scope: dict[str, Any] = {}
+    exec(SOURCE, scope)
+    total, inverse = scope["total"], scope["inverse"]
+    kernels._tell(total)
+    monkeypatch.setattr(inverse, "_compiled", inverse.py_func)
+    kernels._tell(total)
+    each = kernels._SECONDS_A_LINE
+    assert told == pytest.approx([each * (total.lines + inverse.lines), each * total.lines])
+
+
 def test_a_small_instance_is_solved_without_the_compiler() -> None:
     text = """
 from splitopt.bench.methods.registry import load
