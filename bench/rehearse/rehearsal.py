@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from splitopt.bench.isolation.scratch import scratch
-from splitopt.bench.rehearse.parts import HostPart, host_parts, hosted_blocks, match
+from splitopt.bench.rehearse.parts import HostPart, host_parts, match
 from splitopt.bench.rehearse.processes import RehearsalError, listeners, run_hosts
 from splitopt.instances.cift.judge import StageCost, evaluate_cift
 from splitopt.instances.cift.model import CiftInstance
-from splitopt.instances.cift.plan import CiftPlan, Stop
+from splitopt.instances.cift.plan import CiftPlan, Stop, hosted_by
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.networks.modelfiles.cutting import made_up, part, session
 from splitopt.instances.networks.modelfiles.timing import best_of
@@ -128,7 +128,7 @@ def rehearse(
         instance.origin.get(f"{plan.model}.measured_speed_flop_per_s")
         or profile.flops / best_of(whole, given, _MACHINE_ROUNDS)
     )
-    hosted = hosted_blocks(profile, plan)
+    hosted = hosted_by(profile, plan)
     parts = host_parts(made, hosted)
     expected = {stage.where: stage.inference_latency_s for stage in predicted.stages}
     slower = [

@@ -158,8 +158,7 @@ def run_set(
     command
         The command line, for the report.
     keep_logs
-        Whether solvers write logs, which are kept in the folder ``logs`` of `out`; not on a
-        cluster.
+        Whether solvers write logs, which are kept in the folder ``logs`` of `out`.
 
     Returns
     -------
