@@ -495,7 +495,8 @@ def check_cift(instance: CiftInstance, plan: CiftPlan) -> list[Violation]:
             if stage.busy * rational(rate) > tolerance:
                 busy = float(stage.busy)
                 said = (
-                    f"busy {busy:.9g} s a request, and {rate:.9g} a second leave {1 / rate:.9g} s"
+                    f"busy {busy:.9g} s a request, and {rate:.9g} a second leave {1 / rate:.9g} s: "
+                    f"{busy - 1 / rate:.3g} s too long"
                 )
                 broken.append(Violation("throughput", stage.where, busy, 1 / rate, said))
     for phase, (constraint, value, limit) in enumerate(
@@ -521,7 +522,8 @@ def check_cift(instance: CiftInstance, plan: CiftPlan) -> list[Violation]:
                     "plan",
                     shown,
                     limit,
-                    f"{shown:.9g} s exceed the deadline of {limit:.9g} s{asked}",
+                    f"{shown:.9g} s exceed by {shown - limit:.3g} s the deadline of "
+                    f"{limit:.9g} s{asked}",
                 )
             )
     return broken
