@@ -41,6 +41,7 @@ _CLUSTER_OPTIONS = {
 }
 FAILED = 1
 _DAMAGED = "damaged"
+_MOST_REASONS = 3
 
 
 @click.command(
@@ -52,12 +53,12 @@ Examples:
   splitopt run large --methods exact --cluster local:8 --out results/large
   splitopt run large -m exact --cluster slurm:20 --cluster-options slurm.yaml --out results/large
 \b
-The same command again does what is left and nothing twice. Exit code 0: everything was done and
-nothing contradicts anything. 1: two results contradict each other, the judge refutes a claim,
-every run crashed or was killed; or the machine has no room or no process for runs, the cluster
-cannot be had or is lost, or the results were removed meanwhile: what was done is kept. 2: bad
-input; no results are left behind. 130: interrupted by Ctrl-C, 143: by SIGTERM, 129: by SIGHUP; what
-was done is kept.
+The same command again does what is left and nothing twice. Exit code 0: everything was done, if
+only to find that methods do not take these instances, and nothing contradicts anything. 1: two
+results contradict each other, the judge refutes a claim, every run crashed or was killed; or the
+machine has no room or no process for runs, the cluster cannot be had or is lost, or the results
+were removed meanwhile: what was done is kept. 2: bad input; no results are left behind. 130:
+interrupted by Ctrl-C, 143: by SIGTERM, 129: by SIGHUP; what was done is kept.
 """
 )
 @click.argument(
@@ -342,6 +343,16 @@ def _tell_skipped(reasons: list[str]) -> None:
         note(f"skipped {reasons.count(reason)}: {reason}")
 
 
+def _tell_unsupported(reasons: list[str]) -> None:
+    """Say why no method took any of its instances."""
+    more = len(reasons) - _MOST_REASONS
+    note(
+        "splitopt: no method takes any of these instances: "
+        + "; ".join(reasons[:_MOST_REASONS])
+        + (f"; and {more} other reasons" if more > 0 else "")
+    )
+
+
 def _duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
@@ -360,6 +371,7 @@ def _document(summary: RunSummary) -> dict[str, object]:
         "changed": dict(summary.changed),
         "terminations": dict(summary.terminations),
         "verdicts": dict(summary.verdicts),
+        "unsupported": dict(summary.unsupported),
         "contradictions": [
             {
                 "kind": one.kind,
@@ -396,4 +408,6 @@ def _tell(summary: RunSummary) -> None:
         note(f"splitopt: contradiction: {one.instance_name}: {one.kind}: {one.statement}")
     if summary.none_in_order:
         note(f"splitopt: not one run ended in order: {ends}; splitopt report says why")
+    if summary.none_taken:
+        _tell_unsupported(list(summary.unsupported))
     say(f"results in {summary.out}; splitopt report {summary.out} shows them")

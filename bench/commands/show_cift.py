@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from splitopt.bench.commands.output import echo_table, figure, say, say_all
 from splitopt.bench.report.cuts import cuts_of, span
 from splitopt.instances.cift.doubt import Doubt
 from splitopt.instances.cift.judge import evaluate_cift, highest_throughput_per_s
-from splitopt.instances.cift.model import CiftInstance, SpeedInterval, Speeds
+from splitopt.instances.cift.model import CiftInstance, Link, Node, SpeedInterval, Speeds
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import check
@@ -16,6 +17,7 @@ from splitopt.instances.networks.downsets import downsets_of
 
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Plan
+    from splitopt.instances.networks.profiles import Profile
 
 __all__ = ["show_instance", "show_plan"]
 
@@ -75,6 +77,14 @@ def show_instance(instance: CiftInstance) -> None:
     if instance.doubt is not None:
         say(_in_doubt(instance.doubt))
     say("")
+    _show_nodes(instance.nodes)
+    if instance.links:
+        _show_links(instance.links)
+    _show_models(instance.models)
+    _show_configurations(instance)
+
+
+def _show_nodes(nodes: Sequence[Node]) -> None:
     echo_table(
         {
             "name": "node",
@@ -96,31 +106,36 @@ def show_instance(instance: CiftInstance) -> None:
                 "memory": node.memory_bytes / 2**20,
                 "samples": node.samples,
             }
-            for node in instance.nodes[:_MOST_ROWS]
+            for node in nodes[:_MOST_ROWS]
         ],
     )
-    _rest(len(instance.nodes))
+    _rest(len(nodes))
     say("")
-    if instance.links:
-        echo_table(
+
+
+def _show_links(links: Sequence[Link]) -> None:
+    echo_table(
+        {
+            "link": "link",
+            "rate": "Mbit/s",
+            "delay": "delay ms",
+            "energy": "nJ/bit",
+        },
+        [
             {
-                "link": "link",
-                "rate": "Mbit/s",
-                "delay": "delay ms",
-                "energy": "nJ/bit",
-            },
-            [
-                {
-                    "link": f"{link.tail} -> {link.head}",
-                    "rate": link.rate_bit_per_s / 1e6,
-                    "delay": link.delay_s * 1e3,
-                    "energy": link.energy_j_per_bit * 1e9,
-                }
-                for link in instance.links[:_MOST_ROWS]
-            ],
-        )
-        _rest(len(instance.links))
-        say("")
+                "link": f"{link.tail} -> {link.head}",
+                "rate": link.rate_bit_per_s / 1e6,
+                "delay": link.delay_s * 1e3,
+                "energy": link.energy_j_per_bit * 1e9,
+            }
+            for link in links[:_MOST_ROWS]
+        ],
+    )
+    _rest(len(links))
+    say("")
+
+
+def _show_models(models: Sequence[Profile]) -> None:
     echo_table(
         {
             "model": "model",
@@ -139,10 +154,14 @@ def show_instance(instance: CiftInstance) -> None:
                 "params": model.param_bytes / 2**20,
                 "input": model.input_bits / 1e6,
             }
-            for model in instance.models[:_MOST_ROWS]
+            for model in models[:_MOST_ROWS]
         ],
     )
+    _rest(len(models))
     say("")
+
+
+def _show_configurations(instance: CiftInstance) -> None:
     echo_table(
         {
             "model": "configuration",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import click
 
@@ -18,8 +19,12 @@ from splitopt.bench.commands.output import (
 )
 
 if TYPE_CHECKING:
-    from splitopt.heuristics.jqodi.cift.front import Axis, EnergyFront, FrontPoint
+    from splitopt.heuristics.jqodi.cift.front import Axis, EnergyFront
+    from splitopt.heuristics.jqodi.cift.throughput import ThroughputFront
     from splitopt.instances.cift.model import CiftInstance
+    from splitopt.instances.cift.plan import CiftPlan
+
+_Point = TypeVar("_Point")
 
 
 @click.command(
@@ -95,9 +100,6 @@ def sweep(
     if cift.doubt is not None:
         if plot is not None:
             raise InputError("--plot", str(plot), "an instance without doubt", "leave it out")
-        if axis == "throughput":
-            wanted = "a deadline, inference or fine-tuning, of an instance in doubt"
-            raise InputError("--over", axis, wanted, "sweep its confidence")
         _confidence(cift, axis, time_limit, as_json)
         return
     warm_up()  # before the clock starts: the first run on a machine compiles
@@ -125,12 +127,8 @@ def _confidence(instance: CiftInstance, axis: str, time_limit: float, as_json: b
     from splitopt.instances.core.errors import InputError
 
     if axis == "throughput":
-        raise InputError(
-            "--over",
-            axis,
-            "a deadline, over whose confidence to sweep",
-            "choose inference or fine-tuning",
-        )
+        wanted = "a deadline, inference or fine-tuning, of an instance in doubt"
+        raise InputError("--over", axis, wanted, "sweep its confidence")
     deadlines = {
         "inference": instance.inference_deadline_s,
         "fine-tuning": instance.fine_tuning_deadline_s,
@@ -156,14 +154,23 @@ def _confidence(instance: CiftInstance, axis: str, time_limit: float, as_json: b
     echo_table(names, [asdict(row) for row in rows], title)
 
 
-def _hosts(point: FrontPoint) -> str:
-    return " > ".join(f"{stop.node} {stop.blocks}" for stop in point.plan.hosts)
+def hosts(plan: CiftPlan) -> str:
+    """Return who hosts how many blocks of a plan."""
+    return " > ".join(f"{stop.node} {stop.blocks}" for stop in plan.hosts)
 
 
-def _thinned(points: tuple[FrontPoint, ...], most: int) -> list[FrontPoint]:
+def steps(front: EnergyFront | ThroughputFront) -> str:
+    """Return how many steps a front has, and which."""
+    kind = "every step" if front.epsilon == 0 else f"within {front.epsilon:g}"
+    if not front.complete:
+        kind = "a part of the steps: the time was up"
+    return f"{len(front.points)} steps ({kind})"
+
+
+def thinned(points: Sequence[_Point], most: int) -> Sequence[_Point]:
     """Return at most so many points, spread evenly, both ends among them."""
     if len(points) <= most:
-        return list(points)
+        return points
     return [points[round(k * (len(points) - 1) / (most - 1))] for k in range(most)]
 
 
@@ -171,9 +178,6 @@ def _tell(instance: CiftInstance, front: EnergyFront, most: int) -> None:
     if not front.points:
         say("no plan, whatever the deadline" if front.complete else "no plan in that time")
         return
-    kind = "every step" if front.epsilon == 0 else f"within {front.epsilon:g}"
-    if not front.complete:
-        kind = "a part of the steps: the time was up"
     rows = [
         {
             "deadline": point.deadline_s,
@@ -182,9 +186,9 @@ def _tell(instance: CiftInstance, front: EnergyFront, most: int) -> None:
             if front.points[-1].energy_j > 0
             else None,
             "model": f"{point.plan.model}, {point.plan.compression}",
-            "hosts": _hosts(point),
+            "hosts": hosts(point.plan),
         }
-        for point in _thinned(front.points, most)
+        for point in thinned(front.points, most)
     ]
     echo_table(
         {
@@ -197,7 +201,7 @@ def _tell(instance: CiftInstance, front: EnergyFront, most: int) -> None:
         rows,
         f"{instance.name}: energy against the {front.axis} deadline",
     )
-    say(f"{len(front.points)} steps ({kind}), {front.labels} labels, {front.runtime_s:.2f} s")
+    say(f"{steps(front)}, {front.labels} labels, {front.runtime_s:.2f} s")
 
 
 def _draw(instance: CiftInstance, front: EnergyFront, path: Path) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from splitopt.bench.commands.output import echo_json, echo_table, note, say
+from splitopt.bench.commands.sweep import hosts, steps, thinned
 
 if TYPE_CHECKING:
-    from splitopt.heuristics.jqodi.cift.throughput import RatePoint, ThroughputFront
+    from splitopt.heuristics.jqodi.cift.throughput import ThroughputFront
     from splitopt.instances.cift.model import CiftInstance
 
 __all__ = ["sweep_throughput"]
@@ -37,18 +38,11 @@ def sweep_throughput(
         note(f"plot: {plot}")
 
 
-def _hosts(point: RatePoint) -> str:
-    return " > ".join(f"{stop.node} {stop.blocks}" for stop in point.plan.hosts)
-
-
 def _tell(instance: CiftInstance, front: ThroughputFront, most: int) -> None:
     points = front.points
     if not points:
         say("no plan, whatever the throughput" if front.complete else "no plan in that time")
         return
-    kept = points
-    if len(points) > most:
-        kept = tuple(points[round(k * (len(points) - 1) / (most - 1))] for k in range(most))
     least = points[0].energy_j
     rows = [
         {
@@ -56,9 +50,9 @@ def _tell(instance: CiftInstance, front: ThroughputFront, most: int) -> None:
             "energy": point.energy_j,
             "more": 100.0 * (point.energy_j / least - 1.0) if least > 0 else None,
             "busiest": point.busiest,
-            "hosts": _hosts(point),
+            "hosts": hosts(point.plan),
         }
-        for point in kept
+        for point in thinned(points, most)
     ]
     echo_table(
         {
@@ -71,10 +65,7 @@ def _tell(instance: CiftInstance, front: ThroughputFront, most: int) -> None:
         rows,
         f"{instance.name}: energy against throughput",
     )
-    kind = "every step" if front.epsilon == 0 else f"within {front.epsilon:g}"
-    if not front.complete:
-        kind = "a part of the steps: the time was up"
-    say(f"{len(points)} steps ({kind}), {front.runtime_s:.2f} s")
+    say(f"{steps(front)}, {front.runtime_s:.2f} s")
     if front.highest_per_s is not None:
         say(f"highest throughput: {front.highest_per_s:.6g} requests a second")
     elif math.isinf(points[-1].throughput_per_s):

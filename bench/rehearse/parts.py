@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,12 @@ from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.networks.modelfiles.cutting import Part, part
+from splitopt.instances.networks.modelfiles.graph import crossing
 from splitopt.instances.networks.modelfiles.profiles import Imported, import_onnx
-from splitopt.instances.networks.modelfiles.reading import Network
 from splitopt.instances.networks.modelfiles.shapes import static_shapes
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["HostPart", "host_parts", "hosted_blocks", "match"]
+__all__ = ["HostPart", "host_parts", "match"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,37 +91,12 @@ def host_parts(made: Imported, hosted: Sequence[Iterable[int]]) -> list[HostPart
     found: list[HostPart] = []
     done: set[int] = set()
     for blocks in hosted:
-        taken = tuple(Form(x, shapes[x], _kind(types[x])) for x in _alive(network, done))
+        taken = tuple(Form(x, shapes[x], _kind(types[x])) for x in crossing(network, done))
         own = [place for block in blocks for place in made.blocks[block].operators]
         done |= set(own)
-        found.append(
-            HostPart(part(network, own) if own else None, taken, tuple(_alive(network, done)))
-        )
+        sent = tuple(crossing(network, done))
+        found.append(HostPart(part(network, own) if own else None, taken, sent))
     return found
-
-
-def hosted_blocks(profile: Profile, plan: CiftPlan) -> list[Sequence[int]]:
-    """Return the blocks that each stop of a plan hosts, by number."""
-    if profile.is_graph:
-        known = {block.name: b for b, block in enumerate(profile.blocks)}
-        return [sorted(known[name] for name in stop.names) for stop in plan.stops]
-    ends = list(itertools.accumulate((stop.blocks for stop in plan.stops), initial=0))
-    return [range(first, last) for first, last in itertools.pairwise(ends)]
-
-
-def _alive(network: Network, done: Iterable[int]) -> list[str]:
-    """Return the tensors that are there once these operators have run and that others need."""
-    inside = set(done)
-    there = set(network.inputs) | {x for k in inside for x in network.operators[k].outputs}
-    return list(
-        dict.fromkeys(
-            x
-            for k, operator in enumerate(network.operators)
-            if k not in inside
-            for x in operator.inputs
-            if x in there
-        )
-    )
 
 
 def _kind(elem_type: int) -> str:

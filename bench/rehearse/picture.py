@@ -5,11 +5,9 @@ from __future__ import annotations
 import io
 
 from splitopt.bench.rehearse.rehearsal import Rehearsal
+from splitopt.bench.report.style import HOSTS
 
 __all__ = ["draw"]
-
-# Colours that also differ in print (Okabe and Ito); hops are grey and hatched.
-_HOSTS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442")
 
 
 def draw(title: str, seen: Rehearsal) -> bytes:
@@ -30,7 +28,7 @@ def draw(title: str, seen: Rehearsal) -> bytes:
                 ["predicted", "measured"],
                 widths,
                 left=bottom,
-                color="#dddddd" if hop else _HOSTS[hosts % len(_HOSTS)],
+                color="#dddddd" if hop else HOSTS[hosts % len(HOSTS)],
                 hatch="///" if hop else None,
                 edgecolor="white",
                 label=stage.where.replace("$", r"\$"),
@@ -41,8 +39,8 @@ def draw(title: str, seen: Rehearsal) -> bytes:
         bars.set_title("ms of a request by stage; medians", loc="left", fontsize=9)
         bars.legend(fontsize=7, frameon=False, ncols=4, loc="upper left", bbox_to_anchor=(0, -0.12))
         measured = [1e3 * x for x in seen.total.measured_s]
-        dots.plot(range(1, len(measured) + 1), measured, ".", color=_HOSTS[0], label="measured")
-        dots.axhline(1e3 * seen.total.predicted_s, color=_HOSTS[5], label="predicted")
+        dots.plot(range(1, len(measured) + 1), measured, ".", color=HOSTS[0], label="measured")
+        dots.axhline(1e3 * seen.total.predicted_s, color=HOSTS[5], label="predicted")
         dots.set(
             xlabel="request",
             ylabel="ms",

@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from splitopt.bench.isolation.scratch import scratch
-from splitopt.bench.rehearse.parts import HostPart, host_parts, hosted_blocks, match
+from splitopt.bench.rehearse.parts import HostPart, host_parts, match
 from splitopt.bench.rehearse.processes import RehearsalError, listeners, run_hosts
 from splitopt.instances.cift.judge import StageCost, evaluate_cift
 from splitopt.instances.cift.model import CiftInstance
-from splitopt.instances.cift.plan import CiftPlan, Stop
+from splitopt.instances.cift.plan import CiftPlan, Stop, hosted_by
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.networks.modelfiles.cutting import made_up, part, session
 from splitopt.instances.networks.modelfiles.timing import best_of
+from splitopt.instances.networks.profiles import Profile
 
 __all__ = ["Rehearsal", "RehearsalError", "StageTimes", "rehearse"]
 
@@ -124,11 +125,8 @@ def rehearse(
     profile = instance.models[instance.model_index[plan.model]]
     whole = session(part(made.network, range(len(made.network.operators))).model)
     given = made_up(whole)
-    speed = float(
-        instance.origin.get(f"{plan.model}.measured_speed_flop_per_s")
-        or profile.flops / best_of(whole, given, _MACHINE_ROUNDS)
-    )
-    hosted = hosted_blocks(profile, plan)
+    speed = _speed(instance, profile, whole, given)
+    hosted = hosted_by(profile, plan)
     parts = host_parts(made, hosted)
     expected = {stage.where: stage.inference_latency_s for stage in predicted.stages}
     slower = [
@@ -151,12 +149,9 @@ def rehearse(
         )
         same = _same(whole, given, tasks[-1]["keeps"])
     rows = [[[x / time_scale for x in line] for line in host[warm_up:]] for host in times]
-    stages = _stages(plan, rows, predicted.stages)
-    total = tuple(last[1] - first[0] for first, last in zip(rows[0], rows[-1], strict=True))
-    lost = tuple(sum(line[2] for line in lines) for lines in zip(*rows, strict=True))
     return Rehearsal(
-        stages,
-        StageTimes("request", "all", predicted.inference_latency_s, total, lost),
+        _stages(plan, rows, predicted.stages),
+        _request(rows, predicted.inference_latency_s),
         speed,
         profile.flops / speed / statistics.median(whole_s),
         time_scale,
@@ -164,6 +159,12 @@ def rehearse(
         len(parts),
         same,
     )
+
+
+def _speed(instance: CiftInstance, profile: Profile, whole: Any, given: Mapping[str, Any]) -> float:
+    """Return FLOP/s of this machine on the whole network, as the import measured or as now."""
+    known = instance.origin.get(f"{profile.name}.measured_speed_flop_per_s")
+    return float(known or profile.flops / best_of(whole, given, _MACHINE_ROUNDS))
 
 
 def _slower(
@@ -246,6 +247,13 @@ def _stages(
         StageTimes(stage.kind, stage.where, stage.inference_latency_s, seconds, lost)
         for stage, (seconds, lost) in zip(predicted, measured, strict=True)
     )
+
+
+def _request(rows: Sequence[Sequence[Sequence[float]]], predicted_s: float) -> StageTimes:
+    """Return the whole requests, from what the first host received to what the last computed."""
+    total = tuple(last[1] - first[0] for first, last in zip(rows[0], rows[-1], strict=True))
+    lost = tuple(sum(line[2] for line in lines) for lines in zip(*rows, strict=True))
+    return StageTimes("request", "all", predicted_s, total, lost)
 
 
 def _written(folder: Path, given: Mapping[str, Any]) -> dict[str, str]:

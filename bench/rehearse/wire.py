@@ -75,8 +75,7 @@ def send(
     views = [memoryview(array.reshape(-1).view("uint8")) for array in arrays]
     total = sum(map(len, views))
     stream.sendall(_HEADER.pack(_MARK, number, total))
-    pieces = max(1, math.ceil(total / (1 << 16)))
-    pieces = max(1, min(pieces, int(seconds / _SHORTEST_S)))
+    pieces = max(1, min(math.ceil(total / (1 << 16)), int(seconds / _SHORTEST_S)))
     size = max(1, math.ceil(total / pieces))
     sent = 0
     for view in views:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from splitopt.bench.report.cuts import draw_graph
+from splitopt.bench.report.style import HOSTS
 from splitopt.instances.cift.judge import evaluate_cift
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
@@ -24,7 +25,6 @@ __all__ = ["draw"]
 # Colours that also differ in print (Okabe and Ito).
 _TIER = {"end": "#009e73", "edge": "#0072b2", "cloud": "#cc79a7"}
 _QUIET, _PATH = "#bbbbbb", "#d55e00"
-_HOSTS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442")
 _MOST_NODES, _MOST_DEVICES = 60, 40
 
 
@@ -111,7 +111,7 @@ def _chain(axes: Any, instance: CiftInstance, plan: CiftPlan) -> None:
     """Draw blocks as wide as their FLOPs, coloured by host."""
     model = instance.models[instance.model_index[plan.model]]
     if model.is_graph:
-        draw_graph(axes, model, plan, _HOSTS)
+        draw_graph(axes, model, plan, HOSTS)
         return
     hosts = [stop for stop in plan.stops if stop.blocks]
     left, block = 0.0, 0
@@ -119,7 +119,7 @@ def _chain(axes: Any, instance: CiftInstance, plan: CiftPlan) -> None:
         begin = left
         for _ in range(stop.blocks):
             width = model.blocks[block].flops / 1e6
-            axes.barh(0, width, left=left, color=_HOSTS[k % len(_HOSTS)], edgecolor="white")
+            axes.barh(0, width, left=left, color=HOSTS[k % len(HOSTS)], edgecolor="white")
             left += width
             block += 1
         speed = (stop.inference_speed_flop_per_s or 0.0) / 1e9

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["COLOURS", "DASHES", "GRID", "HATCHES", "MARKS", "for_slides", "plain_numbers"]
+__all__ = ["COLOURS", "DASHES", "GRID", "HATCHES", "HOSTS", "MARKS", "for_slides", "plain_numbers"]
 
 COLOURS = (
     "#0072b2",
@@ -27,6 +27,8 @@ MARKS = ("o", "s", "^", "D", "v", "X", "P", "*")
 DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (7, 2, 1.5, 2)))
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "ooo", "++", "---")
 GRID = "#d5d5d5"
+# Of a plan's hosts, as areas: colours that also differ in print (Okabe and Ito).
+HOSTS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442")
 
 
 def for_slides() -> Any:

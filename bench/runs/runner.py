@@ -59,6 +59,8 @@ class RunSummary:
         Of a user's methods, by name, numbers of rows in the store that are of other code.
     terminations, verdicts
         Numbers of rows of the selection by how they ended (`Row.ending`) and by verdict.
+    unsupported
+        Numbers of those whose method does not take their instance, by the reason it gives.
     contradictions
         Contradictions on the instances of the selection, among all rows of the store.
     interrupted
@@ -79,6 +81,7 @@ class RunSummary:
     changed: Mapping[str, int]
     terminations: Mapping[str, int]
     verdicts: Mapping[str, int]
+    unsupported: Mapping[str, int]
     contradictions: tuple[Contradiction, ...]
     interrupted: bool
     overhead_s: float | None
@@ -88,6 +91,11 @@ class RunSummary:
     def none_in_order(self) -> bool:
         """Whether there are runs, and every one of them crashed or was killed."""
         return bool(self.terminations) and set(self.terminations) <= _NOT_IN_ORDER
+
+    @property
+    def none_taken(self) -> bool:
+        """Whether there are runs, and no method takes the instance of its run."""
+        return set(self.terminations) == {Termination.UNSUPPORTED}
 
     @property
     def ok(self) -> bool:
@@ -158,8 +166,7 @@ def run_set(
     command
         The command line, for the report.
     keep_logs
-        Whether solvers write logs, which are kept in the folder ``logs`` of `out`; not on a
-        cluster.
+        Whether solvers write logs, which are kept in the folder ``logs`` of `out`.
 
     Returns
     -------
@@ -228,6 +235,9 @@ def run_set(
             changed=_count(list(chosen.changed.values())),
             terminations=_count([row.ending for row in mine]),
             verdicts=_count([row.verdict for row in mine]),
+            unsupported=_count(
+                [row.detail or "" for row in mine if row.termination == Termination.UNSUPPORTED]
+            ),
             # What an earlier version of a method said is no fault of this one.
             contradictions=tuple(
                 cross_check(

@@ -253,7 +253,7 @@ def refuse_doubt(instance: object, who: str, taken: Iterable[str] = ()) -> None:
             "doubt",
             ", ".join(kinds),
             f"an instance without it for {who}",
-            "drop doubt from the instance, or choose another method",
+            "drop doubt from the instance, or solve it with jqodi or highs-flow",
         )
 
 

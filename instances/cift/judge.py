@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from splitopt.instances.cift.chances import Assured, Moments, assured, cantelli, surcharge
 from splitopt.instances.cift.doubt import CERTAIN, Draw
 from splitopt.instances.cift.model import CiftInstance, Configuration, Link
-from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.cift.plan import CiftPlan, hosted_by
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.exact import rational
 from splitopt.instances.core.tolerances import TOLERANCES
@@ -121,15 +121,6 @@ def _named_wrongly(model: Profile, plan: CiftPlan) -> tuple[str, str] | None:
     if len(done) < len(model.blocks):
         return plan.model, f"{len(done)} blocks are placed of {len(model.blocks)}"
     return None
-
-
-def _hosted(model: Profile, plan: CiftPlan) -> list[tuple[int, ...]]:
-    """Return the blocks that each stop hosts, by position."""
-    if model.is_graph:
-        known = {block.name: b for b, block in enumerate(model.blocks)}
-        return [tuple(sorted(known[name] for name in stop.names)) for stop in plan.stops]
-    ends = list(itertools.accumulate((stop.blocks for stop in plan.stops), initial=0))
-    return [tuple(range(first, last)) for first, last in itertools.pairwise(ends)]
 
 
 def _sent(model: Profile, factor: float, done: set[int], lift: Callable[[float], Number]) -> Number:
@@ -262,7 +253,7 @@ def _stages(
     variances = {} if doubt is None else doubt.variances
     stages: list[_Stage[Number]] = []
     done: set[int] = set()
-    for position, (stop, hosted) in enumerate(zip(plan.stops, _hosted(model, plan), strict=True)):
+    for position, (stop, hosted) in enumerate(zip(plan.stops, hosted_by(model, plan), strict=True)):
         if position > 0:
             link = links[position - 1]
             bits = _sent(model, level.activation_factor, done, lift)
@@ -474,7 +465,7 @@ def check_cift(instance: CiftInstance, plan: CiftPlan) -> list[Violation]:
     model = instance.models[instance.model_index[chosen.model]]
     level = instance.compressions[instance.compression_index[chosen.compression]]
     trained = instance.expected_passes(chosen) > 0
-    for stop, hosted in zip(plan.stops, _hosted(model, plan), strict=True):
+    for stop, hosted in zip(plan.stops, hosted_by(model, plan), strict=True):
         if stop.blocks == 0:
             continue
         node = instance.nodes[instance.node_index[stop.node]]
@@ -511,7 +502,8 @@ def check_cift(instance: CiftInstance, plan: CiftPlan) -> list[Violation]:
             if stage.busy * rational(rate) > tolerance:
                 busy = float(stage.busy)
                 said = (
-                    f"busy {busy:.9g} s a request, and {rate:.9g} a second leave {1 / rate:.9g} s"
+                    f"busy {busy:.9g} s a request, and {rate:.9g} a second leave {1 / rate:.9g} s: "
+                    f"{busy - 1 / rate:.3g} s too long"
                 )
                 broken.append(Violation("throughput", stage.where, busy, 1 / rate, said))
     for phase, (constraint, value, limit) in enumerate(
@@ -537,7 +529,8 @@ def check_cift(instance: CiftInstance, plan: CiftPlan) -> list[Violation]:
                     "plan",
                     shown,
                     limit,
-                    f"{shown:.9g} s exceed the deadline of {limit:.9g} s{asked}",
+                    f"{shown:.9g} s exceed by {shown - limit:.3g} s the deadline of "
+                    f"{limit:.9g} s{asked}",
                 )
             )
     return broken

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 from splitopt.instances.cift.model import CiftInstance, Configuration
@@ -10,7 +11,7 @@ from splitopt.instances.core.errors import InputError
 from splitopt.instances.networks.downsets import Downsets, downsets_of
 from splitopt.instances.networks.profiles import Profile, read_version
 
-__all__ = ["CiftPlan", "Stop", "states_of", "stop_between"]
+__all__ = ["CiftPlan", "Stop", "hosted_by", "states_of", "stop_between"]
 
 FORMAT = "splitopt-cift-plan"
 VERSION = 1
@@ -227,3 +228,12 @@ class CiftPlan:
             "fraction": self.fraction,
             "stops": [stop.to_document() for stop in self.stops],
         }
+
+
+def hosted_by(model: Profile, plan: CiftPlan) -> list[tuple[int, ...]]:
+    """Return the blocks of a model that each stop of a plan hosts, by position."""
+    if model.is_graph:
+        known = {block.name: b for b, block in enumerate(model.blocks)}
+        return [tuple(sorted(known[name] for name in stop.names)) for stop in plan.stops]
+    ends = list(itertools.accumulate((stop.blocks for stop in plan.stops), initial=0))
+    return [tuple(range(first, last)) for first, last in itertools.pairwise(ends)]

@@ -120,7 +120,7 @@ def _reached(instance: CiftInstance, source: str) -> list[str]:
 
 def chains(instance: CiftInstance) -> list[Chain]:
     """Return the configurations of an instance as chains, in its order."""
-    refuse_doubt(instance, "a Pyomo model", {"epochs"})
+    refuse_doubt(instance, "a model file", {"epochs"})
     place = {node.name: position for position, node in enumerate(instance.nodes)}
     models = {model.name: model for model in instance.models}
     compressions = {level.name: level for level in instance.compressions}

@@ -81,10 +81,6 @@ def size(file: str) -> dict[str, int]:
     return {"rows": scip.getNConss(), "columns": scip.getNVars()}
 
 
-def _values(scip: Any, solution: Any) -> dict[str, float]:
-    return {variable.name: scip.getSolVal(solution, variable) for variable in scip.getVars()}
-
-
 def _listen(scip: Any, improvements: Improvements) -> None:
     """Have better solutions told."""
     import pyscipopt
@@ -142,7 +138,7 @@ def solve(request: Mapping[str, Any]) -> dict[str, Any]:
     values = objective = None
     if scip.getNSols() > 0:
         best = scip.getBestSol()
-        values = _values(scip, best)
+        values = {variable.name: scip.getSolVal(best, variable) for variable in scip.getVars()}
         objective = scip.getSolObjVal(best)
     return answer(
         ended,

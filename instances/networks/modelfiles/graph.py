@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from splitopt.instances.networks.modelfiles.reading import Network, Operator
 
-__all__ = ["GraphBlock", "chain", "graph", "tensors"]
+__all__ = ["GraphBlock", "chain", "crossing", "graph", "tensors"]
 
 _NAME_LENGTH = 120
 
@@ -97,6 +97,21 @@ def tensors(
         if consumers:
             found.append((name, producer, consumers))
     return sorted(found, key=lambda x: (-1 if x[1] is None else x[1], x[2]))
+
+
+def crossing(network: Network, done: Iterable[int]) -> list[str]:
+    """Return the tensors that are there once these operators have run and that others need."""
+    inside = set(done)
+    there = set(network.inputs) | {x for k in inside for x in network.operators[k].outputs}
+    return list(
+        dict.fromkeys(
+            x
+            for k, operator in enumerate(network.operators)
+            if k not in inside
+            for x in operator.inputs
+            if x in there
+        )
+    )
 
 
 def _readers(network: Network) -> dict[str, list[int]]:

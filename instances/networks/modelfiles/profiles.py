@@ -8,7 +8,7 @@ from pathlib import Path
 
 from splitopt.instances.core import fields
 from splitopt.instances.core.errors import InputError
-from splitopt.instances.networks.modelfiles.graph import GraphBlock, chain, graph, tensors
+from splitopt.instances.networks.modelfiles.graph import GraphBlock, chain, crossing, graph, tensors
 from splitopt.instances.networks.modelfiles.reading import Network, read_network
 from splitopt.instances.networks.modelfiles.timing import Timing
 from splitopt.instances.networks.profiles import Block, Profile
@@ -69,9 +69,9 @@ def import_onnx(
     if merge == "operators":
         found = graph(network)
         blocks = tuple(Block(b.name, b.flops, b.param_bytes, 0) for b in found)
-        crossing = _crossing(network, found, input_bits)
+        carried = _carried(network, found, input_bits)
         made = Profile.graph(
-            name, blocks, crossing, title=title, source=source, notes=notes, origin=origin
+            name, blocks, carried, title=title, source=source, notes=notes, origin=origin
         )
         return Imported(network, found, made)
     found = chain(network)
@@ -127,7 +127,7 @@ def with_times(imported: Imported, timing: Timing, node: str) -> Imported:
     return replace(imported, profile=profile)
 
 
-def _crossing(
+def _carried(
     network: Network, blocks: Sequence[GraphBlock], input_bits: float | None
 ) -> tuple[Tensor, ...]:
     """Return the tensors of a graph, the raw input in the size that it is shipped in."""
@@ -150,17 +150,7 @@ def _leaving(network: Network, blocks: Sequence[GraphBlock], k: int) -> list[str
     if k == len(blocks) - 1:
         inside = {x for place in blocks[k].operators for x in network.operators[place].outputs}
         return [x for x in network.outputs if x in inside]
-    done = {place for block in blocks[: k + 1] for place in block.operators}
-    made = {x for place in done for x in network.operators[place].outputs}
-    return list(
-        dict.fromkeys(
-            x
-            for place, operator in enumerate(network.operators)
-            if place not in done
-            for x in operator.inputs
-            if x in made or x in network.inputs
-        )
-    )
+    return crossing(network, (place for block in blocks[: k + 1] for place in block.operators))
 
 
 def _input_text(network: Network, name: str) -> str:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from splitopt.bench.cli import cli
 from splitopt.instances.core.documents import write_json
@@ -25,10 +25,14 @@ def folder(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def said(*arguments: str, code: int = 0) -> str:
+def invoked(*arguments: str, code: int = 0) -> Result:
     result = CliRunner().invoke(cli, list(arguments), prog_name="splitopt")
     assert result.exit_code == code, result.output
-    return result.output
+    return result
+
+
+def said(*arguments: str, code: int = 0) -> str:
+    return invoked(*arguments, code=code).output
 
 
 def test_show_names_blocks_and_the_tensors_of_a_cut(folder):
@@ -41,7 +45,8 @@ def test_show_names_blocks_and_the_tensors_of_a_cut(folder):
 
 def test_sweeping_the_throughput_finds_each_step_and_the_highest(folder):
     """a and b take the end 30 s at speed 1 and 15 s at 2: 47 and 120 + 3 + 14 J."""
-    found = json.loads(said("sweep", "case.json", "--over", "throughput", "--json"))
+    # Standard error may say that kernels are compiled.
+    found = json.loads(invoked("sweep", "case.json", "--over", "throughput", "--json").stdout)
     steps = [(p["throughput_per_s"], p["energy_j"], p["busiest"]) for p in found["points"]]
     assert steps == [(pytest.approx(1 / 30), 47.0, "end"), (pytest.approx(1 / 15), 137.0, "end")]
     assert found["complete"]
@@ -55,6 +60,12 @@ def test_explain_speaks_of_tensors_and_of_the_stage_that_is_too_slow(folder):
     text = said("explain", "fast.json")
     assert "A throughput of 0.0666667 requests a second instead of 0.1 suffices" in text
     assert "end is busy 15 s a request, and 10 s were left" in text
+
+
+def test_export_refuses_scenarios_with_a_remedy_that_an_export_has(folder):
+    text = said("export", "cift-uncertain-009", "-f", "flow", "--out", "x.mps", code=2)
+    assert "an instance without it for a model file" in text
+    assert "or solve it with jqodi or highs-flow" in text
 
 
 def test_import_merges_graphs(folder):

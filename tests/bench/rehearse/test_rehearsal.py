@@ -14,7 +14,7 @@ pytest.importorskip("onnxruntime")
 
 from splitopt.bench.cli import cli  # noqa: E402
 from splitopt.bench.rehearse import host  # noqa: E402
-from splitopt.bench.rehearse.parts import host_parts, hosted_blocks, match  # noqa: E402
+from splitopt.bench.rehearse.parts import host_parts, match  # noqa: E402
 from splitopt.bench.rehearse.rehearsal import Rehearsal, StageTimes, rehearse  # noqa: E402
 from splitopt.instances.cift.model import (  # noqa: E402
     CiftInstance,
@@ -23,7 +23,7 @@ from splitopt.instances.cift.model import (  # noqa: E402
     Link,
     Node,
 )
-from splitopt.instances.cift.plan import CiftPlan, Stop  # noqa: E402
+from splitopt.instances.cift.plan import CiftPlan, Stop, hosted_by  # noqa: E402
 from splitopt.instances.core.documents import write_json  # noqa: E402
 from splitopt.instances.core.errors import InputError  # noqa: E402
 from splitopt.instances.networks.modelfiles.cutting import made_up, part, session  # noqa: E402
@@ -97,8 +97,8 @@ def test_a_source_that_ships_the_raw_input_and_a_relay(instance):
 
 def test_what_is_alive_crosses_each_hop_once(instance):
     made = match(instance, plan(3, 8, 7), MODEL)
-    runs = hosted_blocks(made.profile, plan(3, 8, 7))
-    assert runs == [range(3), range(3, 11), range(11, 18)]
+    runs = hosted_by(made.profile, plan(3, 8, 7))
+    assert runs == [tuple(range(3)), tuple(range(3, 11)), tuple(range(11, 18))]
     board, box, server = host_parts(made, runs)
     assert [form.name for form in board.takes] == ["data_0"]
     assert list(board.sends) == [form.name for form in box.takes] == ["r9"]

@@ -238,6 +238,12 @@ def test_deadline(constraint, field, value):
     assert found.to_document()["amount"] == found.amount == value - missed
 
 
+def test_a_deadline_missed_by_little_is_told_by_how_much():
+    """The plan takes 4.75 s; to nine digits this deadline is that, too."""
+    (found,) = check(SMALL.replace(inference_deadline_s=4.75 - 4.8e-9), PLAN)
+    assert found.statement == "4.75 s exceed by 4.8e-09 s the deadline of 4.75 s"
+
+
 def test_both_deadlines_are_told():
     tight = SMALL.replace(inference_deadline_s=0.0, fine_tuning_deadline_s=0.0)
     assert broken(PLAN, tight) == ["inference-deadline", "fine-tuning-deadline"]
