@@ -40,6 +40,7 @@ _PARAMETERS = {
     "method": ("plugins", "methods", "method"),
     "solver": ("methods", "method"),
     "file": ("cluster_options", "warm_start"),
+    "instance": ("references",),
     "measured speed": ("measured_speed",),
 }
 

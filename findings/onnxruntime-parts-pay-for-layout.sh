@@ -6,7 +6,7 @@
 # Happens: at the default level of optimisation the processor's kernels work on a layout of their own
 #   (NCHWc), which a model takes on at its first convolution and gives up at its outputs. In nine
 #   parts SqueezeNet 1.1 takes 1.2 to 1.5 times the whole; with that layout off (level "extended")
-#   the parts take 0.9 to 1.15 of it, but the whole is 1.4 times slower.
+#   the parts take 0.9 to 1.15 of it, but the whole is 1.4 to 1.6 times slower.
 # Versions: onnx 1.23.2, onnxruntime 1.32.0, processors with AVX2 or AVX-512; Python 3.11 or newer.
 # Why it matters here: `import onnx --measure` measures neighbours together, too, takes the price of
 #   the cut off, and says what is left (instances/networks/modelfiles/timing.py).

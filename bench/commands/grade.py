@@ -63,9 +63,17 @@ def grade(
         else:
             echo_table({key: key for key in rows[0]}, rows)
         return
-    if exercise is not None and answer is None and Path(exercise).is_dir():
-        _class(Path(exercise), out, as_json)
-        return
+    if exercise is not None and answer is None:
+        if Path(exercise).is_dir():
+            _class(Path(exercise), out, as_json)
+            return
+        if exercise not in {e.name for e in EXERCISES}:
+            raise InputError(
+                "FOLDER",
+                exercise,
+                "a folder that is there, or an exercise and the file of an answer",
+                "splitopt grade --list shows the exercises",
+            )
     if out is not None:
         raise InputError(
             "--out", str(out), "with the folder of a class", "give one, or leave it out"

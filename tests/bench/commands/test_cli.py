@@ -88,6 +88,10 @@ def test_a_misspelt_command_is_told_which_is_meant(splitopt):
         (["check", "mepra-image-10mbps", "none.json"], "check the path"),
         (["grade", "1-optimal"], "ANSWER: 'nothing'"),
         (["grade"], "EXERCISE: 'nothing'"),
+        (
+            ["grade", "anwsers", "--out", "g.csv"],
+            "FOLDER: 'anwsers', expected a folder that is there",
+        ),
         (["epochs", "--pair", "digits"], "'digits'"),
     ],
 )
@@ -646,6 +650,8 @@ def test_limits_and_overhead_of_a_run(splitopt, instance):
             ["solve", "cift-tiny-both", "-m", "flow@glpk", "-o", "solver.mip_gap=0"],
             "--option solver.mip_gap: '0', expected",
         ),
+        (["verify", "--set", "tinny", "--out", "r"], "--set: 'tinny', "),
+        (["epochs", "--regret", "tinny"], "--regret: 'tinny', "),
         (["run", "tiny", "-m", "flow@highs==0.1", "--out", "r"], "--methods: 'highs==0.1', "),
         (["solve", "cift-tiny-both", "-m", "flow@highs==0.1"], "--method: 'highs==0.1', "),
         (
