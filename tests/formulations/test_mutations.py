@@ -244,14 +244,13 @@ def grown(value, factor):
     return value * factor
 
 
-class Mutation(ast.NodeTransformer):
-    """Reads of one attribute become calls of `grown`, outside compiled kernels or inside."""
+class Reads(ast.NodeTransformer):
+    """Names the attributes that are read, outside compiled kernels or inside."""
 
-    def __init__(self, attribute: str, kernels: bool = False) -> None:
-        self.attribute = attribute
+    def __init__(self, kernels: bool = False) -> None:
         self.kernels = kernels
         self.inside = False
-        self.count = 0
+        self.names: list[str] = []
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         names = [ast.unparse(decorator) for decorator in node.decorator_list]
@@ -263,13 +262,28 @@ class Mutation(ast.NodeTransformer):
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         self.generic_visit(node)
-        if node.attr != self.attribute or not isinstance(node.ctx, ast.Load):
+        if not isinstance(node.ctx, ast.Load) or self.inside != self.kernels:
             return node
-        if self.inside != self.kernels or (
-            isinstance(node.value, ast.Name) and node.value.id == "np"
-        ):
+        if isinstance(node.value, ast.Name) and node.value.id == "np":
             return node
-        self.count += 1
+        return self.read(node)
+
+    def read(self, node: ast.Attribute) -> ast.AST:
+        self.names.append(node.attr)
+        return node
+
+
+class Mutation(Reads):
+    """Reads of one attribute become calls of `grown`."""
+
+    def __init__(self, attribute: str, kernels: bool = False) -> None:
+        super().__init__(kernels)
+        self.attribute = attribute
+
+    def read(self, node: ast.Attribute) -> ast.AST:
+        if node.attr != self.attribute:
+            return node
+        self.names.append(node.attr)
         call = ast.Call(ast.Name("__grown__", ast.Load()), [node], [])
         return ast.copy_location(call, node)
 
@@ -309,14 +323,16 @@ def reach(module: str) -> frozenset[str]:
 
 
 @functools.cache
+def reads(module: str, kernels: bool) -> frozenset[str]:
+    found = Reads(kernels)
+    found.visit(tree_of(module))
+    return frozenset(found.names)
+
+
+@functools.cache
 def figures(module: str) -> tuple[str, ...]:
     """Return the figures of instances that a module reads outside of compiled kernels."""
-    counts = {}
-    for figure in sorted(FIGURES):
-        mutation = Mutation(figure)
-        mutation.visit(ast.parse(path_of(module).read_text()))
-        counts[figure] = mutation.count
-    return tuple(figure for figure, count in counts.items() if count)
+    return tuple(sorted(FIGURES & reads(module, kernels=False)))
 
 
 # Models that are exported and no method of the registry solves: a method for them, made here.
@@ -522,17 +538,7 @@ def test_nothing_harmless_is_stale():
 @functools.cache
 def kernel_figures(module: str) -> tuple[str, ...]:
     """Return what the kernels of a module read of the records they are given."""
-    names = set()
-    for node in ast.walk(tree_of(module)):
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
-            names.add(node.attr)
-    found = []
-    for name in sorted(names):
-        mutation = Mutation(name, kernels=True)
-        mutation.visit(ast.parse(path_of(module).read_text()))
-        if mutation.count:
-            found.append(name)
-    return tuple(found)
+    return tuple(sorted(reads(module, kernels=True)))
 
 
 def kernel_modules() -> list[str]:
