@@ -54,14 +54,7 @@ def grade(
     from splitopt.instances.core.errors import InputError
 
     if listed:
-        rows = [
-            {"exercise": e.name, "instance": e.instance, "answer": e.kind, "asked": e.asked}
-            for e in EXERCISES
-        ]
-        if as_json:
-            echo_json(rows)
-        else:
-            echo_table({key: key for key in rows[0]}, rows)
+        _list(as_json)
         return
     if exercise is not None and answer is None:
         if Path(exercise).is_dir():
@@ -106,6 +99,20 @@ def grade(
             say(f"  {remark}")
     if not found.passed:
         ctx.exit(FAILED)
+
+
+def _list(as_json: bool) -> None:
+    """Show the exercises."""
+    from splitopt.bench.teach.exercises import EXERCISES
+
+    rows = [
+        {"exercise": e.name, "instance": e.instance, "answer": e.kind, "asked": e.asked}
+        for e in EXERCISES
+    ]
+    if as_json:
+        echo_json(rows)
+    else:
+        echo_table({key: key for key in rows[0]}, rows)
 
 
 def _class(folder: Path, out: Path | None, as_json: bool) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from splitopt.bench.commands.output import echo_table, figure, say, say_all
 from splitopt.bench.report.cuts import cuts_of, span
 from splitopt.instances.cift.doubt import Doubt
-from splitopt.instances.cift.judge import evaluate_cift, highest_throughput_per_s
+from splitopt.instances.cift.judge import (
+    CiftEvaluation,
+    StageCost,
+    evaluate_cift,
+    highest_throughput_per_s,
+)
 from splitopt.instances.cift.model import CiftInstance, Link, Node, SpeedInterval, Speeds
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.core.errors import InputError
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["show_instance", "show_plan"]
 
 _MOST_ROWS = 30
+_Line = dict[str, str | int | float | bool | None]
 
 
 def _speeds(speeds: Speeds) -> str:
@@ -196,44 +202,11 @@ def show_plan(instance: CiftInstance, plan: Plan) -> None:
     if not isinstance(plan, CiftPlan):
         raise InputError("plan", type(plan).__name__, "a plan of cift", "give another plan")
     result = evaluate_cift(instance, plan)
-    broken = check(instance, plan)
     say(
         f"plan: {plan.model}, {plan.compression}, data of {plan.source} ({plan.fraction:g}), "
         f"{len(plan.hosts)} host{'s' if len(plan.hosts) != 1 else ''}"
     )
-    speeds = {
-        stop.node: (stop.inference_speed_flop_per_s, stop.fine_tuning_speed_flop_per_s)
-        for stop in plan.stops
-    }
-    named = {stop.node: stop.names for stop in plan.stops}
-    rows: list[dict[str, str | int | float | bool | None]] = []
-    first = 1
-    for stage in result.stages:
-        here = speeds.get(stage.where, (None, None))
-        row: dict[str, str | int | float | bool | None] = {
-            "stage": stage.where,
-            "blocks": ""
-            if stage.kind == "hop"
-            else span(named[stage.where]) or f"{first}..{first + stage.blocks - 1}",
-            "serve": None if here[0] is None else here[0] / 1e9,
-            "tune": None if here[1] is None else here[1] / 1e9,
-            "latency": stage.inference_latency_s * 1e3,
-            "time": stage.fine_tuning_time_s,
-            "e_inf": stage.inference_energy_j,
-            "e_ft": stage.fine_tuning_energy_j,
-        }
-        first += stage.blocks
-        rows.append(row)
-    rows.append(
-        {
-            "stage": "total",
-            "blocks": "",
-            "latency": result.inference_latency_s * 1e3,
-            "time": result.fine_tuning_time_s,
-            "e_inf": result.inference_energy_j,
-            "e_ft": result.fine_tuning_energy_j,
-        }
-    )
+    rows = [*_stages(result, plan), {"stage": "total", "blocks": "", **_costs(result)}]
     echo_table(
         {
             "stage": "stage",
@@ -253,5 +226,31 @@ def show_plan(instance: CiftInstance, plan: Plan) -> None:
         sustained = highest_throughput_per_s(instance, plan)
         say(f"throughput {sustained:.6g} requests/s of {instance.throughput_per_s:.6g} asked")
     say(f"objective {result.objective:.10g} J")
-    for violation in broken:
+    for violation in check(instance, plan):
         say(f"violation {violation.constraint}: {violation.statement}")
+
+
+def _stages(result: CiftEvaluation, plan: CiftPlan) -> Iterator[_Line]:
+    """Yield a line a host and hop: its blocks, speeds, seconds and joules."""
+    stops = {stop.node: stop for stop in plan.stops}
+    first = 1
+    for stage in result.stages:
+        line: _Line = {"stage": stage.where, "blocks": ""}
+        if stage.kind != "hop":
+            stop = stops[stage.where]
+            line["blocks"] = span(stop.names) or f"{first}..{first + stage.blocks - 1}"
+            serve, tune = stop.inference_speed_flop_per_s, stop.fine_tuning_speed_flop_per_s
+            line["serve"] = None if serve is None else serve / 1e9
+            line["tune"] = None if tune is None else tune / 1e9
+        first += stage.blocks
+        yield {**line, **_costs(stage)}
+
+
+def _costs(of: CiftEvaluation | StageCost) -> _Line:
+    """Return the cells that stages and their total have in common."""
+    return {
+        "latency": of.inference_latency_s * 1e3,
+        "time": of.fine_tuning_time_s,
+        "e_inf": of.inference_energy_j,
+        "e_ft": of.fine_tuning_energy_j,
+    }

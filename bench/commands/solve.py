@@ -110,7 +110,6 @@ def solve(
 ) -> None:
     """Solve INSTANCE, a file or a name in the library, with one method."""
     from splitopt.bench.isolation.client import Zygote
-    from splitopt.instances.core.errors import InputError
 
     # It starts, and imports what a run needs, beside all that follows.
     zygote = Zygote(threads)
@@ -120,19 +119,12 @@ def solve(
     from splitopt.bench.methods.byfile.names import is_by_file
     from splitopt.bench.runs.solve_once import solve_once
     from splitopt.instances.core.documents import write_json
-    from splitopt.instances.judge import check
 
     problem_instance = open_instance(instance)
-    given: dict[str, object] = dict(read_assignments("--option", assignments))
-    if epsilon is not None and "epsilon" in given:
-        raise InputError(
-            "--epsilon", epsilon, "epsilon given once", "drop --epsilon or --option epsilon=..."
-        )
+    given = _read_options(assignments, epsilon)
     ours = any(entry.name == method for entry in registry.METHODS)
     if is_by_file(method) or (not plugins and ours):
         _check_method(problem_instance, method, given, epsilon)
-    if epsilon is not None:
-        given["epsilon"] = epsilon
     if out is not None:
         check_writable("--out", out)
     start = None if warm_start is None else _read_start(warm_start, problem_instance)
@@ -156,18 +148,9 @@ def solve(
         )
     if shown is not None:
         shown.end()
-    violations = [] if result.plan is None else check(problem_instance, result.plan)
     if out is not None and result.plan is not None:
         write_json(out, result.plan.to_document())
-    if as_json:
-        echo_json(_document(problem_instance, method, result, violations))
-    else:
-        _tell(problem_instance, method, result, violations)
-    if out is not None:
-        if result.plan is None:
-            note(f"splitopt: no plan found, {out} is not written")
-        elif not as_json:
-            say(f"plan         {out}")
+    _tell_all(problem_instance, method, result, out, as_json=as_json)
     if stop.is_set():
         said, code = interruption()
         note(said)
@@ -216,6 +199,20 @@ def _stopped_by_interrupt() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
+def _read_options(assignments: tuple[str, ...], epsilon: float | None) -> dict[str, object]:
+    """Return the options of the method as they were typed, with --epsilon among them."""
+    from splitopt.instances.core.errors import InputError
+
+    given: dict[str, object] = dict(read_assignments("--option", assignments))
+    if epsilon is None:
+        return given
+    if "epsilon" in given:
+        raise InputError(
+            "--epsilon", epsilon, "epsilon given once", "drop --epsilon or --option epsilon=..."
+        )
+    return {**given, "epsilon": epsilon}
+
+
 def _check_method(
     instance: Instance, name: str, given: Mapping[str, object], epsilon: float | None
 ) -> None:
@@ -233,8 +230,7 @@ def _check_method(
             f"a method with an option epsilon, which {name} has not",
             "leave it out",
         )
-    whole = given if epsilon is None else {**given, "epsilon": epsilon}
-    read_options(name, method.options, whole, getattr(method, "parameters", None))
+    read_options(name, method.options, given, getattr(method, "parameters", None))
     support = supported(method, instance)
     if not support:
         raise InputError(
@@ -267,6 +263,23 @@ def _document(
         "runtime_s": result.runtime_s,
         "plan": None if result.plan is None else result.plan.to_document(),
     }
+
+
+def _tell_all(
+    instance: Instance, method: str, result: Result, out: Path | None, *, as_json: bool
+) -> None:
+    """Print a result for people or programs, and what became of the file of its plan."""
+    from splitopt.instances.judge import check
+
+    violations = [] if result.plan is None else check(instance, result.plan)
+    if as_json:
+        echo_json(_document(instance, method, result, violations))
+    else:
+        _tell(instance, method, result, violations)
+    if out is not None and result.plan is None:
+        note(f"splitopt: no plan found, {out} is not written")
+    elif out is not None and not as_json:
+        say(f"plan         {out}")
 
 
 def _tell(instance: Instance, method: str, result: Result, violations: list[Violation]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,7 +151,6 @@ def verify(
                 journal=journal,
             )
     stress = Stress.run(wanted, adversary, explode, time_limit)
-    broken = [v for v in verdicts if v.violations]
     document = {**document_of(verdicts, unknown), **stress.to_document()}
     written = []
     if out is not None:
@@ -167,14 +166,23 @@ def verify(
         stress.tell()
         for path in written:
             note(f"written: {path}")
-    for one in stress.beyond():
-        note(f"splitopt: violation: adversary, {one.form}, epsilon {one.epsilon:g}: {one.ratio!r}")
-    for verdict in broken:
-        for line in verdict.violations:
-            where = f"{verdict.instance}, {verdict.form}, epsilon {verdict.epsilon:g}"
-            note(f"splitopt: violation: {where}: {line}")
-    if broken or stress.beyond():
+    if _tell_broken(verdicts, stress):
         ctx.exit(FAILED)
+
+
+def _tell_broken(verdicts: Sequence[Verdict], stress: Stress) -> bool:
+    """Tell each guarantee that was not kept; return whether there is one."""
+    lines = [
+        f"adversary, {one.form}, epsilon {one.epsilon:g}: {one.ratio!r}" for one in stress.beyond()
+    ]
+    lines += [
+        f"{verdict.instance}, {verdict.form}, epsilon {verdict.epsilon:g}: {line}"
+        for verdict in verdicts
+        for line in verdict.violations
+    ]
+    for line in lines:
+        note(f"splitopt: violation: {line}")
+    return bool(lines)
 
 
 def _read_epsilons(text: str) -> tuple[float, ...]:

@@ -77,8 +77,8 @@ def _cells(counts: Sequence[tuple[int, str, str]], y: float, left: float, width:
     return Markup("".join(marks))
 
 
-def _cift(instance: CiftInstance, plan: CiftPlan) -> Markup:
-    evaluation = evaluate_cift(instance, plan)
+def _hosts(instance: CiftInstance, plan: CiftPlan) -> Markup:
+    """Return the blocks in a row, and below them a box for each host with what it does."""
     counts, boxes = [], []
     done = 0
     # Boxes side by side need room for a name.
@@ -111,8 +111,7 @@ def _cift(instance: CiftInstance, plan: CiftPlan) -> Markup:
             boxes.append(tag("path", d=f"M{x + step - 22:g} 86h18m-6 -5l6 5l-6 5", class_="arrow"))
     width = max(_WIDTH, step * len(plan.stops))
     described = "; ".join(f"{s.node}: {s.blocks} blocks" for s in plan.stops)
-    carried = [tag("p", f"{cut}.", class_="quiet") for cut in cuts_of(instance, plan)]
-    drawing = tag(
+    return tag(
         "svg",
         tag("title", "Blocks on hosts"),
         tag("desc", described),
@@ -122,6 +121,10 @@ def _cift(instance: CiftInstance, plan: CiftPlan) -> Markup:
         role="img",
         aria_label=f"Blocks on hosts. {described}",
     )
+
+
+def _cift(instance: CiftInstance, plan: CiftPlan) -> Markup:
+    evaluation = evaluate_cift(instance, plan)
 
     def colour(kind: str, where: str) -> str:
         """Hosts have the colour of their tier here as above; hops have none."""
@@ -139,8 +142,15 @@ def _cift(instance: CiftInstance, plan: CiftPlan) -> Markup:
             f"fraction {plan.fraction:g} of its data.",
         ),
         _key(("end", "end"), ("edge", "edge"), ("cloud", "cloud"), ("hop", "hop between hosts")),
-        tag("div", drawing, class_="scroll", tabindex="0", role="region", aria_label="Hosts"),
-        *carried,
+        tag(
+            "div",
+            _hosts(instance, plan),
+            class_="scroll",
+            tabindex="0",
+            role="region",
+            aria_label="Hosts",
+        ),
+        *[tag("p", f"{cut}.", class_="quiet") for cut in cuts_of(instance, plan)],
         _bar_rows("Energy", energy, "J"),
         _bar_rows(
             _against(

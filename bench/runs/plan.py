@@ -113,43 +113,28 @@ def plan_runs(
         When an instance, a method or an option is not what it should be.
     """
     seeds = _whole("seeds", spec.seeds)
-    for name, count in (("jobs", jobs), ("repetitions", spec.repetitions)):
-        if count < 1:
-            raise InputError(name, count, "an integer >= 1", "give 1")
-    for kind, chosen in (("instances", spec.instances), ("methods", spec.methods)):
-        if not chosen:
-            raise InputError(kind, "none", "at least one", "name some")
-    for method in (*spec.methods, *spec.options):
-        catalogue.require(method)
-    for method in spec.options:
-        if method not in spec.methods:
-            raise InputError(
-                f"options of {method}", method, "methods that are run", "add it to the methods"
-            )
+    _check(catalogue, spec, jobs)
     find = functools.cache(catalogue.find)  # of methods by file it looks at what is installed
     resolved: dict[tuple[str, str], dict[str, object]] = {}
-    runs: list[PlannedRun] = []
-    skipped: list[Skipped] = []
+    plan = RunPlan([], jobs)
     seen: dict[str, str] = {}
     for given in dict.fromkeys(map(resolve, spec.instances)):
         instance = load_instance(given)
         if instance.content_hash in seen:
-            skipped.append(
-                Skipped(instance.name, "all", f"the same as {seen[instance.content_hash]}")
-            )
+            same = f"the same as {seen[instance.content_hash]}"
+            plan.skipped.append(Skipped(instance.name, "all", same))
             continue
         seen[instance.content_hash] = instance.name
         for method in dict.fromkeys(spec.methods):
             entry = find(method, instance.problem)
             if entry is None:
-                skipped.append(
-                    Skipped(instance.name, method, f"{method} is no method for {instance.problem}")
-                )
+                reason = f"{method} is no method for {instance.problem}"
+                plan.skipped.append(Skipped(instance.name, method, reason))
                 continue
             key = (method, instance.problem)
             if key not in resolved:
                 resolved[key] = _options(catalogue, entry, spec)
-            runs += [
+            plan += [
                 PlannedRun(
                     given,
                     instance.content_hash,
@@ -167,7 +152,7 @@ def plan_runs(
                 for seed in seeds
                 for repetition in range(spec.repetitions)
             ]
-    if not runs:
+    if not plan:
         served = [entry.problem for entry in catalogue.entries if entry.name in spec.methods]
         raise InputError(
             "methods",
@@ -180,6 +165,21 @@ def plan_runs(
             raise InputError(
                 name, value, "a method that has this option", "leave it out, or add such a method"
             )
-    plan = RunPlan(runs, jobs)
-    plan.skipped = skipped
     return plan
+
+
+def _check(catalogue: Catalogue, spec: RunSpec, jobs: int) -> None:
+    """Raise where a selection names nothing, or what is not there."""
+    for name, count in (("jobs", jobs), ("repetitions", spec.repetitions)):
+        if count < 1:
+            raise InputError(name, count, "an integer >= 1", "give 1")
+    for kind, chosen in (("instances", spec.instances), ("methods", spec.methods)):
+        if not chosen:
+            raise InputError(kind, "none", "at least one", "name some")
+    for method in (*spec.methods, *spec.options):
+        catalogue.require(method)
+    for method in spec.options:
+        if method not in spec.methods:
+            raise InputError(
+                f"options of {method}", method, "methods that are run", "add it to the methods"
+            )

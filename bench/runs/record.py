@@ -160,6 +160,25 @@ def _because(error: Exception) -> str:
     return f"sent what cannot be stored: {type(error).__name__}: {said}"
 
 
+def _claims(
+    run: PlannedRun, instance: Instance, outcome: Outcome
+) -> tuple[Termination, str | None, Claims]:
+    """Return how a run ended, why, and what it claims."""
+    limited = run.limits.memory_limit_bytes is not None
+    termination, detail = classify(outcome, limited=limited)
+    if detail is None and outcome.message is not None:
+        try:
+            claims = read_claims(outcome.message.get("document"))
+        except ValueError as error:
+            termination, detail = Termination.CRASHED, str(error)
+        else:
+            if outcome.clock_denied:
+                # Its points are by the same clock; those that came on the way have ours.
+                claims = dataclasses.replace(claims, trajectory=tuple(outcome.points))
+            return claims.termination, None, claims
+    return termination, detail, _left_behind(instance, outcome, termination)
+
+
 def _row(
     run: PlannedRun,
     instance: Instance,
@@ -169,19 +188,7 @@ def _row(
     begin: float,
 ) -> tuple[Row, Judgement]:
     limits = run.limits
-    termination, detail = classify(outcome, limited=limits.memory_limit_bytes is not None)
-    claims = None
-    if detail is None and outcome.message is not None:
-        try:
-            claims = read_claims(outcome.message.get("document"))
-            termination = claims.termination
-            if outcome.clock_denied:
-                # Its points are by the same clock; those that came on the way have ours.
-                claims = dataclasses.replace(claims, trajectory=tuple(outcome.points))
-        except ValueError as error:
-            termination, detail = Termination.CRASHED, str(error)
-    if claims is None:
-        claims = _left_behind(instance, outcome, termination)
+    termination, detail, claims = _claims(run, instance, outcome)
     judgement = judge(instance, claims, limits.relative_gap, known)
     seconds = solve_time_s(outcome)
     row = Row(

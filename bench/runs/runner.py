@@ -5,6 +5,7 @@ The runner can be killed at any moment and started again; several runners can wo
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -195,21 +196,9 @@ def run_set(
         again = [run.key for run in chosen if stored.get(run.key) in retry]
         store.forget(again)
         chosen.done -= set(again)
-        store.put_call(
-            now_text(),
-            {
-                "command": list(command),
-                "instances": len({run.instance_hash for run in chosen}),
-                "methods": list(dict.fromkeys(spec.methods)),
-                "seeds": list(spec.seeds),
-                "repetitions": spec.repetitions,
-                "jobs": chosen.jobs,
-                "cluster": None if cluster is None else cluster.kind,
-                "time_limit_s": spec.limits.time_limit_s,
-                "plugins": list(spec.plugins),
-            },
-            [run.key for run in chosen],
-        )
+        kind = None if cluster is None else cluster.kind
+        call = {"command": list(command), **_call(spec, chosen), "cluster": kind}
+        store.put_call(now_text(), call, [run.key for run in chosen])
         queue = RunQueue(store, chosen, on_event)
         work: Work | ClusterWork
         logs = out / "logs" if keep_logs else None
@@ -221,33 +210,50 @@ def run_set(
             work = ClusterWork(queue, chosen, cluster, tuple(spec.plugins), logs)
         work.go()
         store.require_there()
-        hashes = {run.instance_hash for run in chosen}
-        rows = [row for row in store.rows(heavy=False) if row.instance_hash in hashes]
-        keys = {run.key for run in chosen}
-        mine = [row for row in rows if row.key in keys]
-        return RunSummary(
-            out=out,
-            planned=len(chosen),
-            done_before=len(chosen.done),
-            done_now=queue.done_now,
-            done_by_others=len(mine) - len(chosen.done) - queue.done_now,
-            skipped=tuple(chosen.skipped),
-            changed=_count(list(chosen.changed.values())),
-            terminations=_count([row.ending for row in mine]),
-            verdicts=_count([row.verdict for row in mine]),
-            unsupported=_count(
-                [row.detail or "" for row in mine if row.termination == Termination.UNSUPPORTED]
-            ),
-            # What an earlier version of a method said is no fault of this one.
-            contradictions=tuple(
-                cross_check(
-                    [row for row in rows if row.key not in chosen.changed], store.best_known()
-                )
-            ),
-            interrupted=work.interrupted,
-            overhead_s=statistics.median(queue.overheads_s) if queue.overheads_s else None,
-            wall_time_s=time.monotonic() - begin,
-        )
+        found = _summary(store, out, chosen, queue)
+        wall_time_s = time.monotonic() - begin
+        return dataclasses.replace(found, interrupted=work.interrupted, wall_time_s=wall_time_s)
+
+
+def _call(spec: RunSpec, chosen: RunPlan) -> dict[str, object]:
+    """Return what a store says of a call, beside its command line."""
+    return {
+        "instances": len({run.instance_hash for run in chosen}),
+        "methods": list(dict.fromkeys(spec.methods)),
+        "seeds": list(spec.seeds),
+        "repetitions": spec.repetitions,
+        "jobs": chosen.jobs,
+        "time_limit_s": spec.limits.time_limit_s,
+        "plugins": list(spec.plugins),
+    }
+
+
+def _summary(store: Store, out: Path, chosen: RunPlan, queue: RunQueue) -> RunSummary:
+    """Return what the store holds of these runs now; of the call itself nothing yet."""
+    hashes = {run.instance_hash for run in chosen}
+    rows = [row for row in store.rows(heavy=False) if row.instance_hash in hashes]
+    keys = {run.key for run in chosen}
+    mine = [row for row in rows if row.key in keys]
+    # What an earlier version of a method said is no fault of this one.
+    current = [row for row in rows if row.key not in chosen.changed]
+    return RunSummary(
+        out=out,
+        planned=len(chosen),
+        done_before=len(chosen.done),
+        done_now=queue.done_now,
+        done_by_others=len(mine) - len(chosen.done) - queue.done_now,
+        skipped=tuple(chosen.skipped),
+        changed=_count(list(chosen.changed.values())),
+        terminations=_count([row.ending for row in mine]),
+        verdicts=_count([row.verdict for row in mine]),
+        unsupported=_count(
+            [row.detail or "" for row in mine if row.termination == Termination.UNSUPPORTED]
+        ),
+        contradictions=tuple(cross_check(current, store.best_known())),
+        interrupted=False,
+        overhead_s=statistics.median(queue.overheads_s) if queue.overheads_s else None,
+        wall_time_s=0.0,
+    )
 
 
 def _count(values: Sequence[str]) -> dict[str, int]:

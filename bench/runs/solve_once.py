@@ -35,6 +35,7 @@ __all__ = ["solve_once"]
 
 # Interpreting takes up to about 0.1 s: no trial where a run has little time.
 _TRIAL_S = 10.0
+_NO_LIMIT_S = 3e8  # beyond any wait
 
 
 def solve_once(
@@ -107,29 +108,18 @@ def solve_once(
         if plugins or not (is_by_file(method) or method in [known.name for known in METHODS]):
             entry = Catalogue.build(plugins, zygote).find(method, solved.problem)
         entry = entry or find(method, solved.problem)
-        far = 3e8  # no limit: beyond any wait
-        limit = far if time_limit_s is None else time_limit_s
+        unlimited = time_limit_s is None
         limits = Limits.of(
-            limit,
-            grace_s=0.0 if time_limit_s is None and grace_s is None else grace_s,
+            _NO_LIMIT_S if time_limit_s is None else time_limit_s,
+            grace_s=0.0 if unlimited and grace_s is None else grace_s,
             memory_limit_bytes=memory_limit_bytes,
             threads=threads,
             relative_gap=relative_gap,
         )
-        run = PlannedRun(
-            name,
-            solved.content_hash,
-            solved.name,
-            solved.problem,
-            method,
-            entry.target,
-            dict(options or {}),
-            seed,
-            0,
-            limits,
-        )
+        what = (name, solved.content_hash, solved.name, solved.problem)
+        run = PlannedRun(*what, method, entry.target, dict(options or {}), seed, 0, limits)
         ours = builtin_targets([run])
-        trial = bool(ours) and (time_limit_s is None or time_limit_s >= _TRIAL_S)
+        trial = bool(ours) and limits.time_limit_s >= _TRIAL_S
         zygote.preload(ours, trial=trial)
         request = request_of(
             run,
@@ -138,9 +128,8 @@ def solve_once(
             log=on_log is not None,
         )
         request["trial"] = trial
-        if time_limit_s is None:
+        if unlimited:
             request["time_limit_s"] = None
-        unlimited = time_limit_s is None
         watch = Watch(
             kill_after_s=None if unlimited else limits.kill_after_s,
             memory_limit_bytes=memory_limit_bytes,

@@ -77,18 +77,26 @@ def random_cift(seed: int) -> CiftInstance:
         Block(f"b{k}", draw.randint(0, 10**8), draw.randint(0, 4 * 10**5), draw.randint(0, 10**6))
         for k in range(draw.randint(2, 4))
     )
-    instance = CiftInstance(
-        f"micro-{seed}",
-        nodes,
-        links,
-        (Profile("m", 1e6, blocks),),
-        (Compression("none", 1, 1, 1), Compression("half", 0.5, 0.25, 0.5)),
-        (
-            Configuration("m", "none", "n0", 0.5, draw.choice((0, 3))),
-            Configuration("m", "half", "n0", 1, 5),
+    return _about_to_bind(
+        CiftInstance(
+            f"micro-{seed}",
+            nodes,
+            links,
+            (Profile("m", 1e6, blocks),),
+            (Compression("none", 1, 1, 1), Compression("half", 0.5, 0.25, 0.5)),
+            (
+                Configuration("m", "none", "n0", 0.5, draw.choice((0, 3))),
+                Configuration("m", "half", "n0", 1, 5),
+            ),
+            draw.choice((1, 1000)),
         ),
-        draw.choice((1, 1000)),
+        seed,
+        draw,
     )
+
+
+def _about_to_bind(instance: CiftInstance, seed: int, draw: random.Random) -> CiftInstance:
+    """Return the instance with deadlines near what its cheapest plan takes."""
     free = optimum_of(instance)
     if free.plan is None:
         return instance
