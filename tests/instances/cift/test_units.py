@@ -18,10 +18,10 @@ from splitopt.instances.judge import check
 NAMES = ("cift-tiny-both", "cift-tiny-continuous", "cift-crafted-two-deadlines")
 # Beyond these FLOP and seconds, kappa leaves the range of figures that instances may hold.
 SCALES = [
-    *(("flop", factor) for factor in (1e-12, 1e-3, 1e3)),
-    *(("bit", factor) for factor in (1e-12, 1e-3, 1e12)),
-    *(("second", factor) for factor in (1e-6, 1e-3, 1e12)),
-    *(("joule", factor) for factor in (1e-12, 1e-3, 1e12)),
+    *(("flop", factor) for factor in (1e-12, 1e3)),
+    *(("bit", factor) for factor in (1e-12, 1e12)),
+    *(("second", factor) for factor in (1e-6, 1e12)),
+    *(("joule", factor) for factor in (1e-12, 1e12)),
 ]
 
 

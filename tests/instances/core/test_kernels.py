@@ -126,7 +126,7 @@ def test_label_kernels_give_the_same_interpreted(both_ways: set[str]) -> None:
     assert wanted | UNWRITTEN <= both_ways
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(
     seed=st.integers(0, 10**6),
     family=st.sampled_from(["cift-tiers", "cift-continuous", "cift-tight", "cift-ties"]),
