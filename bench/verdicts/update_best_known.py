@@ -119,9 +119,18 @@ def _instance(name: str) -> Any:
     return library.load(name)
 
 
+def _engine(row: Row) -> str | None:
+    """Return what a row's proof and bound rest on; None where that is no opinion of its own.
+
+    Where CP-SAT was given what deadlines priced leave, code of the flow has spoken before it.
+    """
+    priced = row.method == "cpsat" and "arcs_priced" in row.statistics
+    return None if priced else engine_of(row.method)
+
+
 def _confirms(row: Row, objective: float | None, refuted: frozenset[str]) -> bool:
     """Return whether a row proves what the registry holds."""
-    if row.key in refuted or row.verdict != "right" or engine_of(row.method) is None:
+    if row.key in refuted or row.verdict != "right" or _engine(row) is None:
         return False
     if objective is None:
         return row.status == "infeasible"
@@ -138,7 +147,7 @@ def _confirmation(row: Row, environment: int) -> Confirmation:
     optimal = row.status == "optimal"
     return Confirmation(
         row.method,
-        str(engine_of(row.method)),
+        str(_engine(row)),
         row.objective if optimal else None,
         row.bound if optimal else None,
         row.relative_gap,
@@ -172,7 +181,7 @@ def _entry(
             entry = replace(entry, objective=value, plan_by=row.method)
             plans[about.content_hash] = row.plan
     for row in rows:
-        engine = engine_of(row.method)
+        engine = _engine(row)
         if row.key in refuted or engine in (None, LABEL_ENGINE) or row.bound is None:
             continue
         bound = row.bound if entry.objective is None else min(row.bound, entry.objective)
