@@ -82,8 +82,8 @@ class OfferPaths:
             placed[n] = np.append(self._new(blocks, 3 * self.rank[n] + 3), GOAL)
         arrived[offer.source] = np.array([ROOT])
         for n in offer.nodes:
-            b = np.arange(len(arrived[n]))
-            self._add(_RELAY, k, n, arrived[n], placed[n][b], 0.0, 0.0, 0.0, b, b, 0.0)
+            done = np.arange(len(arrived[n]))
+            self._add(_RELAY, k, n, arrived[n], placed[n][done], 0.0, 0.0, 0.0, done, done, 0.0)
             self._segments(k, offer, n, arrived[n], placed[n])
         for b, cut in enumerate(offer.hops):
             for hop in cut:
@@ -209,13 +209,15 @@ def reduced(instance: CiftInstance, choices: Sequence[Offer], best: Incumbent) -
         arcs = within(graph, arcs, share[arcs])
     arcs, cutoff, _ = climb(graph, arcs, best, best.budget.relative_gap / 2)
     best.statistics |= {"arcs": len(graph.columns[0]), "arcs_priced": len(arcs)}
-    serve, tune, hop = set(), set(), set()
+    serve: set[tuple[int, int, int, float]] = set()
+    tune: set[tuple[int, int, int, float]] = set()
+    hop: set[tuple[int, int, int, int]] = set()
     kind, k, node, first, last = (graph.whole(c)[arcs].tolist() for c in (0, 1, 2, 8, 9))
     levels = graph.columns[10][arcs].tolist()
-    for what, *key, i, j, level in zip(kind, k, node, first, last, levels, strict=True):
+    for what, of, n, i, j, level in zip(kind, k, node, first, last, levels, strict=True):
         if what == _HOP:
-            hop.add((key[0], i, j, key[1]))
+            hop.add((of, i, j, n))
         elif what != _RELAY:
             into = serve if what == _SERVE else tune
-            into.update((key[0], b, key[1], level) for b in range(i, j + 1))
+            into.update((of, b, n, level) for b in range(i, j + 1))
     return Kept(frozenset(k), frozenset(serve), frozenset(tune), frozenset(hop), cutoff)
