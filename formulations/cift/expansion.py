@@ -34,7 +34,8 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _CELLS = 16  # a state is split into at most so many at once
-_MOST_ARCS = 200_000  # of a split graph
+_MOST_ARCS = 600_000  # of a split graph
+_IDLE = 0.01  # relative change of arcs and of the gap below which a split brought nothing
 _ROUNDS = 60  # splits
 
 
@@ -165,9 +166,11 @@ def settle(
         if cells < 2:
             break
         share = graph.figures(np.arange(arcs), np.zeros(deadlines))[1 + number % deadlines]
-        finer, before = expand(graph, share, cells), (arcs, best.bound, best.objective)
+        finer, before = expand(graph, share, cells), best.objective - best.bound
         kept, limit, _ = climb(finer, np.arange(len(finer.arc)), best, cutoff_gap)
         cutoff = min(cutoff, limit)
-        idle = idle + 1 if before == (len(kept), best.bound, best.objective) else 0
+        still = abs(len(kept) - arcs) <= _IDLE * arcs
+        still = still and best.objective - best.bound >= before * (1 - _IDLE)
+        idle = idle + 1 if still else 0
         graph = finer.take(kept)
     return graph, cutoff
