@@ -105,7 +105,6 @@ def _search(best: Incumbent, choices: list[Offer], seed: int, kept: Kept | None)
 
     instance, budget = best.instance, best.budget
     terms = 2 * max(o.blocks for o in choices) + len(instance.nodes)
-    cutoff = math.inf if kept is None else kept.cutoff
     rejected: list[CiftPlan] = []
     counts = {"rounds": 0, "branches": 0, "conflicts": 0}
     status = cp_model.UNKNOWN
@@ -127,10 +126,10 @@ def _search(best: Incumbent, choices: list[Offer], seed: int, kept: Kept | None)
         }
         best.statistics.setdefault("build_s", best.recorder.elapsed_s)
         before = len(rejected)
-        status = _run(best, choices, model, scales, seed, rejected, counts, cutoff)
+        status = _run(best, choices, model, scales, seed, rejected, counts)
         best.statistics |= counts
         if status == cp_model.INFEASIBLE:
-            return best.claim(Termination.SOLVED, exhausted=cutoff)
+            return best.claim(Termination.SOLVED, exhausted=model.cutoff)
         if status != cp_model.OPTIMAL or best.closed:
             break
         if len(rejected) == before:
@@ -162,7 +161,6 @@ def _run(
     seed: int,
     rejected: list[CiftPlan],
     counts: dict[str, int],
-    cutoff: float,
 ) -> Any:
     """Run CP-SAT within what is left of the budget; return its status."""
     from ortools.sat.python import cp_model
@@ -178,7 +176,7 @@ def _run(
 
     def bound(scaled: float) -> None:
         # A double of a difference of integers up to `most`: off by its last place.
-        best.propose_bound(min((scaled - most * 2.0**-51) / scales.energy, cutoff))
+        best.propose_bound(min((scaled - most * 2.0**-51) / scales.energy, model.cutoff))
 
     class _OnSolution(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
         def on_solution_callback(self) -> None:

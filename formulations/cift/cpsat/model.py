@@ -38,9 +38,13 @@ Literal = Any
 
 @dataclass
 class IntegerModel:
-    """The CP-SAT model with its variables, by (offer, block, node, level) and the like."""
+    """The CP-SAT model with its variables, by (offer, block, node, level) and the like.
+
+    What is left out of it costs `cutoff` or more, J.
+    """
 
     cp: Any
+    cutoff: float = math.inf
     chosen: list[Literal] = field(default_factory=list)
     serve: dict[tuple[int, int, int, float], Literal] = field(default_factory=dict)
     tune: dict[tuple[int, int, int, float], Literal] = field(default_factory=dict)
@@ -110,7 +114,7 @@ def build(
     """Return the model, of all literals or of those that are kept, below the cutoff."""
     from ortools.sat.python import cp_model
 
-    model = IntegerModel(cp_model.CpModel())
+    model = IntegerModel(cp_model.CpModel(), math.inf if kept is None else kept.cutoff)
     cp = model.cp
     # Variables and what they cost.
     model.chosen = [cp.new_bool_var("") for _ in choices]
@@ -146,8 +150,8 @@ def build(
     for terms, limit in ((model.latency, scales.latency), (model.time, scales.time)):
         if limit is not None and terms:
             cp.add(_sum(terms) <= limit.limit)
-    if kept is not None and kept.cutoff < math.inf:
-        cp.add(_sum(model.energy) <= math.floor(kept.cutoff * scales.energy * (1 + 2.0**-48)))
+    if model.cutoff < math.inf:
+        cp.add(_sum(model.energy) <= math.floor(model.cutoff * scales.energy * (1 + 2.0**-48)))
     # Objective.
     cp.minimize(_sum(model.energy))
     return model
