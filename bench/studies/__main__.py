@@ -24,6 +24,7 @@ STUDIES: Mapping[str, tuple[str, str]] = {
     "jqodi-speed": ("jqodi.speed", "JQODI's time beside that of exact methods: jqodi.md"),
     "kernels": ("kernels.study", "the label kernel against other programs: jqodi.md"),
     "learner": ("learner.study", "PPO on MEPRA, seeds and gaps: learner.md"),
+    "reductions": ("reductions.study", "what is ruled out before solvers: strength.md"),
     "rehearsals": (
         "rehearsals.study",
         "plans of model files, predicted and run: howto/from-a-model-to-a-rehearsal.md",

@@ -6,6 +6,8 @@ import functools
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from splitopt.bench.methods.registry import engine_of
+from splitopt.bench.store.rows import Row
 from splitopt.bench.store.store import BestKnown
 from splitopt.instances.library.best_known import Registry, registry
 
@@ -17,6 +19,7 @@ __all__ = [
     "as_known",
     "known_of",
     "merged",
+    "opinion_of",
     "registered",
     "with_registry",
 ]
@@ -81,3 +84,12 @@ def merged(
     given = known or {}
     found = {key: with_registry(key, given.get(key)) for key in dict.fromkeys(hashes)}
     return {key: value for key, value in found.items() if value is not None}
+
+
+def opinion_of(row: Row) -> str | None:
+    """Return what a row's proof and bound rest on; None where that is no opinion of its own.
+
+    Where CP-SAT was given what deadlines priced leave, code of the flow has spoken before it.
+    """
+    priced = row.method == "cpsat" and "arcs_priced" in row.statistics
+    return None if priced else engine_of(row.method)

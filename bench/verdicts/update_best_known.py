@@ -25,11 +25,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from splitopt.bench.methods.registry import engine_of
 from splitopt.bench.store.rows import Row
 from splitopt.bench.store.store import Store
 from splitopt.bench.verdicts.crosscheck import Contradiction, cross_check, is_feasible
-from splitopt.bench.verdicts.known import MOST_DEVICES, as_known
+from splitopt.bench.verdicts.known import MOST_DEVICES, as_known, opinion_of
 from splitopt.instances import library
 from splitopt.instances.core.documents import write_json
 from splitopt.instances.core.errors import InputError
@@ -121,7 +120,7 @@ def _instance(name: str) -> Any:
 
 def _confirms(row: Row, objective: float | None, refuted: frozenset[str]) -> bool:
     """Return whether a row proves what the registry holds."""
-    if row.key in refuted or row.verdict != "right" or engine_of(row.method) is None:
+    if row.key in refuted or row.verdict != "right" or opinion_of(row) is None:
         return False
     if objective is None:
         return row.status == "infeasible"
@@ -138,7 +137,7 @@ def _confirmation(row: Row, environment: int) -> Confirmation:
     optimal = row.status == "optimal"
     return Confirmation(
         row.method,
-        str(engine_of(row.method)),
+        str(opinion_of(row)),
         row.objective if optimal else None,
         row.bound if optimal else None,
         row.relative_gap,
@@ -172,7 +171,7 @@ def _entry(
             entry = replace(entry, objective=value, plan_by=row.method)
             plans[about.content_hash] = row.plan
     for row in rows:
-        engine = engine_of(row.method)
+        engine = opinion_of(row)
         if row.key in refuted or engine in (None, LABEL_ENGINE) or row.bound is None:
             continue
         bound = row.bound if entry.objective is None else min(row.bound, entry.objective)

@@ -34,7 +34,7 @@ class Sweeps:
         self.states = len(stage)
         into, out = stage[head], -stage[tail]
         forward, backward = np.argsort(into, kind="stable"), np.argsort(out, kind="stable")
-        self._forward = np.split(forward, np.flatnonzero(np.diff(into[forward])) + 1)
+        self.forward = np.split(forward, np.flatnonzero(np.diff(into[forward])) + 1)
         self._backward = np.split(backward, np.flatnonzero(np.diff(out[backward])) + 1)
         self._arrive = self._leave = np.empty(0, dtype=np.int64)
 
@@ -42,7 +42,7 @@ class Sweeps:
         """Return the least weight of a path from the root to each state."""
         least = np.full(self.states, np.inf)
         least[ROOT] = 0.0
-        for group in self._forward:
+        for group in self.forward:
             np.minimum.at(least, self.head[group], least[self.tail[group]] + weight[group])
         return least
 
@@ -84,7 +84,7 @@ class Sweeps:
         tight = np.flatnonzero(weight + after[self.head] <= after[self.tail])
         self._leave[self.tail[tight]] = tight
         spent = np.zeros((len(columns), self.states))
-        for group in self._forward:
+        for group in self.forward:
             used = group[self._arrive[self.head[group]] == group]
             spent[:, self.head[used]] = spent[:, self.tail[used]] + columns[:, used]
         due = np.zeros((len(columns), self.states))

@@ -30,7 +30,11 @@ Objective
 
 Before HiGHS starts (option `reduction`), options leave that the relaxation rules out: those
 whose penalty exceeds what separates its value from a known plan's cost
-(`splitopt.formulations.mepra.relaxation`).
+(`splitopt.formulations.mepra.relaxation`); and R gets the ends between which such a plan has it.
+
+Where roots have a common step (option `steps`), a whole column K counts it, ``sum_k m_k x_k = K``
+(`splitopt.formulations.mepra.lattice`): the relaxation is as it was, and branching on K passes over
+the gaps between sums of roots, which no tangent sees.
 
 Rounds
 ------
@@ -42,6 +46,7 @@ last solution. There are finitely many R, so the rounds end.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -50,6 +55,7 @@ import numpy.typing as npt
 
 from splitopt.formulations.mepra.exact import ExactMepra
 from splitopt.formulations.mepra.incumbent import Incumbent, best_responses
+from splitopt.formulations.mepra.lattice import lattice_of
 from splitopt.formulations.mepra.options import OptionTable, option_table
 from splitopt.formulations.mepra.relaxation import Relaxation, relax
 from splitopt.formulations.solvers import OBJECTIVE_SCALE
@@ -74,7 +80,7 @@ _FIRST_TANGENTS = (0.3, 0.6, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.25, 1.6, 3.0)
 class TangentModel:
     """Columns and rows of the MILP over some options, with costs times a scale.
 
-    Columns are the options `others`, then one, R and v.
+    Columns are the options `others`, then one, R and v, and K where roots have a step.
 
     Parameters
     ----------
@@ -84,10 +90,23 @@ class TangentModel:
         Positions of those in the model, ascending, at least one a device.
     scale
         Factor on costs; roots are multiplied by its square root.
+    sums
+        What R lies between in every plan that matters.
+    steps
+        Whether to count steps where roots have one in common.
     """
 
-    def __init__(self, table: OptionTable, kept: Integers, scale: float) -> None:
+    def __init__(
+        self,
+        table: OptionTable,
+        kept: Integers,
+        scale: float,
+        sums: tuple[float, float] = (0.0, math.inf),
+        *,
+        steps: bool = True,
+    ) -> None:
         self.table = table
+        self.sums = sums
         self.scale = scale
         device = table.device[kept]
         is_first = np.ones(len(kept), dtype=bool)
@@ -95,16 +114,20 @@ class TangentModel:
         self.first = kept[is_first]
         self.others = kept[~is_first]
         self.owner = device[~is_first]
+        self.base = float(table.root[self.first].sum())
+        self.extra = table.root[self.others] - table.root[self.first][self.owner]
+        self.lattice = lattice_of(self.extra, self.owner) if steps else None
 
     def milp(self, tangents: Floats) -> SparseModel:
         """Return the MILP with tangents at points in units of the scaled R."""
         table, owner, others = self.table, self.owner, self.others
-        m = len(others)
-        own, root = table.own_cost * self.scale, table.root * np.sqrt(self.scale)
+        m, unit = len(others), np.sqrt(self.scale)
+        own = table.own_cost * self.scale
         # Variables.
         one, total, square = m, m + 1, m + 2
-        upper = np.concatenate([np.ones(m + 1), [np.inf, np.inf]])
-        lower = np.concatenate([np.zeros(m), [1.0, 0.0, 0.0]])
+        least, most = (end * unit for end in self.sums)
+        upper = np.concatenate([np.ones(m + 1), [most, np.inf]])
+        lower = np.concatenate([np.zeros(m), [1.0, least, 0.0]])
         # Constraints: one option a device where there is a choice, the sum of roots, tangents.
         crowded, row_of = np.unique(owner, return_inverse=True)
         several = np.bincount(row_of, minlength=len(crowded)) > 1
@@ -119,13 +142,13 @@ class TangentModel:
         value = np.concatenate(
             [
                 np.ones(len(in_row)),
-                root[others] - root[self.first][owner],
-                [root[self.first].sum(), -1.0],
+                self.extra * unit,
+                [self.base * unit, -1.0],
                 np.ones(len(tangents)),
                 -2 * tangents,
             ]
         )
-        return SparseModel(
+        model = SparseModel(
             # Objective.
             cost=np.concatenate(
                 [own[others] - own[self.first][owner], [own[self.first].sum(), 0.0, 1.0]]
@@ -138,6 +161,26 @@ class TangentModel:
             row=row.astype(np.int64),
             column=column.astype(np.int64),
             value=value,
+        )
+        return self._counted(model)
+
+    def _counted(self, model: SparseModel) -> SparseModel:
+        """Return a model with the column K and its row, where roots have a step."""
+        if self.lattice is None:
+            return model
+        whole = np.flatnonzero(self.lattice.whole)
+        least, most = self.lattice.counts(*(end - self.base for end in self.sums))
+        column, row = len(model.cost), len(model.row_lower)
+        return SparseModel(
+            cost=np.append(model.cost, 0.0),
+            lower=np.append(model.lower, least),
+            upper=np.append(model.upper, most),
+            integer=np.append(model.integer, True),
+            row_lower=np.append(model.row_lower, 0.0),
+            row_upper=np.append(model.row_upper, 0.0),
+            row=np.append(model.row, np.full(len(whole) + 1, row)),
+            column=np.concatenate([model.column, whole, [column]]),
+            value=np.concatenate([model.value, self.lattice.whole[whole], [-1.0]]),
         )
 
     def tangent(self, rho: float) -> tuple[float, Integers, Floats]:
@@ -162,12 +205,15 @@ class TangentModel:
         other = self.others[at] == choice if len(self.others) else np.zeros(len(choice), bool)
         if not bool((other | (self.first == choice)).all()):
             return None
-        values = np.zeros(len(self.others) + 3)
+        m = len(self.others)
+        values = np.zeros(m + 3)
         values[at[other]] = 1.0
-        values[-3] = 1.0
-        values[-2] = self.table.root[choice].sum() * np.sqrt(self.scale)
-        values[-1] = values[-2] ** 2
-        return values
+        values[m] = 1.0
+        values[m + 1] = self.table.root[choice].sum() * np.sqrt(self.scale)
+        values[m + 2] = values[m + 1] ** 2
+        if self.lattice is None:
+            return values
+        return np.append(values, self.lattice.whole @ values[:m])
 
 
 def _worth_having(table: OptionTable, objective: float) -> Integers:
@@ -182,10 +228,25 @@ def _worth_having(table: OptionTable, objective: float) -> Integers:
     return np.flatnonzero(at_least <= objective * (1 + 1e-9)).astype(np.int64)
 
 
-def _not_ruled_out(table: OptionTable, relaxed: Relaxation, objective: float) -> Integers:
-    """Return the options whose penalty leaves room for a plan no dearer than `objective`."""
-    room = objective * (1 + 1e-12) - relaxed.value + relaxed.error
-    return np.flatnonzero(relaxed.penalty(table) <= room).astype(np.int64)
+def _not_ruled_out(
+    table: OptionTable, relaxed: Relaxation, objective: float
+) -> tuple[Integers, tuple[float, float]]:
+    """Return what a plan no dearer than `objective` has room for.
+
+    A plan costs the relaxation's value, plus the penalties of its options, plus the square of
+    what its sum of roots R is off from the multiplier.
+
+    Returns
+    -------
+    kept
+        The options whose penalty leaves room for such a plan.
+    sums
+        What R then lies between.
+    """
+    room = max(0.0, objective * (1 + 1e-12) - relaxed.value + relaxed.error)
+    kept = np.flatnonzero(relaxed.penalty(table) <= room).astype(np.int64)
+    reach = math.sqrt(room) * (1 + 1e-12) + 1e-12 * relaxed.multiplier
+    return kept, (max(0.0, relaxed.multiplier - reach), relaxed.multiplier + reach)
 
 
 class MepraTangent(ExactMepra):
@@ -195,6 +256,7 @@ class MepraTangent(ExactMepra):
     parameters = HIGHS
     options: tuple[Option, ...] = (
         Option("reduction", True, "drop options that the relaxation rules out"),
+        Option("steps", True, "count steps where roots have one in common"),
         Option("max_rounds", 1000, "MILPs solved at most", minimum=1),
     )
 
@@ -215,10 +277,11 @@ class MepraTangent(ExactMepra):
             best.raise_bound(certain * (1 - 1e-15))
             if best.closed:
                 return best.result()
-            kept = _not_ruled_out(table, relaxed, best.objective)
+            kept, sums = _not_ruled_out(table, relaxed, best.objective)
         else:
-            kept = _worth_having(table, best.objective)
-        run = _Run(best, TangentModel(table, kept, _scale(best)), seed)
+            kept, sums = _worth_having(table, best.objective), (0.0, math.inf)
+        form = TangentModel(table, kept, _scale(best), sums, steps=bool(chosen["steps"]))
+        run = _Run(best, form, seed)
         return run.rounds(choice, relaxed.multiplier, int(chosen["max_rounds"]))
 
 

@@ -138,7 +138,8 @@ def build_tangents(instance: Any) -> Any:
     table = option_table(instance)
     choice = best_responses(table, relax(table).default, rounds=100)
     total = float(table.root[choice].sum())
-    model = TangentModel(table, np.arange(len(table.device)), 1.0)
+    # Columns as they were when this was frozen.
+    model = TangentModel(table, np.arange(len(table.device)), 1.0, steps=False)
     return model.milp(total * np.linspace(0.5, 1.5, 21))
 
 

@@ -35,8 +35,8 @@ def unsettled(folders: Sequence[Path], names: Sequence[str]) -> tuple[str, ...]:
 
     Label programs do not count: see `splitopt.bench.verdicts.known`.
     """
-    from splitopt.bench.methods.registry import engine_of
     from splitopt.bench.verdicts.crosscheck import cross_check
+    from splitopt.bench.verdicts.known import opinion_of
     from splitopt.instances.library.best_known import LABEL_ENGINE
 
     rows = []
@@ -47,7 +47,7 @@ def unsettled(folders: Sequence[Path], names: Sequence[str]) -> tuple[str, ...]:
     refuted = {one.refuted for one in cross_check(rows)}
     settled: dict[str, set[str]] = {}
     for row in rows:
-        engine = engine_of(row.method)
+        engine = opinion_of(row)
         proves = row.status in ("optimal", "infeasible") and row.verdict == "right"
         if proves and row.key not in refuted and engine not in (None, LABEL_ENGINE):
             settled.setdefault(row.instance_hash, set()).add(str(engine))

@@ -26,6 +26,14 @@ Objective
 ---------
 ``min sum e'`` over serve, tune and hop.
 
+Reduction
+---------
+Before CP-SAT starts (option `reduction`), literals leave that no plan cheaper than one known
+already needs, by deadlines priced over paths (`splitopt.formulations.cift.cpsat.paths`), and the
+objective is cut off at what then is still to be found: CP-SAT refutes that or finds it. Where
+prices alone close the gap, it is not asked. That is quick, and no opinion apart from the flow's,
+which prices by the same code: the best-known registry takes proofs with ``reduction=false``.
+
 Scaling
 -------
 `splitopt.formulations.cift.cpsat.figures` rounds all figures down, so the model's optimum over K is
@@ -51,11 +59,13 @@ from splitopt.formulations.cift.cpsat.model import (
     read_plan,
     scales_for,
 )
+from splitopt.formulations.cift.cpsat.paths import Kept, reduced
 from splitopt.formulations.cift.exact import ListedSpeeds
 from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.formulations.solvers.parameters import CPSAT
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
+    Option,
     Result,
     Termination,
 )
@@ -70,6 +80,9 @@ class CiftCpsat(ListedSpeeds):
 
     name = "cpsat"
     parameters = CPSAT
+    options: tuple[Option, ...] = (
+        Option("reduction", True, "drop literals that no path with deadlines priced needs"),
+    )
 
     def search(self, best: Incumbent, chosen: Mapping[str, Any], seed: int) -> Result:
         """Search until the gap asked for is proven, or a limit."""
@@ -78,10 +91,15 @@ class CiftCpsat(ListedSpeeds):
         if not choices:
             return best.result(Termination.SOLVED, exhausted=math.inf)
         best.raise_bound(min(least_energy_j(offer) for offer in choices) * (1 - 1e-12))
-        return _search(best, choices, seed)
+        kept = reduced(instance, choices, best) if chosen["reduction"] else None
+        if kept is not None and not kept.offers:
+            return best.result(Termination.SOLVED, exhausted=kept.cutoff)
+        if best.closed or best.remaining_s == 0:
+            return best.result(Termination.SOLVED if best.closed else Termination.TIME)
+        return _search(best, choices, seed, kept)
 
 
-def _search(best: Incumbent, choices: list[Offer], seed: int) -> Result:
+def _search(best: Incumbent, choices: list[Offer], seed: int, kept: Kept | None) -> Result:
     """Scale, solve, and again where the scale was too coarse or `check` objects."""
     from ortools.sat.python import cp_model
 
@@ -95,7 +113,7 @@ def _search(best: Incumbent, choices: list[Offer], seed: int) -> Result:
         counts["rounds"] += 1
         scales = scales_for(instance, choices, best)
         error = terms / scales.energy
-        model = build(instance, choices, scales)
+        model = build(instance, choices, scales, kept)
         for plan in rejected:
             literals = literals_of(model, choices, instance, plan)
             if literals is not None:
@@ -111,7 +129,7 @@ def _search(best: Incumbent, choices: list[Offer], seed: int) -> Result:
         status = _run(best, choices, model, scales, seed, rejected, counts)
         best.statistics |= counts
         if status == cp_model.INFEASIBLE:
-            return best.claim(Termination.SOLVED, exhausted=math.inf)
+            return best.claim(Termination.SOLVED, exhausted=model.cutoff)
         if status != cp_model.OPTIMAL or best.closed:
             break
         if len(rejected) == before:
@@ -158,7 +176,7 @@ def _run(
 
     def bound(scaled: float) -> None:
         # A double of a difference of integers up to `most`: off by its last place.
-        best.propose_bound((scaled - most * 2.0**-51) / scales.energy)
+        best.propose_bound(min((scaled - most * 2.0**-51) / scales.energy, model.cutoff))
 
     class _OnSolution(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
         def on_solution_callback(self) -> None:

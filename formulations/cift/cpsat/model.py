@@ -14,6 +14,7 @@ from splitopt.formulations.cift.cpsat.figures import (
     packing,
     seconds_allowed,
 )
+from splitopt.formulations.cift.cpsat.paths import Kept
 from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan, Stop
@@ -37,9 +38,13 @@ Literal = Any
 
 @dataclass
 class IntegerModel:
-    """The CP-SAT model with its variables, by (offer, block, node, level) and the like."""
+    """The CP-SAT model with its variables, by (offer, block, node, level) and the like.
+
+    What is left out of it costs `cutoff` or more, J.
+    """
 
     cp: Any
+    cutoff: float = math.inf
     chosen: list[Literal] = field(default_factory=list)
     serve: dict[tuple[int, int, int, float], Literal] = field(default_factory=dict)
     tune: dict[tuple[int, int, int, float], Literal] = field(default_factory=dict)
@@ -103,32 +108,41 @@ def least_energy_j(offer: Offer) -> float:
     )
 
 
-def build(instance: CiftInstance, choices: list[Offer], scales: Scales) -> IntegerModel:
-    """Return the model."""
+def build(
+    instance: CiftInstance, choices: list[Offer], scales: Scales, kept: Kept | None = None
+) -> IntegerModel:
+    """Return the model, of all literals or of those that are kept, below the cutoff."""
     from ortools.sat.python import cp_model
 
-    model = IntegerModel(cp_model.CpModel())
+    model = IntegerModel(cp_model.CpModel(), math.inf if kept is None else kept.cutoff)
     cp = model.cp
     # Variables and what they cost.
     model.chosen = [cp.new_bool_var("") for _ in choices]
-    for k, offer in enumerate(choices):
+    live = [(k, o) for k, o in enumerate(choices) if kept is None or k in kept.offers]
+    for k, offer in live:
         for b, n in offer.serve:
             for run in offer.serve[b, n]:
+                if kept is not None and (k, b, n, run.level) not in kept.serve:
+                    continue
                 literal = _serve_or_tune(model, scales, run, scales.latency, model.latency)
                 if literal is not None:
                     model.serve[k, b, n, run.level] = literal
             for run in offer.tune.get((b, n), ()):
+                if kept is not None and (k, b, n, run.level) not in kept.tune:
+                    continue
                 literal = _serve_or_tune(model, scales, run, scales.time, model.time)
                 if literal is not None:
                     model.tune[k, b, n, run.level] = literal
         for b, cut in enumerate(offer.hops):
             for hop in cut:
+                if kept is not None and (k, b, hop.tail, hop.head) not in kept.hop:
+                    continue
                 literal = _hop(model, scales, hop)
                 if literal is not None:
                     model.hop[k, b, hop.tail, hop.head] = literal
     # Constraints.
-    cp.add_exactly_one(model.chosen)
-    for k, offer in enumerate(choices):
+    cp.add_exactly_one([model.chosen[k] for k, _ in live])
+    for k, offer in live:
         _place(model, k, offer)
         _pack(model, k, offer, instance)
     _one_level(model, model.serve)
@@ -136,6 +150,8 @@ def build(instance: CiftInstance, choices: list[Offer], scales: Scales) -> Integ
     for terms, limit in ((model.latency, scales.latency), (model.time, scales.time)):
         if limit is not None and terms:
             cp.add(_sum(terms) <= limit.limit)
+    if model.cutoff < math.inf:
+        cp.add(_sum(model.energy) <= math.floor(model.cutoff * scales.energy * (1 + 2.0**-48)))
     # Objective.
     cp.minimize(_sum(model.energy))
     return model

@@ -24,7 +24,9 @@ relaxation is integral, with deadlines its optimum is the Lagrangian bound of th
 
 Before HiGHS starts, shortest paths drop arcs on no path within a deadline, then, with the
 deadlines priced, those on no path cheaper than a plan known already
-(`splitopt.formulations.cift.pricing`).
+(`splitopt.formulations.cift.pricing`), then the same in a graph whose states know how much of a
+deadline is used (`splitopt.formulations.cift.expansion`; option `expansion`). Often nothing is
+left for HiGHS: bound and plan then rest on arithmetic of our own.
 
 What is claimed
 ---------------
@@ -44,6 +46,7 @@ import numpy as np
 import numpy.typing as npt
 
 from splitopt.formulations.cift.exact import ListedSpeeds
+from splitopt.formulations.cift.expansion import Expanded, settle
 from splitopt.formulations.cift.flow.arcs import build_graph
 from splitopt.formulations.cift.flow.doubt import Extra, doubtful_graph
 from splitopt.formulations.cift.flow.graph import FlowGraph
@@ -117,6 +120,7 @@ class CiftFlow(ListedSpeeds):
     parameters = HIGHS
     options: tuple[Option, ...] = (
         Option("reduction", True, "drop arcs that shortest paths rule out"),
+        Option("expansion", True, "then split states by what they have used of the deadlines"),
     )
 
     def search(self, best: Incumbent, chosen: Mapping[str, Any], seed: int) -> Result:
@@ -135,6 +139,8 @@ class CiftFlow(ListedSpeeds):
             arcs = _in_time(graph, arcs)
             best.statistics["arcs_in_time"] = len(arcs)
             arcs, cutoff, _ = climb(graph, arcs, best, best.budget.relative_gap / 2)
+            if chosen["expansion"] and extra is None:
+                arcs, cutoff = _expanded(best, graph, arcs, cutoff)
         else:
             least = graph.sweeps(arcs).from_root(graph.arcs.energy_j)[graph.goal]
             best.raise_bound(float(least) * (1 - 1e-12))
@@ -147,6 +153,15 @@ class CiftFlow(ListedSpeeds):
         if best.closed:
             return best.result(Termination.SOLVED)
         return _branch_and_bound(best, graph, arcs, cutoff, seed, extra)
+
+
+def _expanded(best: Incumbent, graph: FlowGraph, arcs: Ints, cutoff: float) -> tuple[Ints, float]:
+    """Return the arcs and the cutoff that are left when states know what they have used."""
+    columns = graph.arcs.tail[arcs], graph.arcs.head[arcs]
+    split = Expanded(graph, arcs, *columns, graph.stage)
+    left, cutoff = settle(split, best, best.budget.relative_gap / 2, cutoff)
+    best.statistics["arcs_priced"] = len(arcs)
+    return np.unique(left.arc), cutoff
 
 
 def _walk(graph: FlowGraph, arcs: Ints, flow: Floats) -> Ints:

@@ -128,6 +128,12 @@ def test_the_label_program_alone_closes_nothing(store):
     assert entry.status == "unknown"
 
 
+def test_cpsat_after_prices_of_the_flow_is_no_opinion_apart(store):
+    _, entry = updated(store(row("cpsat", statistics={"arcs_priced": 7})))
+    assert entry.objective == cost_of(NAME)
+    assert (entry.bound, entry.engines) == (None, ())
+
+
 def test_a_heuristics_plan_counts_and_its_bound_does_not(store):
     cost = cost_of(NAME)
     _, entry = updated(store(row("single-cut", status="feasible", bound=cost)))

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from splitopt.bench.store.sources import load_instance
+from splitopt.bench.verdicts.optimum import require_optimum
 from splitopt.formulations.cift.cpsat.figures import down, offers, packing, seconds_allowed
 from splitopt.formulations.cift.cpsat.method import METHOD
 from splitopt.instances.cift.model import CiftInstance, Compression, Configuration, Node
@@ -62,7 +64,7 @@ def instance(scale: float, **changes: object) -> CiftInstance:
 @pytest.mark.parametrize("scale", [1e-12, 1e-3, 1.0, 1e9, 1e15])
 def test_interval_holds_the_optimum_at_any_scale(scale: float) -> None:
     case = instance(scale, inference_deadline_s=2.5)
-    found = METHOD.solve(case, Budget(), 0, {})
+    found = METHOD.solve(case, Budget(), 0, {"reduction": False})
     # 4 FLOP: serving at 2 FLOP/s takes 2 s and 4 (0.4 + 0.35) J; fine-tuning runs 18 times at
     # the cheapest level: 0.1 f^2 + 0.7 / f is 0.8, 0.75, 1.133.
     optimum = (7 * 4 * 0.75 + 18 * 4 * 0.75) * scale
@@ -86,3 +88,21 @@ def test_only_the_least_sample_passes_stay() -> None:
         ),
     )
     assert [offer.index for offer in offers(case)] == [1]
+
+
+@pytest.mark.parametrize(
+    "name", ["cift-tiny-both", "cift-tiny-menu", "cift-tiny-hosts", "cift-quick-alike"]
+)
+def test_priced_deadlines_take_literals_and_no_optimum(name: str) -> None:
+    case = load_instance(name)
+    whole = METHOD.solve(case, Budget(), 0, {"reduction": False})
+    priced = METHOD.solve(case, Budget(), 0, {})
+    for found in (whole, priced):
+        assert found.status == SolutionStatus.OPTIMAL
+        assert found.objective == pytest.approx(require_optimum(case), rel=1e-6)
+    # Most literals are gone before CP-SAT is asked, or it is not asked at all.
+    left, before = priced.statistics.get("booleans", 0), whole.statistics["booleans"]
+    assert isinstance(left, int)
+    assert isinstance(before, int)
+    assert left < before / 2
+    assert "arcs_priced" not in whole.statistics

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from splitopt.bench.methods.registry import load
+from splitopt.bench.store.sources import load_instance
+from splitopt.bench.verdicts.optimum import require_optimum
 from splitopt.formulations.mepra.layerwise import walked_options
 from splitopt.formulations.mepra.options import option_table
 from splitopt.instances.contract.method import Budget
@@ -58,10 +61,13 @@ def test_walk_and_table_agree_on_the_options_of_a_measured_network() -> None:
                 )
 
 
-def test_interval_holds_the_optimum_and_its_width_is_explained() -> None:
+@pytest.mark.parametrize("reduction", [True, False])
+def test_interval_holds_the_optimum_and_its_width_is_explained(*, reduction: bool) -> None:
     # 300 devices spread over six decades: scaling blurs, and must say so.
     case = measured(300, 2, free=False, spread=3.0)
-    cut = load("cpsat", "mepra").solve(case, Budget(time_limit_s=30, relative_gap=1e-4), 0, {})
+    cut = load("cpsat", "mepra").solve(
+        case, Budget(time_limit_s=30, relative_gap=1e-4), 0, {"reduction": reduction}
+    )
     reference = load("highs-tangent", "mepra").solve(
         case, Budget(time_limit_s=30, relative_gap=1e-7), 0, {}
     )
@@ -74,6 +80,18 @@ def test_interval_holds_the_optimum_and_its_width_is_explained() -> None:
     assert isinstance(error, float)
     assert cut.objective - cut.bound <= 1e-4 * cut.objective
     assert 0 < error <= 1e-4 * cut.objective
+
+
+def test_gaps_between_sums_of_roots_are_no_part_of_the_domain() -> None:
+    # Around a multiplier of its own, with steps counted, a lattice takes no conflicts; the product
+    # alone left it open after as many.
+    case = load_instance("mepra-standard-081")
+    few = {"solver.max_number_of_conflicts": 2000}
+    found = load("cpsat", "mepra").solve(case, Budget(time_limit_s=60), 0, few)
+    assert found.status == "optimal"
+    assert found.objective == pytest.approx(require_optimum(case), rel=1e-6)
+    assert found.bound is not None
+    assert found.bound <= require_optimum(case) * (1 + 1e-12)
 
 
 def test_too_many_devices_are_refused_with_the_reason() -> None:
