@@ -19,7 +19,7 @@ from splitopt.instances.core.tolerances import not_above, values_agree
 from splitopt.instances.judge import check
 from tests.instances.cift.test_graphs import CASE, CUT
 
-EXACT = ("highs-flow", "fronts", "jqodi-exact", "highs-oa")
+EXACT = ("highs-flow", "fronts", "jqodi-exact", "highs-oa", "cpsat")
 ON_GRAPHS = (*EXACT, "highs-assignment")
 TRUTH = load("brute-force", "cift")
 
