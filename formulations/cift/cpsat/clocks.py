@@ -29,7 +29,7 @@ import numpy.typing as npt
 from splitopt.instances.cift.doubt import Draw
 from splitopt.instances.cift.model import CiftInstance
 
-__all__ = ["Clock", "Clocks", "atoms", "relaxed"]
+__all__ = ["Clock", "Clocks", "bands", "relaxed", "slowness"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -56,7 +56,7 @@ class Clock:
 Clocks = tuple[Clock, Clock]
 
 
-def _slowness(instance: CiftInstance, draw: Draw) -> tuple[Floats, Floats]:
+def slowness(instance: CiftInstance, draw: Draw) -> tuple[Floats, Floats]:
     """Return what each node and each link take longer in a draw."""
     return (
         np.array([float(1 / draw.speed(node.name)) for node in instance.nodes]),
@@ -68,7 +68,7 @@ def _clock(slow: tuple[Floats, Floats], often: Floats) -> Clock:
     return Clock(np.outer(slow[0], often), np.outer(slow[1], often), often)
 
 
-def _bands(instance: CiftInstance) -> list[tuple[Fraction, Floats]]:
+def bands(instance: CiftInstance) -> list[tuple[Fraction, Floats]]:
     """Return weights, and epochs of each configuration, of the bands of K."""
     spread = [instance.epochs_in_doubt(g) for g in instance.configurations]
     levels = [list(itertools.accumulate(epochs.values())) for epochs in spread]
@@ -87,18 +87,14 @@ def _at(epochs: Mapping[int, Fraction], level: Fraction) -> int:
     return next(k for k, total in zip(epochs, totals, strict=True) if total >= level)
 
 
-def atoms(instance: CiftInstance) -> tuple[list[tuple[Fraction, Clock]], ...]:
-    """Return weight and clock of the atoms of serving and of fine-tuning.
-
-    Those of fine-tuning stand by scenario, epochs ascending.
-    """
-    once = np.ones(len(instance.configurations))
-    bands = _bands(instance)
+def _atoms(instance: CiftInstance) -> tuple[list[tuple[Fraction, Clock]], ...]:
+    """Return weight and clock of the atoms of serving and of fine-tuning."""
+    once, spread = np.ones(len(instance.configurations)), bands(instance)
     serve, tune = [], []
     for draw in instance.draws:
-        slow = _slowness(instance, draw)
+        slow = slowness(instance, draw)
         serve.append((draw.weight, _clock(slow, once)))
-        tune += [(draw.weight * weight, _clock(slow, often)) for weight, often in bands]
+        tune += [(draw.weight * weight, _clock(slow, often)) for weight, often in spread]
     return serve, tune
 
 
@@ -109,7 +105,7 @@ def relaxed(instance: CiftInstance) -> Clocks:
         return Clock.certain(instance), Clock.certain(instance)
     serve, tune = (
         _fastest(mine, float(share))
-        for mine, share in zip(atoms(instance), doubt.confidences(), strict=True)
+        for mine, share in zip(_atoms(instance), doubt.confidences(), strict=True)
     )
     return serve, tune
 

@@ -1,12 +1,14 @@
 r"""Rows of the CP-SAT model where the network is in doubt.
 
-Scenarios. ``late_i``: the deadline may be missed in atom i (`clocks`), of weight w_i::
+Scenarios. ``late_si``: the deadline may be missed in atom (s, i), scenario s and band i of the
+distribution of K (`clocks`), of weight w_si. With T_s what a plan takes in s, of one epoch, over
+the literals x_a of blocks and hops::
 
-    not late_i  ->  sum_a t'_i(a) x_a <= tau'           sum_i w'_i late_i <= floor(W (1 - p))
+    T_s = sum_a floor(Q t_s(a)) x_a
+    not late_si  ->  T_s <= sum_g floor(Q tau / K_gi) y_g      sum w'_si late_si <= floor(W (1 - p))
 
-over the literals x_a of blocks and hops, with t'_i(a) = min(floor(Q t_i(a)), tau' + 1). The weights
-are the whole numbers W w_i, W their common denominator (where that is too large, rounded down, and
-the room up). Of one scenario, more epochs are late where fewer are.
+The weights are the whole numbers W w_si, W their common denominator (where that is too large,
+rounded down). More epochs of a scenario are late where fewer are. A request's time has no K.
 
 Spread. With mean M and variance V of a time and kappa = sqrt(p / (1 - p)) Cantelli's bound is
 ``kappa^2 V <= (tau - M)^2`` and ``M <= tau``. V is a sum over nodes and links, on each the square
@@ -28,13 +30,16 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from splitopt.formulations.cift.cpsat.clocks import Clock, atoms
-from splitopt.formulations.cift.cpsat.figures import Offer, down, seconds_allowed
-from splitopt.formulations.cift.cpsat.model import IntegerModel, Literal, Scales, weighted
+from splitopt.formulations.cift.cpsat.clocks import bands, slowness
+from splitopt.formulations.cift.cpsat.figures import DOWN, Offer, seconds_allowed
+from splitopt.formulations.cift.cpsat.model import Deadline, IntegerModel, Literal, Scales, weighted
 from splitopt.instances.cift.model import CiftInstance
 
 __all__ = ["add_doubt"]
@@ -42,9 +47,29 @@ __all__ = ["add_doubt"]
 _COMMON = 2**50  # weights are exact up to this denominator
 _SQUARES = 2.0**60  # sums of squares stay below
 
-# A literal, the configuration, its node (or link, counted behind the nodes), seconds of one epoch
-# that are in doubt, and those that are not.
-Term = tuple[Literal, int, int, float, float]
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What literals take in a phase, in seconds of one epoch.
+
+    Attributes
+    ----------
+    literals
+        Of blocks and hops.
+    configuration, place
+        Position of the configuration; that of the node, or of the link behind all nodes.
+    doubtful, certain
+        Seconds that links and nodes stretch, and those they do not.
+    """
+
+    literals: list[Literal]
+    configuration: Ints
+    place: Ints
+    doubtful: Floats
+    certain: Floats
 
 
 def add_doubt(
@@ -54,41 +79,78 @@ def add_doubt(
     doubt = instance.doubt
     if doubt is None or not doubt.network:
         return
-    both = atoms(instance)
     limits = (instance.inference_deadline_s, instance.fine_tuning_deadline_s)
-    kept = (scales.latency, scales.time)
     for phase, share in enumerate(doubt.confidences()):
-        limit, deadline = limits[phase], kept[phase]
+        limit, deadline = limits[phase], (scales.latency, scales.time)[phase]
         if limit is None or deadline is None:
             continue
-        terms = list(_terms(model, choices, instance, phase))
+        terms = _terms(model, choices, instance, phase)
+        once = [(Fraction(1), np.ones(len(instance.configurations)))]
+        spread = bands(instance) if phase else once
         if doubt.spread:
-            _cone(model, instance, terms, both[phase][0][1], seconds_allowed(limit), share)
+            _cone(model, instance, terms, spread[0][1], seconds_allowed(limit), share)
         else:
-            bands = len(both[1]) // len(both[0]) if phase else 1
-            late = [
-                _atom(model, terms, clock, deadline.scale, deadline.limit)
-                for _, clock in both[phase]
+            _scenarios(model, choices, instance, terms, spread, deadline, share)
+
+
+def _scenarios(
+    model: IntegerModel,
+    choices: list[Offer],
+    instance: CiftInstance,
+    terms: _Terms,
+    spread: list[tuple[Fraction, Floats]],
+    deadline: Deadline,
+    share: Fraction,
+) -> None:
+    """State that a deadline holds in atoms of weight `share`."""
+    cp = model.cp
+    late, weights = [], []
+    for draw in instance.draws:
+        factors = np.concatenate(slowness(instance, draw))
+        seconds = terms.doubtful * factors[terms.place] + terms.certain
+        # More than the limit of one epoch is too much, however much it is.
+        whole = np.minimum(np.floor(seconds * deadline.scale * DOWN), deadline.limit + 1)
+        most = int(whole.sum())
+        time = cp.new_int_var(0, most, "")
+        cp.add(time == _weighted(terms.literals, whole))
+        mine = [cp.new_bool_var("") for _ in spread]
+        for x, (weight, often) in zip(mine, spread, strict=True):
+            limits = [
+                math.floor(deadline.seconds / k * deadline.scale / DOWN) if k else most
+                for k in often[[o.index for o in choices]].tolist()
             ]
-            for i, (fewer, more) in enumerate(itertools.pairwise(late)):
-                if (i + 1) % bands:
-                    model.cp.add_implication(fewer, more)
-            weights, room = _whole([weight for weight, _ in both[phase]], 1 - share)
-            model.cp.add(weighted(list(zip(late, weights, strict=True))) <= room)
+            room = weighted(list(zip(model.chosen, limits, strict=True)))
+            cp.add(time <= room).only_enforce_if(~x)
+            weights.append(draw.weight * weight)
+        for fewer, more in itertools.pairwise(mine):
+            cp.add_implication(fewer, more)
+        late += mine
+    parts, most = _whole(weights, 1 - share)
+    cp.add(weighted(list(zip(late, parts, strict=True))) <= most)
 
 
 def _whole(weights: list[Fraction], room: Fraction) -> tuple[list[int], int]:
     """Return whole numbers such that sums within the room stay within it."""
-    common = math.lcm(*(weight.denominator for weight in weights))
-    if common > _COMMON:
-        common = _COMMON
+    common = min(math.lcm(*(weight.denominator for weight in weights)), _COMMON)
     return [math.floor(weight * common) for weight in weights], math.floor(room * common)
 
 
-def _terms(
+def _weighted(literals: list[Literal], figures: Floats) -> Any:
+    used = np.flatnonzero(figures).tolist()
+    return weighted([(literals[i], int(figures[i])) for i in used])
+
+
+def _terms(model: IntegerModel, choices: list[Offer], instance: CiftInstance, phase: int) -> _Terms:
+    """Return what the literals of a phase take."""
+    found = list(_rows(model, choices, instance, phase))
+    literals, *columns = map(list, zip(*found, strict=True)) if found else [[]] * 5
+    configuration, place, doubtful, certain = map(np.array, columns)
+    return _Terms(literals, configuration.astype(int), place.astype(int), doubtful, certain)
+
+
+def _rows(
     model: IntegerModel, choices: list[Offer], instance: CiftInstance, phase: int
-) -> Iterator[Term]:
-    """Return what each literal takes in a phase, of one epoch."""
+) -> Iterator[tuple[Literal, int, int, float, float]]:
     training = instance.training
     links = {
         (instance.node_index[link.tail], instance.node_index[link.head]): (m, link)
@@ -121,59 +183,40 @@ def _terms(
                 yield x, offer.index, at, carry * (bits / link.rate_bit_per_s), carry * delay
 
 
-def _atom(
-    model: IntegerModel, terms: list[Term], clock: Clock, scale: float, limit: int
-) -> Literal:
-    """Return a literal that is true wherever an atom is late."""
-    late = model.cp.new_bool_var("")
-    factors = np.vstack([clock.node, clock.link])
-    row = []
-    for x, g, at, doubtful, certain in terms:
-        seconds = doubtful * float(factors[at, g]) + certain * float(clock.delay[g])
-        whole = min(down(seconds, scale), limit + 1)
-        if whole:
-            row.append((x, whole))
-    if row:
-        model.cp.add(weighted(row) <= limit).only_enforce_if(~late)
-    return late
-
-
 def _cone(
     model: IntegerModel,
     instance: CiftInstance,
-    terms: list[Term],
-    means: Clock,
+    terms: _Terms,
+    often: Floats,
     allowed: float,
     share: Fraction,
 ) -> None:
-    """State Cantelli's bound."""
+    """State Cantelli's bound; `often` are the epochs of configurations."""
     assert instance.doubt is not None
     cp, variances = model.cp, instance.doubt.variances
     ends: list[tuple[str, str | None]] = [(node.name, None) for node in instance.nodes]
     ends += [(link.tail, link.head) for link in instance.links]
-    kappa = [math.sqrt(variances.get(end, 0) * share / (1 - share)) for end in ends]
-    varied = [c for c, factor in enumerate(kappa) if factor]
+    kappa = np.array([math.sqrt(variances.get(end, 0) * share / (1 - share)) for end in ends])
+    varied = np.flatnonzero(kappa).tolist()
     scale = math.sqrt(_SQUARES / (len(varied) + 1)) / allowed / 2 if allowed > 0 else 1.0
-    most = math.ceil(allowed * scale / (1 - 2.0**-48))
-    factors = np.vstack([means.node, means.link])
-    mean, apart = [], {c: [] for c in varied}
-    for x, g, at, doubtful, certain in terms:
-        often = float(means.delay[g])
-        seconds = doubtful * float(factors[at, g]) + certain * often
-        mean.append((x, min(down(seconds, scale), most + 1)))
-        if kappa[at]:
-            spent = down(doubtful * often * kappa[at], scale)
-            apart[at].append((x, min(spent, most + 1)))
-    left = cp.new_int_var(0, most, "")
-    cp.add(weighted(mean) + left == most)
+    top = math.ceil(allowed * scale / DOWN)
+    means = np.concatenate(slowness(instance, instance.draws[0]))[terms.place]
+    times = often[terms.configuration]
+
+    def whole(seconds: Floats) -> Floats:
+        found: Floats = np.minimum(np.floor(seconds * scale * DOWN), top + 1)
+        return found
+
+    mean = whole((terms.doubtful * means + terms.certain) * times)
+    apart = whole(terms.doubtful * times * kappa[terms.place])
+    left = cp.new_int_var(0, top, "")
+    cp.add(_weighted(terms.literals, mean) + left == top)
     squares = []
-    for row in apart.values():
-        if not row:
-            continue
-        spent = cp.new_int_var(0, most, "")
-        cp.add(spent == weighted(row))
-        squares.append(cp.new_int_var(0, most * most, ""))
+    for place in varied:
+        spent = cp.new_int_var(0, top, "")
+        cp.add(spent == _weighted(terms.literals, np.where(terms.place == place, apart, 0.0)))
+        squares.append(cp.new_int_var(0, top * top, ""))
         cp.add_multiplication_equality(squares[-1], [spent, spent])
-    room = cp.new_int_var(0, most * most, "")
+    room = cp.new_int_var(0, top * top, "")
     cp.add_multiplication_equality(room, [left, left])
     cp.add(sum(squares) <= room)

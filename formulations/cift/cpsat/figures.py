@@ -8,7 +8,7 @@ sum t <= tau implies sum t' <= tau', so no plan that keeps a deadline is lost, a
 plan E' <= K E < E' + H, where H is the most terms a plan has. So the integer optimum over K
 is a bound on the true one, below it by less than H / K. Memory is in exact integers.
 
-Figures are doubles before they are scaled; `_DOWN` takes off more than their rounding.
+Figures are doubles before they are scaled; `DOWN` takes off more than their rounding.
 
 With the network in doubt, seconds here are those that every plan which keeps a deadline can be held
 to (`splitopt.formulations.cift.cpsat.doubt`), and energy is the expected one.
@@ -32,21 +32,21 @@ from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.networks.downsets import downsets_of
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["BlockRun", "Hop", "Offer", "down", "offers", "packing", "seconds_allowed"]
+__all__ = ["DOWN", "BlockRun", "Hop", "Offer", "down", "offers", "packing", "seconds_allowed"]
 
 Floats = npt.NDArray[np.float64]
 
-_DOWN = 1 - 2.0**-48
+DOWN = 1 - 2.0**-48
 
 
 def down(value: float, scale: float) -> int:
     """Return an integer at most ``scale * value``, also after the rounding of both."""
-    return math.floor(value * scale * _DOWN)
+    return math.floor(value * scale * DOWN)
 
 
 def seconds_allowed(deadline_s: float) -> float:
     """Return the most seconds the judge takes for a deadline, rounded up."""
-    return deadline_s * (1 + TOLERANCES.deadline) / _DOWN
+    return deadline_s * (1 + TOLERANCES.deadline) / DOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,6 +179,8 @@ def _run(
     # OR-Tools 9.15 loses solutions where it matches at-most-ones with linear rows in presolve
     # and then proves a wrong optimum (google/or-tools issues 5274 and 5293); this skips it.
     solver.parameters.presolve_inclusion_work_limit = 0
+    # It also calls models infeasible that are not, where an integer is above one of several.
+    solver.parameters.auto_detect_greater_than_at_least_one_of = False
     CPSAT.set(solver.parameters, best.parameters)
     solver.parameters.log_search_progress = best.budget.log
     solver.best_bound_callback = bound

@@ -21,6 +21,7 @@ from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.core.exact import rational
 
 __all__ = [
+    "Deadline",
     "IntegerModel",
     "Scales",
     "build",
@@ -64,7 +65,7 @@ class IntegerModel:
 
 
 @dataclass(frozen=True, slots=True)
-class _Deadline:
+class Deadline:
     """Q, the limit in seconds rounded up, and the limit scaled."""
 
     scale: float
@@ -78,8 +79,8 @@ class Scales:
 
     energy: float
     dearest_j: float
-    latency: _Deadline | None
-    time: _Deadline | None
+    latency: Deadline | None
+    time: Deadline | None
 
 
 def scales_for(instance: CiftInstance, choices: list[Offer], best: Incumbent) -> Scales:
@@ -95,7 +96,7 @@ def scales_for(instance: CiftInstance, choices: list[Offer], best: Incumbent) ->
         guess = max(energies, default=1.0) or 1.0
     total = math.fsum(e for e in energies if e <= dearest)
     energy = min(_TARGET / guess, _MOST / total if total > 0 else math.inf)
-    limits: list[_Deadline | None] = []
+    limits: list[Deadline | None] = []
     for deadline in (instance.inference_deadline_s, instance.fine_tuning_deadline_s):
         if deadline is None:
             limits.append(None)
@@ -104,7 +105,7 @@ def scales_for(instance: CiftInstance, choices: list[Offer], best: Incumbent) ->
         # No term above the limit is left, so the number of terms bounds the sum.
         most = min(_TARGET, _MOST / max(1, len(energies)))
         scale = most / allowed if allowed > 0 else 1.0
-        limits.append(_Deadline(scale, allowed, math.floor(allowed * scale * (1 + 2.0**-48))))
+        limits.append(Deadline(scale, allowed, math.floor(allowed * scale * (1 + 2.0**-48))))
     return Scales(energy, dearest, *limits)
 
 
@@ -171,7 +172,7 @@ def _serve_or_tune(
     model: IntegerModel,
     scales: Scales,
     run: BlockRun,
-    deadline: _Deadline | None,
+    deadline: Deadline | None,
     row: list[tuple[Literal, int]],
 ) -> Literal | None:
     """Return a literal for one block at one level, None where it alone is too much."""
