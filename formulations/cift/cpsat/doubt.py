@@ -42,7 +42,7 @@ from splitopt.formulations.cift.cpsat.figures import DOWN, Offer, seconds_allowe
 from splitopt.formulations.cift.cpsat.model import Deadline, IntegerModel, Literal, Scales, weighted
 from splitopt.instances.cift.model import CiftInstance
 
-__all__ = ["add_doubt"]
+__all__ = ["add_doubt", "whole_weights"]
 
 _COMMON = 2**50  # weights are exact up to this denominator
 _SQUARES = 2.0**60  # sums of squares stay below
@@ -125,11 +125,11 @@ def _scenarios(
         for fewer, more in itertools.pairwise(mine):
             cp.add_implication(fewer, more)
         late += mine
-    parts, most = _whole(weights, 1 - share)
+    parts, most = whole_weights(weights, 1 - share)
     cp.add(weighted(list(zip(late, parts, strict=True))) <= most)
 
 
-def _whole(weights: list[Fraction], room: Fraction) -> tuple[list[int], int]:
+def whole_weights(weights: list[Fraction], room: Fraction) -> tuple[list[int], int]:
     """Return whole numbers such that sums within the room stay within it."""
     common = min(math.lcm(*(weight.denominator for weight in weights)), _COMMON)
     return [math.floor(weight * common) for weight in weights], math.floor(room * common)

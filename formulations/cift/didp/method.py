@@ -20,10 +20,10 @@ Since a host leads from arrived to placed, no node hosts two segments; hop from 
 reach(p, b) is the end of the longest segment that fits the memory.
 
 Of a graph b and j are downsets, numbered so that supersets come behind
-(`splitopt.formulations.cift.didp.states`): S, the sum over what is done, gives a segment as the same
-difference, and *run* leads to each superset that the node can host. With a throughput a table says
-how many of its levels, the fastest first, keep up; *serve* takes one of them, *hop* a link that is
-wide enough.
+(`splitopt.formulations.cift.didp.states`): S, the sum over what is done, gives a segment as the
+same difference, and *run* leads to each superset that the node can host. With a throughput a table
+says how many of its levels, the fastest first, keep up; *serve* takes one of them, *hop* a link
+that is wide enough.
 
 Base case
 ---------
