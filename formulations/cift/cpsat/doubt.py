@@ -110,7 +110,7 @@ def _scenarios(
         seconds = terms.doubtful * factors[terms.place] + terms.certain
         # More than the limit of one epoch is too much, however much it is.
         whole = np.minimum(np.floor(seconds * deadline.scale * DOWN), deadline.limit + 1)
-        most = int(whole.sum())
+        most = int(whole.astype(np.int64).sum())
         time = cp.new_int_var(0, most, "")
         cp.add(time == _weighted(terms.literals, whole))
         mine = [cp.new_bool_var("") for _ in spread]
