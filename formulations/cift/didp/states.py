@@ -60,7 +60,8 @@ class States:
         if self.member is None:
             none = np.zeros((*values.shape[:-1], 1))
             return np.concatenate([none, np.cumsum(values, axis=-1)], axis=-1)
-        return np.einsum("gnb,gsb->gns", values, self.member)
+        found: Floats = np.einsum("gnb,gsb->gns", values, self.member)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
