@@ -26,13 +26,14 @@ import numpy.typing as npt
 from splitopt.formulations.cift.didp.states import (
     Segments,
     States,
+    longest,
+    networks,
     segments,
     states_of,
     wide_hops,
 )
 from splitopt.formulations.solvers.didp import EXACT
 from splitopt.instances.cift.model import CiftInstance, Configuration, Link, SpeedInterval
-from splitopt.instances.core.exact import rational
 from splitopt.instances.core.tolerances import TOLERANCES
 
 __all__ = ["Figures", "Hop", "Level", "figures"]
@@ -144,7 +145,7 @@ def figures(instance: CiftInstance, dearest_j: float) -> Figures:
         _worthwhile(instance, timed=deadline is not None or limited, free=not often.any())
         for deadline, (often, _), limited in zip(deadlines, counts, (rated, False), strict=True)
     )
-    work, bits = _networks(instance, chosen, states, max(blocks))
+    work, bits = networks(instance, chosen, states, max(blocks))
     runs = [
         [
             _runs(instance, work, [f[min(k, len(f) - 1)] for f in mine], *count)
@@ -168,12 +169,7 @@ def figures(instance: CiftInstance, dearest_j: float) -> Figures:
         dearest_j = sum(max(float(e.sum(axis=2).max()) for e, _ in part) for part in runs)
         dearest_j += len(instance.nodes) * max((float(c[0].max()) for c in cuts), default=0.0)
     scale, cap = _scale(dearest_j * (1 + 1e-9), terms) if dearest_j > 0 else (1.0, 0.0)
-    timing = [
-        (0.0, math.inf)
-        if deadline is None
-        else _scale(deadline * (1 + TOLERANCES.deadline) / _DOWN, terms)
-        for deadline in deadlines
-    ]
+    timing = [_timing(deadline, terms) for deadline in deadlines]
     return Figures(
         chosen,
         np.array([instance.node_index[g.source] for g in chosen]),
@@ -195,7 +191,7 @@ def figures(instance: CiftInstance, dearest_j: float) -> Figures:
             for k, (energy, latency, time) in enumerate(cuts)
         ],
         np.array([len(out) for out in heads.values()]),
-        np.stack([_reach(instance, g, states.width) for g in chosen]),
+        np.stack([longest(instance, g, states.width) for g in chosen]),
         segments(instance, chosen, states, speeds[0]),
         list(TopologicalSorter(heads).static_order()),
         scale,
@@ -211,6 +207,13 @@ def _scale(most: float, terms: int) -> tuple[float, float]:
         return math.inf, 0.0
     scale = EXACT / (2 * terms * most)
     return scale, float(math.floor(most * scale / _DOWN))
+
+
+def _timing(deadline: float | None, terms: int) -> tuple[float, float]:
+    """Return Q and tau' of a deadline, infinite without one."""
+    if deadline is None:
+        return 0.0, math.inf
+    return _scale(deadline * (1 + TOLERANCES.deadline) / _DOWN, terms)
 
 
 def _down(values: Floats, scale: float, top: float) -> Floats:
@@ -258,29 +261,6 @@ def _worthwhile(instance: CiftInstance, *, timed: bool, free: bool) -> list[list
     return found
 
 
-def _networks(
-    instance: CiftInstance, chosen: Sequence[Configuration], states: States, most: int
-) -> tuple[Floats, Floats]:
-    """Return FLOP of blocks (G, N, B) and bits behind states (G, 1, S), padded by zeros."""
-    work = np.zeros((len(chosen), len(instance.nodes), most))
-    bits = np.zeros((len(chosen), 1, states.width))
-    for i, (g, sets) in enumerate(zip(chosen, states.sets, strict=True)):
-        model = instance.models[instance.model_index[g.model]]
-        level = instance.compressions[instance.compression_index[g.compression]]
-        flops = np.array([level.flops_factor * block.flops for block in model.blocks])
-        for n, node in enumerate(instance.nodes):
-            weights = instance.factors(node, model)
-            work[i, n, : len(flops)] = flops if weights is None else flops * np.array(weights)
-        factor = level.activation_factor
-        if sets.graph:
-            sizes = [t.bits if t.producer is None else factor * t.bits for t in model.tensors]
-            bits[i, 0, : len(sets)] = sets.crossing @ np.array(sizes)
-        else:
-            made = [factor * block.activation_bits for block in model.blocks]
-            bits[i, 0, : len(sets)] = [model.input_bits, *made]
-    return work, bits
-
-
 def _runs(
     instance: CiftInstance, work: Floats, speeds: Sequence[float], often: Floats, timed: Floats
 ) -> tuple[Floats, Floats]:
@@ -310,27 +290,3 @@ def _cuts(
         wire + delay,
         timed[:, None, None] * (wire + delay / instance.training.batch_size),
     )
-
-
-def _reach(instance: CiftInstance, g: Configuration, width: int) -> Ints:
-    """Return how far a segment behind b blocks may run on each node, (N, S); 0 for graphs."""
-    model = instance.models[instance.model_index[g.model]]
-    if model.is_graph:
-        return np.zeros((len(instance.nodes), width), dtype=np.int64)
-    level = instance.compressions[instance.compression_index[g.compression]]
-    factor = rational(level.param_factor)
-    if instance.expected_passes(g):
-        factor *= rational(instance.training.memory_factor)
-    held = [rational(block.param_bytes) * factor for block in model.blocks]
-    found = np.zeros((len(instance.nodes), width), dtype=np.int64)
-    for n, node in enumerate(instance.nodes):
-        room, end = rational(node.memory_bytes), 0
-        for b in range(len(held)):
-            end = max(end, b)
-            while end < len(held) and held[end] <= room:
-                room -= held[end]
-                end += 1
-            found[n, b] = end
-            if end > b:
-                room += held[b]
-    return found

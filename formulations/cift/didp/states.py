@@ -23,7 +23,7 @@ from splitopt.instances.core.exact import rational
 from splitopt.instances.networks.downsets import Downsets, downsets_of
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["Segments", "States", "segments", "states_of", "wide_hops"]
+__all__ = ["Segments", "States", "longest", "networks", "segments", "states_of", "wide_hops"]
 
 _NEAR = 1e-9  # relative distance from the memory below which rationals decide
 
@@ -189,3 +189,50 @@ def wide_hops(
                 sent = bits[i, 0, :last]
                 wide[i, n, :last] = open_hops(instance, link, model, level, sets, sent)
     return wide
+
+
+def networks(
+    instance: CiftInstance, chosen: Sequence[Configuration], states: States, most: int
+) -> tuple[Floats, Floats]:
+    """Return FLOP of blocks (G, N, B) and bits behind states (G, 1, S), padded by zeros."""
+    work = np.zeros((len(chosen), len(instance.nodes), most))
+    bits = np.zeros((len(chosen), 1, states.width))
+    for i, (g, sets) in enumerate(zip(chosen, states.sets, strict=True)):
+        model = instance.models[instance.model_index[g.model]]
+        level = instance.compressions[instance.compression_index[g.compression]]
+        flops = np.array([level.flops_factor * block.flops for block in model.blocks])
+        for n, node in enumerate(instance.nodes):
+            weights = instance.factors(node, model)
+            work[i, n, : len(flops)] = flops if weights is None else flops * np.array(weights)
+        factor = level.activation_factor
+        if sets.graph:
+            sizes = [t.bits if t.producer is None else factor * t.bits for t in model.tensors]
+            bits[i, 0, : len(sets)] = sets.crossing @ np.array(sizes)
+        else:
+            made = [factor * block.activation_bits for block in model.blocks]
+            bits[i, 0, : len(sets)] = [model.input_bits, *made]
+    return work, bits
+
+
+def longest(instance: CiftInstance, g: Configuration, width: int) -> Ints:
+    """Return how far a segment behind b blocks may run on each node, (N, S); 0 for graphs."""
+    model = instance.models[instance.model_index[g.model]]
+    if model.is_graph:
+        return np.zeros((len(instance.nodes), width), dtype=np.int64)
+    level = instance.compressions[instance.compression_index[g.compression]]
+    factor = rational(level.param_factor)
+    if instance.expected_passes(g):
+        factor *= rational(instance.training.memory_factor)
+    held = [rational(block.param_bytes) * factor for block in model.blocks]
+    found = np.zeros((len(instance.nodes), width), dtype=np.int64)
+    for n, node in enumerate(instance.nodes):
+        room, end = rational(node.memory_bytes), 0
+        for b in range(len(held)):
+            end = max(end, b)
+            while end < len(held) and held[end] <= room:
+                room -= held[end]
+                end += 1
+            found[n, b] = end
+            if end > b:
+                room += held[b]
+    return found
