@@ -126,7 +126,7 @@ def stops_of(
                         speeds[phase] = run.level
                         if phase == 0:
                             names.append(graph.blocks[b].name)
-        stops.append(Stop(instance.nodes[n].name, len(names), *speeds, tuple(names)))
+        stops.append(Stop(instance.nodes[n].name, len(names), speeds[0], speeds[1], tuple(names)))
         ahead = (h.head for h in offer.delays if h.tail == n)
         n = next((m for m in ahead if value(model.take.get((k, n, m), 0))), -1)
         if n < 0:
