@@ -222,7 +222,7 @@ def cases(problem: str):
         found = [in_doubt(plain, scenarios=drawn), in_doubt(plain, spread=spread)]
     elif problem == "rates":
         graph = cases("cift")[4][0]
-        found = [rated(graph, 1.0), rated(graph, 100.0)]  # a host decides, or a link
+        found = [rated(graph, 1.0), rated(graph, 110.0)]  # a host decides, or a link
     elif problem == "cift":
         found = [cift(c, s) for c in (False, True) for s in (False, True)]
         # What is read of graphs alone.
