@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import dataclasses
 import functools
 import importlib
 import importlib.util
@@ -27,6 +28,7 @@ from splitopt.bench.methods.conformance.fuzz.beyond import as_graph
 from splitopt.bench.methods.registry import METHODS, Entry, load
 from splitopt.instances.cift.distributions import Factor, Scenario, Spread
 from splitopt.instances.cift.doubt import Doubt
+from splitopt.instances.cift.judge import highest_throughput_per_s
 from splitopt.instances.cift.model import (
     CiftInstance,
     Compression,
@@ -70,6 +72,7 @@ HARMLESS: dict[tuple[str, str], str] = {
         "splitopt.formulations.cift.brute_force.plans",
         "expected_passes",
     ): "only counts plans; the costs use epochs",
+    ("splitopt.formulations.cift.didp.states", "expected_passes"): _SIGN,
     ("splitopt.formulations.cift.outer.method", "busy_power_w"): _STEERS,
     ("splitopt.formulations.cift.outer.method", "kappa_j_s2_per_flop3"): _STEERS,
     ("splitopt.formulations.cift.pyomo.cones", "busy_power_w"): _CONES,
@@ -192,6 +195,22 @@ def in_doubt(instance: CiftInstance, **doubt) -> CiftInstance:
     )
 
 
+def rated(instance: CiftInstance, slower: float) -> CiftInstance:
+    """The instance at the highest throughput of its optimum, without deadlines; one link slowed."""
+    loose = instance.replace(
+        inference_deadline_s=None,
+        fine_tuning_deadline_s=None,
+        links=tuple(
+            dataclasses.replace(link, rate_bit_per_s=link.rate_bit_per_s / slower)
+            if link.tail == "edge"
+            else link
+            for link in instance.links
+        ),
+    )
+    plan = load("brute-force", "cift").solve(loose, Budget(), 0, {}).plan
+    return loose.replace(throughput_per_s=highest_throughput_per_s(loose, plan))
+
+
 @functools.cache
 def cases(problem: str):
     """Return (instance, what enumeration says) before anything is changed."""
@@ -201,6 +220,9 @@ def cases(problem: str):
         drawn = [Scenario(0.5), worse]
         spread = [Spread("end", "cloud", 1.1, 0.02), Spread("cloud", None, 1.2, 0.03)]
         found = [in_doubt(plain, scenarios=drawn), in_doubt(plain, spread=spread)]
+    elif problem == "rates":
+        graph = cases("cift")[4][0]
+        found = [rated(graph, 1.0), rated(graph, 110.0)]  # a host decides, or a link
     elif problem == "cift":
         found = [cift(c, s) for c in (False, True) for s in (False, True)]
         # What is read of graphs alone.
@@ -437,8 +459,9 @@ def forget(module: str) -> None:
 
 
 def sharp(entry: Entry, module: str) -> str:
-    """Return which cases show what a module gets wrong: some are run in doubt alone."""
-    return "doubt" if module.endswith(".doubt") else entry.problem
+    """Return which cases show what a module gets wrong: some run in doubt, or at a rate, alone."""
+    last = module.rpartition(".")[2]
+    return last if last in ("doubt", "rates") else entry.problem
 
 
 def disagrees(entry: Entry, of: str, kernels: bool = False) -> bool:

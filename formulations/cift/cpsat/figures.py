@@ -8,33 +8,45 @@ sum t <= tau implies sum t' <= tau', so no plan that keeps a deadline is lost, a
 plan E' <= K E < E' + H, where H is the most terms a plan has. So the integer optimum over K
 is a bound on the true one, below it by less than H / K. Memory is in exact integers.
 
-Figures are doubles before they are scaled; `_DOWN` takes off more than their rounding.
+Figures are doubles before they are scaled; `DOWN` takes off more than their rounding.
+
+With the network in doubt, seconds here are those that every plan which keeps a deadline can be held
+to (`splitopt.formulations.cift.cpsat.doubt`), and energy is the expected one.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
+import numpy as np
+import numpy.typing as npt
+
+from splitopt.formulations.cift.cpsat.clocks import Clocks, relaxed
 from splitopt.instances.cift.model import CiftInstance, Configuration, SpeedInterval
+from splitopt.instances.cift.rates import open_hops
 from splitopt.instances.core.exact import rational
 from splitopt.instances.core.tolerances import TOLERANCES
+from splitopt.instances.networks.downsets import downsets_of
+from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["BlockRun", "Hop", "Offer", "down", "offers", "packing", "seconds_allowed"]
+__all__ = ["DOWN", "BlockRun", "Hop", "Offer", "down", "offers", "packing", "seconds_allowed"]
 
-_DOWN = 1 - 2.0**-48
+Floats = npt.NDArray[np.float64]
+
+DOWN = 1 - 2.0**-48
 
 
 def down(value: float, scale: float) -> int:
     """Return an integer at most ``scale * value``, also after the rounding of both."""
-    return math.floor(value * scale * _DOWN)
+    return math.floor(value * scale * DOWN)
 
 
 def seconds_allowed(deadline_s: float) -> float:
     """Return the most seconds the judge takes for a deadline, rounded up."""
-    return deadline_s * (1 + TOLERANCES.deadline) / _DOWN
+    return deadline_s * (1 + TOLERANCES.deadline) / DOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +60,7 @@ class BlockRun:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One cut carried over one link, both phases together."""
+    """One cut, or one tensor of a graph, carried over one link, both phases together."""
 
     tail: int
     head: int
@@ -75,9 +87,14 @@ class Offer:
         ``serve[b, n]``: how block b (0-based) runs on node n; `tune` is empty without
         fine-tuning.
     hops
-        ``hops[b]``: the hops of the cut behind b blocks.
+        ``hops[b]``: the hops of the cut behind b blocks; of a graph, ``hops[t]`` those of tensor
+        t, on the wire alone.
     held
         Parameter bytes of each block in memory.
+    graph
+        The network, where it is a graph.
+    delays
+        Of a graph: the links, at what they take whatever they carry.
     """
 
     index: int
@@ -89,6 +106,12 @@ class Offer:
     tune: dict[tuple[int, int], list[BlockRun]]
     hops: list[list[Hop]]
     held: list[Fraction]
+    graph: Profile | None
+    delays: list[Hop]
+
+    def terms(self, nodes: int) -> int:
+        """Return the most terms that a plan over `nodes` nodes has."""
+        return 2 * self.blocks + (nodes if self.graph is None else len(self.hops) * nodes)
 
 
 def _worthwhile(instance: CiftInstance, n: int, *, weight: float) -> list[float]:
@@ -119,14 +142,20 @@ def _reach(instance: CiftInstance, source: int) -> tuple[int, ...]:
 
 
 def _runs(
-    instance: CiftInstance, flops: Sequence[float], nodes: Sequence[int], weight: float
+    instance: CiftInstance, flops: Sequence[Sequence[float]], nodes: Sequence[int], weight: float
 ) -> dict[tuple[int, int], list[BlockRun]]:
-    """Return every block on every node; `weight` is how often the chain runs (R, or c S)."""
+    """Return every block on every node; `weight` is how often the chain runs (R, or c S).
+
+    Parameters
+    ----------
+    flops
+        ``flops[n][b]``: FLOP of block b on node n.
+    """
     levels = {n: _worthwhile(instance, n, weight=weight) for n in nodes}
     found = {}
     for n in nodes:
         node = instance.nodes[n]
-        for b, work in enumerate(flops):
+        for b, work in enumerate(flops[n]):
             found[b, n] = [
                 BlockRun(
                     f,
@@ -138,35 +167,33 @@ def _runs(
     return found
 
 
-def _offer(instance: CiftInstance, index: int, g: Configuration) -> Offer:
+def _timed(
+    runs: dict[tuple[int, int], list[BlockRun]], often: float, slow: Floats
+) -> dict[tuple[int, int], list[BlockRun]]:
+    """Return the runs with seconds of all their samples; `slow` is what a node takes longer."""
+    return {
+        (b, n): [BlockRun(r.level, r.energy_j, often * r.seconds * float(slow[n])) for r in mine]
+        for (b, n), mine in runs.items()
+    }
+
+
+def _offer(instance: CiftInstance, index: int, g: Configuration, clocks: Clocks) -> Offer:
     model = instance.models[instance.model_index[g.model]]
     level = instance.compressions[instance.compression_index[g.compression]]
     training = instance.training
     passes = float(instance.expected_passes(g))
-    timed = instance.assured_passes(g)
     source = instance.node_index[g.source]
     nodes = _reach(instance, source)
     flops = [level.flops_factor * block.flops for block in model.blocks]
-    compute = training.compute_factor * passes
-    carried = training.communication_factor * passes
-    carried_timed = training.communication_factor * timed
-    tune = _runs(instance, flops, nodes, compute) if passes else {}
-    cuts = [model.input_bits]
-    cuts += [level.activation_factor * block.activation_bits for block in model.blocks[:-1]]
-    hops = [
-        [
-            Hop(
-                instance.node_index[link.tail],
-                instance.node_index[link.head],
-                (instance.requests + carried) * link.energy_j_per_bit * bits,
-                bits / link.rate_bit_per_s + link.delay_s,
-                carried_timed * (bits / link.rate_bit_per_s + link.delay_s / training.batch_size),
-            )
-            for link in instance.links
-            if instance.node_index[link.tail] in nodes
-        ]
-        for bits in cuts
+    on_node = [
+        flops if weights is None else [f * w for f, w in zip(flops, weights, strict=True)]
+        for weights in (instance.factors(node, model) for node in instance.nodes)
     ]
+    requests = float(instance.requests)
+    serve = _runs(instance, on_node, nodes, requests)
+    tune = _runs(instance, on_node, nodes, training.compute_factor * passes) if passes else {}
+    timed = _passes_timed(instance, g)
+    hops, delays = _hops(instance, index, model, nodes, clocks)
     factor = rational(level.param_factor)
     if passes:
         factor *= rational(training.memory_factor)
@@ -176,17 +203,60 @@ def _offer(instance: CiftInstance, index: int, g: Configuration) -> Offer:
         len(flops),
         passes > 0,
         nodes,
-        _runs(instance, flops, nodes, float(instance.requests)),
-        {
-            place: [
-                BlockRun(r.level, r.energy_j, training.compute_factor * timed * r.seconds)
-                for r in runs
-            ]
-            for place, runs in tune.items()
-        },
+        _timed(serve, 1.0, clocks[0].node[:, index]),
+        _timed(tune, training.compute_factor * timed, clocks[1].node[:, index]),
         hops,
         [rational(block.param_bytes) * factor for block in model.blocks],
+        model if model.is_graph else None,
+        delays,
     )
+
+
+def _passes_timed(instance: CiftInstance, g: Configuration) -> int:
+    """Return the sample passes that clocks multiply."""
+    doubt = instance.doubt
+    if doubt is not None and doubt.network:
+        return instance.samples_per_epoch(g)
+    return instance.assured_passes(g)
+
+
+def _hops(
+    instance: CiftInstance, index: int, model: Profile, nodes: Sequence[int], clocks: Clocks
+) -> tuple[list[list[Hop]], list[Hop]]:
+    """Return the hops of each cut, or of each tensor of a graph, and what links take without."""
+    g = instance.configurations[index]
+    level = instance.compressions[instance.compression_index[g.compression]]
+    training, (latency, time) = instance.training, clocks
+    carried = training.communication_factor * float(instance.expected_passes(g))
+    carried_timed = training.communication_factor * _passes_timed(instance, g)
+
+    def hop(k: int, bits: float, delay_s: float) -> Hop:
+        link = instance.links[k]
+        wire = bits / link.rate_bit_per_s
+        later = delay_s * float(time.delay[index])
+        return Hop(
+            instance.node_index[link.tail],
+            instance.node_index[link.head],
+            (instance.requests + carried) * link.energy_j_per_bit * bits,
+            wire * float(latency.link[k, index]) + delay_s * float(latency.delay[index]),
+            carried_timed * (wire * float(time.link[k, index]) + later / training.batch_size),
+        )
+
+    leaving = [k for k, ln in enumerate(instance.links) if instance.node_index[ln.tail] in nodes]
+    factor = level.activation_factor
+    if model.is_graph:
+        bits = [t.bits if t.producer is None else t.bits * factor for t in model.tensors]
+        return (
+            [[hop(k, size, 0.0) for k in leaving] for size in bits],
+            [hop(k, 0.0, instance.links[k].delay_s) for k in leaving],
+        )
+    bits = [model.input_bits, *(factor * block.activation_bits for block in model.blocks[:-1])]
+    sets, sizes = downsets_of(model), np.array(bits)
+    wide = {k: open_hops(instance, instance.links[k], model, level, sets, sizes) for k in leaving}
+    return [
+        [hop(k, size, instance.links[k].delay_s) for k in leaving if wide[k][b]]
+        for b, size in enumerate(bits)
+    ], []
 
 
 def offers(instance: CiftInstance) -> list[Offer]:
@@ -194,13 +264,22 @@ def offers(instance: CiftInstance) -> list[Offer]:
 
     The others cost at least as much and take at least as long on every placement.
     """
+    clocks = relaxed(instance)
+    doubt = instance.doubt
+    if doubt is not None and doubt.network:
+        instance = instance.replace(
+            nodes=tuple(
+                replace(node, busy_power_w=float(node.busy_power_w * doubt.busy(node.name)))
+                for node in instance.nodes
+            )
+        )
     least: dict[tuple[object, ...], tuple[float, int]] = {}
     for index, g in enumerate(instance.configurations):
         key = instance.rival(g)
         mine = (float(instance.expected_passes(g)), index)
         least[key] = min(mine, least.get(key, mine))
     return [
-        _offer(instance, index, instance.configurations[index])
+        _offer(instance, index, instance.configurations[index], clocks)
         for _, index in sorted(least.values(), key=lambda pair: pair[1])
     ]
 

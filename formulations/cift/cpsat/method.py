@@ -20,7 +20,11 @@ With ``host_gbn = sum_f serve_gbnf`` and ``host_g0n = y_g`` at the source, 0 els
     sum_b held_gb host_gbn <= M_n
     sum latency' <= tau_inf',    sum time' <= tau_ft'
 
-Links are acyclic, so what leaves a node does not come back and its blocks are consecutive.
+Links are acyclic, so what leaves a node does not come back and its blocks are consecutive. Where
+the network is a graph, rows of precedence and a literal a tensor and link take the place of hops of
+cuts (`splitopt.formulations.cift.cpsat.graphs`); a throughput leaves hops out and adds a row a node
+and level (`rates`); where links and nodes are in doubt, a literal says which scenarios may be late,
+or Cantelli's bound is stated in squares of integers (`doubt`).
 
 Objective
 ---------
@@ -49,20 +53,21 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from splitopt.formulations.cift.cpsat.doubt import add_doubt
 from splitopt.formulations.cift.cpsat.figures import Offer, offers
 from splitopt.formulations.cift.cpsat.model import (
     IntegerModel,
     Scales,
     build,
     least_energy_j,
-    literals_of,
-    read_plan,
     scales_for,
 )
 from splitopt.formulations.cift.cpsat.paths import Kept, reduced
+from splitopt.formulations.cift.cpsat.plans import literals_of, read_plan
 from splitopt.formulations.cift.exact import ListedSpeeds
 from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.formulations.solvers.parameters import CPSAT
+from splitopt.instances.cift.model import BEYOND
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
     Option,
@@ -79,6 +84,8 @@ class CiftCpsat(ListedSpeeds):
     """Blocks, hops and levels as booleans, solved by CP-SAT; listed speeds."""
 
     name = "cpsat"
+    takes = BEYOND
+    doubt = frozenset({"epochs", "scenarios", "spread"})
     parameters = CPSAT
     options: tuple[Option, ...] = (
         Option("reduction", True, "drop literals that no path with deadlines priced needs"),
@@ -104,7 +111,7 @@ def _search(best: Incumbent, choices: list[Offer], seed: int, kept: Kept | None)
     from ortools.sat.python import cp_model
 
     instance, budget = best.instance, best.budget
-    terms = 2 * max(o.blocks for o in choices) + len(instance.nodes)
+    terms = max(o.terms(len(instance.nodes)) for o in choices)
     rejected: list[CiftPlan] = []
     counts = {"rounds": 0, "branches": 0, "conflicts": 0}
     status = cp_model.UNKNOWN
@@ -114,6 +121,7 @@ def _search(best: Incumbent, choices: list[Offer], seed: int, kept: Kept | None)
         scales = scales_for(instance, choices, best)
         error = terms / scales.energy
         model = build(instance, choices, scales, kept)
+        add_doubt(model, choices, instance, scales)
         for plan in rejected:
             literals = literals_of(model, choices, instance, plan)
             if literals is not None:
@@ -134,7 +142,8 @@ def _search(best: Incumbent, choices: list[Offer], seed: int, kept: Kept | None)
             break
         if len(rejected) == before:
             coarse += 1
-            if coarse > _FINER or error <= budget.relative_gap * best.objective / 2:
+            off = error + model.blur / scales.energy
+            if coarse > _FINER or off <= budget.relative_gap * best.objective / 2:
                 break
     ended = {cp_model.OPTIMAL: Termination.SOLVED, cp_model.MODEL_INVALID: Termination.CRASHED}
     return best.claim(ended.get(status, Termination.TIME))
@@ -165,9 +174,7 @@ def _run(
     """Run CP-SAT within what is left of the budget; return its status."""
     from ortools.sat.python import cp_model
 
-    # CP-SAT moves what all solutions share into an offset, which may be as large as all terms.
-    most = sum(cost for _, cost in model.energy)
-    most = most if most > 2**52 else 0
+    blur = model.blur
 
     def take(value: Any) -> None:
         plan = read_plan(model, choices, best.instance, value)
@@ -175,8 +182,7 @@ def _run(
             rejected.append(plan)
 
     def bound(scaled: float) -> None:
-        # A double of a difference of integers up to `most`: off by its last place.
-        best.propose_bound(min((scaled - most * 2.0**-51) / scales.energy, model.cutoff))
+        best.propose_bound(min((scaled - blur) / scales.energy, model.cutoff))
 
     class _OnSolution(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
         def on_solution_callback(self) -> None:
@@ -191,6 +197,8 @@ def _run(
     # OR-Tools 9.15 loses solutions where it matches at-most-ones with linear rows in presolve
     # and then proves a wrong optimum (google/or-tools issues 5274 and 5293); this skips it.
     solver.parameters.presolve_inclusion_work_limit = 0
+    # It also calls models infeasible that are not, where an integer is above one of several.
+    solver.parameters.auto_detect_greater_than_at_least_one_of = False
     CPSAT.set(solver.parameters, best.parameters)
     solver.parameters.log_search_progress = best.budget.log
     solver.best_bound_callback = bound

@@ -14,20 +14,21 @@ from splitopt.formulations.cift.cpsat.figures import (
     packing,
     seconds_allowed,
 )
+from splitopt.formulations.cift.cpsat.graphs import follow
 from splitopt.formulations.cift.cpsat.paths import Kept
+from splitopt.formulations.cift.cpsat.rates import limit_rates
 from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.instances.cift.model import CiftInstance
-from splitopt.instances.cift.plan import CiftPlan, Stop
 from splitopt.instances.core.exact import rational
 
 __all__ = [
+    "Deadline",
     "IntegerModel",
     "Scales",
     "build",
     "least_energy_j",
-    "literals_of",
-    "read_plan",
     "scales_for",
+    "weighted",
 ]
 
 _TARGET = 2.0**34  # about where the scaled optimum and deadlines lie
@@ -40,7 +41,8 @@ Literal = Any
 class IntegerModel:
     """The CP-SAT model with its variables, by (offer, block, node, level) and the like.
 
-    What is left out of it costs `cutoff` or more, J.
+    What is left out of it costs `cutoff` or more, J. Of a graph `hop` is by tensor in place of
+    blocks done; `take` and `done` are its own.
     """
 
     cp: Any
@@ -49,13 +51,24 @@ class IntegerModel:
     serve: dict[tuple[int, int, int, float], Literal] = field(default_factory=dict)
     tune: dict[tuple[int, int, int, float], Literal] = field(default_factory=dict)
     hop: dict[tuple[int, int, int, int], Literal] = field(default_factory=dict)
+    take: dict[tuple[int, int, int], Literal] = field(default_factory=dict)
+    done: dict[tuple[int, int, int, int], Literal] = field(default_factory=dict)
     energy: list[tuple[Literal, int]] = field(default_factory=list)
     latency: list[tuple[Literal, int]] = field(default_factory=list)
     time: list[tuple[Literal, int]] = field(default_factory=list)
 
+    @property
+    def blur(self) -> float:
+        """What a bound of CP-SAT may be off: the last place of a double as large as all terms.
+
+        CP-SAT moves what all solutions share into an offset, which may be as large as they.
+        """
+        most = sum(cost for _, cost in self.energy)
+        return most * 2.0**-51 if most > 2**52 else 0.0
+
 
 @dataclass(frozen=True, slots=True)
-class _Deadline:
+class Deadline:
     """Q, the limit in seconds rounded up, and the limit scaled."""
 
     scale: float
@@ -69,15 +82,15 @@ class Scales:
 
     energy: float
     dearest_j: float
-    latency: _Deadline | None
-    time: _Deadline | None
+    latency: Deadline | None
+    time: Deadline | None
 
 
 def scales_for(instance: CiftInstance, choices: list[Offer], best: Incumbent) -> Scales:
     """Return the scales: by the best plan if there is one, else by what blocks cost at least."""
     runs = [r for o in choices for r in (*o.serve.values(), *o.tune.values())]
     energies = [run.energy_j for mine in runs for run in mine]
-    energies += [hop.energy_j for o in choices for cut in o.hops for hop in cut]
+    energies += [hop.energy_j for o in choices for cut in (*o.hops, o.delays) for hop in cut]
     dearest = best.objective * (1 + 1e-9)
     guess = best.objective
     if not 0 < guess < math.inf:
@@ -86,7 +99,7 @@ def scales_for(instance: CiftInstance, choices: list[Offer], best: Incumbent) ->
         guess = max(energies, default=1.0) or 1.0
     total = math.fsum(e for e in energies if e <= dearest)
     energy = min(_TARGET / guess, _MOST / total if total > 0 else math.inf)
-    limits: list[_Deadline | None] = []
+    limits: list[Deadline | None] = []
     for deadline in (instance.inference_deadline_s, instance.fine_tuning_deadline_s):
         if deadline is None:
             limits.append(None)
@@ -95,7 +108,7 @@ def scales_for(instance: CiftInstance, choices: list[Offer], best: Incumbent) ->
         # No term above the limit is left, so the number of terms bounds the sum.
         most = min(_TARGET, _MOST / max(1, len(energies)))
         scale = most / allowed if allowed > 0 else 1.0
-        limits.append(_Deadline(scale, allowed, math.floor(allowed * scale * (1 + 2.0**-48))))
+        limits.append(Deadline(scale, allowed, math.floor(allowed * scale * (1 + 2.0**-48))))
     return Scales(energy, dearest, *limits)
 
 
@@ -140,24 +153,30 @@ def build(
                 literal = _hop(model, scales, hop)
                 if literal is not None:
                     model.hop[k, b, hop.tail, hop.head] = literal
+        for hop in offer.delays:
+            literal = _hop(model, scales, hop)
+            if literal is not None:
+                model.take[k, hop.tail, hop.head] = literal
     # Constraints.
     cp.add_exactly_one([model.chosen[k] for k, _ in live])
     for k, offer in live:
         _place(model, k, offer)
         _pack(model, k, offer, instance)
+        limit_rates(model, k, offer, instance)
     _one_level(model, model.serve)
     _one_level(model, model.tune)
     for terms, limit in ((model.latency, scales.latency), (model.time, scales.time)):
         if limit is not None and terms:
-            cp.add(_sum(terms) <= limit.limit)
+            cp.add(weighted(terms) <= limit.limit)
     if model.cutoff < math.inf:
-        cp.add(_sum(model.energy) <= math.floor(model.cutoff * scales.energy * (1 + 2.0**-48)))
+        cp.add(weighted(model.energy) <= math.floor(model.cutoff * scales.energy * (1 + 2.0**-48)))
     # Objective.
-    cp.minimize(_sum(model.energy))
+    cp.minimize(weighted(model.energy))
     return model
 
 
-def _sum(terms: list[tuple[Literal, int]]) -> Any:
+def weighted(terms: list[tuple[Literal, int]]) -> Any:
+    """Return the weighted sum of literals."""
     from ortools.sat.python import cp_model
 
     return cp_model.LinearExpr.weighted_sum([t[0] for t in terms], [t[1] for t in terms])
@@ -167,7 +186,7 @@ def _serve_or_tune(
     model: IntegerModel,
     scales: Scales,
     run: BlockRun,
-    deadline: _Deadline | None,
+    deadline: Deadline | None,
     row: list[tuple[Literal, int]],
 ) -> Literal | None:
     """Return a literal for one block at one level, None where it alone is too much."""
@@ -202,12 +221,25 @@ def _hop(model: IntegerModel, scales: Scales, hop: Hop) -> Literal | None:
 
 def _place(model: IntegerModel, k: int, offer: Offer) -> None:
     """State that the blocks of an offer follow a path of links, if it is chosen."""
-    y = model.chosen[k]
     levels = {n: [run.level for run in offer.serve[0, n]] for n in offer.nodes}
     host = {
         (b, n): [model.serve[k, b, n, f] for f in levels[n] if (k, b, n, f) in model.serve]
         for b, n in offer.serve
     }
+    if offer.graph is None:
+        _follow(model, k, offer, host)
+    else:
+        follow(model, k, offer, offer.graph, host)
+    for (b, n), runs in offer.tune.items():
+        tuned = [model.tune[k, b, n, r.level] for r in runs if (k, b, n, r.level) in model.tune]
+        model.cp.add(sum(tuned) == sum(host[b, n]))
+
+
+def _follow(
+    model: IntegerModel, k: int, offer: Offer, host: dict[tuple[int, int], list[Literal]]
+) -> None:
+    """State that the blocks of a chain follow a path, one behind the other."""
+    y = model.chosen[k]
     for b, cut in enumerate(offer.hops):
         into: dict[int, list[Literal]] = {n: [] for n in offer.nodes}
         out: dict[int, list[Literal]] = {n: [] for n in offer.nodes}
@@ -221,9 +253,6 @@ def _place(model: IntegerModel, k: int, offer: Offer) -> None:
             model.cp.add(sum(before) + sum(into[n]) == sum(host[b, n]) + sum(out[n]))
         # Implied by the flow above; helps propagation.
         model.cp.add(sum(x for n in offer.nodes for x in host[b, n]) == y)
-    for (b, n), runs in offer.tune.items():
-        tuned = [model.tune[k, b, n, r.level] for r in runs if (k, b, n, r.level) in model.tune]
-        model.cp.add(sum(tuned) == sum(host[b, n]))
 
 
 def _pack(model: IntegerModel, k: int, offer: Offer, instance: CiftInstance) -> None:
@@ -239,7 +268,7 @@ def _pack(model: IntegerModel, k: int, offer: Offer, instance: CiftInstance) -> 
             if (k, b, n, run.level) in model.serve
         ]
         if terms:
-            model.cp.add(_sum(terms) <= room)
+            model.cp.add(weighted(terms) <= room)
 
 
 def _one_level(model: IntegerModel, runs: dict[tuple[int, int, int, float], Literal]) -> None:
@@ -255,58 +284,3 @@ def _one_level(model: IntegerModel, runs: dict[tuple[int, int, int, float], Lite
             model.cp.add_at_most_one([*literals, ~level])
     for levels in at.values():
         model.cp.add_at_most_one(levels)
-
-
-def read_plan(
-    model: IntegerModel, choices: list[Offer], instance: CiftInstance, value: Any
-) -> CiftPlan:
-    """Return the plan of a solution; `value` gives that of a literal."""
-    k = next(k for k, y in enumerate(model.chosen) if value(y))
-    offer = choices[k]
-    stops: list[Stop] = []
-    n, done = offer.source, 0
-    while True:
-        speeds: list[float | None] = [None, None]
-        first = done
-        while done < offer.blocks and any(
-            value(model.serve.get((k, done, n, run.level), 0)) for run in offer.serve[done, n]
-        ):
-            done += 1
-        if done > first:
-            for position, (part, runs) in enumerate(
-                ((model.serve, offer.serve), (model.tune, offer.tune))
-            ):
-                for run in runs.get((first, n), ()):
-                    if value(part.get((k, first, n, run.level), 0)):
-                        speeds[position] = run.level
-        stops.append(Stop(instance.nodes[n].name, done - first, speeds[0], speeds[1]))
-        if done == offer.blocks:
-            return CiftPlan.of(instance.configurations[offer.index], tuple(stops))
-        n = next(
-            hop.head
-            for hop in offer.hops[done]
-            if hop.tail == n and value(model.hop.get((k, done, n, hop.head), 0))
-        )
-
-
-def literals_of(
-    model: IntegerModel, choices: list[Offer], instance: CiftInstance, plan: CiftPlan
-) -> list[Literal] | None:
-    """Return the literals that a plan makes true, None when some were left out."""
-    g = plan.configuration(instance)
-    k = next((k for k, o in enumerate(choices) if instance.configurations[o.index] == g), None)
-    if k is None:
-        return None
-    found: list[Literal] = [model.chosen[k]]
-    done, last = 0, -1
-    for stop in plan.stops:
-        n = instance.node_index[stop.node]
-        if last >= 0:
-            found.append(model.hop.get((k, done, last, n)))
-        for b in range(done, done + stop.blocks):
-            found.append(model.serve.get((k, b, n, stop.inference_speed_flop_per_s or 0.0)))
-            if stop.fine_tuning_speed_flop_per_s is not None:
-                found.append(model.tune.get((k, b, n, stop.fine_tuning_speed_flop_per_s)))
-        done, last = done + stop.blocks, n
-    # Literals overload ==, so `in` will not do.
-    return None if any(literal is None for literal in found) else found

@@ -198,7 +198,14 @@ def _rank(instance: CiftInstance) -> list[int]:
 
 
 def reduced(instance: CiftInstance, choices: Sequence[Offer], best: Incumbent) -> Kept | None:
-    """Price the deadlines; return the literals that are left, None where the graph is too large."""
+    """Price the deadlines; return the literals that are left.
+
+    None where the graph is too large, and of what its paths do not say: networks that are graphs,
+    throughputs, factors, a network in doubt.
+    """
+    doubt = instance.doubt
+    if instance.beyond or (doubt is not None and (doubt.scenarios or doubt.spread)):
+        return None
     size = sum(o.blocks**2 * sum(len(o.serve[0, n]) for n in o.nodes) for o in choices)
     limits = instance.inference_deadline_s, instance.fine_tuning_deadline_s
     if size > _MOST_ARCS or 0 in limits:

@@ -10,6 +10,9 @@ At prices (lambda, mu) a plan costs E + lambda T_inf + mu T_ft. What is left of 
 with S(n, b) the sum over the first b blocks of what each costs at its cheapest level in serving
 plus the same in fine-tuning. A host has one level a phase, so this is a bound, exact where one
 level is cheapest for every block. All configurations are swept at once.
+
+Of a graph b and j are downsets, j a superset that n can host. A throughput closes segments and
+hops; that it rules out slow levels is left aside here.
 """
 
 from __future__ import annotations
@@ -65,31 +68,28 @@ class Rest:
 
 def _cheapest(levels: list[Level] | tuple[Level, ...], price: Floats, energy: float) -> Floats:
     """Return the cheapest terms of each block, stacked with the times they take, (2, G, N, B)."""
-    steps = [(np.diff(level.energy, axis=2), np.diff(level.seconds, axis=2)) for level in levels]
+    steps = [level.terms for level in levels]
     costs = np.stack([energy * e + price[:, None, None] * s for e, s in steps])
     best = costs.argmin(axis=0)[None]
     seconds = np.stack([s for _, s in steps])
     return np.stack([np.take_along_axis(part, best, axis=0)[0] for part in (costs, seconds)])
 
 
-def _sums(values: Floats) -> Floats:
-    return np.concatenate([np.zeros((*values.shape[:-1], 1)), np.cumsum(values, axis=-1)], axis=-1)
-
-
 def rest(data: Figures, prices: Floats, energy: float = 1.0) -> Rest:
     """Return the bounds at `prices`, (2, G); `energy` 0 leaves the energy out."""
-    G, N, width = data.reach.shape
-    counted = np.isfinite(data.limits)
-    serve = _sums(_cheapest(list(data.levels[0]), prices[0], energy))
-    tune = _sums(_cheapest(list(data.levels[1]), prices[1], energy))
+    G, N, width = data.shape
+    counted, sums = np.isfinite(data.limits), data.states.sums
+    serve = np.stack([sums(p) for p in _cheapest(list(data.levels[0]), prices[0], energy)])
+    tune = np.stack([sums(p) for p in _cheapest(list(data.levels[1]), prices[1], energy)])
     tune *= data.trained[None, :, None, None]
     total = serve[0] + tune[0]
     placed, arrived = np.full((2, G, N, width), FAR)
     spent_placed, spent_arrived = np.zeros((2, 2, G, N, width))
     b = np.arange(width)
-    cuttable = b < data.blocks[:, None]
+    last = data.states.last[:, None]
+    cuttable = b < last
     for n in data.order:
-        here = np.where(b == data.blocks[:, None], 0.0, FAR)
+        here = np.where(b == last, 0.0, FAR)
         spent = np.zeros((2, G, width))
         for k in range(data.degree[n]):
             hop = data.hops[k]
@@ -100,6 +100,8 @@ def rest(data: Figures, prices: Floats, energy: float = 1.0) -> Rest:
                 if counted[d]:
                     cost = cost + prices[d][:, None] * used[d]
             better = cuttable & (cost < here)
+            if hop.wide is not None:
+                better &= hop.wide[:, n]
             here = np.where(better, cost, here)
             for d in (0, 1):
                 spent[d] = np.where(better, used[d] + spent_arrived[d, :, m], spent[d])
@@ -107,13 +109,15 @@ def rest(data: Figures, prices: Floats, energy: float = 1.0) -> Rest:
         # Segments from b to j.
         gained = total[:, n, None, :] - total[:, n, :, None] + here[:, None, :]
         allowed = (b[None, None, :] > b[None, :, None]) & (b <= data.reach[:, n, :, None])
+        if data.segments is not None:
+            allowed = data.segments.levels[data.segments.kind[:, n]] > 0
         gained = np.where(allowed, gained, FAR)
         end = gained.argmin(axis=2)
         least = np.take_along_axis(gained, end[:, :, None], axis=2)[:, :, 0]
         relay = cuttable & (here <= least)
         arrived[:, n] = np.minimum(np.where(relay, here, least), FAR)
-        for d, sums in ((0, serve[1]), (1, tune[1])):
-            run = np.take_along_axis(sums[:, n], end, axis=1) - sums[:, n]
+        for d, taken in ((0, serve[1]), (1, tune[1])):
+            run = np.take_along_axis(taken[:, n], end, axis=1) - taken[:, n]
             run += np.take_along_axis(spent[d], end, axis=1)
             spent_arrived[d, :, n] = np.where(relay, spent[d], run)
     if energy and prices.any():

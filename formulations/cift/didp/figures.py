@@ -10,7 +10,7 @@ the best plan known, and then E' >= cap - H. So the least E' over K bounds the o
 below 2^52, where doubles are exact. Memory is compared in rationals.
 
 A place p = g N + n is node n under configuration g. What a segment costs is a difference of sums
-over the first b blocks, exact because the terms are integers.
+over what is done (`splitopt.formulations.cift.didp.states`), exact because the terms are integers.
 """
 
 from __future__ import annotations
@@ -23,9 +23,17 @@ from graphlib import TopologicalSorter
 import numpy as np
 import numpy.typing as npt
 
+from splitopt.formulations.cift.didp.states import (
+    Segments,
+    States,
+    longest,
+    networks,
+    segments,
+    states_of,
+    wide_hops,
+)
 from splitopt.formulations.solvers.didp import EXACT
-from splitopt.instances.cift.model import CiftInstance, Configuration, SpeedInterval
-from splitopt.instances.core.exact import rational
+from splitopt.instances.cift.model import CiftInstance, Configuration, Link, SpeedInterval
 from splitopt.instances.core.tolerances import TOLERANCES
 
 __all__ = ["Figures", "Hop", "Level", "figures"]
@@ -39,35 +47,43 @@ _DOWN = 1 - 2.0**-48  # takes off more than the rounding of a product of a few d
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """The k-th level of each node: scaled sums over the first b blocks, (G, N, B + 1)."""
+    """The k-th level of each node: scaled sums over what is done, (G, N, S).
+
+    `terms` are those of single blocks, energy and seconds, (2, G, N, B).
+    """
 
     energy: Floats
     seconds: Floats
+    terms: Floats
 
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """The k-th link out of each node: scaled figures of the cut behind b blocks, (G, N, B + 1).
+    """The k-th link out of each node: scaled figures of what each state leaves, (G, N, S).
 
-    `heads` are the nodes it leads to, (N,); the node itself where there is no such link.
+    `heads` are the nodes it leads to, (N,); the node itself where there is no such link. `wide`
+    says where a throughput leaves it open; None without one.
     """
 
     energy: Floats
     latency: Floats
     time: Floats
     heads: Ints
+    wide: Bools | None
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """G configurations of at most B blocks on N nodes.
+    """G configurations of at most B blocks and S states on N nodes.
 
     Attributes
     ----------
     chosen
         The configurations.
-    source, blocks, trained
-        Of each: node, blocks, and whether there is fine-tuning, (G,).
+    source, trained
+        Of each: node, and whether there is fine-tuning, (G,).
+    states
+        What may be done: of a chain, a number of blocks.
     levels
         Serving and fine-tuning: a `Level` for each position in `speeds`.
     speeds
@@ -77,7 +93,9 @@ class Figures:
     degree
         Links out of each node, (N,).
     reach
-        The last block of the longest segment behind b blocks that fits, (G, N, B + 1).
+        Of chains, the last block of the longest segment behind b blocks that fits, (G, N, S).
+    segments
+        In place of it for graphs and throughputs.
     order
         Nodes, heads of links before tails.
     scale, cap, terms
@@ -88,18 +106,25 @@ class Figures:
 
     chosen: Sequence[Configuration]
     source: Ints
-    blocks: Ints
     trained: Bools
+    states: States
     levels: Sequence[Sequence[Level]]
     speeds: Sequence[Sequence[Sequence[float]]]
     hops: Sequence[Hop]
     degree: Ints
     reach: Ints
+    segments: Segments | None
     order: Sequence[int]
     scale: float
     cap: float
     terms: int
     limits: Sequence[float]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """G, N and S."""
+        G, N, S = self.reach.shape
+        return G, N, S
 
 
 def figures(instance: CiftInstance, dearest_j: float) -> Figures:
@@ -107,6 +132,8 @@ def figures(instance: CiftInstance, dearest_j: float) -> Figures:
     chosen = _distinct(instance)
     deadlines = (instance.inference_deadline_s, instance.fine_tuning_deadline_s)
     blocks = [len(instance.models[instance.model_index[g.model]].blocks) for g in chosen]
+    states = states_of(instance, chosen)
+    rated = instance.throughput_per_s is not None
     passes = np.array([float(instance.expected_passes(g)) for g in chosen])
     timed = np.array([float(instance.assured_passes(g)) for g in chosen])
     training = instance.training
@@ -115,10 +142,10 @@ def figures(instance: CiftInstance, dearest_j: float) -> Figures:
         (training.compute_factor * passes, training.compute_factor * timed),
     )
     speeds = tuple(
-        _worthwhile(instance, timed=deadline is not None, free=not often.any())
-        for deadline, (often, _) in zip(deadlines, counts, strict=True)
+        _worthwhile(instance, timed=deadline is not None or limited, free=not often.any())
+        for deadline, (often, _), limited in zip(deadlines, counts, (rated, False), strict=True)
     )
-    work, bits = _chains(instance, chosen, max(blocks))
+    work, bits = networks(instance, chosen, states, max(blocks))
     runs = [
         [
             _runs(instance, work, [f[min(k, len(f) - 1)] for f in mine], *count)
@@ -130,28 +157,26 @@ def figures(instance: CiftInstance, dearest_j: float) -> Figures:
         n: [instance.node_index[link.head] for link in instance.links_from[node.name]]
         for n, node in enumerate(instance.nodes)
     }
-    cuts = [
-        _cuts(instance, bits, k, *(training.communication_factor * s for s in (passes, timed)))
-        for k in range(max(len(out) for out in heads.values()))
+    leaving = [instance.links_from[node.name] for node in instance.nodes]
+    outs = [
+        [out[min(k, len(out) - 1)] if out else None for out in leaving]
+        for k in range(max(len(out) for out in leaving))
     ]
+    shipped = [training.communication_factor * s for s in (passes, timed)]
+    cuts = [_cuts(instance, bits, links, *shipped) for links in outs]
     terms = 2 * max(blocks) + len(instance.nodes)
     if not math.isfinite(dearest_j):
         dearest_j = sum(max(float(e.sum(axis=2).max()) for e, _ in part) for part in runs)
         dearest_j += len(instance.nodes) * max((float(c[0].max()) for c in cuts), default=0.0)
     scale, cap = _scale(dearest_j * (1 + 1e-9), terms) if dearest_j > 0 else (1.0, 0.0)
-    timing = [
-        (0.0, math.inf)
-        if deadline is None
-        else _scale(deadline * (1 + TOLERANCES.deadline) / _DOWN, terms)
-        for deadline in deadlines
-    ]
+    timing = [_timing(deadline, terms) for deadline in deadlines]
     return Figures(
         chosen,
         np.array([instance.node_index[g.source] for g in chosen]),
-        np.array(blocks),
         passes > 0,
+        states,
         tuple(
-            [Level(_sums(_down(e, scale, cap)), _sums(_down(s, q, top + 1))) for e, s in part]
+            [_level(states, _down(e, scale, cap), _down(s, q, top + 1)) for e, s in part]
             for part, (q, top) in zip(runs, timing, strict=True)
         ),
         speeds,
@@ -161,11 +186,13 @@ def figures(instance: CiftInstance, dearest_j: float) -> Figures:
                 _down(latency, timing[0][0], timing[0][1] + 1),
                 _down(time, timing[1][0], timing[1][1] + 1),
                 np.array([out[k] if k < len(out) else n for n, out in heads.items()]),
+                wide_hops(instance, chosen, states, outs[k], bits),
             )
             for k, (energy, latency, time) in enumerate(cuts)
         ],
         np.array([len(out) for out in heads.values()]),
-        np.stack([_reach(instance, g, max(blocks)) for g in chosen]),
+        np.stack([longest(instance, g, states.width) for g in chosen]),
+        segments(instance, chosen, states, speeds[0]),
         list(TopologicalSorter(heads).static_order()),
         scale,
         cap,
@@ -182,14 +209,21 @@ def _scale(most: float, terms: int) -> tuple[float, float]:
     return scale, float(math.floor(most * scale / _DOWN))
 
 
+def _timing(deadline: float | None, terms: int) -> tuple[float, float]:
+    """Return Q and tau' of a deadline, infinite without one."""
+    if deadline is None:
+        return 0.0, math.inf
+    return _scale(deadline * (1 + TOLERANCES.deadline) / _DOWN, terms)
+
+
 def _down(values: Floats, scale: float, top: float) -> Floats:
     if scale == math.inf:  # where nothing is allowed, anything is too much
         return np.where(values > 0, top, 0.0)
     return np.minimum(np.floor(values * (scale * _DOWN)), top)
 
 
-def _sums(values: Floats) -> Floats:
-    return np.concatenate([np.zeros((*values.shape[:2], 1)), np.cumsum(values, axis=2)], axis=2)
+def _level(states: States, energy: Floats, seconds: Floats) -> Level:
+    return Level(states.sums(energy), states.sums(seconds), np.stack([energy, seconds]))
 
 
 def _distinct(instance: CiftInstance) -> list[Configuration]:
@@ -227,21 +261,6 @@ def _worthwhile(instance: CiftInstance, *, timed: bool, free: bool) -> list[list
     return found
 
 
-def _chains(
-    instance: CiftInstance, chosen: Sequence[Configuration], most: int
-) -> tuple[Floats, Floats]:
-    """Return FLOP of each block (G, 1, B) and bits of each cut (G, 1, B + 1), padded by zeros."""
-    work, bits = np.zeros((len(chosen), 1, most)), np.zeros((len(chosen), 1, most + 1))
-    for i, g in enumerate(chosen):
-        model = instance.models[instance.model_index[g.model]]
-        level = instance.compressions[instance.compression_index[g.compression]]
-        bits[i, 0, 0] = model.input_bits
-        for b, block in enumerate(model.blocks):
-            work[i, 0, b] = level.flops_factor * block.flops
-            bits[i, 0, b + 1] = level.activation_factor * block.activation_bits
-    return work, bits
-
-
 def _runs(
     instance: CiftInstance, work: Floats, speeds: Sequence[float], often: Floats, timed: Floats
 ) -> tuple[Floats, Floats]:
@@ -254,11 +273,13 @@ def _runs(
 
 
 def _cuts(
-    instance: CiftInstance, bits: Floats, k: int, carried: Floats, timed: Floats
+    instance: CiftInstance,
+    bits: Floats,
+    links: Sequence[Link | None],
+    carried: Floats,
+    timed: Floats,
 ) -> tuple[Floats, Floats, Floats]:
-    """Return J and both times of every cut over the k-th link of each node, (G, N, B + 1)."""
-    outs = [instance.links_from[node.name] for node in instance.nodes]
-    links = [out[min(k, len(out) - 1)] if out else None for out in outs]
+    """Return J and both times of every cut over one link of each node, (G, N, S)."""
     rate = np.array([1.0 if link is None else link.rate_bit_per_s for link in links])[:, None]
     delay = np.array([0.0 if link is None else link.delay_s for link in links])[:, None]
     energy = np.array([0.0 if link is None else link.energy_j_per_bit for link in links])[:, None]
@@ -269,25 +290,3 @@ def _cuts(
         wire + delay,
         timed[:, None, None] * (wire + delay / instance.training.batch_size),
     )
-
-
-def _reach(instance: CiftInstance, g: Configuration, most: int) -> Ints:
-    """Return how far a segment behind b blocks may run on each node, (N, B + 1)."""
-    model = instance.models[instance.model_index[g.model]]
-    level = instance.compressions[instance.compression_index[g.compression]]
-    factor = rational(level.param_factor)
-    if instance.expected_passes(g):
-        factor *= rational(instance.training.memory_factor)
-    held = [rational(block.param_bytes) * factor for block in model.blocks]
-    found = np.zeros((len(instance.nodes), most + 1), dtype=np.int64)
-    for n, node in enumerate(instance.nodes):
-        room, end = rational(node.memory_bytes), 0
-        for b in range(len(held)):
-            end = max(end, b)
-            while end < len(held) and held[end] <= room:
-                room -= held[end]
-                end += 1
-            found[n, b] = end
-            if end > b:
-                room += held[b]
-    return found

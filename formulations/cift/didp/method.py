@@ -19,6 +19,12 @@ Transitions
 Since a host leads from arrived to placed, no node hosts two segments; hop from arrived is a relay.
 reach(p, b) is the end of the longest segment that fits the memory.
 
+Of a graph b and j are downsets, numbered so that supersets come behind
+(`splitopt.formulations.cift.didp.states`): S, the sum over what is done, gives a segment as the
+same difference, and *run* leads to each superset that the node can host. With a throughput a table
+says how many of its levels, the fastest first, keep up; *serve* takes one of them, *hop* a link
+that is wide enough.
+
 Base case
 ---------
 placed, b = L: cost 0.
@@ -70,7 +76,7 @@ from splitopt.formulations.cift.didp.model import program, read_plan
 from splitopt.formulations.cift.exact import ListedSpeeds
 from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.formulations.solvers.didp import Beams, supported, widen
-from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.cift.model import BEYOND, CiftInstance
 from splitopt.instances.contract.method import Result, Support, Termination
 
 __all__ = ["METHOD", "CiftDidp"]
@@ -82,6 +88,7 @@ class CiftDidp(ListedSpeeds):
     """A dynamic program over configurations, hosts and hops; listed speeds."""
 
     name = "didp"
+    takes = BEYOND
 
     def supports(self, instance: CiftInstance) -> Support:
         """Take instances whose speeds are listed, where didppy is installed."""

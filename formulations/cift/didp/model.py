@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from splitopt.formulations.cift.didp.bounds import FAR, Rest, rest
 from splitopt.formulations.cift.didp.figures import Bools, Figures, Floats
 from splitopt.instances.cift.model import CiftInstance
-from splitopt.instances.cift.plan import CiftPlan, Stop
+from splitopt.instances.cift.plan import CiftPlan, Stop, stop_between
 
 __all__ = ["program", "read_plan"]
 
@@ -33,7 +33,7 @@ def program(data: Figures, wanted: Bools, bounds: Sequence[Rest]) -> Any:
     """Return the model; only configurations that are `wanted` can be chosen."""
     import didppy as dp
 
-    G, N, width = data.reach.shape
+    G, N, width = data.shape
     model = dp.Model(float_cost=True)
     places = model.add_object_type(number=G * N + 1)
     blocks = model.add_object_type(number=width)
@@ -50,11 +50,12 @@ def program(data: Figures, wanted: Bools, bounds: Sequence[Rest]) -> Any:
             for limit in data.limits
         ),
     )
-    last = model.add_element_table(np.append(np.repeat(data.blocks, N), 0))
+    last = model.add_element_table(np.append(np.repeat(data.states.last, N), 0))
+    usable = _usable(model, data, state)
     for transition in (
         *_choices(dp, data, wanted, state),
-        *_runs(dp, model, data, state),
-        *_levels(dp, model, data, state),
+        *_runs(dp, model, data, state, usable),
+        *_levels(dp, model, data, state, usable),
         *_hops(dp, model, data, state, last),
     ):
         model.add_transition(transition)
@@ -85,7 +86,7 @@ def _elements(model: Any, values: Any) -> Any:
 
 
 def _choices(dp: Any, data: Figures, wanted: Bools, state: _State) -> Iterator[Any]:
-    N = data.reach.shape[1]
+    N = data.shape[1]
     for g, source in enumerate(data.source):
         if wanted[g]:
             yield dp.Transition(
@@ -96,13 +97,33 @@ def _choices(dp: Any, data: Figures, wanted: Bools, state: _State) -> Iterator[A
             )
 
 
-def _runs(dp: Any, model: Any, data: Figures, state: _State) -> Iterator[Any]:
-    N, width = data.reach.shape[1:]
-    longest = np.maximum(data.reach - np.arange(width), 0)
-    room = _elements(model, longest)
+def _usable(model: Any, data: Figures, state: _State) -> Callable[[Any], Any] | None:
+    """Return how many levels can serve the segment that ends in a state; None where all can."""
+    if data.segments is None:
+        return None
+    kind = model.add_element_table(np.append(data.segments.kind.ravel(), 0))
+    levels = model.add_element_table(data.segments.levels)
+    return lambda goal: levels[kind[state.place], state.done, goal]
+
+
+def _runs(
+    dp: Any, model: Any, data: Figures, state: _State, usable: Callable[[Any], Any] | None
+) -> Iterator[Any]:
+    N, width = data.shape[1:]
     first = model.add_element_table(
         np.append(np.repeat(np.where(data.trained, _TUNE, _SERVE), N), _SERVE)
     )
+    if usable is not None:
+        for goal in range(1, width):
+            yield dp.Transition(
+                name=f"reach {goal}",
+                cost=dp.FloatExpr.state_cost(),
+                preconditions=[state.phase == _ARRIVED, usable(goal) > 0],
+                effects=[(state.goal, goal), (state.phase, first[state.place])],
+            )
+        return
+    longest = np.maximum(data.reach - np.arange(width), 0)
+    room = _elements(model, longest)
     for length in range(1, int(longest.max()) + 1):
         yield dp.Transition(
             name=f"run {length}",
@@ -112,7 +133,9 @@ def _runs(dp: Any, model: Any, data: Figures, state: _State) -> Iterator[Any]:
         )
 
 
-def _levels(dp: Any, model: Any, data: Figures, state: _State) -> Iterator[Any]:
+def _levels(
+    dp: Any, model: Any, data: Figures, state: _State, usable: Callable[[Any], Any] | None
+) -> Iterator[Any]:
     G = len(data.chosen)
     for phase, name, d in ((_TUNE, "tune", 1), (_SERVE, "serve", 0)):
         counts = model.add_element_table(
@@ -121,8 +144,11 @@ def _levels(dp: Any, model: Any, data: Figures, state: _State) -> Iterator[Any]:
         for k, level in enumerate(data.levels[d]):
             energy, seconds = _table(model, level.energy), _table(model, level.seconds)
             effects = [(state.phase, _SERVE if d else _PLACED)]
+            allowed = [state.phase == phase, counts[state.place] > k]
             if not d:
                 effects.append((state.done, state.goal))
+                if usable is not None:
+                    allowed.append(usable(state.goal) > k)
             if state.spent[d] is not None:
                 used = seconds[state.place, state.goal] - seconds[state.place, state.done]
                 effects.append((state.spent[d], state.spent[d] + used))
@@ -131,13 +157,13 @@ def _levels(dp: Any, model: Any, data: Figures, state: _State) -> Iterator[Any]:
                 cost=energy[state.place, state.goal]
                 - energy[state.place, state.done]
                 + dp.FloatExpr.state_cost(),
-                preconditions=[state.phase == phase, counts[state.place] > k],
+                preconditions=allowed,
                 effects=effects,
             )
 
 
 def _hops(dp: Any, model: Any, data: Figures, state: _State, last: Any) -> Iterator[Any]:
-    G, N, _ = data.reach.shape
+    G, N, _ = data.shape
     degree = model.add_element_table(np.append(np.tile(data.degree, G), 0))
     for k, hop in enumerate(data.hops):
         heads = (N * np.arange(G)[:, None] + hop.heads).ravel()
@@ -147,21 +173,25 @@ def _hops(dp: Any, model: Any, data: Figures, state: _State, last: Any) -> Itera
             if spent is not None:
                 used = _table(model, values)[state.place, state.done]
                 effects.append((spent, spent + used))
+        allowed = [
+            (state.phase == _ARRIVED) | (state.phase == _PLACED),
+            degree[state.place] > k,
+            state.done < last[state.place],
+        ]
+        if hop.wide is not None:
+            wide = _elements(model, hop.wide.astype(np.int64))
+            allowed.append(wide[state.place, state.done] > 0)
         yield dp.Transition(
             name=f"hop {k}",
             cost=_table(model, hop.energy)[state.place, state.done] + dp.FloatExpr.state_cost(),
-            preconditions=[
-                (state.phase == _ARRIVED) | (state.phase == _PLACED),
-                degree[state.place] > k,
-                state.done < last[state.place],
-            ],
+            preconditions=allowed,
             effects=effects,
         )
 
 
 def _left(model: Any, data: Figures, bound: Rest, state: _State) -> Any:
     """Return the expression of what is left at the prices of `bound`, by phase."""
-    G, N, width = data.reach.shape
+    G, N, width = data.shape
     values, sums = np.zeros((2, 5, G * N + 1, width))
     values[:, :-1] = bound.placed.reshape(G * N, width)
     values[_ARRIVED, :-1] = bound.arrived.reshape(G * N, width)
@@ -197,6 +227,13 @@ def read_plan(data: Figures, instance: CiftInstance, names: Sequence[str]) -> Ci
     stops: list[Stop] = []
     g, n, done, goal = 0, 0, 0, 0
     tune = serve = None
+
+    def stop() -> Stop:
+        chosen = data.chosen[g]
+        network = instance.models[instance.model_index[chosen.model]]
+        speeds, node = (serve, tune), instance.nodes[n].name
+        return stop_between(network, data.states.sets[g], node, done, goal, speeds)
+
     for name in names:
         action, _, text = name.partition(" ")
         k = int(text)
@@ -204,13 +241,15 @@ def read_plan(data: Figures, instance: CiftInstance, names: Sequence[str]) -> Ci
             g, n = k, int(data.source[k])
         elif action == "run":
             goal = done + k
+        elif action == "reach":
+            goal = k
         elif action == "tune":
             tune = data.speeds[1][n][k]
         elif action == "serve":
             serve = data.speeds[0][n][k]
         else:
-            stops.append(Stop(instance.nodes[n].name, goal - done, serve, tune))
+            stops.append(stop())
             done, tune, serve = goal, None, None
             n = int(data.hops[k].heads[n])
-    stops.append(Stop(instance.nodes[n].name, goal - done, serve, tune))
+    stops.append(stop())
     return CiftPlan.of(data.chosen[g], tuple(stops))

@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 
 from splitopt.bench.store.sources import load_instance
 from splitopt.bench.verdicts.optimum import require_optimum
+from splitopt.formulations.cift.cpsat.clocks import bands, relaxed
+from splitopt.formulations.cift.cpsat.doubt import whole_weights
 from splitopt.formulations.cift.cpsat.figures import down, offers, packing, seconds_allowed
 from splitopt.formulations.cift.cpsat.method import METHOD
-from splitopt.instances.cift.model import CiftInstance, Compression, Configuration, Node
+from splitopt.instances.cift.doubt import Doubt, EpochsInDoubt, Factor, Scenario
+from splitopt.instances.cift.model import CiftInstance, Compression, Configuration, Link, Node
 from splitopt.instances.contract.method import Budget, SolutionStatus
 from splitopt.instances.networks.profiles import Block, Profile
 
@@ -106,3 +109,59 @@ def test_priced_deadlines_take_literals_and_no_optimum(name: str) -> None:
     assert isinstance(before, int)
     assert left < before / 2
     assert "arcs_priced" not in whole.statistics
+
+
+@given(
+    parts=st.lists(st.integers(1, 50), min_size=1, max_size=6),
+    scale=st.sampled_from([1, 3, 2**60 + 1]),
+    kept=st.lists(st.booleans(), min_size=6, max_size=6),
+    room=st.fractions(0, 1),
+)
+def test_weights_that_fit_the_room_fit_as_whole_numbers(
+    parts: list[int], scale: int, kept: list[bool], room: Fraction
+) -> None:
+    weights = [Fraction(part, sum(parts) * scale) for part in parts]
+    whole, most = whole_weights(weights, room)
+    late = [i for i in range(len(parts)) if kept[i]]
+    fits = sum((weights[i] for i in late), Fraction(0)) <= room
+    assert not fits or sum(whole[i] for i in late) <= most
+    # Exact while the common denominator is small.
+    assert fits or scale > 3 or sum(whole[i] for i in late) > most
+
+
+def test_the_relaxed_clock_is_the_mean_over_the_fastest_of_the_weight() -> None:
+    # K is 1 or 3 with weights 3/4 and 1/4, the node at half speed with weight 1/2. The fastest 5/8
+    # of the pairs: 3/8 take 1, 1/8 of (K 3) and 3/8 of (K 1, slow) follow at 3 and 2.
+    case = instance(
+        1.0,
+        doubt=Doubt(
+            (EpochsInDoubt("three", "none", "end", 1.0, (1, 3), ("3/4", "1/4")),),
+            (Scenario("1/2"), Scenario("1/2", (), (Factor("end", None, 0.5),))),
+            fine_tuning_confidence=0.625,
+        ),
+    )
+    assert [(weight, often.tolist()) for weight, often in bands(case)] == [
+        (Fraction(3, 4), [1.0]),
+        (Fraction(1, 4), [3.0]),
+    ]
+    serve, tune = relaxed(case)
+    # Serving at confidence 1: the mean of 1 and 2.
+    assert serve.node[0, 0] == pytest.approx(1.5, rel=1e-12)
+    assert tune.node[0, 0] == pytest.approx((3 / 8 * 1 + 2 / 8 * 2) / (5 / 8), rel=1e-12)
+    assert tune.delay[0] == pytest.approx(1.0, rel=1e-12)
+
+
+@pytest.mark.parametrize("power_w", [3e9, 1e10])
+def test_dear_detours_do_not_blur_the_bound(power_w: float) -> None:
+    # Without a plan K follows what blocks cost at least, and sums of all terms must stay below
+    # 2^60: then a bound's last place is coarse, and the plan found sets a finer scale.
+    plain = instance(1.0)
+    case = plain.replace(
+        nodes=(*plain.nodes, Node("edge", "edge", (1.0,), 0.0, power_w, 10.0)),
+        links=(Link("end", "edge", 1.0, 0.0, 0.0),),
+        inference_deadline_s=1.5,
+    )
+    found = METHOD.solve(case, Budget(), 0, {})
+    assert found.status == SolutionStatus.OPTIMAL
+    # In 1.5 s serving takes the fastest level: 0.9 + 0.7 / 3 J a FLOP.
+    assert found.objective == pytest.approx(7 * 4 * (0.9 + 0.7 / 3) + 18 * 4 * 0.75, rel=1e-12)

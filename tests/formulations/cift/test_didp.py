@@ -18,6 +18,7 @@ from splitopt.instances.cift.model import CiftInstance, Compression, Configurati
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import Budget, Progress, SolutionStatus, Termination
 from splitopt.instances.networks.profiles import Block, Profile
+from tests.instances.cift.test_graphs import CASE
 
 INSTALLED = importlib.util.find_spec("didppy") is not None
 needs_didppy = pytest.mark.skipif(not INSTALLED, reason="didppy is not installed")
@@ -161,3 +162,26 @@ def test_memory_bounds_the_width_of_beams() -> None:
     optimum = optimum_of(instance).objective
     assert optimum is not None
     assert 0 < found.bound <= optimum
+
+
+def test_segments_between_downsets_take_the_levels_that_keep_up() -> None:
+    # Downsets: none, a, ab, ac, abc, abcd of 0, 10, 30, 40, 60 and 100 FLOP. At a request every
+    # 29 s the end (2 FLOP/s, then 1) serves 29 FLOP at either level and 58 at the faster one; its
+    # memory and the edge's (10 FLOP/s) hold two blocks.
+    data = figures(CASE.replace(throughput_per_s=1 / 29), math.inf)
+    assert data.segments is not None
+    end, edge = data.segments.levels[data.segments.kind[0]]
+    assert end.tolist() == [
+        [0, 2, 1, 1, 0, 0],
+        [0, 0, 2, 1, 1, 0],
+        [0, 0, 0, 0, 1, 0],
+        [0, 0, 0, 0, 2, 0],
+        [0, 0, 0, 0, 0, 1],
+        [0, 0, 0, 0, 0, 0],
+    ]
+    assert ((edge > 0) == (end > 0))[:, :4].all()
+    assert edge[3, 5] == 1  # b and d, 60 FLOP in 6 s
+    # At 1 J a FLOP b and c cost 50 J: a segment's joules are a difference of sums.
+    level = data.levels[0][1]
+    joules = (level.energy[0, 0, 4] - level.energy[0, 0, 1]) / data.scale
+    assert joules == pytest.approx(50.0, rel=1e-9)

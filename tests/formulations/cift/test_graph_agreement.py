@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from splitopt.bench.methods.conformance.fuzz.beyond import as_graph, widened
 from splitopt.bench.methods.conformance.fuzz.draw import draw_cift
 from splitopt.bench.methods.registry import entries_for, load
+from splitopt.formulations.solvers.didp import supported
 from splitopt.instances.cift.claims import witness
 from splitopt.instances.cift.model import BEYOND, CiftInstance
 from splitopt.instances.contract.method import Budget, SolutionStatus, Termination
@@ -19,7 +20,7 @@ from splitopt.instances.core.tolerances import not_above, values_agree
 from splitopt.instances.judge import check
 from tests.instances.cift.test_graphs import CASE, CUT
 
-EXACT = ("highs-flow", "fronts", "jqodi-exact", "highs-oa")
+EXACT = ("highs-flow", "fronts", "jqodi-exact", "highs-oa", "cpsat", *("didp",) * bool(supported()))
 ON_GRAPHS = (*EXACT, "highs-assignment")
 TRUTH = load("brute-force", "cift")
 
