@@ -307,7 +307,12 @@ def make_learner(environment: Environment, policy: Policy, config: PpoConfig) ->
         training, seen = jax.lax.scan(
             step, training._replace(key=key), jax.random.split(keys, config.steps)
         )
-        last = policy.value(training.params, training.observation)
+        # With nothing of the future counted the critic is not asked about it.
+        last = (
+            policy.value(training.params, training.observation)
+            if config.discount
+            else jnp.zeros_like(seen[1].value[0])
+        )
         return training, seen, last
 
     def loss_of(

@@ -2,10 +2,15 @@
 
 Everything the decision process, its bounds and its features compute with. Costs are worked out
 from the data here; what a finished plan costs is still for the judge to say.
+
+In doubt, energies are the expected ones and times never above those that hold with the confidence
+asked for: of the mean of the fastest share p of the weight, taken arc by arc (docs/uncertainty.md).
+With doubt in the epochs alone they are those times.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Sequence
@@ -53,6 +58,29 @@ def speed_levels(node: Node, ratio: float = GRID_RATIO) -> tuple[float, ...]:
     return tuple(reversed(kept))
 
 
+def slowness(instance: CiftInstance, tail: str, head: str | None = None) -> float:
+    """Return how much longer than nominal a link, or without `head` a node, takes at least.
+
+    The mean of the fastest share of the weight, at the lower confidence of both deadlines. Beside
+    epochs in doubt the fastest draw alone: only then may passes count at their own confidence.
+    """
+    doubt = instance.doubt
+    if doubt is None or not doubt.network:
+        return 1.0
+    slow = sorted(
+        (1 / (d.speed(tail) if head is None else d.rate(tail, head)), d.weight) for d in doubt.draws
+    )
+    if doubt.epochs:
+        return float(slow[0][0])
+    share = left = min(doubt.confidences())
+    total = Fraction(0)
+    for factor, weight in slow:
+        part = min(left, weight)
+        total, left = total + part * factor, left - part
+    # Down: bounds must hold although floats are rounded.
+    return float(total / share) * (1.0 - 1e-13)
+
+
 def _topological(instance: CiftInstance) -> list[int]:
     """Return the nodes' positions so that links lead forward."""
     entering = dict.fromkeys(instance.node_index, 0)
@@ -65,6 +93,14 @@ def _topological(instance: CiftInstance) -> list[int]:
             if entering[link.head] == 0:
                 order.append(link.head)
     return [instance.node_index[name] for name in order]
+
+
+def _expected(instance: CiftInstance, node: Node) -> Node:
+    """Return a node with the busy power that its expected slowness comes to."""
+    if instance.doubt is None or not instance.doubt.network:
+        return node
+    power = float(rational(node.busy_power_w) * instance.doubt.busy(node.name))
+    return dataclasses.replace(node, busy_power_w=power)
 
 
 class Network:
@@ -89,14 +125,17 @@ class Network:
 
     def __init__(self, instance: CiftInstance, ratio: float = GRID_RATIO) -> None:
         self.instance = instance
-        self.nodes = tuple(instance.nodes[k] for k in _topological(instance))
+        self.nodes = tuple(_expected(instance, instance.nodes[k]) for k in _topological(instance))
         self.position = {node.name: k for k, node in enumerate(self.nodes)}
         leaving = [instance.links_from[node.name] for node in self.nodes]
         self.heads: list[Integers] = [
             np.array([self.position[link.head] for link in links], dtype=np.int64)
             for links in leaving
         ]
-        self.rate_bit_per_s = [np.array([x.rate_bit_per_s for x in links]) for links in leaving]
+        self.rate_bit_per_s = [
+            np.array([x.rate_bit_per_s / slowness(instance, x.tail, x.head) for x in links])
+            for links in leaving
+        ]
         self.delay_s = [np.array([x.delay_s for x in links]) for links in leaving]
         self.energy_j_per_bit = [np.array([x.energy_j_per_bit for x in links]) for links in leaving]
         self.levels = [speed_levels(node, ratio) for node in self.nodes]
@@ -107,7 +146,7 @@ class Network:
             speeds = np.array(levels)
             joules = node.kappa_j_s2_per_flop3 * speeds**2 + node.busy_power_w / speeds
             self.joules[k, : len(levels)] = joules
-            self.seconds[k, : len(levels)] = 1.0 / speeds
+            self.seconds[k, : len(levels)] = slowness(instance, node.name) / speeds
         inference, tuning = instance.inference_deadline_s, instance.fine_tuning_deadline_s
         #: Deadlines of T_inf and T_ft in s, infinite where absent, shape (2,).
         self.deadlines_s: Floats = np.array(
@@ -137,7 +176,9 @@ class Chains:
     requests
         R.
     compute, communication
-        S_g times the training factors, shape (G,).
+        S_g (expected) times the training factors, shape (G,).
+    pace
+        Passes that count for the deadline over those of energy: 1 where K is certain, shape (G,).
     batch_size
         Samples that share one link delay in fine-tuning.
     """
@@ -151,6 +192,7 @@ class Chains:
     requests: float
     compute: Floats
     communication: Floats
+    pace: Floats
     batch_size: int
 
     @staticmethod
@@ -162,7 +204,8 @@ class Chains:
         shape = (len(configurations), longest + 1)
         work, bits = np.zeros(shape), np.zeros(shape)
         reach = np.empty((shape[0], len(network.nodes), shape[1]), dtype=np.int64)
-        passes = np.array([float(instance.sample_passes(g)) for g in configurations])
+        passes = np.array([float(instance.expected_passes(g)) for g in configurations])
+        assured = np.array([float(instance.assured_passes(g)) for g in configurations])
         known: dict[tuple[str, str, bool], Integers] = {}
         for k, (g, model) in enumerate(zip(configurations, models, strict=True)):
             level = instance.compressions[instance.compression_index[g.compression]]
@@ -191,6 +234,7 @@ class Chains:
             float(instance.requests),
             instance.training.compute_factor * passes,
             instance.training.communication_factor * passes,
+            np.where(passes > 0, assured / np.where(passes > 0, passes, 1.0), 1.0),
             instance.training.batch_size,
         )
 
@@ -206,6 +250,7 @@ class Chains:
             self.requests,
             self.compute[index],
             self.communication[index],
+            self.pace[index],
             self.batch_size,
         )
 
@@ -225,7 +270,7 @@ class Chains:
             [
                 (self.requests + passes) * energy * bits,
                 wire + delay,
-                passes * (wire + delay / self.batch_size),
+                self.pace[None, :, None] * passes * (wire + delay / self.batch_size),
             ]
         )
 

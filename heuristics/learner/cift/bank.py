@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from splitopt.heuristics.learner.cift.process import CiftProcess
+from splitopt.instances.cift.doubt import refuse_doubt
 
 __all__ = ["Bank", "Sizes", "make_bank"]
 
@@ -92,6 +93,7 @@ def make_bank(processes: Sequence[CiftProcess], sizes: Sizes) -> Bank:
     instances: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
     for process in processes:
+        refuse_doubt(process.instance, "training")
         if not sizes.hold(process):
             raise ValueError(f"{process.instance.name} does not fit {sizes}")
         instances.append({"first": len(rows), **_of_instance(process, sizes)})

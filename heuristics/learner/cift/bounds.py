@@ -112,10 +112,10 @@ def price_rates(network: Network, chains: Chains, weights: Floats) -> Rates:
     """Return what a FLOP costs at the best speeds for weights of shape (3, G, P)."""
     energy, latency, time = (w[:, :, None, None] for w in weights)
     joules, seconds = network.joules[None, None], network.seconds[None, None]
-    compute = chains.compute[:, None, None]
+    compute, pace = chains.compute[:, None, None], chains.pace[:, None, None]
     with np.errstate(invalid="ignore"):
         serving = energy * chains.requests * joules + latency * seconds
-        tuning = energy * joules + time * seconds
+        tuning = energy * joules + time * pace[..., None] * seconds
     serving[np.isnan(serving)] = np.inf
     tuning[np.isnan(tuning)] = np.inf
     nodes = np.arange(network.joules.shape[0])
@@ -124,7 +124,7 @@ def price_rates(network: Network, chains: Chains, weights: Floats) -> Rates:
         np.stack(
             [chains.requests * network.joules[nodes, fast], compute * network.joules[nodes, slow]]
         ),
-        np.stack([network.seconds[nodes, fast], compute * network.seconds[nodes, slow]]),
+        np.stack([network.seconds[nodes, fast], compute * pace * network.seconds[nodes, slow]]),
     )
 
 

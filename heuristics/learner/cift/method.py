@@ -4,6 +4,9 @@ The process, its masks and its completion bounds are `cift_process`. With ``samp
 likeliest decisions are taken; else so many plans are drawn besides, and the best is kept: the
 cheapest that keeps the deadlines, else the one that exceeds them least. With ``repair`` a plan that
 misses a deadline is repaired (`cift_repair`); the statistics say what the policy alone achieved.
+
+Policies were trained on nominal instances: what is in doubt is planned with its nominal figures,
+and the plan is judged in doubt as any other.
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ class LearnedPlans(Framed[CiftInstance, CiftPlan]):
     """A trained policy as a method."""
 
     name = "ppo"
+    doubt = frozenset({"epochs", "scenarios", "spread"})
     options = (
         Option(
             "variant",
@@ -61,12 +65,13 @@ class LearnedPlans(Framed[CiftInstance, CiftPlan]):
         policy = read_policy(Path(path)) if path else committed(str(given["variant"]))
         if run.stopped:
             return nothing_found(run.recorder, termination=Termination.TIME)
-        process = CiftProcess(instance)
+        nominal = instance.doubt is not None
+        process = CiftProcess(instance.replace(doubt=None) if nominal else instance)
         if not process.can_start:
             return nothing_found(run.recorder, statistics=_statistics(policy))
         state = decide(process, policy)
         greedy = merit(process, state)
-        if greedy[0] == 0:
+        if greedy[0] == 0 and not nominal:
             run.recorder.note(greedy[1])
         samples, drawn = int(given["samples"]), 0
         rng = np.random.default_rng(run.seed)
@@ -75,7 +80,7 @@ class LearnedPlans(Framed[CiftInstance, CiftPlan]):
             other = decide(process, policy, rng)
             if merit(process, other) < merit(process, state):
                 state = other
-                if process.excess(state) == 0:
+                if process.excess(state) == 0 and not nominal:
                     run.recorder.note(state.label[0])
         means = "off"
         if given["repair"]:
@@ -92,17 +97,19 @@ class LearnedPlans(Framed[CiftInstance, CiftPlan]):
             run.recorder,
             run.budget,
             termination=Termination.SOLVED if drawn == samples else Termination.TIME,
-            guarantee=_guarantee(policy),
-            statistics=_statistics(policy) | found,
+            guarantee=_guarantee(policy, nominal=nominal),
+            statistics=_statistics(policy) | found | ({"planned": "nominal"} if nominal else {}),
         )
 
 
-def _guarantee(policy: CiftPolicyFile) -> Guarantee:
+def _guarantee(policy: CiftPolicyFile, *, nominal: bool) -> Guarantee:
     return Guarantee(
         "none",
         None,
         f"learned policy {policy.digest[:12]} ({policy.variant}, training seed "
-        f"{policy.document.get('seed')}); promises nothing",
+        f"{policy.document.get('seed')}); "
+        + ("planned with nominal figures, judged in doubt; " if nominal else "")
+        + "promises nothing",
     )
 
 

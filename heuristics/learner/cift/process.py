@@ -9,7 +9,9 @@ Decisions come in this order, again and again until block L is placed::
     link               over which to go on
 
 A state's label holds E, T_inf and T_ft of what was decided. Each decision adds what the judge will
-charge for it, so a finished label is what the plan costs.
+charge for it, so a finished label is what the plan costs. In doubt E is the expected energy; where
+links or nodes are in doubt the times are relaxed ones (`cift.arrays`), and the judge's count once
+the plan is finished.
 
 Masks. An action is *possible* when the rest of the chain can still be placed behind it as far as
 memory and links go; the process never offers another, so an episode always ends in a complete plan.
@@ -31,6 +33,7 @@ import numpy.typing as npt
 
 from splitopt.heuristics.learner.cift.arrays import GRID_RATIO, Chains, Floats, Network
 from splitopt.heuristics.learner.cift.bounds import TIME_ONLY, Completions, complete, roots
+from splitopt.instances.cift.judge import evaluate_cift
 from splitopt.instances.cift.model import CiftInstance, SpeedInterval
 from splitopt.instances.cift.plan import CiftPlan, Stop
 from splitopt.instances.core.errors import InputError
@@ -129,7 +132,7 @@ class CiftProcess:
         deadlines and takes at most ratio^2 times the energy.
     upper_bound_j
         Energy of the cheapest completion known at the start that keeps the deadlines; infinite
-        where none does.
+        where none does. No bound where links or nodes are in doubt.
     reference_j
         What energies are divided by in features: the bound of the grid, or 1 where it is 0.
     """
@@ -231,13 +234,13 @@ class CiftProcess:
         with np.errstate(invalid="ignore"):
             prices = (
                 energy * self.chains.requests * joules + latency * seconds,
-                energy * joules + time * seconds,
+                energy * joules + time * self.chains.pace[g] * seconds,
             )
         passes = (self.chains.requests, float(self.chains.compute[g]))
         added = np.zeros((3, len(work), energy.shape[1]))
         for phase in phases:
             level = np.where(np.isnan(prices[phase]), np.inf, prices[phase]).argmin(axis=0)
-            pace = passes[1] if phase else 1.0
+            pace = passes[1] * float(self.chains.pace[g]) if phase else 1.0
             added[0] += passes[phase] * work[:, None] * joules[level, 0]
             added[1 + phase] += pace * work[:, None] * seconds[level, 0]
         return added
@@ -250,7 +253,7 @@ class CiftProcess:
         passes = float(self.chains.compute[g]) if phase else self.chains.requests
         added = np.zeros((3, count))
         added[0] = passes * work * self.network.joules[n, :count]
-        pace = passes if phase else 1.0
+        pace = passes * float(self.chains.pace[g]) if phase else 1.0
         added[1 + phase] = pace * work * self.network.seconds[n, :count]
         return added
 
@@ -358,8 +361,15 @@ class CiftProcess:
         return CiftPlan.of(self.instance.configurations[state.configuration], state.stops)
 
     def excess(self, state: State) -> float:
-        """Return by what share the label exceeds its deadlines, the larger of the two; 0 if not."""
-        worst = float(self.shares(np.array(state.label[1:])).max())
+        """Return by what share a finished plan exceeds its deadlines, the larger; 0 if not.
+
+        Where the network is in doubt it is the judge's times that count: a label's are below.
+        """
+        times = state.label[1:]
+        if self.instance.doubt is not None and self.instance.doubt.network:
+            judged = evaluate_cift(self.instance, self.plan(state))
+            times = judged.inference_latency_s, judged.fine_tuning_time_s
+        worst = float(self.shares(np.array(times)).max())
         return worst - 1.0 if worst > 1.0 + SLACK else 0.0
 
 

@@ -52,7 +52,8 @@ def faster(process: CiftProcess, state: State) -> State | None:
     for k in hosts:
         work.append(float(chain[done + stops[k].blocks] - chain[done]))
         done += stops[k].blocks
-    passes = (1.0, float(process.chains.compute[state.configuration]))
+    g = state.configuration
+    passes = (1.0, float(process.chains.compute[g] * process.chains.pace[g]))
     shares = process.shares(np.array(state.label[1:]))
     for phase, name in enumerate(("inference_speed_flop_per_s", "fine_tuning_speed_flop_per_s")):
         late = float(shares[phase]) - (1.0 + SLACK / 2)

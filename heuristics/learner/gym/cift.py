@@ -26,7 +26,6 @@ from splitopt.heuristics.learner.cift.features import (
 )
 from splitopt.heuristics.learner.cift.process import SLACK, CiftProcess, Kind, State
 from splitopt.heuristics.learner.cift.view import view
-from splitopt.instances.cift.doubt import refuse_doubt
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.core.errors import InputError
 
@@ -41,7 +40,6 @@ def instances_of(given: Sequence[Any] | None, problem: str, default: str) -> lis
 
     found = [load(x) if isinstance(x, str) else x for x in (given or (default,))]
     for instance in found:
-        refuse_doubt(instance, "an environment")
         if instance.problem != problem:
             raise InputError("instances", instance.name, f"instances of {problem}", "choose others")
     return found
@@ -71,6 +69,9 @@ class CiftEnv(gymnasium.Env[Any, Any]):
     ``1 + min(excess, 1)`` where a deadline is missed by that share. Without a miss, the rewards of
     an episode sum to minus the plan's energy over a lower bound of the optimum (over 1 J where that
     is 0), so that no plan gets above -1. Shaped rewards are in units of `CiftProcess.reference_j`.
+
+    In doubt energy is the expected one, and a deadline is missed where it does not hold with the
+    probability asked for, by the share by which the time at that probability exceeds it.
 
     ``options={"instance": k}`` at reset chooses the instance.
     """

@@ -15,12 +15,14 @@ sqrt(O))^2, and sqrt(O) is the sum of their roots where shares are best. The uni
 of a device at the best splits for even shares; a loss of more than 2 counts as 2.
 
 Episodes are drawn from a bank of instances with changes, so that few instances teach much: a
-subset of devices, bandwidth and capacity multiplied by a factor.
+subset of devices, bandwidth and capacity multiplied by a factor. Of a device's splits those are
+offered that can be part of an optimum, and the best at even shares.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -81,6 +83,7 @@ class State(NamedTuple):
     valid: Array
     active: Array
     stay: Array
+    part: Array
     total: Array
     size: Array
     squares: Array
@@ -131,6 +134,9 @@ class MepraEnvironment:
         Steps of an episode.
     devices
         Most devices of an episode; larger instances give subsets, with the capacity in proportion.
+    corners
+        Splits a device is offered, of those that can be part of an optimum
+        (`networks.worth_choosing`), besides the best at even shares.
     bandwidth, capacity
         Bandwidth and capacity are multiplied by a factor drawn (log-uniformly) from 1/f to f.
     """
@@ -139,6 +145,7 @@ class MepraEnvironment:
     variant: Variant = "closed-form"
     rounds: int = 2
     devices: int = 16
+    corners: int = 4
     bandwidth: float = 4.0
     capacity: float = 3.0
     truncates: bool = False
@@ -165,32 +172,50 @@ class MepraEnvironment:
 
     def begin(self, base: Array, root: Array, lengths: Array) -> tuple[State, Look]:
         """Return episodes with given costs, shape (B, n, S), and L_i + 1 splits, shape (B, n)."""
-        splits = base.shape[-1]
-        valid = jnp.arange(splits) < lengths[..., None]
+        base, root = jnp.moveaxis(base, -1, 0), jnp.moveaxis(root, -1, 0)
+        splits = jnp.arange(len(base))[:, None, None]
+        valid = splits < lengths
         active = (lengths > 0).astype(base.dtype)
-        last = jnp.maximum(lengths - 1, 0)[..., None]
-        stay = jnp.take_along_axis(base, last, -1)[..., 0] * active
-        total = jnp.sum(root[..., 0] * active, -1)
+        stay = jnp.sum(jnp.where(splits == lengths - 1, base, 0.0), 0)
+        whole = root[0] * active
+        total = jnp.sum(whole, -1)
+        part = whole / jnp.maximum(total, 1e-30)[..., None]
         n = jnp.sum(active, -1)
-        squares = jnp.sum((root[..., 0] * active) ** 2, -1) / jnp.maximum(total, 1e-30) ** 2
-        even = jnp.where(valid, base + n[..., None, None] * root * root, jnp.inf).min(-1)
-        unit = jnp.sum(jnp.where(active > 0, even, 0.0), -1) / jnp.maximum(n, 1.0)
+        cost = jnp.where(valid, base + root * root, jnp.inf)
+        even = jnp.where(valid, base + n[:, None] * root * root, jnp.inf)
+        least = even.min(0)
+        unit = jnp.sum(jnp.where(active > 0, least, 0.0), -1) / jnp.maximum(n, 1.0)
+        corners = networks.worth_choosing(
+            jnp, cost, jnp.where(valid, root, jnp.inf), jax.lax.optimization_barrier
+        )
+        price, root = (
+            jnp.stack([*found, jnp.where(even == least, table, jnp.inf).min(0)], -1)
+            for table, found in zip(
+                (cost, root),
+                zip(*itertools.islice(corners, self.corners), strict=True),
+                strict=True,
+            )
+        )
+        # What stands there already counts once.
+        new = jnp.diff(root[..., :-1], axis=-1, prepend=-1.0) > 0
+        known = (root[..., -1:] == root[..., :-1]).any(-1, keepdims=True)
+        valid = jnp.concatenate([new, ~known], -1) & (active > 0)[..., None]
+        base, root = jnp.where(valid, price - root * root, 0.0), jnp.where(valid, root, 0.0)
         best = networks.break_even(jnp, base, root, valid, stay, total)
-        part = root[..., 0] * active / jnp.maximum(total, 1e-30)[..., None]
         mine, other = best[..., :, None], best[..., None, :]
         higher = (other > mine) + 0.5 * (other == mine)
-        ahead = jnp.sum(higher * part[..., None, :], -1)
         state = State(
             base,
             root,
             valid,
             active,
             stay,
+            part,
             total,
             n,
-            squares,
+            jnp.sum(part * part, -1),
             best,
-            ahead,
+            jnp.sum(higher * part[..., None, :], -1),
             jnp.maximum(unit, 1e-30),
             jnp.zeros(len(base), jnp.int32),
         )
@@ -200,7 +225,7 @@ class MepraEnvironment:
         """Return what devices are told after a round in which they left r_i = `before`."""
         return networks.look_at(
             jnp,
-            *state[:10],
+            *state[:11],
             jnp.sum(before, -1),
             before,
             (state.round == 0).astype(before.dtype),

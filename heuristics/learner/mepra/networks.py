@@ -3,6 +3,10 @@ r"""The actor and critic of MEPRA: one network for every device, whatever their 
 Written over an array module `xp`, so that training (``jax.numpy``) and the method (``numpy``) run
 the same lines.
 
+Devices choose among the splits that can be part of an optimum (`worth_choosing`), of 20 at most 4,
+and the best one at even shares: where devices are too much alike to decide differently it may be a
+compromise.
+
 What a device is told is free of units. With a_i(s) the cost of split s without the edge's time,
 r_i(s) the root of edge work (cost = sum a_i + (sum r_i)^2 at the best shares), a_i(L) the cost of
 staying on the device and R = sum_i r_i(0), the load if all went to the edge, split s is told by
@@ -27,7 +31,7 @@ edge that a device expects; the last term is free. A permutation of devices perm
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,6 +48,7 @@ __all__ = [
     "look_at",
     "pool",
     "shapes",
+    "worth_choosing",
 ]
 
 Array = Any  # a NumPy or JAX array
@@ -110,6 +115,37 @@ def _worth(xp: Any, x: Array, y: Array) -> Array:
     return xp.where(y > 0, xp.clip((1.0 - x) / xp.maximum(y, 1e-3), -1.0, 3.0), 0.0)
 
 
+def worth_choosing(
+    xp: Any, cost: Array, root: Array, once: Callable[[Array], Array] = lambda found: found
+) -> Iterator[tuple[Array, Array]]:
+    """Yield the splits that cost least at some load of the others, as pairs of their figures.
+
+    At best shares a device among others of load O >= 0 adds ``a + (r + O)^2 - O^2 = (a + r^2) +
+    2 O r``, a line in O. So only corners of the lower hull of the points (r, a + r^2) can be part
+    of an optimum. The first is the one of least r; the next is always the one that first becomes
+    better as O falls. Where there is none the last is repeated, without end.
+
+    Parameters
+    ----------
+    cost, root
+        a_i(s) + r_i(s)^2 and r_i(s), infinite where there is no split, shape (S, ...): over the
+        first axis reductions are fast.
+    once
+        Applied to what is found; in JAX a barrier, lest it be worked out again at each use.
+    """
+    here = root.min(axis=0)
+    while True:
+        price = once(xp.where(root == here, cost, xp.inf).min(axis=0))
+        yield price, here
+        further = (root > here) & (cost < price)
+        gain = xp.where(further, price - xp.where(further, cost, 0.0), 0.0)
+        slope = gain / xp.where(further, root - xp.where(further, here, 0.0), 1.0)
+        steepest = once(slope.max(axis=0))
+        # Of several on one line the farthest is the corner.
+        onward = xp.where(further & (slope == steepest), root, 0.0).max(axis=0)
+        here = once(xp.maximum(here, onward))
+
+
 def break_even(xp: Any, base: Array, root: Array, valid: Array, stay: Array, total: Array) -> Array:
     """Return the highest w of each device, shape (..., n); arguments as of `look_at`."""
     unit = xp.maximum(stay, _TINY)[..., None]
@@ -125,6 +161,7 @@ def look_at(
     valid: Array,
     active: Array,
     stay: Array,
+    part: Array,
     total: Array,
     count: Array,
     squares: Array,
@@ -140,8 +177,8 @@ def look_at(
     ----------
     base, root, valid
         a_i(s), r_i(s) and which splits exist, shape (..., n, S).
-    active, stay, before_root
-        Which devices exist, a_i(L), and r_i of the round before, shape (..., n).
+    active, stay, part, before_root
+        Which devices exist, a_i(L), r_i(0) / R, and r_i of the round before, shape (..., n).
     best, ahead
         The highest w of each device, and the part of R of devices with a higher one (half of those
         with an equal one, its own included), shape (..., n).
@@ -158,7 +195,6 @@ def look_at(
     log_root = xp.log(xp.maximum(relative * count[..., None, None], 1e-4))
     options = xp.stack([x, y, z, log_root, _worth(xp, x, y)], axis=-1)
     options = xp.where(valid[..., None], options, 0.0)
-    part = root[..., 0] / load * active
     ones = xp.ones_like(part)
     scalars = xp.stack(
         [

@@ -37,6 +37,7 @@ Integers = npt.NDArray[np.int64]
 VARIANTS = ("closed-form", "own-shares")
 DATA = Path(__file__).resolve().parents[1] / "data"
 FORMAT = "splitopt-mepra-policy"
+VERSION = 2  # 1: devices choose among all their splits
 _CHUNK = 8192
 
 
@@ -50,6 +51,9 @@ class MepraPolicyFile:
         Parameters by name, float32, in the shapes of `networks.shapes`.
     variant, rounds
         What it was trained for.
+    corners
+        Whether devices choose among the splits worth choosing (`networks`), or, in files of
+        version 1, among all.
     document
         How it came about: seed, configuration, environment, data, time.
     digest
@@ -61,6 +65,7 @@ class MepraPolicyFile:
     rounds: int
     document: dict[str, Any]
     digest: str
+    corners: bool = True
 
 
 def _digest(variant: str, rounds: int, params: dict[str, Any]) -> str:
@@ -79,7 +84,7 @@ def write_policy(
     width, hidden = arrays["option_w"].shape[1], arrays["deep_w"].shape[0]
     about = document | {
         "format": FORMAT,
-        "version": 1,
+        "version": VERSION,
         "variant": variant,
         "rounds": rounds,
         "width": width,
@@ -100,7 +105,7 @@ def read_policy(path: Path) -> MepraPolicyFile:
     arrays, document = read_arrays(path)
     remedy = "name a file that splitopt train mepra wrote"
     wrong = InputError("policy", str(path), "a policy for MEPRA", remedy)
-    if document.get("format") != FORMAT or document.get("version") != 1:
+    if document.get("format") != FORMAT or document.get("version") not in (1, VERSION):
         raise wrong
     sizes = [document.get(name) for name in ("width", "hidden", "rounds")]
     if document.get("variant") not in VARIANTS:
@@ -116,7 +121,9 @@ def read_policy(path: Path) -> MepraPolicyFile:
         if not (fits and bool(np.isfinite(arrays[name]).all())):
             raise InputError(f"policy {name}", arrays[name].shape, f"float32 {shape}", remedy)
     variant = str(document["variant"])
-    return MepraPolicyFile(arrays, variant, rounds, document, _digest(variant, rounds, arrays))
+    digest = _digest(variant, rounds, arrays)
+    corners = document["version"] == VERSION
+    return MepraPolicyFile(arrays, variant, rounds, document, digest, corners)
 
 
 @functools.cache
@@ -170,29 +177,72 @@ def _standing(best: Floats, part: Floats) -> Floats:
 
 
 class _Facts:
-    """What devices are told that does not change from round to round."""
+    """What devices are told that does not change from round to round.
 
-    def __init__(self, game: Game) -> None:
+    Attributes
+    ----------
+    base, root, valid, splits
+        The splits each device chooses among: a_i, r_i, which there are, and which these are, shape
+        (n, C).
+    """
+
+    def __init__(self, game: Game, *, corners: bool) -> None:
         n = len(game.layers)
-        root = game.root[:, 0]
-        self.total = np.float64(root.sum())
-        part = root / max(float(self.total), 1e-30)
-        self.squares = np.float64((part * part).sum())
+        whole = game.root[:, 0]
+        self.total = np.float64(whole.sum())
+        self.part = whole / max(float(self.total), 1e-30)
+        self.squares = np.float64((self.part * self.part).sum())
         self.stay = game.base[np.arange(n), game.layers]
+        chosen = [_corners(game, rows) if corners else _all(game, rows) for rows in _chunks(n)]
+        most = max(part.shape[1] for part in chosen)
+        self.splits = np.concatenate(
+            [
+                np.pad(part, ((0, 0), (0, most - part.shape[1])), constant_values=-1)
+                for part in chosen
+            ]
+        )
+        self.valid = self.splits >= 0
+        self.base = np.where(self.valid, np.take_along_axis(game.base, self.splits, 1), 0.0)
+        self.root = np.where(self.valid, np.take_along_axis(game.root, self.splits, 1), 0.0)
         self.best = np.concatenate(
             [
                 networks.break_even(
                     np,
-                    game.base[rows],
-                    game.root[rows],
-                    np.arange(game.base.shape[1]) <= game.layers[rows, None],
+                    self.base[rows],
+                    self.root[rows],
+                    self.valid[rows],
                     self.stay[rows],
                     self.total,
                 )
                 for rows in _chunks(n)
             ]
         )
-        self.ahead = _standing(self.best, part)
+        self.ahead = _standing(self.best, self.part)
+
+
+def _all(game: Game, rows: slice) -> Integers:
+    """Return every split of some devices, -1 behind their last, shape (devices, S)."""
+    splits = np.arange(game.base.shape[1])
+    return np.where(splits <= game.layers[rows, None], splits, -1)
+
+
+def _corners(game: Game, rows: slice) -> Integers:
+    """Return the splits worth choosing of some devices, -1 behind the last, shape (devices, C)."""
+    there = _all(game, rows) >= 0
+    root = np.where(there, game.root[rows], np.inf).T
+    cost = np.where(there, game.base[rows] + game.root[rows] ** 2, np.inf).T
+    found: list[Integers] = []
+    last = np.full(root.shape[1], -1.0)
+    for price, here in networks.worth_choosing(np, cost, root):
+        new = here > last
+        if not new.any():
+            break
+        at = ((root == here) & (cost == price)).argmax(axis=0)
+        found.append(np.where(new, at, -1))
+        last = here
+    even = (game.base[rows] + len(game.layers) * game.root[rows] ** 2).argmin(axis=1)
+    known = np.any([at == even for at in found], axis=0)
+    return np.stack([*found, np.where(known, -1, even)], axis=1)
 
 
 def _chunks(n: int) -> list[slice]:
@@ -203,28 +253,27 @@ class _Round:
     """What every device is told in one round, a chunk of devices at a time."""
 
     def __init__(
-        self, policy: MepraPolicyFile, game: Game, facts: _Facts, before: Floats, *, first: bool
+        self, policy: MepraPolicyFile, facts: _Facts, before: Floats, *, first: bool
     ) -> None:
-        self.policy, self.game, self.facts = policy, game, facts
+        self.policy, self.facts = policy, facts
         self.before, self.first = before, first
         self.load = np.float64(before.sum())
-        self.chunks = _chunks(len(game.layers))
+        self.chunks = _chunks(len(facts.stay))
         # One chunk is kept; of many each is worked out twice, so that memory stays small.
         self._kept = self._see(self.chunks[0]) if len(self.chunks) == 1 else None
 
     def _see(self, rows: slice) -> tuple[networks.Look, Any, Any]:
-        game, facts = self.game, self.facts
-        base, root, layers = game.base[rows], game.root[rows], game.layers[rows]
-        count = len(layers)
+        facts = self.facts
         look = networks.look_at(
             np,
-            base,
-            root,
-            np.arange(base.shape[1]) <= layers[:, None],
-            np.ones(count),
+            facts.base[rows],
+            facts.root[rows],
+            facts.valid[rows],
+            np.ones(len(facts.stay[rows])),
             facts.stay[rows],
+            facts.part[rows],
             facts.total,
-            np.float64(len(game.layers)),
+            np.float64(len(facts.stay)),
             facts.squares,
             facts.best[rows],
             facts.ahead[rows],
@@ -264,10 +313,10 @@ def _choose(logits: npt.NDArray[np.float32], rng: np.random.Generator | None) ->
 def decide(policy: MepraPolicyFile, game: Game, rng: np.random.Generator | None = None) -> Decision:
     """Return what the policy decides: its likeliest decision, or one drawn with `rng`."""
     n = len(game.layers)
-    facts = _Facts(game)
+    facts = _Facts(game, corners=policy.corners)
     before, splits, log_share = np.zeros(n), np.zeros(n, dtype=np.int64), np.zeros(n)
     for turn in range(policy.rounds):
-        now = _Round(policy, game, facts, before, first=turn == 0)
+        now = _Round(policy, facts, before, first=turn == 0)
         everyone = now.pool()
         before = np.zeros(n)
         for rows in now.chunks:
@@ -275,9 +324,9 @@ def decide(policy: MepraPolicyFile, game: Game, rng: np.random.Generator | None 
             found = networks.heads(np, policy.params, look, option, device, everyone)
             choice = _choose(found.logits, rng)
             here = np.arange(len(choice))
-            splits[rows] = choice
+            splits[rows] = facts.splits[rows][here, choice]
             log_share[rows] = found.log_share[here, choice]
-            before[rows] = game.root[rows][here, choice]
+            before[rows] = facts.root[rows][here, choice]
     if rng is not None and policy.variant == "own-shares":
         log_share += np.exp(policy.params["log_spread"]) * rng.standard_normal(n)
     return Decision(splits, log_share)

@@ -20,6 +20,7 @@ from splitopt.heuristics.learner.mepra.play import (
     VARIANTS,
     Game,
     MepraPolicyFile,
+    _Facts,
     committed,
     decide,
     read_policy,
@@ -60,6 +61,69 @@ def drawn_game(seed, n, splits=5):
     base[beyond], root[beyond] = np.inf, 0.0
     root[np.arange(n), layers] = 0.0
     return Game(base, root, layers)
+
+
+def splits_of(game, places):
+    """The splits that places among those on offer in the environment are; the last is for even."""
+    known = _Facts(game, corners=True).splits
+    corners = known[np.arange(len(known)), np.minimum(places, known.shape[1] - 2)]
+    return np.where(places == 4, known[:, -1], corners)
+
+
+def drawn_places(rng, state):
+    """One of the places that count for each device."""
+    valid = np.asarray(state.valid)
+    return (rng.random(valid.shape) * valid).argmax(-1)
+
+
+# -- the splits on offer -------------------------------------------------------------------
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 10**6), st.booleans())
+def test_the_splits_on_offer_are_those_that_are_best_at_some_load(seed, ties):
+    """Against every split at many loads; on grids of few values figures tie and lie on lines."""
+    game = drawn_game(seed, 6, splits=9)
+    if ties:
+        inside = np.isfinite(game.base)
+        base = np.where(inside, np.ceil(6 * game.base), np.inf)
+        game = Game(base, np.ceil(4 * game.root), game.layers)
+    splits = _Facts(game, corners=True).splits
+    even = (game.base + 6 * game.root**2).argmin(axis=1)
+    assert all(even[i] in splits[i] for i in range(6))
+    # The last column is the split best at even shares, where it is no corner.
+    corners = [row[:-1][row[:-1] >= 0] for row in splits]
+    cost = game.base + game.root**2
+    for i, chosen in enumerate(corners):
+        loads = np.linspace(0.0, 20.0, 401)[:, None]
+        every = cost[i] + 2 * loads * game.root[i]
+        np.testing.assert_allclose(every[:, chosen].min(-1), every.min(-1), rtol=1e-12)
+        # None for nothing: each is best between the loads at which it draws level with the next.
+        level = -np.diff(cost[i, chosen]) / np.diff(game.root[i, chosen])
+        assert (level > 0).all()
+        assert (np.diff(level) < 0).all()
+
+
+def test_a_policy_of_version_1_chooses_among_all_splits(tmp_path):
+    policy = drawn_policy("closed-form")
+    path = tmp_path / "p.npz"
+    write_policy(path, policy.params, "closed-form", 2, {})
+    arrays, document = read_arrays(path)
+    assert document["version"] == 2
+    write_arrays(path, arrays, document | {"version": 1})
+    old, game = read_policy(path), drawn_game(7, 40, splits=9)
+    assert not old.corners
+    # What a split costs counts for little with these, a large code for much.
+    for params in (old.params, policy.params):
+        params["head_w"][:] = 0.0
+        params["head_b"][:] = [-20.0] + 4 * [0.0] + 6 * [10.0]
+    corners = _Facts(game, corners=True).splits
+    outside = [s not in row for s, row in zip(decide(old, game).splits, corners, strict=True)]
+    assert any(outside)
+    assert all(s in row for s, row in zip(decide(policy, game).splits, corners, strict=True))
+    write_arrays(path, arrays, document | {"version": 3})
+    with pytest.raises(InputError, match="policy"):
+        read_policy(path)
 
 
 # -- the policy ----------------------------------------------------------------------------
@@ -123,16 +187,21 @@ def test_draws_follow_the_logits():
 @pytest.fixture(scope="module")
 def played():
     """Ten instances of a training set as JAX sees them."""
+    jax = pytest.importorskip("jax")
     jnp = pytest.importorskip("jax.numpy")
     pytest.importorskip("optax")
     from splitopt.heuristics.learner.mepra.env import MepraEnvironment, make_bank
 
     instances = [sample("train", "mepra", k) for k in range(10)]
     bank = make_bank(instances)
+    environments = {variant: MepraEnvironment(bank, variant, 2) for variant in VARIANTS}
+    # Variants begin alike; compiled once, where operation by operation takes ten times as long.
+    start = jax.jit(environments["closed-form"].begin)(
+        bank.local + bank.sent, bank.root, bank.splits
+    )
 
-    def begin(variant, rounds=2):
-        environment = MepraEnvironment(bank, variant, rounds)
-        return environment, *environment.begin(bank.local + bank.sent, bank.root, bank.splits)
+    def begin(variant):
+        return environments[variant], *start
 
     return jnp, instances, begin
 
@@ -172,8 +241,9 @@ def test_the_method_decides_as_the_policy_in_the_environment(played, variant):
         state, look = step.state, step.observation
     same = total = 0
     for k, instance in enumerate(instances):
-        decision = decide(policy, make_game(instance)[0])
-        theirs = np.asarray(action.split)[k, : instance.devices]
+        game = make_game(instance)[0]
+        decision = decide(policy, game)
+        theirs = splits_of(game, np.asarray(action.split)[k, : instance.devices])
         same += int((decision.splits == theirs).sum())
         total += instance.devices
         alike = decision.splits == theirs
@@ -191,6 +261,27 @@ def test_the_method_decides_as_the_policy_in_the_environment(played, variant):
 # -- the environment -----------------------------------------------------------------------
 
 
+def test_no_corner_of_training_is_left_out(played):
+    """Of what episodes are made of, at bandwidths and capacities as far off as they get."""
+    _, instances, begin = played
+    environment, *_ = begin("closed-form")
+    local, sent, root, splits, devices = (np.asarray(a, np.float64) for a in environment.data)
+    most = 0
+    for k in range(len(instances)):
+        rows = slice(int(devices[k]))
+        for f in (1 / environment.bandwidth, 1.0, environment.bandwidth):
+            # Two devices of many have the capacity of all.
+            for g in (1 / environment.capacity, 1.0, environment.capacity * devices[k] / 2):
+                game = Game(
+                    local[k, rows] + f * sent[k, rows],
+                    np.sqrt(g) * root[k, rows],
+                    splits[k, rows].astype(int) - 1,
+                )
+                most = max(most, _Facts(game, corners=True).splits.shape[1])
+    # The last column is the best at even shares.
+    assert 2 < most <= environment.corners + 1
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_costs_are_the_judges(played, variant):
     jnp, instances, begin = played
@@ -199,7 +290,7 @@ def test_costs_are_the_judges(played, variant):
     environment, state, _ = begin(variant)
     rng = np.random.default_rng(1)
     shape = state.active.shape
-    splits = (rng.random(shape) * np.asarray(state.valid).sum(-1)).astype(int)
+    splits = drawn_places(rng, state)
     log_share = rng.normal(size=shape)
     base, root, share = environment.costs(
         state, Action(jnp.asarray(splits), jnp.asarray(log_share, dtype=jnp.float32))
@@ -208,9 +299,11 @@ def test_costs_are_the_judges(played, variant):
     cost = (np.asarray(base) + edge).sum(-1)
     for k, instance in enumerate(instances):
         n = instance.devices
-        work = make_game(instance)[2][np.arange(n), splits[k, :n]]
+        game, _, edge = make_game(instance)
+        chosen = splits_of(game, splits[k, :n])
+        work = edge[np.arange(n), chosen]
         weights = np.sqrt(work) if variant == "closed-form" else np.exp(log_share[k, :n])
-        plan = MepraPlan(splits[k, :n], shares_from_weights(np.where(work > 0, weights, 0.0)))
+        plan = MepraPlan(chosen, shares_from_weights(np.where(work > 0, weights, 0.0)))
         assert cost[k] == pytest.approx(evaluate(instance, plan).objective, rel=1e-4)
 
 
@@ -221,7 +314,7 @@ def test_the_reward_is_what_a_device_costs_its_team(played):
 
     environment, state, _ = begin("closed-form")
     rng = np.random.default_rng(2)
-    splits = (rng.random(state.active.shape) * np.asarray(state.valid).sum(-1)).astype(int)
+    splits = drawn_places(rng, state)
     zeros = jnp.zeros(state.active.shape)
     reward = environment.step((), state, Action(jnp.asarray(splits), zeros), None).reward
 
@@ -232,7 +325,7 @@ def test_the_reward_is_what_a_device_costs_its_team(played):
     seen = 0
     for k, instance in enumerate(instances[:4]):
         game, n = make_game(instance)[0], instance.devices
-        chosen = splits[k, :n]
+        chosen = splits_of(game, splits[k, :n])
         for i in range(n):
             others = []
             for s in range(int(game.layers[i]) + 1):
@@ -252,13 +345,13 @@ def test_the_reward_of_own_shares_is_against_the_best_share_too(played):
 
     environment, state, _ = begin("own-shares")
     rng = np.random.default_rng(3)
-    splits = (0.7 * rng.random(state.active.shape) * np.asarray(state.valid).sum(-1)).astype(int)
+    splits = drawn_places(rng, state)
     action = Action(jnp.asarray(splits), jnp.asarray(0.5 * rng.normal(size=splits.shape)))
     reward = environment.step((), state, action, None).reward
     _, _, share = (np.asarray(a, dtype=float) for a in environment.costs(state, action))
     k = 1
     game, n = make_game(instances[k])[0], instances[k].devices
-    chosen, alpha = splits[k, :n], share[k, :n] / share[k, :n].sum()
+    chosen, alpha = splits_of(game, splits[k, :n]), share[k, :n] / share[k, :n].sum()
     everyone = np.arange(n)
     work = game.root[everyone, chosen] ** 2
     assert (work > 0).sum() > 2
@@ -281,8 +374,9 @@ def test_episodes_are_instances_of_the_bank(played):
     jnp, instances, begin = played
     import jax
 
-    environment, _, _ = begin("closed-form", rounds=2)
-    state, look = environment.reset(environment.data, jax.random.PRNGKey(0), 64)
+    environment, _, _ = begin("closed-form")
+    reset = jax.jit(environment.reset, static_argnums=2)
+    state, look = reset(environment.data, jax.random.PRNGKey(0), 64)
     n = np.asarray(state.size)
     assert n.min() >= 2
     assert n.max() == 16
