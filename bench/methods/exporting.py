@@ -134,9 +134,10 @@ def build(instance: Instance, formulation: str, unit: float | None = None) -> An
     """
     if isinstance(instance, CiftInstance):
         from splitopt.formulations.cift.pyomo import models as cift
+        from splitopt.formulations.cift.pyomo.data import need
 
-        instance.require_plain("a model file")
         fields.one_of("formulation", formulation, cift.FORMULATIONS)
+        need(instance, formulation)
         unit = unit_for(instance, unit)
         model = cift.model(_in_unit(instance, unit), formulation)
     else:
@@ -242,14 +243,16 @@ def formulate(
     instance: Instance, formulation: str, unit: float | None = None, *, kind: str = "mps"
 ) -> Formulated:
     """Return an instance in a formulation, to be written as `kind`; as `build` otherwise."""
-    if isinstance(instance, CiftInstance):
-        instance.require_plain("a model file")
     if formulation == "flow" and kind != "nl" and isinstance(instance, CiftInstance):
         # Its arrays are made without Pyomo, which would take most of the time and memory.
+        from splitopt.formulations.cift.pyomo.data import need
         from splitopt.formulations.cift.pyomo.flow_rows import named
 
+        need(instance, formulation)
         unit = unit_for(instance, unit)
-        return Formulated(instance, formulation, unit, None, named(_in_unit(instance, unit)))
+        arrays = named(_in_unit(instance, unit))
+        if arrays is not None:
+            return Formulated(instance, formulation, unit, None, arrays)
     model = build(instance, formulation, unit)
     return Formulated(instance, formulation, model.objective_unit, model)
 

@@ -257,7 +257,7 @@ def test_arrays_are_what_pyomo_makes_of_the_disjuncts(name, transformation):
 @pytest.mark.parametrize("formulation", ["flow", "gdp-bigm", "gdp-hull"])
 def test_plans_are_read_from_arrays(formulation):
     instance = tiny("cift-tiny-both")
-    arrays, read = pyomo_cift.arrays(instance, formulation)
+    arrays, read, _ = pyomo_cift.arrays(instance, formulation)
     values = solve_highs(load_highs(arrays), time_limit_s=20, relative_gap=1e-7, support=50).values
     plan = read(values)
     assert check(instance, plan) == []

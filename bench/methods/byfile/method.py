@@ -24,6 +24,7 @@ from splitopt.bench.methods.byfile.process import ask, warm
 from splitopt.bench.methods.exporting import Formulated, formulate
 from splitopt.bench.methods.solution_files import SolutionFile, plan_of_values
 from splitopt.bench.store.temporary import temporary
+from splitopt.formulations.cift.pyomo.takes import TAKES
 from splitopt.instances import library
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.contract.frame import Framed, Run
@@ -75,6 +76,9 @@ class ByFile(Framed[Any, Any]):
     def __init__(self, name: MethodName) -> None:
         self.name, self.problem = str(name), name.problem
         self.formulation, self.solver = name.formulation, name.solver
+        if name.problem == "cift":
+            takes = TAKES[name.formulation]
+            self.takes, self.doubt = takes.beyond, takes.doubt
         self.environment = find(name.solver, name.version)
         self.version = str(self.environment)
         self.parameters = _Parameters(self.solver.driver, self.environment)
@@ -103,6 +107,9 @@ class ByFile(Framed[Any, Any]):
                     f"{self.formulation} needs listed speeds; gdp-hull takes continuous ones"
                 )
             cones = True
+        doubt = getattr(instance, "doubt", None)
+        if doubt is not None and doubt.spread:
+            cones = True  # of flow, which alone takes it
         takes = self.solver.takes
         if cones and takes not in ("convex", "quadratic"):
             return Support(f"{self.solver.engine} reads no quadratic rows")

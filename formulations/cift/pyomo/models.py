@@ -26,9 +26,10 @@ import numpy.typing as npt
 
 from splitopt.formulations.cift.exact import ListedSpeeds
 from splitopt.formulations.cift.incumbent import Incumbent
-from splitopt.formulations.cift.milp import prove
+from splitopt.formulations.cift.milp import Row, prove
 from splitopt.formulations.cift.pyomo import flow_rows, gdp_rows
 from splitopt.formulations.cift.pyomo.data import Key
+from splitopt.formulations.cift.pyomo.takes import TAKES
 from splitopt.formulations.solvers.highs import SparseModel
 from splitopt.formulations.solvers.parameters import HIGHS
 from splitopt.instances.cift.model import CiftInstance
@@ -57,6 +58,7 @@ MOST_HULL_VARIABLES = 10_000
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Read = Callable[[Floats], CiftPlan]
+Cuts = Callable[[Ints], list[Row]]
 
 
 def model(instance: CiftInstance, formulation: str) -> Any:
@@ -86,19 +88,22 @@ def model(instance: CiftInstance, formulation: str) -> Any:
 
 def arrays(
     instance: CiftInstance, formulation: Literal["flow", "gdp-bigm", "gdp-hull"]
-) -> tuple[SparseModel, Read]:
-    """Return a formulation that is a method as arrays, and what reads the plan of a solution.
+) -> tuple[SparseModel, Read, Cuts]:
+    """Return a formulation that is a method as arrays, what reads a solution's plan, and cuts.
 
-    Written without Pyomo, which takes most of the time of small solves; tests hold the arrays to
-    the Pyomo model, row for row.
+    Cuts are rows that every plan keeps, given the columns of one that does not. Written without
+    Pyomo, which takes most of the time of small solves; tests hold the arrays to the Pyomo model,
+    row for row.
     """
     plan: Callable[[CiftInstance, Mapping[str, Iterable[Key]]], CiftPlan]
+    cuts: Cuts = lambda columns: []  # noqa: E731
     if formulation == "flow":
-        written, plan = flow_rows.written(instance), flow_rows.plan
+        flow = flow_rows.Flow(instance)
+        written, plan, cuts = flow.written(), flow_rows.plan, flow.cuts
     else:
         how: Literal["bigm", "hull"] = "bigm" if formulation == "gdp-bigm" else "hull"
         written, plan = gdp_rows.written(instance, how), gdp_rows.plan
-    return written.model, lambda values: plan(instance, written.chosen(values))
+    return written.model, lambda values: plan(instance, written.chosen(values)), cuts
 
 
 def plan_of(m: Any, instance: CiftInstance, formulation: str) -> CiftPlan:
@@ -125,6 +130,7 @@ class PyomoCift(ListedSpeeds):
     def __init__(self, name: str, formulation: Literal["flow", "gdp-bigm", "gdp-hull"]) -> None:
         self.name = name
         self.formulation = formulation
+        self.takes, self.doubt = TAKES[formulation].beyond, TAKES[formulation].doubt
 
     def supports(self, instance: CiftInstance) -> Support:
         """Take listed speeds, and what Pyomo builds in some 20 s."""
@@ -142,7 +148,7 @@ class PyomoCift(ListedSpeeds):
     def search(self, best: Incumbent, chosen: Mapping[str, Any], seed: int) -> Result:
         """Search until the gap asked for is proven, or a limit."""
         instance = best.instance
-        model, plan = arrays(instance, self.formulation)
+        model, plan, cuts = arrays(instance, self.formulation)
         best.statistics["build_s"] = best.recorder.elapsed_s
         if best.remaining_s == 0:
             return best.result(Termination.TIME)
@@ -162,6 +168,7 @@ class PyomoCift(ListedSpeeds):
             support=2 + most + 8 * len(instance.nodes),
             seed=seed,
             start=lambda: None,
+            cuts=cuts,
             # Of the hull's many binaries it takes most of the time, and runs past the limit.
             probing=self.formulation != "gdp-hull",
         )

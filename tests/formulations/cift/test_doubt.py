@@ -186,6 +186,24 @@ def test_guarantee_of_jqodi_in_doubt_tightens_no_deadline(kinds: str, seed: int)
         assert not_above(found.bound, optimum, 1e-9)
 
 
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [("flow@highs", "s"), ("flow@scip", "v"), ("flow@cbc", "es"), ("flow@glpk", "es"),
+     ("flow@highs", "e"), ("assignment@highs", "e"), ("gdp-hull@highs", "e")],
+)  # fmt: skip
+def test_files_say_what_is_in_doubt(name: str, kinds: str) -> None:
+    for seed in (1, 5):
+        agree(doubtful(seed, kinds), (name,))
+
+
+def test_a_formulation_says_which_doubt_it_does_not_take() -> None:
+    certain = load("assignment@highs", "cift")
+    assert "scenarios" in str(supported(certain, doubtful(1, "s")).reason)
+    # The cone of means and variances is quadratic.
+    said = load("flow@highs", "cift").supports(doubtful(1, "v")).reason
+    assert said == "HiGHS reads no quadratic rows"
+
+
 def test_the_latest_scenarios_are_given_up() -> None:
     """Two relays to the one host, each slow in one of three scenarios; at 2/3 either will do.
 
@@ -211,9 +229,9 @@ def test_the_latest_scenarios_are_given_up() -> None:
     )  # fmt: skip
     for share, objective in ((0.6, 10.0), (2 / 3 + 1e-9, None), (1.0, None)):
         doubt = Doubt(scenarios=tuple(Scenario("1/3", s) for s in slow), inference_confidence=share)
-        for method in ("brute-force", "highs-flow", "jqodi-exact"):
+        for method in ("brute-force", "highs-flow", "jqodi-exact", "pyomo-flow", "flow@cbc"):
             assert solve(method, base.replace(doubt=doubt)).objective == objective
     # At 14 s everything holds; the cheap relay is slow in one scenario of weight 1/2 alone.
     half = Doubt(scenarios=(Scenario(0.5, slow[0]), Scenario(0.5)), inference_confidence=0.75)
-    for method in ("brute-force", "highs-flow", "jqodi-exact"):
+    for method in ("brute-force", "highs-flow", "jqodi-exact", "pyomo-flow", "flow@cbc"):
         assert solve(method, base.replace(doubt=half)).objective == 14.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import random
 
 import pytest
@@ -19,7 +20,8 @@ from splitopt.instances.core.tolerances import not_above, values_agree
 from splitopt.instances.judge import check
 from tests.instances.cift.test_graphs import CASE, CUT
 
-EXACT = ("highs-flow", "fronts", "jqodi-exact", "highs-oa")
+EXACT = ("highs-flow", "fronts", "jqodi-exact", "highs-oa", "pyomo-flow")
+BY_FILE = ("flow@highs", "flow@scip", "flow@cbc", "flow@glpk", "assignment@highs", "gdp-hull@highs")
 ON_GRAPHS = (*EXACT, "highs-assignment")
 TRUTH = load("brute-force", "cift")
 
@@ -65,6 +67,34 @@ def test_by_hand(name):
 @settings(max_examples=12)
 def test_agrees_with_enumeration(name, seed):
     agrees(name, widened(random.Random(seed), draw_cift(5, seed)))
+
+
+@pytest.mark.parametrize("name", BY_FILE)
+def test_files_agree_with_enumeration(name):
+    """What other solvers read: two drawn instances each, of which one at least has a plan."""
+    method = load(name, "cift")
+    drawn = (widened(random.Random(seed), draw_cift(5, seed)) for seed in itertools.count(40))
+    taken = (one for one in drawn if one.beyond and TRUTH.supports(one) and method.supports(one))
+    for instance in itertools.islice(taken, 2):
+        agrees(name, instance)
+
+
+@pytest.mark.parametrize("name", ["gdp-bigm", "gdp-hull"])
+def test_disjuncts_take_factors_and_a_throughput(name):
+    for seed in range(12):
+        instance = widened(random.Random(seed), draw_cift(5, seed))
+        if instance.beyond:
+            agrees(name, instance)
+
+
+@pytest.mark.parametrize("name", [n for n in BY_FILE if not n.startswith("gdp")])
+def test_files_find_the_cut_by_hand(name):
+    for rate, objective in ((None, 47.0), (1 / 29, 137.0), (1 / 14, None)):
+        instance = CASE.replace(throughput_per_s=rate)
+        found = load(name, "cift").solve(instance, Budget(20), 0, {})
+        assert found.objective == objective
+        none = objective is None
+        assert found.status is (SolutionStatus.INFEASIBLE if none else SolutionStatus.OPTIMAL)
 
 
 def test_the_assignment_finds_the_cut_by_hand():
