@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -72,8 +73,11 @@ class Deadline:
         return len(self.atoms) == 1 and self.kappa == 0
 
 
-def deadlines(instance: CiftInstance, g: Chain) -> tuple[Deadline, Deadline]:
-    """Return both deadlines of a configuration, of a request and of fine-tuning."""
+def deadlines(instance: CiftInstance, g: Chain, known: dict[Any, Any]) -> tuple[Deadline, Deadline]:
+    """Return both deadlines of a configuration, of a request and of fine-tuning.
+
+    `known` keeps what configurations of one source share.
+    """
     doubt, chosen = instance.doubt, instance.configurations[g.index]
     names = [node.name for node in instance.nodes]
     ends = [(names[hop.tail], names[hop.head]) for hop in g.hops]
@@ -94,14 +98,17 @@ def deadlines(instance: CiftInstance, g: Chain) -> tuple[Deadline, Deadline]:
     if doubt is not None and doubt.network:
         each = instance.samples_per_epoch(chosen)
         epochs = {float(k * each): weight for k, weight in instance.epochs_in_doubt(chosen).items()}
-    ways = [
-        (
-            draw.weight,
-            np.array([float(1 / draw.speed(name)) for name in names]),
-            np.array([float(1 / draw.rate(*pair)) for pair in ends]),
-        )
-        for draw in instance.draws
-    ]
+    key = "ways", g.source
+    if key not in known:
+        known[key] = [
+            (
+                draw.weight,
+                np.array([float(1 / draw.speed(name)) for name in names]),
+                np.array([float(1 / draw.rate(*pair)) for pair in ends]),
+            )
+            for draw in instance.draws
+        ]
+    ways = known[key]
     serving = tuple(Atom(weight, 1.0, nodes, links, still) for weight, nodes, links in ways)
     tuning = tuple(
         Atom(weight * share, passes, nodes, links, still)

@@ -82,18 +82,29 @@ class Steps:
         self.sets = g.sets
         self.last = len(self.sets) - 1
         self.pairs = known.setdefault(("pairs", *_names(g)), np.nonzero(self.sets.nested))
-        self.deadlines = deadlines(instance, g)
+        self.deadlines = deadlines(instance, g, known)
         self.start = self.state(_ARRIVED, 0, g.source)
         self.goal = int(self.state(_PLACED, self.last, 0))
         self._known = known
+        self._held, self._rooms = g.memory(instance)
         self.columns: dict[str, Columns] = {
-            "y": _columns([g.index], tail=self.goal, head=self.start, node=-1)
+            "y": Columns(
+                np.array([[g.index]]),
+                *(np.zeros((*n, 1)) for n in ((), (2,), (2,))),
+                *(np.array([k]) for k in (self.goal, self.start, -1, -1)),
+            )
         }
-        hosts = [self._host(n) for n in g.nodes]
-        self._add("serve", [serve for serve, _ in hosts])
-        self._add("tune", [tune for _, tune in hosts])
-        self._add("skip", [self._skip(n) for n in g.nodes])
-        self._add("hop", [self._hop(k) for k in range(len(g.hops))])
+        serve, tune = self._hosts()
+        for name, columns in (
+            ("serve", serve),
+            ("tune", tune),
+            ("skip", self._skips()),
+            ("hop", self._hops()),
+        ):
+            kept = np.ones(len(columns), dtype=np.bool_)
+            for phase, deadline in enumerate(self.deadlines):
+                kept &= self._in_time(columns, deadline, phase)
+            self.columns[name] = columns if kept.all() else columns.take(kept)
 
     @property
     def states(self) -> int:
@@ -107,22 +118,15 @@ class Steps:
             return np.where(done == self.last, (2 * (self.last + 1) - 1) * self.nodes, place)
         return place
 
-    def _add(self, name: str, parts: list[Columns]) -> None:
-        # Where there are none, an empty one of the right shape.
-        whole = _joined(
-            parts or [_columns([0] * 4, tail=0, head=0, node=0).take(np.zeros(1, bool))]
-        )
-        kept = np.ones(len(whole), dtype=np.bool_)
-        for phase, deadline in enumerate(self.deadlines):
-            kept &= self._in_time(whole, deadline, phase)
-        self.columns[name] = whole.take(kept)
-
     def _in_time(self, columns: Columns, deadline: Deadline, phase: int) -> npt.NDArray[np.bool_]:
         """Return which columns do not miss a deadline by themselves too often."""
         late = np.zeros(len(columns))
+        if deadline.most == np.inf:
+            return late == 0
         for atom in deadline.atoms:
             seconds = self.seconds(columns, atom, phase)
-            seconds += deadline.kappa * np.sqrt(self.variance(columns, atom, phase))
+            if deadline.kappa:
+                seconds += deadline.kappa * np.sqrt(self.variance(columns, atom, phase))
             late += float(atom.weight) * (seconds > deadline.most)
         return late <= float(deadline.room) + 1e-9
 
@@ -180,13 +184,12 @@ class Steps:
         if key not in self._known:
             self._known[key] = sets.sums(np.array(flops, dtype=np.float64))
         table = self._known[key]
-        held, rooms = g.memory(self.instance)
         key = ("held", *_names(g), g.passes > 0)
         if key not in self._known:
-            total = [sum(held[b] for b in np.flatnonzero(row)) for row in sets.member]
+            total = [sum(self._held[b] for b in np.flatnonzero(row)) for row in sets.member]
             whole = np.array(total, dtype=object)
             self._known[key] = whole[self.pairs[1]] - whole[self.pairs[0]]
-        fits = np.asarray(self._known[key] <= rooms[n], dtype=np.bool_)
+        fits = np.asarray(self._known[key] <= self._rooms[n], dtype=np.bool_)
         if n == g.source:
             fits &= self.pairs[0] == 0
         pair = np.flatnonzero(fits)
@@ -194,101 +197,111 @@ class Steps:
         least = least_speeds(self.instance, self.instance.nodes[n], model, level, sets, table)
         return pair, i, j, table[i, j], None if least is None else least[i, j]
 
-    def _host(self, n: int) -> tuple[Columns, Columns]:
+    def _hosts(self) -> tuple[Columns, Columns]:
+        """Return what nodes serve and fine-tune, in order of nodes, segments and levels."""
         g = self.g
-        pair, i, j, w, least = self._segments(n)
-        listed = levels(self.instance, n)
-        place = np.array(list(listed), dtype=np.int64)
-        f, joules = np.array(list(listed.values())).T
-        arrived, placed = self.state(_ARRIVED, i, n), self.state(_PLACED, j, n)
-        between = self.state(_BETWEEN, pair, n)
-
-        def columns(
-            place: Ints, often: float, seconds: Floats, joules: Floats, phase: int
-        ) -> Columns:
-            shape = (len(pair), len(place))
-            scaled = np.zeros((2, *shape))
-            scaled[phase] = seconds
-            tail, head = (arrived, between) if phase == 0 else (between, placed)
-            before, after, tails, heads = (np.repeat(x, len(place)) for x in (i, j, tail, head))
-            return _columns(
-                [g.index, before, after, n, np.tile(place, len(pair))],
-                often * joules.ravel(),
-                scaled.reshape(2, -1),
-                tail=tails,
-                head=heads,
-                node=n,
-            )
-
-        seconds, spent = w[:, None] / f, w[:, None] * joules
-        serve = columns(place, g.serving, seconds, spent, 0)
-        if least is not None:
-            serve = serve.take((f >= least[:, None]).ravel())
-        if g.passes == 0:
-            nothing = np.zeros((len(pair), 1))
-            return serve, columns(np.zeros(1, np.int64), 0.0, nothing, nothing, 1)
-        return serve, columns(place, g.computing, seconds, spent, 1)
-
-    def _skip(self, n: int) -> Columns:
-        b = np.arange(1 if n == self.g.source else self.last)
-        ends = (self.state(kind, b, n) for kind in (_ARRIVED, _PLACED))
-        return _columns([self.g.index, b, n], tail=next(ends), head=next(ends), node=n)
-
-    def _hop(self, k: int) -> Columns:
-        g, hop = self.g, self.g.hops[k]
-        b = np.flatnonzero(hop.open)
-        bits = np.array(g.bits)[b]
-        wire = np.array(hop.wire_s)[b]
-        return _columns(
-            [g.index, b, hop.tail, hop.head],
-            (g.serving + g.sending) * hop.joules_a_bit * bits,
-            np.stack([wire, wire]),
-            np.broadcast_to([[hop.delay_s], [hop.tuning_delay_s]], (2, len(b))),
-            tail=self.state(_PLACED, b, hop.tail),
-            head=self.state(_ARRIVED, b, hop.head),
-            node=hop.tail,
-            link=k,
+        found = [self._segments(n) for n in g.nodes]
+        sizes = [len(segments[0]) for segments in found]
+        pair, i, j, w = (np.concatenate([x[k] for x in found]) for k in range(4))
+        node = np.repeat(np.array(g.nodes, dtype=np.int64), sizes)
+        listed = [levels(self.instance, n) for n in g.nodes]
+        counts = np.array([len(known) for known in listed])
+        place, speed, joules = (
+            np.array([x for known in listed for x in column(known)])
+            for column in (list, _speeds, _joules)
         )
+        first = np.repeat(np.cumsum(counts) - counts, sizes)
+        times = np.repeat(counts, sizes)
+        # A segment has a column a level.
+        segment = np.repeat(np.arange(len(pair)), times)
+        at = np.arange(len(segment)) + np.repeat(first - (np.cumsum(times) - times), times)
+        serve = self._phase(
+            0, segment, (pair, i, j, node), place[at], w[segment] / speed[at],
+            g.serving * w[segment] * joules[at],
+        )  # fmt: skip
+        if found and found[0][4] is not None:
+            least = np.concatenate([x[4] for x in found if x[4] is not None])
+            serve = serve.take(speed[at] >= least[segment])
+        if g.passes == 0:
+            every, none = np.arange(len(pair)), np.zeros(len(pair))
+            return serve, self._phase(1, every, (pair, i, j, node), none, none, none)
+        tune = self._phase(
+            1, segment, (pair, i, j, node), place[at], w[segment] / speed[at],
+            g.computing * w[segment] * joules[at],
+        )  # fmt: skip
+        return serve, tune
+
+    def _phase(
+        self,
+        phase: int,
+        segment: Ints,
+        segments: tuple[Ints, Ints, Ints, Ints],
+        place: Any,
+        seconds: Floats,
+        joules: Floats,
+    ) -> Columns:
+        """Return a column for each of `segment`, at a level: served, or fine-tuned."""
+        pair, i, j, node = (x[segment] for x in segments)
+        between = self.state(_BETWEEN, pair, node)
+        scaled = np.zeros((2, len(segment)))
+        scaled[phase] = seconds
+        return Columns(
+            np.column_stack([np.full(len(segment), self.g.index), i, j, node, place]).astype(
+                np.int64
+            ),
+            joules,
+            scaled,
+            np.zeros_like(scaled),
+            self.state(_ARRIVED, i, node) if phase == 0 else between,
+            between if phase == 0 else self.state(_PLACED, j, node),
+            node,
+            np.full(len(segment), -1),
+        )
+
+    def _skips(self) -> Columns:
+        g = self.g
+        sizes = [1 if n == g.source else self.last for n in g.nodes]
+        node = np.repeat(np.array(g.nodes, dtype=np.int64), sizes)
+        b = np.concatenate([np.arange(size) for size in sizes])
+        nothing = np.zeros((2, len(b)))
+        return Columns(
+            np.column_stack([np.full(len(b), g.index), b, node]),
+            nothing[0],
+            nothing,
+            nothing,
+            self.state(_ARRIVED, b, node),
+            self.state(_PLACED, b, node),
+            node,
+            np.full(len(b), -1),
+        )
+
+    def _hops(self) -> Columns:
+        g = self.g
+        wide = np.array([hop.open for hop in g.hops], dtype=np.bool_).reshape(-1, self.last)
+        link, b = np.nonzero(wide)
+        tail, head = (np.array([hop[k] for hop in g.hops], dtype=np.int64)[link] for k in (0, 1))
+        wire = np.array([hop.wire_s for hop in g.hops]).reshape(-1, self.last)[link, b]
+        delays = np.array([(hop.delay_s, hop.tuning_delay_s) for hop in g.hops]).reshape(-1, 2)
+        joules = np.array([hop.joules_a_bit for hop in g.hops])[link] * np.array(g.bits)[b]
+        return Columns(
+            np.column_stack([np.full(len(b), g.index), b, tail, head]),
+            (g.serving + g.sending) * joules,
+            np.stack([wire, wire]),
+            delays[link].T,
+            self.state(_PLACED, b, tail),
+            self.state(_ARRIVED, b, head),
+            tail,
+            link,
+        )
+
+
+def _speeds(known: dict[int, tuple[float, float]]) -> list[float]:
+    return [f for f, _ in known.values()]
+
+
+def _joules(known: dict[int, tuple[float, float]]) -> list[float]:
+    return [joules for _, joules in known.values()]
 
 
 def _names(g: Chain) -> tuple[str, str]:
     return g.network[0].name, g.network[1].name
-
-
-def _columns(
-    keys: list[Any],
-    joules: Any = 0.0,
-    scaled: Any = 0.0,
-    certain: Any = 0.0,
-    *,
-    tail: Any,
-    head: Any,
-    node: int,
-    link: int = -1,
-) -> Columns:
-    stacked = np.stack(np.broadcast_arrays(*(np.atleast_1d(key) for key in keys)), axis=-1)
-    count = len(stacked)
-
-    def whole(x: Any) -> Any:
-        return np.array(np.broadcast_to(x, count))
-
-    return Columns(
-        stacked.astype(np.int64),
-        whole(joules).astype(np.float64),
-        np.array(np.broadcast_to(scaled, (2, count)), dtype=np.float64),
-        np.array(np.broadcast_to(certain, (2, count)), dtype=np.float64),
-        *(whole(x).astype(np.int64) for x in (tail, head, node, link)),
-    )
-
-
-def _joined(parts: list[Columns]) -> Columns:
-    return Columns(
-        np.concatenate([part.keys for part in parts]),
-        np.concatenate([part.joules for part in parts]),
-        np.concatenate([part.scaled for part in parts], axis=1),
-        np.concatenate([part.certain for part in parts], axis=1),
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("tail", "head", "node", "link")
-        ),
-    )

@@ -35,6 +35,7 @@ from splitopt.formulations.cift.pyomo.data import (
     need,
     placed,
 )
+from splitopt.formulations.solvers.files import NamedModel
 from splitopt.formulations.solvers.highs import SparseModel
 from splitopt.instances.cift.model import CiftInstance, SpeedInterval
 from splitopt.instances.cift.plan import CiftPlan
@@ -43,7 +44,7 @@ from splitopt.instances.core.exact import rational
 if TYPE_CHECKING:
     from splitopt.formulations.cift.pyomo.cones import Cones
 
-__all__ = ["PHASES", "Program", "Rows", "plan", "size", "written"]
+__all__ = ["PHASES", "Program", "Rows", "named", "plan", "size", "written"]
 
 PHASES = ("serve", "tune")
 
@@ -455,6 +456,36 @@ def written(instance: CiftInstance, transformation: Literal["bigm", "hull"]) -> 
     integer = np.zeros(len(upper), np.bool_)
     integer[: program.first["v"]] = integer[y] = True
     return Written(entries.model(cost, upper, integer), columns)
+
+
+def named(
+    instance: CiftInstance, transformation: Literal["bigm", "hull"]
+) -> tuple[NamedModel, Written] | None:
+    """Return the same with names for files; None for continuous speeds, which have cones.
+
+    What all configurations share is named as in the Pyomo model; a copy or a rest in the hull after
+    what it is of.
+
+    Raises
+    ------
+    InputError
+        As `written`.
+    """
+    if instance.has_continuous_speeds:
+        return None
+    found = written(instance, transformation)
+    names: list[str] = []
+    for variable, keys in found.columns.items():
+        if variable == "energy":
+            names.append(variable)
+        elif variable == "copy":
+            names += [f"copy_{g}_{names[column]}" for g, column in keys]
+        elif variable == "rest":
+            names += [f"rest_{names[column]}" for column in keys]
+        else:
+            names += ["_".join((variable, *map(str, key))) for key in keys]
+    rows = tuple(f"row_{k}" for k in range(len(found.model.row_lower)))
+    return NamedModel(found.model, tuple(names), rows), found
 
 
 def plan(

@@ -17,7 +17,7 @@ what becomes of solutions the judge rejects are those of `splitopt.formulations.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -28,8 +28,9 @@ from splitopt.formulations.cift.exact import ListedSpeeds
 from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.formulations.cift.milp import Row, prove
 from splitopt.formulations.cift.pyomo import flow_rows, gdp_rows
-from splitopt.formulations.cift.pyomo.data import Key
+from splitopt.formulations.cift.pyomo.data import Written
 from splitopt.formulations.cift.pyomo.takes import TAKES
+from splitopt.formulations.solvers.files import NamedModel
 from splitopt.formulations.solvers.highs import SparseModel
 from splitopt.formulations.solvers.parameters import HIGHS
 from splitopt.instances.cift.model import CiftInstance
@@ -47,9 +48,12 @@ __all__ = [
     "PYOMO_FLOW",
     "arrays",
     "model",
+    "named",
     "plan_of",
+    "plan_of_arrays",
 ]
 
+_TRANSFORMATIONS: Mapping[str, Literal["bigm", "hull"]] = {"gdp-bigm": "bigm", "gdp-hull": "hull"}
 FORMULATIONS = ("flow", "assignment", "gdp-bigm", "gdp-hull")
 # What Pyomo builds in some 20 s, for whoever exports what a method solves.
 MOST_ARCS = 100_000
@@ -95,15 +99,42 @@ def arrays(
     Pyomo, which takes most of the time of small solves; tests hold the arrays to the Pyomo model,
     row for row.
     """
-    plan: Callable[[CiftInstance, Mapping[str, Iterable[Key]]], CiftPlan]
     cuts: Cuts = lambda columns: []  # noqa: E731
     if formulation == "flow":
         flow = flow_rows.Flow(instance)
-        written, plan, cuts = flow.written(), flow_rows.plan, flow.cuts
+        written, cuts = flow.written(), flow.cuts
     else:
-        how: Literal["bigm", "hull"] = "bigm" if formulation == "gdp-bigm" else "hull"
-        written, plan = gdp_rows.written(instance, how), gdp_rows.plan
-    return written.model, lambda values: plan(instance, written.chosen(values)), cuts
+        written = gdp_rows.written(instance, _TRANSFORMATIONS[formulation])
+    return (
+        written.model,
+        lambda values: plan_of_arrays(instance, formulation, written, values),
+        cuts,
+    )
+
+
+def named(instance: CiftInstance, formulation: str) -> tuple[NamedModel, Written] | None:
+    """Return a formulation as arrays with names for files; None where Pyomo is to write it.
+
+    That is where it is not linear, and the assignment.
+
+    Raises
+    ------
+    InputError
+        As `model`.
+    """
+    if formulation == "flow":
+        return flow_rows.named(instance)
+    if formulation in _TRANSFORMATIONS:
+        return gdp_rows.named(instance, _TRANSFORMATIONS[formulation])
+    return None
+
+
+def plan_of_arrays(
+    instance: CiftInstance, formulation: str, written: Written, values: Floats
+) -> CiftPlan:
+    """Return the plan of values of the columns of `arrays` or `named`."""
+    plan = flow_rows.plan if formulation == "flow" else gdp_rows.plan
+    return plan(instance, written.chosen(values))
 
 
 def plan_of(m: Any, instance: CiftInstance, formulation: str) -> CiftPlan:
