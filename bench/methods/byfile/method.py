@@ -107,11 +107,15 @@ class ByFile(Framed[Any, Any]):
                     f"{self.formulation} needs listed speeds; gdp-hull takes continuous ones"
                 )
             cones = True
-        doubt = getattr(instance, "doubt", None)
-        if doubt is not None and doubt.spread:
-            cones = True  # of flow, which alone takes it
         takes = self.solver.takes
-        if cones and takes not in ("convex", "quadratic"):
+        linear = takes not in ("convex", "quadratic")
+        doubt = getattr(instance, "doubt", None)
+        if linear and doubt is not None and doubt.spread:
+            return Support(
+                f"{self.solver.engine} reads no quadratic rows, as means and variances need; "
+                "highs-flow and pyomo-flow cut the cone by planes"
+            )
+        if linear and cones:
             return Support(f"{self.solver.engine} reads no quadratic rows")
         if self.formulation == "natural" and takes == "convex":
             return Support(f"{self.solver.engine} takes convex rows only; conic has some")
