@@ -76,7 +76,7 @@ def objective_unit(instance: Instance) -> float:
     is 0, the unit is that of a typical plan (CIFT) or 1.
     """
     if isinstance(instance, CiftInstance):
-        from splitopt.formulations.cift.pyomo.data import least_energy_j
+        from splitopt.formulations.cift.pyomo.energy import least_energy_j
         from splitopt.instances.cift.units import scaled
 
         bound, base = least_energy_j(instance), 2.0

@@ -22,7 +22,7 @@ from splitopt.bench.methods.exporting import unit_of_file, write
 from splitopt.bench.methods.registry import load
 from splitopt.formulations.cift.pyomo import gdp, gdp_rows
 from splitopt.formulations.cift.pyomo import models as pyomo_cift
-from splitopt.formulations.cift.pyomo.data import least_energy_j
+from splitopt.formulations.cift.pyomo.energy import least_energy_j
 from splitopt.formulations.mepra.pyomo import models as pyomo_mepra
 from splitopt.formulations.solvers.highs import load as load_highs
 from splitopt.formulations.solvers.highs import solve as solve_highs

@@ -103,8 +103,10 @@ class ByFile(Framed[Any, Any]):
         cones = self.formulation in ("natural", "conic")
         if isinstance(instance, CiftInstance) and instance.has_continuous_speeds:
             if not self.formulation.startswith("gdp"):
+                known_there = set(instance.beyond) <= TAKES["gdp-hull"].beyond
+                other = "gdp-hull" if known_there else "highs-oa"
                 return Support(
-                    f"{self.formulation} needs listed speeds; gdp-hull takes continuous ones"
+                    f"{self.formulation} needs listed speeds; {other} takes continuous ones"
                 )
             cones = True
         takes = self.solver.takes

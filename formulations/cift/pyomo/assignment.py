@@ -59,11 +59,11 @@ from splitopt.formulations.cift.pyomo import assignment_graphs as on_graphs
 from splitopt.formulations.cift.pyomo.data import (
     chains,
     level_of,
-    levels,
     limit,
     need,
     placed,
 )
+from splitopt.formulations.cift.pyomo.energy import levels
 from splitopt.formulations.solvers.pyomo import chosen, stated
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
@@ -220,7 +220,7 @@ def model(instance: CiftInstance) -> Any:
 
     m.one_level = pyo.Constraint(m.P, range(len(instance.nodes)), rule=one_level)
 
-    joules, *crossing = on_graphs.spent(m, graphs)
+    spent, *crossing = on_graphs.spent(m, graphs)
     for p, across in zip(tau, crossing, strict=True):
         if tau[p] == 0:
             # What takes time does not happen.
@@ -245,7 +245,7 @@ def model(instance: CiftInstance) -> Any:
             charged[p, g] * total[g, n] * speeds[n][f][1] * m.v[p, g, n, f] for p, g, n, f in m.V
         )
         + pyo.quicksum(e * m.h[k] for k, (e, _) in hops.items())
-        + pyo.quicksum(e * variable for e, variable in joules)
+        + pyo.quicksum(e * variable for e, variable in spent)
     )
     return m
 

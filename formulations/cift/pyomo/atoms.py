@@ -20,7 +20,7 @@ from splitopt.formulations.cift.pyomo.data import Chain, limit
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.core.exact import rational
 
-__all__ = ["Atom", "Deadline", "deadlines"]
+__all__ = ["Atom", "Deadline", "deadlines", "fastest"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -120,3 +120,21 @@ def deadlines(instance: CiftInstance, g: Chain, known: dict[Any, Any]) -> tuple[
         Deadline(limits[0], 1 - shares[0], kappa[0], serving),
         Deadline(limits[1], 1 - shares[1], kappa[1], tuning),
     )
+
+
+def fastest(times: Floats, deadline: Deadline) -> Floats:
+    """Return for each column the mean of its times over the fastest weight that must hold.
+
+    The best atoms for each column alone are no worse than those for all, so sums of it make a row
+    that every plan keeps. Shape of `times`: (atoms, columns).
+    """
+    if deadline.certain or deadline.kappa:
+        alone: Floats = times[0]
+        return alone
+    share = float(1 - deadline.room)
+    weights = np.array([float(atom.weight) for atom in deadline.atoms])
+    order = np.argsort(times, axis=0)
+    mine = weights[order]
+    part = np.clip(share - (np.cumsum(mine, axis=0) - mine), 0.0, mine)
+    found: Floats = (np.take_along_axis(times, order, axis=0) * part).sum(axis=0) / share
+    return found

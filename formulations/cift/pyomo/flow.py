@@ -25,7 +25,21 @@ With w the FLOP of a segment and u_g the source of g::
     sum (w / f) serve + sum (a_b / B + d) hop                         <= tau_inf
     sum (3 S_g w / f) tune + sum 2 S_g (a_b / B + d / batch) hop      <= tau_ft
 
-Segments that do not fit a memory and steps that alone miss a deadline have no variable.
+Segments that do not fit a memory and steps that alone miss a deadline have no variable. Of a graph,
+i, j and b number downsets, and blocks i+1..j are those of j that i has not (`data`). A throughput
+leaves out levels that are too slow for a segment, and hops that are too much for a link.
+
+Where links and nodes are in doubt (``docs/uncertainty.md``), with t_i(a) the time of a step a in
+atom i of a configuration g (a scenario; in fine-tuning with a number of epochs), of weight w_i, and
+l(a) its mean over the fastest p of the weight::
+
+    sum_a l(a) x_a <= tau                                            every plan keeps it
+    sum_a (t_i(a) / tau) x_a <= y[g] + M_i late[i]                   M_i: the longest path, less one
+    sum_i w_i late[i] <= (1 - p) y[g]
+
+and with means and variances, kappa^2 = p / (1 - p)::
+
+    mu + kappa sigma <= tau,    sum_a var_a x_a^2 <= sigma^2         a cone; in arrays its tangents
 
 Objective
 ---------

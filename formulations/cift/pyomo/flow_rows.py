@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from splitopt.formulations.cift.milp import Row
-from splitopt.formulations.cift.pyomo.atoms import Deadline
-from splitopt.formulations.cift.pyomo.data import Key, Written, chains, levels, need
+from splitopt.formulations.cift.pyomo.atoms import fastest
+from splitopt.formulations.cift.pyomo.data import Key, Written, chains, need
+from splitopt.formulations.cift.pyomo.energy import levels
 from splitopt.formulations.cift.pyomo.flow_steps import VARIABLES, Steps
 from splitopt.formulations.solvers.files import NamedModel
 from splitopt.formulations.solvers.highs import SparseModel
@@ -156,7 +157,7 @@ class Flow:
                 found = steps.columns[variable]
                 columns.append(self.first[variable, index] + np.arange(len(found)))
                 each = [steps.seconds(found, atom, phase) for atom in deadline.atoms]
-                shares.append(_fastest(np.stack(each), deadline))
+                shares.append(fastest(np.stack(each), deadline))
         if most > 0:
             self._one_row(name, phase, np.concatenate(columns), np.concatenate(shares) / most)
         for index, steps in enumerate(self.every):
@@ -258,23 +259,6 @@ class Flow:
         """Return the tangents of the cones at a plan."""
         found = [cone.tangent(columns) for cone in self.cones]
         return [row for row in found if row is not None]
-
-
-def _fastest(times: Floats, deadline: Deadline) -> Floats:
-    """Return for each column the mean of its times over the fastest weight that must hold.
-
-    The best atoms for each column alone are no worse than those for all, so sums of it make a row
-    that every plan keeps. Shape of `times`: (atoms, columns).
-    """
-    if deadline.certain or deadline.kappa:
-        return times[0]
-    share = float(1 - deadline.room)
-    weights = np.array([float(atom.weight) for atom in deadline.atoms])
-    order = np.argsort(times, axis=0)
-    mine = weights[order]
-    part = np.clip(share - (np.cumsum(mine, axis=0) - mine), 0.0, mine)
-    found: Floats = (np.take_along_axis(times, order, axis=0) * part).sum(axis=0) / share
-    return found
 
 
 def named(instance: CiftInstance) -> tuple[NamedModel, Written] | None:

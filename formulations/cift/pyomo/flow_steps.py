@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from splitopt.formulations.cift.pyomo.atoms import Atom, Deadline, deadlines
-from splitopt.formulations.cift.pyomo.data import Chain, levels
+from splitopt.formulations.cift.pyomo.data import Chain
+from splitopt.formulations.cift.pyomo.energy import levels
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.rates import least_speeds
 
@@ -111,7 +112,7 @@ class Steps:
         """How many numbers of states there are."""
         return (2 * (self.last + 1) + len(self.pairs[0])) * self.nodes
 
-    def state(self, kind: int, done: Any, n: int) -> Any:
+    def state(self, kind: int, done: Any, n: Any) -> Any:
         """Return the number of a state; of `done` in between, the place of the pair."""
         place = (kind * (self.last + 1) + done) * self.nodes + n
         if kind == _PLACED:
@@ -122,13 +123,14 @@ class Steps:
         """Return which columns do not miss a deadline by themselves too often."""
         late = np.zeros(len(columns))
         if deadline.most == np.inf:
-            return late == 0
+            return np.ones(len(columns), dtype=np.bool_)
         for atom in deadline.atoms:
             seconds = self.seconds(columns, atom, phase)
             if deadline.kappa:
                 seconds += deadline.kappa * np.sqrt(self.variance(columns, atom, phase))
             late += float(atom.weight) * (seconds > deadline.most)
-        return late <= float(deadline.room) + 1e-9
+        kept: npt.NDArray[np.bool_] = late <= float(deadline.room) + 1e-9
+        return kept
 
     def seconds(self, columns: Columns, atom: Atom, phase: int) -> Floats:
         """Return what the columns take of a phase in a state of the network."""
@@ -184,12 +186,13 @@ class Steps:
         if key not in self._known:
             self._known[key] = sets.sums(np.array(flops, dtype=np.float64))
         table = self._known[key]
-        key = ("held", *_names(g), g.passes > 0)
-        if key not in self._known:
+        trained = ("held", *_names(g), g.passes > 0)
+        if trained not in self._known:
+            # Whole numbers of any size: differences of sums are exact.
             total = [sum(self._held[b] for b in np.flatnonzero(row)) for row in sets.member]
             whole = np.array(total, dtype=object)
-            self._known[key] = whole[self.pairs[1]] - whole[self.pairs[0]]
-        fits = np.asarray(self._known[key] <= self._rooms[n], dtype=np.bool_)
+            self._known[trained] = whole[self.pairs[1]] - whole[self.pairs[0]]
+        fits = np.asarray(self._known[trained] <= self._rooms[n], dtype=np.bool_)
         if n == g.source:
             fits &= self.pairs[0] == 0
         pair = np.flatnonzero(fits)

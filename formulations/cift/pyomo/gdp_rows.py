@@ -30,11 +30,11 @@ from splitopt.formulations.cift.pyomo.data import (
     Written,
     chains,
     level_of,
-    levels,
     limit,
     need,
     placed,
 )
+from splitopt.formulations.cift.pyomo.energy import levels
 from splitopt.formulations.solvers.files import NamedModel
 from splitopt.formulations.solvers.highs import SparseModel
 from splitopt.instances.cift.model import CiftInstance, SpeedInterval

@@ -1,7 +1,7 @@
 """The Pyomo models of CIFT: built, read back as plans, and solved by HiGHS as methods.
 
 =============  =================  =========================================
-formulation    module             speeds
+formulation    module             speeds (`takes` has the rest)
 =============  =================  =========================================
 ``flow``       `flow`             listed
 ``assignment`` `assignment`       listed

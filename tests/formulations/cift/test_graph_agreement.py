@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from splitopt.bench.methods.conformance.fuzz.beyond import as_graph, widened
 from splitopt.bench.methods.conformance.fuzz.draw import draw_cift
 from splitopt.bench.methods.registry import entries_for, load
+from splitopt.formulations.cift.pyomo.models import model
 from splitopt.instances.cift.claims import witness
-from splitopt.instances.cift.model import BEYOND, CiftInstance
+from splitopt.instances.cift.model import BEYOND, CiftInstance, SpeedInterval
 from splitopt.instances.contract.method import Budget, SolutionStatus, Termination
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.tolerances import not_above, values_agree
 from splitopt.instances.judge import check
 from tests.instances.cift.test_graphs import CASE, CUT
@@ -87,7 +89,7 @@ def test_disjuncts_take_factors_and_a_throughput(name):
             agrees(name, instance)
 
 
-@pytest.mark.parametrize("name", [n for n in BY_FILE if not n.startswith("gdp")])
+@pytest.mark.parametrize("name", ["flow@glpk", "assignment@glpk"])
 def test_files_find_the_cut_by_hand(name):
     for rate, objective in ((None, 47.0), (1 / 29, 137.0), (1 / 14, None)):
         instance = CASE.replace(throughput_per_s=rate)
@@ -95,6 +97,17 @@ def test_files_find_the_cut_by_hand(name):
         assert found.objective == objective
         none = objective is None
         assert found.status is (SolutionStatus.INFEASIBLE if none else SolutionStatus.OPTIMAL)
+
+
+def test_a_refusal_of_intervals_names_what_takes_them():
+    """Of a graph with continuous speeds: gdp-hull takes the speeds, and not the graph."""
+    nodes = tuple(
+        dataclasses.replace(n, speeds_flop_per_s=SpeedInterval(1.0, 2.0)) for n in CASE.nodes
+    )
+    said = load("flow@highs", "cift").supports(CASE.replace(nodes=nodes)).reason
+    assert said == "flow needs listed speeds; highs-oa takes continuous ones"
+    with pytest.raises(InputError, match="highs-oa, which take intervals"):
+        model(CASE.replace(nodes=nodes), "flow")
 
 
 def test_the_assignment_finds_the_cut_by_hand():
