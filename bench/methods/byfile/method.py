@@ -86,7 +86,9 @@ class ByFile(Framed[Any, Any]):
     def prepare(self) -> None:
         """Import what building needs, and start a process that has the solver imported."""
         # What is imported on the way is imported once, and not by every run on its clock.
-        instance = library.load(_TINY[self.problem])
+        cones = self.formulation.startswith("gdp") and self.solver.takes in ("convex", "quadratic")
+        # Of these Pyomo writes the files, others are written without it.
+        instance = library.load("cift-tiny-continuous" if cones else _TINY[self.problem])
         with temporary("file") as folder:
             model = formulate(instance, self.formulation)
             model.write(Path(folder) / "model.mps", "mps")
