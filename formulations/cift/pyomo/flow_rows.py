@@ -129,19 +129,24 @@ class Flow:
 
     def _flow(self) -> None:
         """Add what enters a state leaves it: +1 for entering, -1 for leaving."""
-        states, column, sign, base = [], [], [], 0
-        for index, steps in enumerate(self.every):
-            for name in VARIABLES:
+        base = np.cumsum([0, *(steps.states for steps in self.every)])
+        states, count = [], 0
+        for name in VARIABLES:
+            for index, steps in enumerate(self.every):
                 columns = steps.columns[name]
-                numbers = self.first[name, index] + np.arange(len(columns))
-                for side, value in ((columns.tail, -1.0), (columns.head, 1.0)):
-                    states.append(base + side)
-                    column.append(numbers)
-                    sign.append(np.full(len(columns), value))
-            base += steps.states
-        found, row = np.unique(np.concatenate(states), return_inverse=True)
+                ends = (columns.tail, columns.head) if name != "y" else (columns.head, columns.tail)
+                states.append(np.stack(ends, axis=1) + base[index])
+                count += len(columns)
+        # Rows in order of their first terms.
+        found, first, row = np.unique(
+            np.concatenate(states).ravel(), return_index=True, return_inverse=True
+        )
+        place = np.empty(len(found), dtype=np.int64)
+        place[np.argsort(first)] = np.arange(len(found))
+        numbers, signs = np.repeat(np.arange(count), 2), np.tile([-1.0, 1.0], count)
+        signs[: 2 * len(self.every)] *= -1.0  # y enters where a plan begins
         zero = np.zeros(len(found))
-        self._rows("flow", [(row, np.concatenate(column), np.concatenate(sign))], zero, zero)
+        self._rows("flow", [(place[row], numbers, signs)], zero, zero)
 
     def _deadline(self, phase: int) -> None:
         """Add the rows of a deadline, if there is one."""
