@@ -76,7 +76,7 @@ def objective_unit(instance: Instance) -> float:
     is 0, the unit is that of a typical plan (CIFT) or 1.
     """
     if isinstance(instance, CiftInstance):
-        from splitopt.formulations.cift.pyomo.data import least_energy_j
+        from splitopt.formulations.cift.pyomo.energy import least_energy_j
         from splitopt.instances.cift.units import scaled
 
         bound, base = least_energy_j(instance), 2.0
@@ -134,9 +134,10 @@ def build(instance: Instance, formulation: str, unit: float | None = None) -> An
     """
     if isinstance(instance, CiftInstance):
         from splitopt.formulations.cift.pyomo import models as cift
+        from splitopt.formulations.cift.pyomo.data import need
 
-        instance.require_plain("a model file")
         fields.one_of("formulation", formulation, cift.FORMULATIONS)
+        need(instance, formulation)
         unit = unit_for(instance, unit)
         model = cift.model(_in_unit(instance, unit), formulation)
     else:
@@ -195,7 +196,8 @@ class Formulated:
         if self._arrays is not None:
             from splitopt.formulations.solvers.files import write_named
 
-            size = write_named(self._arrays[0], path, kind, "cift-flow", said, lasting=lasting)
+            title = f"cift-{self.formulation.partition('-')[0]}"
+            size = write_named(self._arrays[0], path, kind, title, said, lasting=lasting)
             size["linear"] = True
         else:
             from splitopt.formulations.solvers.pyomo import write_model
@@ -207,7 +209,8 @@ class Formulated:
     def whole(self) -> dict[str, bool]:
         """Return the names of the columns in files, and whether each is integer."""
         if self._arrays is not None:
-            return dict.fromkeys(self._arrays[0].columns, True)
+            named = self._arrays[0]
+            return dict(zip(named.columns, named.arrays.integer.tolist(), strict=True))
         return {name: not v.is_continuous() for name, v in self._columns.items()}
 
     @functools.cached_property
@@ -227,12 +230,12 @@ class Formulated:
         if self._arrays is not None:
             import numpy as np
 
-            from splitopt.formulations.cift.pyomo import flow_rows
+            from splitopt.formulations.cift.pyomo import models as cift
 
             assert isinstance(self.instance, CiftInstance)
             named, written = self._arrays
             taken = np.array([values.get(name, 0.0) for name in named.columns])
-            return flow_rows.plan(self.instance, written.chosen(taken))
+            return cift.plan_of_arrays(self.instance, self.formulation, written, taken)
         for name, variable in self._columns.items():
             variable.set_value(values.get(name, 0.0), skip_validation=True)
         return read_back(self._model, self.instance, self.formulation)
@@ -242,14 +245,17 @@ def formulate(
     instance: Instance, formulation: str, unit: float | None = None, *, kind: str = "mps"
 ) -> Formulated:
     """Return an instance in a formulation, to be written as `kind`; as `build` otherwise."""
-    if isinstance(instance, CiftInstance):
-        instance.require_plain("a model file")
-    if formulation == "flow" and kind != "nl" and isinstance(instance, CiftInstance):
-        # Its arrays are made without Pyomo, which would take most of the time and memory.
-        from splitopt.formulations.cift.pyomo.flow_rows import named
+    if kind != "nl" and isinstance(instance, CiftInstance):
+        # Arrays are made without Pyomo, which would take most of the time and memory.
+        from splitopt.formulations.cift.pyomo import models as cift
+        from splitopt.formulations.cift.pyomo.data import need
 
+        fields.one_of("formulation", formulation, cift.FORMULATIONS)
+        need(instance, formulation)
         unit = unit_for(instance, unit)
-        return Formulated(instance, formulation, unit, None, named(_in_unit(instance, unit)))
+        arrays = cift.named(_in_unit(instance, unit), formulation)
+        if arrays is not None:
+            return Formulated(instance, formulation, unit, None, arrays)
     model = build(instance, formulation, unit)
     return Formulated(instance, formulation, model.objective_unit, model)
 

@@ -238,7 +238,12 @@ class Doubt:
         return document
 
 
-def refuse_doubt(instance: object, who: str, taken: Iterable[str] = ()) -> None:
+def refuse_doubt(
+    instance: object,
+    who: str,
+    taken: Iterable[str] = (),
+    remedy: str = "solve it with jqodi or highs-flow",
+) -> None:
     """Raise where an instance has a kind of doubt that what is asked of it cannot tell anything of.
 
     Raises
@@ -253,7 +258,7 @@ def refuse_doubt(instance: object, who: str, taken: Iterable[str] = ()) -> None:
             "doubt",
             ", ".join(kinds),
             f"an instance without it for {who}",
-            "drop doubt from the instance, or solve it with jqodi or highs-flow",
+            f"drop doubt from the instance, or {remedy}",
         )
 
 

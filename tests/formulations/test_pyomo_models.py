@@ -22,7 +22,7 @@ from splitopt.bench.methods.exporting import unit_of_file, write
 from splitopt.bench.methods.registry import load
 from splitopt.formulations.cift.pyomo import gdp, gdp_rows
 from splitopt.formulations.cift.pyomo import models as pyomo_cift
-from splitopt.formulations.cift.pyomo.data import least_energy_j
+from splitopt.formulations.cift.pyomo.energy import least_energy_j
 from splitopt.formulations.mepra.pyomo import models as pyomo_mepra
 from splitopt.formulations.solvers.highs import load as load_highs
 from splitopt.formulations.solvers.highs import solve as solve_highs
@@ -257,7 +257,7 @@ def test_arrays_are_what_pyomo_makes_of_the_disjuncts(name, transformation):
 @pytest.mark.parametrize("formulation", ["flow", "gdp-bigm", "gdp-hull"])
 def test_plans_are_read_from_arrays(formulation):
     instance = tiny("cift-tiny-both")
-    arrays, read = pyomo_cift.arrays(instance, formulation)
+    arrays, read, _ = pyomo_cift.arrays(instance, formulation)
     values = solve_highs(load_highs(arrays), time_limit_s=20, relative_gap=1e-7, support=50).values
     plan = read(values)
     assert check(instance, plan) == []

@@ -24,6 +24,7 @@ from splitopt.bench.methods.byfile.process import ask, warm
 from splitopt.bench.methods.exporting import Formulated, formulate
 from splitopt.bench.methods.solution_files import SolutionFile, plan_of_values
 from splitopt.bench.store.temporary import temporary
+from splitopt.formulations.cift.pyomo.takes import TAKES
 from splitopt.instances import library
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.contract.frame import Framed, Run
@@ -75,6 +76,9 @@ class ByFile(Framed[Any, Any]):
     def __init__(self, name: MethodName) -> None:
         self.name, self.problem = str(name), name.problem
         self.formulation, self.solver = name.formulation, name.solver
+        if name.problem == "cift":
+            takes = TAKES[name.formulation]
+            self.takes, self.doubt = takes.beyond, takes.doubt
         self.environment = find(name.solver, name.version)
         self.version = str(self.environment)
         self.parameters = _Parameters(self.solver.driver, self.environment)
@@ -82,7 +86,9 @@ class ByFile(Framed[Any, Any]):
     def prepare(self) -> None:
         """Import what building needs, and start a process that has the solver imported."""
         # What is imported on the way is imported once, and not by every run on its clock.
-        instance = library.load(_TINY[self.problem])
+        cones = self.formulation.startswith("gdp") and self.solver.takes in ("convex", "quadratic")
+        # Of these Pyomo writes the files, others are written without it.
+        instance = library.load("cift-tiny-continuous" if cones else _TINY[self.problem])
         with temporary("file") as folder:
             model = formulate(instance, self.formulation)
             model.write(Path(folder) / "model.mps", "mps")
@@ -99,12 +105,21 @@ class ByFile(Framed[Any, Any]):
         cones = self.formulation in ("natural", "conic")
         if isinstance(instance, CiftInstance) and instance.has_continuous_speeds:
             if not self.formulation.startswith("gdp"):
+                known_there = set(instance.beyond) <= TAKES["gdp-hull"].beyond
+                other = "gdp-hull" if known_there else "highs-oa"
                 return Support(
-                    f"{self.formulation} needs listed speeds; gdp-hull takes continuous ones"
+                    f"{self.formulation} needs listed speeds; {other} takes continuous ones"
                 )
             cones = True
         takes = self.solver.takes
-        if cones and takes not in ("convex", "quadratic"):
+        linear = takes not in ("convex", "quadratic")
+        doubt = getattr(instance, "doubt", None)
+        if linear and doubt is not None and doubt.spread:
+            return Support(
+                f"{self.solver.engine} reads no quadratic rows, as means and variances need; "
+                "highs-flow and pyomo-flow cut the cone by planes"
+            )
+        if linear and cones:
             return Support(f"{self.solver.engine} reads no quadratic rows")
         if self.formulation == "natural" and takes == "convex":
             return Support(f"{self.solver.engine} takes convex rows only; conic has some")

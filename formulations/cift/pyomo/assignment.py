@@ -23,7 +23,22 @@ of g, 0 elsewhere::
     sum (3 S_g W_g / f) v[tune] + sum 2 S_g (a_b / B + d / batch) h <= tau_ft
 
 Links are acyclic, so what leaves a node never returns and its blocks are consecutive. Hops that
-alone miss a deadline have no variable.
+alone miss a deadline have no variable. With factors of blocks, W_g and w_gb are those on the node.
+
+Where a network is a graph, other variables take the place of h:
+
+- ``u[g, n, m]`` in {0, 1}: the path takes the link (n, m); ``e[g, n]`` in {0, 1}: it ends on n;
+- ``d[g, b, n, m]`` in {0, 1}: block b is done when the link is crossed;
+- ``t[g, k, n, m]`` in [0, 1]: tensor k crosses it::
+
+    [n = source] y[g] + sum_m u[g, m, n] = sum_m u[g, n, m] + e[g, n]
+    sum_m d[g, b, m, n] + x[g, b, n] = sum_m d[g, b, n, m] + e[g, n]     each b, n
+    e[g, n] <= sum_b x[g, b, n],    d[g, b, n, m] <= u[g, n, m]
+    d[g, b, n, m] <= d[g, a, n, m]                                       where b needs a
+    t[g, k, n, m] >= d[g, a, n, m] - d[g, b, n, m]      tensor k of block a, each b that needs it
+                                                        (raw input: u[g, n, m] in place of d of a)
+
+A throughput R' bounds v in serving by f / (R' W_g), and what crosses a link in 1 / R' seconds.
 
 Objective
 ---------
@@ -40,15 +55,15 @@ from typing import Any
 
 import pyomo.environ as pyo
 
+from splitopt.formulations.cift.pyomo import assignment_graphs as on_graphs
 from splitopt.formulations.cift.pyomo.data import (
     chains,
     level_of,
-    levels,
     limit,
-    need_configurations,
-    need_listed_speeds,
+    need,
     placed,
 )
+from splitopt.formulations.cift.pyomo.energy import levels
 from splitopt.formulations.solvers.pyomo import chosen, stated
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
@@ -65,16 +80,20 @@ def model(instance: CiftInstance) -> Any:
     InputError
         For continuous speeds, or without configurations.
     """
-    need_configurations(instance)
-    need_listed_speeds(instance, "assignment")
+    need(instance, "assignment")
     every = {g.index: g for g in chains(instance)}
-    speeds = [levels(node) for node in instance.nodes]
+    graphs = {g: c for g, c in every.items() if c.sets.graph}
+    speeds = [levels(instance, n) for n in range(len(instance.nodes))]
+    rate = instance.throughput_per_s
+    period_s = float("inf") if rate is None else limit(1 / rate)
     tau = {
         "serve": limit(instance.inference_deadline_s),
         "tune": limit(instance.fine_tuning_deadline_s),
     }
     room = [rational(node.memory_bytes) for node in instance.nodes]
-    total = {g: chain.work(0, chain.blocks) for g, chain in every.items()}
+    flops = {(g, n): c.flops_on(n) for g, c in every.items() for n in c.nodes}
+    total = {key: sum(mine) for key, mine in flops.items()}
+    held = {g: c.memory(instance) for g, c in every.items()}
     # How often the whole chain is charged for, and the passes that count in its time.
     charged = {
         (p, g): c.serving if p == "serve" else c.computing for p in tau for g, c in every.items()
@@ -86,11 +105,13 @@ def model(instance: CiftInstance) -> Any:
     # Hops with their joules and the seconds of either phase.
     hops: dict[tuple[int, ...], tuple[float, dict[str, float]]] = {}
     for g, c in every.items():
-        for n, k, serving_s, tuning_s, joules in c.hops:
+        for hop in c.hops if g not in graphs else ():
             for b, a in enumerate(c.bits):
-                seconds = {"serve": serving_s[b], "tune": c.sending_timed * tuning_s[b]}
-                if all(seconds[p] <= tau[p] for p in tau):
-                    hops[g, b, n, k] = ((c.serving + c.sending) * joules * a, seconds)
+                serving_s, tuning_s = hop.seconds(b)
+                seconds = {"serve": serving_s, "tune": c.sending_timed * tuning_s}
+                if hop.open[b] and all(seconds[p] <= tau[p] for p in tau):
+                    joules = (c.serving + c.sending) * hop.joules_a_bit * a
+                    hops[g, b, hop.tail, hop.head] = (joules, seconds)
 
     m = pyo.ConcreteModel(name="cift-assignment")
     # Sets.
@@ -103,7 +124,7 @@ def model(instance: CiftInstance) -> Any:
             for g, c in every.items()
             for b in range(1, c.blocks + 1)
             for n in c.nodes
-            if c.fits(instance, n, b - 1, b)
+            if held[g][0][b - 1] <= held[g][1][n]
         ],
     )
     m.H = pyo.Set(dimen=4, initialize=list(hops))
@@ -121,7 +142,7 @@ def model(instance: CiftInstance) -> Any:
             for n in c.nodes
             for f in speeds[n]
             # Without any time only a chain without FLOP can be done.
-            if tau[p] > 0 or total[g] == 0
+            if tau[p] > 0 or total[g, n] == 0
         ],
     )
     # Variables.
@@ -129,7 +150,13 @@ def model(instance: CiftInstance) -> Any:
     m.x = pyo.Var(m.X, domain=pyo.Binary)
     m.h = pyo.Var(m.H, domain=pyo.Binary)
     m.z = pyo.Var(m.Z, domain=pyo.Binary)
-    m.v = pyo.Var(m.V, bounds=(0, 1))
+
+    def most(m: Any, p: str, g: int, n: int, f: int) -> tuple[float, float]:
+        busy = total[g, n] / speeds[n][f][0] if p == "serve" else 0.0
+        return 0.0, 1.0 if busy <= period_s else period_s / busy
+
+    m.v = pyo.Var(m.V, bounds=most)
+    on_graphs.add_columns(m, graphs)
 
     into, out, at = defaultdict(list), defaultdict(list), defaultdict(list)
     for g, b, n, k in m.H:
@@ -159,7 +186,10 @@ def model(instance: CiftInstance) -> Any:
         relation = before == after
         return pyo.Constraint.Feasible if relation is True else relation
 
-    m.path = pyo.Constraint([(g, b - 1, n) for g, b in GB for n in every[g].nodes], rule=path)
+    m.path = pyo.Constraint(
+        [(g, b - 1, n) for g, b in GB if g not in graphs for n in every[g].nodes], rule=path
+    )
+    on_graphs.add_rows(m, graphs, x, period_s)
 
     def memory(m: Any, g: int, n: int) -> Any:
         terms = [(b, held) for b, held in enumerate(every[g].held, 1) if (g, b, n) in m.X]
@@ -171,7 +201,7 @@ def model(instance: CiftInstance) -> Any:
 
     def done(m: Any, p: str, g: int, n: int) -> Any:
         work = pyo.quicksum(
-            w / total[g] * x(g, b, n) for b, w in enumerate(every[g].flops, 1) if w > 0
+            w / total[g, n] * x(g, b, n) for b, w in enumerate(flops[g, n], 1) if w > 0
         )
         relation = pyo.quicksum(m.v[p, g, n, f] for f in speeds[n] if (p, g, n, f) in m.V) == work
         return pyo.Constraint.Feasible if relation is True else relation
@@ -190,24 +220,32 @@ def model(instance: CiftInstance) -> Any:
 
     m.one_level = pyo.Constraint(m.P, range(len(instance.nodes)), rule=one_level)
 
-    for p in m.P:
+    spent, *crossing = on_graphs.spent(m, graphs)
+    for p, across in zip(tau, crossing, strict=True):
+        if tau[p] == 0:
+            # What takes time does not happen.
+            for seconds, variable in across:
+                if seconds > 0:
+                    variable.setub(0)
         if 0 < tau[p] < float("inf"):
             relation = (
                 pyo.quicksum(
-                    timed[p, g] * total[g] / speeds[n][f][0] / tau[p] * m.v[p, g, n, f]
+                    timed[p, g] * total[g, n] / speeds[n][f][0] / tau[p] * m.v[p, g, n, f]
                     for q, g, n, f in m.V
                     if q == p
                 )
                 + pyo.quicksum(s[p] / tau[p] * m.h[k] for k, (_, s) in hops.items())
+                + pyo.quicksum(seconds / tau[p] * variable for seconds, variable in across)
                 <= 1
             )
             m.add_component("latency" if p == "serve" else "time", stated(relation))
     # Objective.
     m.cost = pyo.Objective(
         expr=pyo.quicksum(
-            charged[p, g] * total[g] * speeds[n][f][1] * m.v[p, g, n, f] for p, g, n, f in m.V
+            charged[p, g] * total[g, n] * speeds[n][f][1] * m.v[p, g, n, f] for p, g, n, f in m.V
         )
         + pyo.quicksum(e * m.h[k] for k, (e, _) in hops.items())
+        + pyo.quicksum(e * variable for e, variable in spent)
     )
     return m
 
@@ -216,7 +254,9 @@ def plan_of(m: Any, instance: CiftInstance) -> CiftPlan:
     """Return the plan that the variables' values stand for."""
     g = next(iter(chosen(m.y)))
     chain = chains(instance)[g]
+    speed = level_of(chosen(m.z), instance)
+    if chain.sets.graph:
+        return on_graphs.placed_graph(m, instance, chain, speed)
     host = {b: n for c, b, n in chosen(m.x) if c == g}
     hop = {(b, n): k for c, b, n, k in chosen(m.h) if c == g}
-    speed = level_of(chosen(m.z), instance)
     return placed(instance, chain, host, hop, speed)

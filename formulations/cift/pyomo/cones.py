@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyomo.environ as pyo
@@ -76,7 +76,7 @@ class Cones:
         m.upper_cone = pyo.Constraint(m.C, rule=upper_cone)
 
     def terms(
-        self, g: Chain, total: float, phases: Sequence[str]
+        self, g: Chain, totals: Mapping[int, float], phases: Sequence[str]
     ) -> Iterator[tuple[str, Terms, Terms]]:
         """Yield each phase with the joules of one pass and the seconds."""
         for p in phases:
@@ -85,6 +85,7 @@ class Cones:
             for n in g.nodes:
                 if n not in self.intervals:
                     continue
+                total = totals[n]
                 node, top = self.instance.nodes[n], self.intervals[n].high
                 key = g.index, p, n
                 joules.append((total * node.kappa_j_s2_per_flop3 * top**2, "e", key))

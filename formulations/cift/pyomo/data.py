@@ -10,35 +10,63 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from graphlib import TopologicalSorter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from splitopt.formulations.cift.pyomo.takes import TAKES
 from splitopt.formulations.solvers.highs import SparseModel
 from splitopt.instances.cift.doubt import refuse_doubt
-from splitopt.instances.cift.model import CiftInstance, Node, SpeedInterval
+from splitopt.instances.cift.model import CiftInstance, Compression, SpeedInterval
 from splitopt.instances.cift.plan import CiftPlan, Stop
+from splitopt.instances.cift.rates import open_hops
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.exact import rational
 from splitopt.instances.core.tolerances import TOLERANCES
+from splitopt.instances.networks.downsets import Downsets, downsets_of
+from splitopt.instances.networks.profiles import Profile
 
 __all__ = [
     "Chain",
+    "Hop",
     "Key",
     "Written",
     "chains",
-    "least_energy_j",
     "level_of",
-    "levels",
     "limit",
-    "need_configurations",
-    "need_listed_speeds",
+    "need",
     "placed",
 ]
 
 Key = Any  # the index of a variable, nearly always a tuple
+
+
+class Hop(NamedTuple):
+    """A link between two nodes.
+
+    Attributes
+    ----------
+    wire_s
+        Seconds on the wire of what b blocks leave behind.
+    delay_s, tuning_delay_s
+        What comes on top, of a request and of a sample pass.
+    open
+        Where a throughput leaves the link wide enough.
+    """
+
+    tail: int
+    head: int
+    wire_s: tuple[float, ...]
+    delay_s: float
+    tuning_delay_s: float
+    rate_bit_per_s: float
+    joules_a_bit: float
+    open: tuple[bool, ...]
+
+    def seconds(self, b: int) -> tuple[float, float]:
+        """Return what a request takes behind b blocks, and a sample pass."""
+        return self.wire_s[b] + self.delay_s, self.wire_s[b] + self.tuning_delay_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +79,18 @@ class Chain:
         Position of g in the instance.
     source
         u_g, as a position.
+    network
+        The network and its compression.
     flops
         FLOP w_b of each block for one sample, compressed.
+    factors
+        Of each block on a node, by nodes that have any.
     bits
-        a_b, the bits behind b = 0..L-1 blocks.
+        a_b, the bits behind b = 0..L-1 blocks; of a graph, behind each downset but the last.
     held
         Bytes of each block in the memory of its host.
-    passes
-        S_g.
+    passes, passes_assured
+        S_g as energy counts it, and as the clock does.
     serving, computing, sending
         How often a forward pass is charged for: R; 3 S_g over a block; 2 S_g over a link (3 and
         2 being the training factors).
@@ -67,32 +99,42 @@ class Chain:
     nodes
         Nodes on a path from the source, the source first.
     hops
-        Links between them as (tail, head, seconds behind b blocks, the same in fine-tuning for
-        one sample pass, J a bit).
+        Links between them.
     """
 
     index: int
     source: int
+    network: tuple[Profile, Compression]
     flops: tuple[float, ...]
+    factors: Mapping[int, tuple[float, ...]]
     bits: tuple[float, ...]
     held: tuple[Fraction, ...]
     passes: float
+    passes_assured: float
     serving: float
     computing: float
     sending: float
     computing_timed: float
     sending_timed: float
     nodes: tuple[int, ...]
-    hops: tuple[tuple[int, int, tuple[float, ...], tuple[float, ...], float], ...]
+    hops: tuple[Hop, ...]
 
     @property
     def blocks(self) -> int:
         """L."""
         return len(self.flops)
 
-    def work(self, start: int, stop: int) -> float:
-        """Return the FLOP of blocks start+1..stop."""
-        return sum(self.flops[start:stop])
+    @property
+    def sets(self) -> Downsets:
+        """What can be done at a time: of a chain its beginnings, of a graph its downsets."""
+        return downsets_of(self.network[0])
+
+    def flops_on(self, node: int) -> tuple[float, ...]:
+        """Return w_b on a node."""
+        factors = self.factors.get(node)
+        if factors is None:
+            return self.flops
+        return tuple(w * factor for w, factor in zip(self.flops, factors, strict=True))
 
     def memory(self, instance: CiftInstance) -> tuple[list[int], dict[int, int]]:
         """Return what each block takes and each node has, in whole parts of a byte.
@@ -105,11 +147,6 @@ class Chain:
         }
         return [int(held * parts) for held in self.held], rooms
 
-    def fits(self, instance: CiftInstance, node: int, start: int, stop: int) -> bool:
-        """Return whether blocks start+1..stop fit the memory of a node, exactly."""
-        room = rational(instance.nodes[node].memory_bytes)
-        return sum(self.held[start:stop], Fraction(0)) <= room
-
 
 def _reached(instance: CiftInstance, source: str) -> list[str]:
     found = [source]
@@ -118,46 +155,67 @@ def _reached(instance: CiftInstance, source: str) -> list[str]:
     return found
 
 
+def _bits(model: Profile, level: Compression, sets: Downsets) -> tuple[float, ...]:
+    """Return the bits behind each set of blocks but the last."""
+    if not sets.graph:
+        made = [level.activation_factor * block.activation_bits for block in model.blocks[:-1]]
+        return (model.input_bits, *made)
+    sizes = [
+        tensor.bits if tensor.producer is None else level.activation_factor * tensor.bits
+        for tensor in model.tensors
+    ]
+    return tuple(sum(sizes[k] for k in np.flatnonzero(row)) for row in sets.crossing[:-1])
+
+
 def chains(instance: CiftInstance) -> list[Chain]:
     """Return the configurations of an instance as chains, in its order."""
-    refuse_doubt(instance, "a model file", {"epochs"})
     place = {node.name: position for position, node in enumerate(instance.nodes)}
     models = {model.name: model for model in instance.models}
     compressions = {level.name: level for level in instance.compressions}
     training = instance.training
     found = []
+    links: dict[tuple[str, str, str, str], Hop] = {}
     for index, g in enumerate(instance.configurations):
-        level, blocks = compressions[g.compression], models[g.model].blocks
+        level, model = compressions[g.compression], models[g.model]
         S, timed = float(instance.expected_passes(g)), instance.assured_passes(g)
         grown = rational(training.memory_factor) if S > 0 else Fraction(1)
-        bits = [
-            models[g.model].input_bits,
-            *(level.activation_factor * block.activation_bits for block in blocks[:-1]),
-        ]
+        sets = downsets_of(model)
+        bits = _bits(model, level, sets)
         names = _reached(instance, g.source)
         hops = []
         for name in names:
             for link in instance.links_from[name]:
-                wire = [a / link.rate_bit_per_s for a in bits]
-                hops.append(
-                    (
+                key = g.model, g.compression, name, link.head
+                if key not in links:
+                    wide = open_hops(instance, link, model, level, sets, np.array(bits))
+                    links[key] = Hop(
                         place[name],
                         place[link.head],
-                        tuple(s + link.delay_s for s in wire),
-                        tuple(s + link.delay_s / training.batch_size for s in wire),
+                        tuple(a / link.rate_bit_per_s for a in bits),
+                        link.delay_s,
+                        link.delay_s / training.batch_size,
+                        link.rate_bit_per_s,
                         link.energy_j_per_bit,
+                        tuple(wide.tolist()),
                     )
-                )
+                hops.append(links[key])
+        weights = {
+            place[name]: instance.factors(instance.nodes[place[name]], model) for name in names
+        }
         found.append(
             Chain(
                 index,
                 place[g.source],
-                tuple(level.flops_factor * block.flops for block in blocks),
-                tuple(bits),
+                (model, level),
+                tuple(level.flops_factor * block.flops for block in model.blocks),
+                {n: factors for n, factors in weights.items() if factors is not None},
+                bits,
                 tuple(
-                    rational(b.param_bytes) * rational(level.param_factor) * grown for b in blocks
+                    rational(b.param_bytes) * rational(level.param_factor) * grown
+                    for b in model.blocks
                 ),
                 S,
+                float(timed),
                 float(instance.requests),
                 training.compute_factor * S,
                 training.communication_factor * S,
@@ -170,61 +228,6 @@ def chains(instance: CiftInstance) -> list[Chain]:
     return found
 
 
-def levels(node: Node) -> dict[int, tuple[float, float]]:
-    """Return speeds f by position, with kappa f^2 + rho / f, the joules of a FLOP.
-
-    A level goes when a faster one takes no more energy.
-    """
-    speeds = node.speeds_flop_per_s
-    assert not isinstance(speeds, SpeedInterval)
-    kept: dict[int, tuple[float, float]] = {}
-    least = float("inf")
-    for position in reversed(range(len(speeds))):
-        f = speeds[position]
-        joules = node.kappa_j_s2_per_flop3 * f * f + node.busy_power_w / f
-        if joules < least:
-            kept[position] = (f, joules)
-            least = joules
-    return dict(sorted(kept.items()))
-
-
-def _joules_a_flop(node: Node) -> float:
-    """Return the least kappa f^2 + rho / f over the speeds of a node."""
-    speeds = node.speeds_flop_per_s
-    if not isinstance(speeds, SpeedInterval):
-        return min(joules for _, joules in levels(node).values())
-    kappa, rho = node.kappa_j_s2_per_flop3, node.busy_power_w
-    critical = (rho / (2 * kappa)) ** (1 / 3) if kappa else speeds.high
-    f = min(max(critical, speeds.low), speeds.high)
-    return kappa * f * f + rho / f
-
-
-def least_energy_j(instance: CiftInstance) -> float:
-    """Return the energy of the cheapest plan without deadlines, memories and the rule of one visit.
-
-    A lower bound on the optimum (0 without configurations), by a dynamic program over the blocks
-    done and the node they are at.
-    """
-    joules = [_joules_a_flop(node) for node in instance.nodes]
-    best = math.inf
-    for g in chains(instance):
-        before: dict[int, set[int]] = {n: set() for n in g.nodes}
-        onward: dict[int, list[tuple[int, float]]] = {n: [] for n in g.nodes}
-        for tail, head, _, _, joules_a_bit in g.hops:
-            before[head].add(tail)
-            onward[tail].append((head, (g.serving + g.sending) * joules_a_bit))
-        order = list(TopologicalSorter(before).static_order())
-        cost = dict.fromkeys(g.nodes, math.inf) | {g.source: 0.0}
-        for flops, bits in zip(g.flops, g.bits, strict=True):
-            for n in order:
-                for head, a_bit in onward[n]:
-                    cost[head] = min(cost[head], cost[n] + a_bit * bits)
-            for n in order:
-                cost[n] += (g.serving + g.computing) * flops * joules[n]
-        best = min(best, *cost.values())
-    return 0.0 if best == math.inf else best
-
-
 def limit(deadline_s: float | None) -> float:
     """Return the most seconds the judge accepts, a trifle more for rounding; infinite for None."""
     if deadline_s is None:
@@ -232,35 +235,42 @@ def limit(deadline_s: float | None) -> float:
     return deadline_s * (1 + TOLERANCES.deadline) * (1 + 1e-12)
 
 
-def need_configurations(instance: CiftInstance) -> None:
-    """Refuse an instance that offers no configuration: it has no plan and no model.
+def need(instance: CiftInstance, formulation: str) -> None:
+    """Refuse an instance that a formulation does not take, or without a plan to model.
 
     Raises
     ------
     InputError
-        When there is none.
+        With the reason.
     """
+    takes = TAKES[formulation]
     if not instance.configurations:
         raise InputError(
             "configurations", "[]", "at least one configuration", "there is no plan to model"
         )
-
-
-def need_listed_speeds(instance: CiftInstance, formulation: str) -> None:
-    """Refuse an instance with continuous speeds.
-
-    Raises
-    ------
-    InputError
-        When a node's speeds form an interval.
-    """
+    unknown = [what for what in instance.beyond if what not in takes.beyond]
+    if unknown:
+        raise InputError(
+            "instance",
+            instance.name,
+            f"an instance without {' or '.join(unknown)} for the formulation {formulation}",
+            takes.remedy,
+        )
+    refuse_doubt(
+        instance, f"the formulation {formulation}", takes.doubt, "use flow, which takes it"
+    )
+    if takes.continuous:
+        return
+    others = set(instance.beyond) <= TAKES["gdp-hull"].beyond
     for node in instance.nodes:
         if isinstance(node.speeds_flop_per_s, SpeedInterval):
             raise InputError(
                 f"speeds of node {node.name}",
                 "an interval",
                 f"listed speeds for the formulation {formulation}",
-                "use gdp-hull or gdp-bigm, which take intervals",
+                "use gdp-hull or gdp-bigm, which take intervals"
+                if others
+                else "solve it with jqodi or highs-oa, which take intervals",
             )
 
 

@@ -25,7 +25,21 @@ With w the FLOP of a segment and u_g the source of g::
     sum (w / f) serve + sum (a_b / B + d) hop                         <= tau_inf
     sum (3 S_g w / f) tune + sum 2 S_g (a_b / B + d / batch) hop      <= tau_ft
 
-Segments that do not fit a memory and steps that alone miss a deadline have no variable.
+Segments that do not fit a memory and steps that alone miss a deadline have no variable. Of a graph,
+i, j and b number downsets, and blocks i+1..j are those of j that i has not (`data`). A throughput
+leaves out levels that are too slow for a segment, and hops that are too much for a link.
+
+Where links and nodes are in doubt (``docs/uncertainty.md``), with t_i(a) the time of a step a in
+atom i of a configuration g (a scenario; in fine-tuning with a number of epochs), of weight w_i, and
+l(a) its mean over the fastest p of the weight::
+
+    sum_a l(a) x_a <= tau                                            every plan keeps it
+    sum_a (t_i(a) / tau) x_a <= y[g] + M_i late[i]                   M_i: the longest path, less one
+    sum_i w_i late[i] <= (1 - p) y[g]
+
+and with means and variances, kappa^2 = p / (1 - p)::
+
+    mu + kappa sigma <= tau,    sum_a var_a x_a^2 <= sigma^2         a cone; in arrays its tangents
 
 Objective
 ---------
@@ -38,21 +52,13 @@ The flow rows are totally unimodular: without deadlines the relaxation is integr
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import pyomo.environ as pyo
 
-from splitopt.formulations.cift.pyomo.flow_rows import (
-    Term,
-    arcs,
-    columns,
-    deadline_rows,
-    flow_rows,
-    plan,
-    read,
-)
-from splitopt.formulations.solvers.pyomo import chosen, stated
+from splitopt.formulations.cift.pyomo.flow_rows import Flow, arcs, plan
+from splitopt.formulations.solvers.pyomo import chosen
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 
@@ -67,40 +73,49 @@ def model(instance: CiftInstance) -> Any:
     InputError
         For continuous speeds, or without configurations.
     """
-    every, steps = read(instance)
+    flow = Flow(instance)
+    arrays = flow.written().model
     m = pyo.ConcreteModel(name="cift-flow")
-    # Sets.
-    m.G = pyo.Set(initialize=[g.index for g in every])
-    m.SERVE = pyo.Set(dimen=5, initialize=list(steps.serve))
-    m.TUNE = pyo.Set(dimen=5, initialize=list(steps.tune))
-    m.SKIP = pyo.Set(dimen=3, initialize=steps.skip)
-    m.HOP = pyo.Set(dimen=4, initialize=list(steps.hop))
     # Variables.
-    m.y = pyo.Var(m.G, domain=pyo.Binary)
-    m.serve = pyo.Var(m.SERVE, domain=pyo.Binary)
-    m.tune = pyo.Var(m.TUNE, domain=pyo.Binary)
-    m.skip = pyo.Var(m.SKIP, domain=pyo.Binary)
-    m.hop = pyo.Var(m.HOP, domain=pyo.Binary)
-
-    def total(terms: Iterable[Term]) -> Any:
-        return pyo.quicksum(c * getattr(m, name)[key] for name, key, c in terms)
-
+    variables = []
+    for name, keys in flow.columns.items():
+        if name == "late" and not keys:
+            continue
+        indices = [key if len(key) > 1 else key[0] for key in keys]
+        m.add_component(name, pyo.Var(indices, domain=pyo.Binary))
+        variables += [getattr(m, name)[index] for index in indices]
     # Constraints.
-    m.one = pyo.Constraint(expr=pyo.quicksum(m.y.values()) == 1)
-    rows = flow_rows(every, steps)
-    m.flow = pyo.Constraint(range(len(rows)))
-    for row, terms in enumerate(rows):
-        m.flow[row] = total(terms) == 0
-    for name, terms in deadline_rows(instance, steps).items():
-        setattr(m, name, stated(total(terms) <= 1))
+    order = np.argsort(arrays.row, kind="stable")
+    places, values = arrays.column[order].tolist(), arrays.value[order].tolist()
+    ends = np.searchsorted(arrays.row[order], np.arange(len(arrays.row_lower) + 1)).tolist()
+    row = 0
+    for name, count in flow.groups:
+        group = pyo.Constraint(range(count)) if name == "flow" else pyo.Constraint()
+        m.add_component(name, group)
+        for k in range(count):
+            mine = slice(ends[row], ends[row + 1])
+            total = pyo.quicksum(
+                value * variables[place]
+                for place, value in zip(places[mine], values[mine], strict=True)
+            )
+            lower, upper = float(arrays.row_lower[row]), float(arrays.row_upper[row])
+            group[k if name == "flow" else None] = (
+                total == upper if lower == upper else total <= upper
+            )
+            row += 1
+    for cone in flow.cones:
+        sigma = pyo.Var(bounds=(0, 1 / cone.kappa))
+        m.add_component(f"sigma_{cone.name}", sigma)
+        mean = pyo.quicksum(cone.mean[k] * variables[k] for k in np.flatnonzero(cone.mean))
+        varied = pyo.quicksum(
+            cone.variance[k] * variables[k] ** 2 for k in np.flatnonzero(cone.variance)
+        )
+        m.add_component(f"mean_{cone.name}", pyo.Constraint(expr=mean + cone.kappa * sigma <= 1))
+        m.add_component(f"cone_{cone.name}", pyo.Constraint(expr=varied <= sigma**2))
     # Objective.
-    priced = (
-        (name, key, joules)
-        for name, found in columns(every, steps).items()
-        if name not in ("y", "skip")
-        for key, joules in found.items()
+    m.cost = pyo.Objective(
+        expr=pyo.quicksum(float(arrays.cost[k]) * variables[k] for k in np.flatnonzero(arrays.cost))
     )
-    m.cost = pyo.Objective(expr=total(priced))
     return m
 
 

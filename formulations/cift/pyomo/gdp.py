@@ -1,8 +1,8 @@
 r"""CIFT as it is said in words: choose one configuration, and then these relations hold.
 
 A generalised disjunctive program, one disjunct a configuration g, over variables that all
-configurations share. Write W_g for the FLOP of g's chain, w_gb for block b's share of it, and
-phases p = serve, tune with
+configurations share. Write W_g for the FLOP of g's chain, w_gb for block b's share of it (both on
+the node, where blocks have factors), and phases p = serve, tune with
 
     c_p = R in serving, 3 S_g in fine-tuning (how often a pass is charged for)
     t_p = 1 in serving, 3 S_g in fine-tuning (how often it counts in time).
@@ -24,6 +24,7 @@ With ``x[0, n]`` = 1 at the source of g, 0 elsewhere::
     x[b, n] + sum_m h[b, m, n] = x[b+1, n] + sum_m h[b, n, m]      b < L_g
     sum_b held_gb x[b, n] <= M_n
     listed:       sum_f v[p, n, f] = sum_b w_gb x[b, n]
+    throughput:   what a host and a link are busy for a request is at most 1 / R'
     deadlines:    times of v (or t) and h, in shares of each deadline, sum to at most 1
     energy >= c_p W_g e(f) v (or the cost of w, t) + (R + 2 S_g) e a_b h
 
@@ -56,7 +57,7 @@ import pyomo.environ as pyo
 from pyomo.gdp import Disjunct, Disjunction
 
 from splitopt.formulations.cift.pyomo.cones import Cones
-from splitopt.formulations.cift.pyomo.data import chains, level_of, need_configurations
+from splitopt.formulations.cift.pyomo.data import chains, level_of, need
 from splitopt.formulations.cift.pyomo.gdp_rows import PHASES, Program, plan
 from splitopt.formulations.solvers.pyomo import chosen
 from splitopt.instances.cift.model import CiftInstance, SpeedInterval
@@ -73,7 +74,7 @@ def disjunctive_model(instance: CiftInstance) -> Any:
     InputError
         Without configurations.
     """
-    need_configurations(instance)
+    need(instance, "gdp-hull")
     cones = Cones(instance, chains(instance))
     program = Program(instance, cones)
     columns = program.columns

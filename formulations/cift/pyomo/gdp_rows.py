@@ -30,11 +30,12 @@ from splitopt.formulations.cift.pyomo.data import (
     Written,
     chains,
     level_of,
-    levels,
     limit,
-    need_configurations,
+    need,
     placed,
 )
+from splitopt.formulations.cift.pyomo.energy import levels
+from splitopt.formulations.solvers.files import NamedModel
 from splitopt.formulations.solvers.highs import SparseModel
 from splitopt.instances.cift.model import CiftInstance, SpeedInterval
 from splitopt.instances.cift.plan import CiftPlan
@@ -43,7 +44,7 @@ from splitopt.instances.core.exact import rational
 if TYPE_CHECKING:
     from splitopt.formulations.cift.pyomo.cones import Cones
 
-__all__ = ["PHASES", "Program", "Rows", "plan", "size", "written"]
+__all__ = ["PHASES", "Program", "Rows", "named", "plan", "size", "written"]
 
 PHASES = ("serve", "tune")
 
@@ -120,17 +121,17 @@ class Program:
     """
 
     def __init__(self, instance: CiftInstance, cones: Cones | None = None) -> None:
-        need_configurations(instance)
+        need(instance, "gdp-hull")
         self.instance, self.cones = instance, cones
         self.every = chains(instance)
         self.blocks = max(g.blocks for g in self.every)
         nodes = range(len(instance.nodes))
         self.listed = {
-            n: levels(instance.nodes[n])
+            n: levels(instance, n)
             for n in nodes
             if not isinstance(instance.nodes[n].speeds_flop_per_s, SpeedInterval)
         }
-        self.links = sorted({(n, k) for g in self.every for n, k, *_ in g.hops})
+        self.links = sorted({(hop.tail, hop.head) for g in self.every for hop in g.hops})
         at = [(p, n, f) for p in PHASES for n, fs in self.listed.items() for f in fs]
         self.columns: dict[str, list[Key]] = {
             "x": [(b, n) for b in range(1, self.blocks + 1) for n in nodes],
@@ -161,6 +162,9 @@ class Program:
             "serve": limit(instance.inference_deadline_s),
             "tune": limit(instance.fine_tuning_deadline_s),
         }
+        # What a host may be busy for a request.
+        rate = instance.throughput_per_s
+        self.period_s = math.inf if rate is None else limit(1 / rate)
         drafts = [_Draft(self, g) for g in self.every]
         dearest = [max(draft.joules.values(), default=0.0) for draft in drafts]
         self.energy_unit_j = min((joules for joules in dearest if joules > 0), default=1.0)
@@ -176,12 +180,15 @@ class _Draft:
 
     def __init__(self, program: Program, g: Chain) -> None:
         self.program, self.g = program, g
-        self.total = g.work(0, g.blocks)
+        self.flops = {n: g.flops_on(n) for n in g.nodes}
+        self.total = {n: sum(flops) for n, flops in self.flops.items()}
         self.phases = PHASES if g.passes else PHASES[:1]
         # By column: the energy in joules, and seconds by phase.
         self.joules: dict[int, float] = {}
         self.seconds: dict[str, dict[int, float]] = {p: {} for p in PHASES}
         self.ruled_out: dict[int, None] = {}
+        # Columns that a throughput keeps below what they could be, with their busy seconds.
+        self.busy: dict[int, float] = {}
         self.held, self.room = g.memory(program.instance)
         self._collect()
 
@@ -194,8 +201,10 @@ class _Draft:
             for n in g.nodes:
                 for f, (speed, joules) in program.listed.get(n, {}).items():
                     column = v[p, n, f]
-                    self.joules[column] = charged[p] * self.total * joules
-                    self._takes(p, timed[p] * self.total / speed, column, whole=False)
+                    self.joules[column] = charged[p] * self.total[n] * joules
+                    self._takes(p, timed[p] * self.total[n] / speed, column, whole=False)
+                    if p == "serve" and self.total[n] / speed > program.period_s:
+                        self.busy[column] = self.total[n] / speed
         if program.cones is not None:
             for p, charge, time in program.cones.terms(g, self.total, self.phases):
                 for joules, name, key in charge:
@@ -204,16 +213,21 @@ class _Draft:
                 for seconds, name, key in time:
                     column = program.place[name][key]
                     self._takes(p, timed[p] * seconds, column, whole=False)
+                    if p == "serve" and seconds * program.upper[column] > program.period_s:
+                        self.busy[column] = seconds
         step = len(program.links)
         first = {link: k for k, link in enumerate(program.links, program.first["h"])}
         used = set()
-        for n, k, serving_s, tuning_s, joules in g.hops:
-            used.add(first[n, k])
+        for hop in g.hops:
+            link = first[hop.tail, hop.head]
+            used.add(link)
             for b, a in enumerate(g.bits):
-                column = first[n, k] + b * step
-                self.joules[column] = (g.serving + g.sending) * joules * a
-                self._takes("serve", serving_s[b], column, whole=True)
-                self._takes("tune", g.sending_timed * tuning_s[b], column, whole=True)
+                column, (serving_s, tuning_s) = link + b * step, hop.seconds(b)
+                self.joules[column] = (g.serving + g.sending) * hop.joules_a_bit * a
+                if not hop.open[b]:
+                    self.ruled_out[column] = None
+                self._takes("serve", serving_s, column, whole=True)
+                self._takes("tune", g.sending_timed * tuning_s, column, whole=True)
         for b in range(program.blocks):
             for link in first.values():
                 if b >= g.blocks or link not in used:
@@ -239,7 +253,7 @@ class _Draft:
         for b in range(1, g.blocks + 1):
             rows.add([x[b, n] for n in g.nodes], [1.0] * len(g.nodes), 1.0, 1.0)
         out, into = defaultdict(list), defaultdict(list)
-        for n, k, *_ in g.hops:
+        for n, k in ((hop.tail, hop.head) for hop in g.hops):
             for b in range(g.blocks):
                 out[b, n].append(h[b, n, k])
                 into[b, k].append(h[b, n, k])
@@ -253,9 +267,9 @@ class _Draft:
                 else:
                     signs = [1.0] * len(entering) + [-1.0] * len(leaving)
                     rows.add(entering + leaving, signs, 0.0, 0.0)
-        shares = [(b, w / self.total) for b, w in enumerate(g.flops, 1) if w > 0]
         for n in g.nodes:
             self._memory(rows, n)
+            shares = [(b, w / self.total[n]) for b, w in enumerate(self.flops[n], 1) if w > 0]
             hosted = [x[b, n] for b, _ in shares]
             lost = [-share for _, share in shares]
             for p in self.phases:
@@ -264,6 +278,8 @@ class _Draft:
                 else:
                     done = [program.place["w"][g.index, p, n]]
                 rows.add(done + hosted, [1.0] * len(done) + lost, 0.0, 0.0)
+        for column, seconds in self.busy.items():
+            rows.add((column,), (seconds / program.period_s,), -math.inf, 1.0)
         for p, tau in program.tau.items():
             if 0 < tau < math.inf and self.seconds[p]:
                 taken = [seconds / tau for seconds in self.seconds[p].values()]
@@ -440,6 +456,36 @@ def written(instance: CiftInstance, transformation: Literal["bigm", "hull"]) -> 
     integer = np.zeros(len(upper), np.bool_)
     integer[: program.first["v"]] = integer[y] = True
     return Written(entries.model(cost, upper, integer), columns)
+
+
+def named(
+    instance: CiftInstance, transformation: Literal["bigm", "hull"]
+) -> tuple[NamedModel, Written] | None:
+    """Return the same with names for files; None for continuous speeds, which have cones.
+
+    What all configurations share is named as in the Pyomo model; a copy or a rest in the hull after
+    what it is of.
+
+    Raises
+    ------
+    InputError
+        As `written`.
+    """
+    if instance.has_continuous_speeds:
+        return None
+    found = written(instance, transformation)
+    names: list[str] = []
+    for variable, keys in found.columns.items():
+        if variable == "energy":
+            names.append(variable)
+        elif variable == "copy":
+            names += [f"copy_{g}_{names[column]}" for g, column in keys]
+        elif variable == "rest":
+            names += [f"rest_{names[column]}" for column in keys]
+        else:
+            names += ["_".join((variable, *map(str, key))) for key in keys]
+    rows = tuple(f"row_{k}" for k in range(len(found.model.row_lower)))
+    return NamedModel(found.model, tuple(names), rows), found
 
 
 def plan(

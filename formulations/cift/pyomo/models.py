@@ -1,7 +1,7 @@
 """The Pyomo models of CIFT: built, read back as plans, and solved by HiGHS as methods.
 
 =============  =================  =========================================
-formulation    module             speeds
+formulation    module             speeds (`takes` has the rest)
 =============  =================  =========================================
 ``flow``       `flow`             listed
 ``assignment`` `assignment`       listed
@@ -17,7 +17,7 @@ what becomes of solutions the judge rejects are those of `splitopt.formulations.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -26,9 +26,11 @@ import numpy.typing as npt
 
 from splitopt.formulations.cift.exact import ListedSpeeds
 from splitopt.formulations.cift.incumbent import Incumbent
-from splitopt.formulations.cift.milp import prove
+from splitopt.formulations.cift.milp import Row, prove
 from splitopt.formulations.cift.pyomo import flow_rows, gdp_rows
-from splitopt.formulations.cift.pyomo.data import Key
+from splitopt.formulations.cift.pyomo.data import Written
+from splitopt.formulations.cift.pyomo.takes import TAKES
+from splitopt.formulations.solvers.files import NamedModel
 from splitopt.formulations.solvers.highs import SparseModel
 from splitopt.formulations.solvers.parameters import HIGHS
 from splitopt.instances.cift.model import CiftInstance
@@ -46,9 +48,12 @@ __all__ = [
     "PYOMO_FLOW",
     "arrays",
     "model",
+    "named",
     "plan_of",
+    "plan_of_arrays",
 ]
 
+_TRANSFORMATIONS: Mapping[str, Literal["bigm", "hull"]] = {"gdp-bigm": "bigm", "gdp-hull": "hull"}
 FORMULATIONS = ("flow", "assignment", "gdp-bigm", "gdp-hull")
 # What Pyomo builds in some 20 s, for whoever exports what a method solves.
 MOST_ARCS = 100_000
@@ -57,6 +62,7 @@ MOST_HULL_VARIABLES = 10_000
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Read = Callable[[Floats], CiftPlan]
+Cuts = Callable[[Ints], list[Row]]
 
 
 def model(instance: CiftInstance, formulation: str) -> Any:
@@ -86,19 +92,49 @@ def model(instance: CiftInstance, formulation: str) -> Any:
 
 def arrays(
     instance: CiftInstance, formulation: Literal["flow", "gdp-bigm", "gdp-hull"]
-) -> tuple[SparseModel, Read]:
-    """Return a formulation that is a method as arrays, and what reads the plan of a solution.
+) -> tuple[SparseModel, Read, Cuts]:
+    """Return a formulation that is a method as arrays, what reads a solution's plan, and cuts.
 
-    Written without Pyomo, which takes most of the time of small solves; tests hold the arrays to
-    the Pyomo model, row for row.
+    Cuts are rows that every plan keeps, given the columns of one that does not. Written without
+    Pyomo, which takes most of the time of small solves; tests hold the arrays to the Pyomo model,
+    row for row.
     """
-    plan: Callable[[CiftInstance, Mapping[str, Iterable[Key]]], CiftPlan]
+    cuts: Cuts = lambda columns: []  # noqa: E731
     if formulation == "flow":
-        written, plan = flow_rows.written(instance), flow_rows.plan
+        flow = flow_rows.Flow(instance)
+        written, cuts = flow.written(), flow.cuts
     else:
-        how: Literal["bigm", "hull"] = "bigm" if formulation == "gdp-bigm" else "hull"
-        written, plan = gdp_rows.written(instance, how), gdp_rows.plan
-    return written.model, lambda values: plan(instance, written.chosen(values))
+        written = gdp_rows.written(instance, _TRANSFORMATIONS[formulation])
+    return (
+        written.model,
+        lambda values: plan_of_arrays(instance, formulation, written, values),
+        cuts,
+    )
+
+
+def named(instance: CiftInstance, formulation: str) -> tuple[NamedModel, Written] | None:
+    """Return a formulation as arrays with names for files; None where Pyomo is to write it.
+
+    That is where it is not linear, and the assignment.
+
+    Raises
+    ------
+    InputError
+        As `model`.
+    """
+    if formulation == "flow":
+        return flow_rows.named(instance)
+    if formulation in _TRANSFORMATIONS:
+        return gdp_rows.named(instance, _TRANSFORMATIONS[formulation])
+    return None
+
+
+def plan_of_arrays(
+    instance: CiftInstance, formulation: str, written: Written, values: Floats
+) -> CiftPlan:
+    """Return the plan of values of the columns of `arrays` or `named`."""
+    plan = flow_rows.plan if formulation == "flow" else gdp_rows.plan
+    return plan(instance, written.chosen(values))
 
 
 def plan_of(m: Any, instance: CiftInstance, formulation: str) -> CiftPlan:
@@ -125,6 +161,7 @@ class PyomoCift(ListedSpeeds):
     def __init__(self, name: str, formulation: Literal["flow", "gdp-bigm", "gdp-hull"]) -> None:
         self.name = name
         self.formulation = formulation
+        self.takes, self.doubt = TAKES[formulation].beyond, TAKES[formulation].doubt
 
     def supports(self, instance: CiftInstance) -> Support:
         """Take listed speeds, and what Pyomo builds in some 20 s."""
@@ -142,7 +179,7 @@ class PyomoCift(ListedSpeeds):
     def search(self, best: Incumbent, chosen: Mapping[str, Any], seed: int) -> Result:
         """Search until the gap asked for is proven, or a limit."""
         instance = best.instance
-        model, plan = arrays(instance, self.formulation)
+        model, plan, cuts = arrays(instance, self.formulation)
         best.statistics["build_s"] = best.recorder.elapsed_s
         if best.remaining_s == 0:
             return best.result(Termination.TIME)
@@ -162,6 +199,7 @@ class PyomoCift(ListedSpeeds):
             support=2 + most + 8 * len(instance.nodes),
             seed=seed,
             start=lambda: None,
+            cuts=cuts,
             # Of the hull's many binaries it takes most of the time, and runs past the limit.
             probing=self.formulation != "gdp-hull",
         )

@@ -63,9 +63,31 @@ def test_explain_speaks_of_tensors_and_of_the_stage_that_is_too_slow(folder):
 
 
 def test_export_refuses_scenarios_with_a_remedy_that_an_export_has(folder):
-    text = said("export", "cift-uncertain-009", "-f", "flow", "--out", "x.mps", code=2)
-    assert "an instance without it for a model file" in text
-    assert "or solve it with jqodi or highs-flow" in text
+    text = said("export", "cift-uncertain-009", "-f", "gdp-hull", "--out", "x.mps", code=2)
+    assert "an instance without it for the formulation gdp-hull" in text
+    assert "use flow, which takes it" in text
+
+
+def test_export_refuses_graphs_where_a_formulation_knows_chains(folder):
+    text = said("export", "case.json", "-f", "gdp-bigm", "--out", "x.mps", code=2)
+    assert "an instance without networks that are graphs for the formulation gdp-bigm" in text
+    assert "use flow or assignment" in text
+
+
+def test_a_graph_goes_out_as_a_file_and_comes_back_as_a_plan(folder):
+    """The way round: exported, solved by another program, its solution read and judged."""
+    import highspy
+
+    for formulation in ("flow", "assignment"):
+        said("export", "case.json", "-f", formulation, "--out", "x.mps")
+        solver = highspy.Highs()
+        solver.setOptionValue("output_flag", False)
+        solver.readModel("x.mps")
+        solver.run()
+        solver.writeSolution("x.sol", 0)
+        text = said("read-solution", "case.json", "-f", formulation, "x.sol", "--out", "p.json")
+        assert "47" in text
+        assert json.loads((folder / "p.json").read_text())["version"] == 2
 
 
 def test_import_merges_graphs(folder):

@@ -27,6 +27,7 @@ from splitopt.instances.networks.profiles import Block, Profile
 
 EXACT = ("highs-flow", "highs-assignment", "highs-oa", "scip-minlp", "cpsat", "fronts",
          "jqodi-exact", "pyomo-flow", "gdp-bigm", "gdp-hull")  # fmt: skip
+TAKE_ALL = ("brute-force", "highs-flow", "jqodi-exact", "cpsat", "pyomo-flow", "flow@cbc")
 
 
 def doubtful(seed: int, kinds: str, *, continuous: bool = False) -> CiftInstance:
@@ -228,6 +229,24 @@ def test_deviations_add_up_as_roots_of_squares(method: str) -> None:
         assert found.objective == (None if joules is None else pytest.approx(joules, rel=1e-12))
 
 
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [("flow@highs", "s"), ("flow@scip", "v"), ("flow@cbc", "es"), ("flow@glpk", "es"),
+     ("flow@highs", "e"), ("assignment@highs", "e"), ("gdp-hull@highs", "e")],
+)  # fmt: skip
+def test_files_say_what_is_in_doubt(name: str, kinds: str) -> None:
+    for seed in (1, 5):
+        agree(doubtful(seed, kinds), (name,))
+
+
+def test_a_formulation_says_which_doubt_it_does_not_take() -> None:
+    certain = load("assignment@highs", "cift")
+    assert "scenarios" in str(supported(certain, doubtful(1, "s")).reason)
+    # The cone of means and variances is quadratic.
+    said = load("flow@highs", "cift").supports(doubtful(1, "v")).reason
+    assert said.startswith("HiGHS reads no quadratic rows, as means and variances need")
+
+
 def test_the_latest_scenarios_are_given_up() -> None:
     """Two relays to the one host, each slow in one of three scenarios; at 2/3 either will do.
 
@@ -253,9 +272,9 @@ def test_the_latest_scenarios_are_given_up() -> None:
     )  # fmt: skip
     for share, objective in ((0.6, 10.0), (2 / 3 + 1e-9, None), (1.0, None)):
         doubt = Doubt(scenarios=tuple(Scenario("1/3", s) for s in slow), inference_confidence=share)
-        for method in ("brute-force", "highs-flow", "jqodi-exact", "cpsat"):
+        for method in TAKE_ALL:
             assert solve(method, base.replace(doubt=doubt)).objective == objective
     # At 14 s everything holds; the cheap relay is slow in one scenario of weight 1/2 alone.
     half = Doubt(scenarios=(Scenario(0.5, slow[0]), Scenario(0.5)), inference_confidence=0.75)
-    for method in ("brute-force", "highs-flow", "jqodi-exact", "cpsat"):
+    for method in TAKE_ALL:
         assert solve(method, base.replace(doubt=half)).objective == 14.0

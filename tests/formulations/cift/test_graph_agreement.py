@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import random
 
 import pytest
@@ -12,15 +13,26 @@ from hypothesis import strategies as st
 from splitopt.bench.methods.conformance.fuzz.beyond import as_graph, widened
 from splitopt.bench.methods.conformance.fuzz.draw import draw_cift
 from splitopt.bench.methods.registry import entries_for, load
+from splitopt.formulations.cift.pyomo.models import model
 from splitopt.formulations.solvers.didp import supported
 from splitopt.instances.cift.claims import witness
-from splitopt.instances.cift.model import BEYOND, CiftInstance
+from splitopt.instances.cift.model import BEYOND, CiftInstance, SpeedInterval
 from splitopt.instances.contract.method import Budget, SolutionStatus, Termination
+from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.tolerances import not_above, values_agree
 from splitopt.instances.judge import check
 from tests.instances.cift.test_graphs import CASE, CUT
 
-EXACT = ("highs-flow", "fronts", "jqodi-exact", "highs-oa", "cpsat", *("didp",) * bool(supported()))
+EXACT = (
+    "highs-flow",
+    "fronts",
+    "jqodi-exact",
+    "highs-oa",
+    "pyomo-flow",
+    "cpsat",
+    *("didp",) * bool(supported()),
+)
+BY_FILE = ("flow@highs", "flow@scip", "flow@cbc", "flow@glpk", "assignment@highs", "gdp-hull@highs")
 ON_GRAPHS = (*EXACT, "highs-assignment")
 TRUTH = load("brute-force", "cift")
 
@@ -66,6 +78,45 @@ def test_by_hand(name):
 @settings(max_examples=12)
 def test_agrees_with_enumeration(name, seed):
     agrees(name, widened(random.Random(seed), draw_cift(5, seed)))
+
+
+@pytest.mark.parametrize("name", BY_FILE)
+def test_files_agree_with_enumeration(name):
+    """What other solvers read: two drawn instances each, of which one at least has a plan."""
+    method = load(name, "cift")
+    drawn = (widened(random.Random(seed), draw_cift(5, seed)) for seed in itertools.count(40))
+    taken = (one for one in drawn if one.beyond and TRUTH.supports(one) and method.supports(one))
+    for instance in itertools.islice(taken, 2):
+        agrees(name, instance)
+
+
+@pytest.mark.parametrize("name", ["gdp-bigm", "gdp-hull"])
+def test_disjuncts_take_factors_and_a_throughput(name):
+    for seed in range(12):
+        instance = widened(random.Random(seed), draw_cift(5, seed))
+        if instance.beyond:
+            agrees(name, instance)
+
+
+@pytest.mark.parametrize("name", ["flow@glpk", "assignment@glpk"])
+def test_files_find_the_cut_by_hand(name):
+    for rate, objective in ((None, 47.0), (1 / 29, 137.0), (1 / 14, None)):
+        instance = CASE.replace(throughput_per_s=rate)
+        found = load(name, "cift").solve(instance, Budget(20), 0, {})
+        assert found.objective == objective
+        none = objective is None
+        assert found.status is (SolutionStatus.INFEASIBLE if none else SolutionStatus.OPTIMAL)
+
+
+def test_a_refusal_of_intervals_names_what_takes_them():
+    """Of a graph with continuous speeds: gdp-hull takes the speeds, and not the graph."""
+    nodes = tuple(
+        dataclasses.replace(n, speeds_flop_per_s=SpeedInterval(1.0, 2.0)) for n in CASE.nodes
+    )
+    said = load("flow@highs", "cift").supports(CASE.replace(nodes=nodes)).reason
+    assert said == "flow needs listed speeds; highs-oa takes continuous ones"
+    with pytest.raises(InputError, match="highs-oa, which take intervals"):
+        model(CASE.replace(nodes=nodes), "flow")
 
 
 def test_the_assignment_finds_the_cut_by_hand():
