@@ -97,6 +97,8 @@ class Deadline:
         self._deviation = spent.deviation / self._unit
         self._mean = chance.relaxed(self._shares)
         self.late: dict[int, int] = {}  # column of each atom that can be late
+        self.atoms = len(self._shares)
+        self._known: set[bytes] = set()
         self.rows = [self._row(self._mean)]
         if len(self._shares) > 1:
             self._scenarios(chance, new)
@@ -137,12 +139,19 @@ class Deadline:
         return {column: float(taken[atom] > limit) for atom, column in self.late.items()}
 
     def tangents(self, values: Floats, *, inside: bool = False) -> list[Row]:
-        """Return the tangent of the cone at a point outside of it; if wanted, elsewhere too."""
+        """Return the tangent of the cone at a point outside of it; if wanted, elsewhere too.
+
+        None where there is one already.
+        """
         parts = np.bincount(self._element, self._deviation * values[self.columns])
         norm = math.sqrt(float(parts @ parts))
         spent = float(self._mean @ values[self.columns]) + norm
         if norm == 0 or not (inside or spent > self._top + _BEYOND):
             return []
+        where = np.round(parts / norm, 7).tobytes()
+        if where in self._known:
+            return []
+        self._known.add(where)
         return [self._row(self._mean + self._deviation * parts[self._element] / norm)]
 
 

@@ -48,10 +48,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from splitopt.formulations.cift.doubtful import extended, root_tangents
 from splitopt.formulations.cift.exact import AnySpeeds
 from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.formulations.cift.milp import Row, prove
-from splitopt.formulations.cift.outer.graph import SERVE, TUNE, Placements, build_placements
+from splitopt.formulations.cift.outer.building import build_placements
+from splitopt.formulations.cift.outer.graph import SERVE, TUNE, Placements
 from splitopt.formulations.cift.outer.model import OuterModel
 from splitopt.formulations.cift.pricing import climb, within
 from splitopt.formulations.solvers.parameters import HIGHS
@@ -74,6 +76,7 @@ class CiftOuter(AnySpeeds):
 
     name = "highs-oa"
     takes = BEYOND
+    doubt = frozenset({"epochs", "scenarios", "spread"})
     parameters = HIGHS
     options: tuple[Option, ...] = (
         Option("grid", 0.25, "step of the geometric grid of first tangents", minimum=0.001),
@@ -158,8 +161,14 @@ def _rounds(
     def read(values: Floats) -> tuple[CiftPlan, Ints]:
         path, levels = model.path(values), model.levels(values)
         best.offer(graph.plan(arcs[path]))
-        plan = graph.plan(arcs[path], {key[:2]: key[2] for key in levels})
+        kept = {key[:2]: key[2] for key in levels}
+        plan = graph.plan(arcs[path], kept, model.late(values))
         fresh.extend(_tangents_at(model, plan))
+        found = model.values(plan)
+        for _, deadline in model.deadlines:
+            fresh.extend(deadline.tangents(values))
+            if found is not None:
+                fresh.extend(deadline.tangents(found, inside=True))
         return plan, np.append(path, np.array(list(levels.values()), dtype=np.int64))
 
     def refine() -> list[Row]:
@@ -167,15 +176,18 @@ def _rounds(
         fresh.clear()
         return rows
 
+    first = model.sparse(_first_tangents(model, prices, step))
+    rows = root_tangents(first, [d for _, d in model.deadlines], lambda: best.remaining_s == 0)
     return prove(
         best,
-        model.sparse(_first_tangents(model, prices, step)),
+        extended(first, rows),
         scale=scale,
         read=read,
         support=model.support,
         seed=seed,
         start=lambda: None if best.plan is None else model.values(best.plan),
         refine=refine,
+        cuts=lambda columns: refine(),
         cutoff=cutoff,
     )
 
