@@ -30,7 +30,17 @@ import numpy.typing as npt
 from splitopt.instances.cift.doubt import Doubt, Draw
 from splitopt.instances.cift.model import CiftInstance
 
-__all__ = ["SERVE", "TUNE", "Chance", "chances", "epochs_at", "expected", "fastest", "room"]
+__all__ = [
+    "SERVE",
+    "TUNE",
+    "Chance",
+    "chances",
+    "elements",
+    "epochs_at",
+    "expected",
+    "fastest",
+    "room",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,6 +63,12 @@ def expected(instance: CiftInstance) -> CiftInstance:
         ),
         doubt=known,
     )
+
+
+def elements(instance: CiftInstance) -> list[tuple[str, str | None]]:
+    """Return the ends of all that can be slow: nodes, then links."""
+    links = ((link.tail, link.head) for link in instance.links)
+    return [*((node.name, None) for node in instance.nodes), *links]
 
 
 def epochs_at(epochs: Mapping[int, Fraction], level: Fraction) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from splitopt.formulations.cift.chances import SERVE, TUNE
+from splitopt.formulations.cift.chances import SERVE, TUNE, elements
 from splitopt.formulations.cift.doubtful import Deadline, Spent
 from splitopt.formulations.solvers.highs import WIDE
 from splitopt.instances.cift.rates import open_hops
@@ -41,22 +41,17 @@ def sending(
     seconds: Seconds,
 ) -> None:
     """Say what sending takes: seconds of the rate, of the delay, and the place of the link."""
-    choice, training = model.choices[k], model.instance.training
+    choice, training, nodes = model.choices[k], model.instance.training, model.instance.nodes
     wire, delay, link = figures
-    size = len(model.instance.nodes)
-    ends = [choice.reach.links[place] for place in link.tolist()]
-    element = np.array([size * (1 + tail) + head for tail, head in ends], dtype=np.int64)
-    names = [(model.instance.nodes[t].name, model.instance.nodes[h].name) for t, h in ends]
-    for position, phase in enumerate(PHASES):
-        often = np.ones(1)
-        once = delay
-        if position == TUNE:
-            often = training.communication_factor * _passes(model, k)
-            once = delay / training.batch_size
-        slow, deviation = _slowness(model, position, names)
-        times = often[:, None] * (wire * slow + once)
-        spread = often[0] * wire * deviation
-        seconds[phase].append(Spent(columns, times, spread, element, np.ones(len(columns))))
+    number = {(a.tail, a.head): len(nodes) + i for i, a in enumerate(model.instance.links)}
+    places = [number[nodes[tail].name, nodes[head].name] for tail, head in choice.reach.links]
+    element, ones = np.array(places, dtype=np.int64)[link], np.ones(len(columns))
+    for phase in PHASES:
+        often, once = 1.0, delay
+        if phase == PHASES[TUNE]:
+            often, once = training.communication_factor, delay / training.batch_size
+        index = np.full(len(columns), choice.index)
+        seconds[phase].append(Spent(columns, index, element, often * once, often * wire, ones))
 
 
 def hosting(
@@ -69,36 +64,9 @@ def hosting(
 ) -> None:
     """Say what computing takes: nominal seconds a sample, and the node."""
     taken, nodes = figures
-    position = PHASES.index(phase)
-    often = np.ones(1)
-    if position == TUNE:
-        often = model.instance.training.compute_factor * _passes(model, k)
-    names = [(model.instance.nodes[n].name, None) for n in nodes.tolist()]
-    slow, deviation = _slowness(model, position, names)
-    spread = often[0] * taken * deviation
-    times = often[:, None] * (taken * slow)
-    seconds[phase].append(Spent(columns, times, spread, nodes, np.ones(len(columns))))
-
-
-def _passes(model: AssignmentModel, k: int) -> Floats:
-    """Return the sample passes that the fine-tuning deadline counts, in each atom."""
-    choice = model.choices[k]
-    if model.chances is None:
-        return np.array([choice.timed])
-    passes: Floats = model.chances[TUNE].passes[:, choice.index]
-    return passes
-
-
-def _slowness(
-    model: AssignmentModel, position: int, ends: list[tuple[str, str | None]]
-) -> tuple[Floats, Floats]:
-    """Return slowness in each atom, shape (atoms, ends), and the deviations."""
-    if model.chances is None:
-        return np.ones((1, len(ends))), np.zeros(len(ends))
-    chance = model.chances[position]
-    known = {pair: (chance.slowness(*pair), chance.deviation(*pair)) for pair in set(ends)}
-    slow = np.array([known[pair][0] for pair in ends]).reshape(len(ends), len(chance.draws)).T
-    return slow, np.array([known[pair][1] for pair in ends])
+    often = 1.0 if phase == PHASES[SERVE] else model.instance.training.compute_factor
+    index, ones = np.full(len(columns), model.choices[k].index), np.ones(len(columns))
+    seconds[phase].append(Spent(columns, index, nodes, np.zeros(len(columns)), often * taken, ones))
 
 
 def add_limits(model: AssignmentModel, seconds: Seconds) -> None:
@@ -109,21 +77,24 @@ def add_limits(model: AssignmentModel, seconds: Seconds) -> None:
         spent = seconds[PHASES[position]]
         if deadline is None or not spent:
             continue
+        limit, all_spent = deadline * _LIMIT, Spent.joined(spent)
         if model.chances is None:
-            _deadline(model, Spent.joined(spent), deadline * _LIMIT)
+            _deadline(model, position, all_spent, limit)
             continue
-        chance, limit = model.chances[position], deadline * _LIMIT
-        found = Deadline(chance, Spent.joined(spent), limit, lambda: int(model.new([0.0])[0]))
+        chance, ends = model.chances[position], elements(instance)
+        found = Deadline(chance, ends, all_spent, limit, model.share)
         model.deadlines.append(found)
         for row in found.rows:
-            model.add_rows(
-                np.zeros(len(row.columns), np.int64), row.columns, row.values, row.lower, row.upper
-            )
+            where = np.zeros(len(row.columns), np.int64)
+            model.add_rows(where, row.columns, row.values, row.lower, row.upper)
 
 
-def _deadline(model: AssignmentModel, spent: Spent, limit: float) -> None:
+def _deadline(model: AssignmentModel, position: int, spent: Spent, limit: float) -> None:
     """State that the seconds stay within the limit; what alone exceeds it is ruled out."""
-    column, value = spent.columns, spent.seconds[0]
+    timed = np.ones(len(model.instance.configurations))
+    for choice in model.choices:
+        timed[choice.index] = choice.timed if position == TUNE else 1.0
+    column, value = spent.columns, timed[spent.configuration] * (spent.certain + spent.doubtful)
     beyond = value > limit
     if limit > 0:
         beyond &= model.binary[column]

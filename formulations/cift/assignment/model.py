@@ -88,6 +88,13 @@ class AssignmentModel:
         self.columns += len(energy_j)
         return np.arange(self.columns - len(energy_j), self.columns)
 
+    def share(self, whole: bool) -> int:
+        """Add a column from 0 to 1 that costs nothing, 0-1 if `whole`; return it."""
+        column = self.new([0.0])
+        if not whole:
+            self.relax(column)
+        return int(column[0])
+
     def relax(self, columns: Ints) -> None:
         """Let columns take fractions."""
         self._continuous.append(columns)
@@ -121,7 +128,7 @@ class AssignmentModel:
     def support(self) -> int:
         """The most columns that are not zero in a solution whose levels do not mix."""
         most = 1 + max(c.blocks for c in self.choices) + 5 * len(self.instance.nodes)
-        most += sum(len(deadline.late) for deadline in self.deadlines)
+        most += sum(deadline.added for deadline in self.deadlines)
         return most + max(
             (c.d.size + c.t.size + c.u.size for c in self.crossing.values()), default=0
         )

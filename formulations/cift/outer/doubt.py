@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from splitopt.formulations.cift.chances import SERVE, TUNE, Chance
+from splitopt.formulations.cift.chances import SERVE, TUNE, Chance, elements
 from splitopt.formulations.cift.outer.fitting import Demand
 from splitopt.instances.cift.model import CiftInstance
 
@@ -33,6 +33,8 @@ class InDoubt:
         Shape (atoms, arcs): what one nominal second of computing is, and seconds of the hop.
     deviation
         kappa times the standard deviation of one nominal second, or of the hop.
+    certain, doubtful
+        Seconds of a hop and a pass that no doubt changes, and those that are longer by slowness.
     element
         The node or link.
     """
@@ -41,6 +43,8 @@ class InDoubt:
     often: Floats
     hops: Floats
     deviation: Floats
+    certain: Floats
+    doubtful: Floats
     element: Ints
 
     @property
@@ -88,14 +92,12 @@ def in_doubt(
         send, once = 1.0, delay
         if phase == TUNE:
             send, once = training.communication_factor, delay / training.batch_size
-        ends = [
-            *((n.name, None) for n in instance.nodes),
-            *((k.tail, k.head) for k in links),
-        ]
+        ends = elements(instance)
         slow = np.array([chance.slowness(*end) for end in ends]).T[:, element]
         deviation = np.array([chance.deviation(*end) for end in ends])[element]
         passes = chance.passes[:, configuration]
-        hops = np.where(hop, send * passes * (wire_s * slow + once), 0.0)
-        spread = deviation * passes[0] * np.where(hop, send * wire_s, 1.0)
-        found.append(InDoubt(chance, passes * slow, hops, spread, element))
+        certain, doubtful = np.where(hop, send * once, 0.0), np.where(hop, send * wire_s, 0.0)
+        hops = passes * (doubtful * slow + certain)
+        spread = deviation * passes[0] * np.where(hop, doubtful, 1.0)
+        found.append(InDoubt(chance, passes * slow, hops, spread, certain, doubtful, element))
     return found[SERVE], found[TUNE]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from splitopt.formulations.cift.chances import elements
 from splitopt.formulations.cift.doubtful import Deadline, Spent
 from splitopt.formulations.cift.milp import Row
 from splitopt.formulations.cift.outer.doubt import InDoubt
@@ -89,6 +90,9 @@ class OuterModel:
         self._upper.append(upper)
         self._integer.append(integer)
         return len(self._cost) - 1
+
+    def _share(self, whole: bool) -> int:
+        return self._new(0.0, 1.0, integer=whole)
 
     def _row(self, lower: float, upper: float, terms: dict[int, float]) -> None:
         columns = np.array(list(terms), dtype=np.int32)
@@ -218,31 +222,20 @@ class OuterModel:
             limit = self.graph.limits[phase]
             if limit == np.inf:
                 continue
-            hop = np.flatnonzero(doubt.hops[:, self.arcs].any(axis=0))
-            parts = [
-                Spent(
-                    hop,
-                    doubt.hops[:, self.arcs[hop]],
-                    doubt.deviation[self.arcs[hop]],
-                    doubt.element[self.arcs[hop]],
-                    np.ones(len(hop)),
-                )
-            ]
+            hop = np.flatnonzero((doubt.certain + doubt.doubtful)[self.arcs])
+            columns, arcs, most = hop, self.arcs[hop], np.ones(len(hop))
+            certain, doubtful = doubt.certain[arcs], doubt.doubtful[arcs]
             if self._computing[phase]:
-                column, arc, seconds, most = zip(*self._computing[phase], strict=True)
-                at, taken = np.array(arc), np.array(seconds)
-                parts.append(
-                    Spent(
-                        np.array(column),
-                        doubt.often[:, at] * taken,
-                        doubt.deviation[at] * taken,
-                        doubt.element[at],
-                        np.array(most),
-                    )
+                column, arc, seconds, upper = (
+                    np.array(part) for part in zip(*self._computing[phase], strict=True)
                 )
-            found = Deadline(
-                doubt.chance, Spent.joined(parts), limit, lambda: self._new(0.0, 1.0, integer=True)
-            )
+                columns, arcs = np.append(columns, column), np.append(arcs, arc)
+                certain = np.append(certain, np.zeros(len(column)))
+                doubtful, most = np.append(doubtful, seconds), np.append(most, upper)
+            whose = self.graph.configuration[arcs]
+            spent = Spent(columns, whose, doubt.element[arcs], certain, doubtful, most)
+            ends = elements(self.graph.instance)
+            found = Deadline(doubt.chance, ends, spent, limit, self._share)
             self._rows += found.rows
             self.deadlines.append((phase, found))
 
@@ -278,7 +271,7 @@ class OuterModel:
     def support(self) -> int:
         """The most that the columns of a solution with one level a node sum to."""
         spread = max((g.engine.high / g.engine.low for g in self.groups), default=1.0)
-        late = sum(len(deadline.late) for _, deadline in self.deadlines)
+        late = sum(deadline.added for _, deadline in self.deadlines)
         return int(len(self.graph.instance.nodes) * (3 + 2 * (4 + spread))) + 1 + late
 
     def sparse(self, tangents: list[Row]) -> SparseModel:
