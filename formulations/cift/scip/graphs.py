@@ -52,14 +52,15 @@ def cross(model: Model, k: int) -> Crossing:
         for tensor in profile.tensors:
             made = u if tensor.producer is None else done[tensor.producer, ends]
             bits = tensor.bits if tensor.producer is None else tensor.bits * factor
-            c = scip.addVar(ub=1.0)
+            busy = bits / link.rate_bit_per_s / model.period if model.period is not None else 0.0
+            c = scip.addVar(ub=float(busy <= 1 + WIDER))
             for b in tensor.consumers:
                 scip.addCons(c >= made - done[b, ends])
                 if tensor.producer is not None:
                     scip.addCons(done[b, ends] <= made)
             model.crosses(c, k, link, bits, 0.0)
-            if model.period is not None:
-                carried.append(bits / link.rate_bit_per_s / model.period * c)
+            if 0 < busy <= 1 + WIDER:
+                carried.append(busy * c)
         if carried:
             scip.addCons(quicksum(carried) <= 1 + WIDER)
     source = instance.node_index[model.kept[k].source]

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from splitopt.formulations.cift.chances import TUNE, Chance, room
+from splitopt.formulations.cift.chances import TUNE, Chance, elements, room
 from splitopt.formulations.cift.scip.model import PHASES, WIDER, Model, total
 from splitopt.instances.core.tolerances import TOLERANCES
 
@@ -42,7 +42,8 @@ def limit(model: Model) -> None:
             spent = _sum(shares[0], variables)
             if chance is not None and chance.kappa:
                 spent += _deviation(model, PHASES[position], allowed or 1.0, chance)
-            model.scip.addCons(spent <= _room(model, wide, stretch, _most(shares[0], variables)))
+            most = wide if (stretch == 1.0).all() else _most(model, shares[0], variables)
+            model.scip.addCons(spent <= _room(model, wide, stretch, most))
         else:
             _scenarios(model, position, variables, shares, wide)
 
@@ -52,9 +53,12 @@ def _sum(shares: Floats, variables: list[Any]) -> Any:
     return total(share * v for share, v in pairs if share)
 
 
-def _most(shares: Floats, variables: list[Any]) -> float:
+def _most(model: Model, shares: Floats, variables: list[Any]) -> float:
     ends = [v.getUbOriginal() for v in variables]
-    return float(sum(share * end for share, end in zip(shares.tolist(), ends, strict=True)))
+    most = float(sum(share * end for share, end in zip(shares.tolist(), ends, strict=True)))
+    if most >= model.scip.infinity():
+        raise OverflowError("a longest time that is infinite to SCIP")
+    return most
 
 
 def _room(model: Model, wide: float, stretch: Floats, most: float) -> Any:
@@ -78,23 +82,44 @@ def _shares(
     model: Model, phase: str, unit: float, chance: Chance | None
 ) -> tuple[list[Any], Floats]:
     """Return what takes time, and its share of a deadline in each atom."""
-    nodes, columns = model.instance.nodes, []
+    nodes = model.instance.nodes
     one = np.ones(1 if chance is None else len(chance.draws))
     slow = {
-        ends: one if chance is None else chance.slowness(*ends)
-        for ends in [
-            *((node.name, None) for node in nodes),
-            *((link.tail, link.head) for link in model.instance.links),
-        ]
+        ends: one if chance is None else chance.slowness(*ends) for ends in elements(model.instance)
     }
-    for _, n, seconds in model.hosts[phase]:
-        columns.append(seconds * slow[nodes[n].name, None])
-    for _, link, wire, delay in model.hops[phase]:
-        columns.append(wire * slow[link.tail, link.head] + delay)
-    shares = np.array(columns).T / unit if columns else np.zeros((len(one), 0))
+    parts = [(v, seconds, slow[nodes[n].name, None]) for v, n, seconds in model.hosts[phase]]
+    for v, link, wire, delay in model.hops[phase]:
+        parts += [(v, wire, slow[link.tail, link.head]), (v, delay, one)]
+    parts = [part for part in parts if part[1] > 0]
+    if len(one) > 1:
+        parts = _totals(model, parts, unit)
+    shares = np.array([seconds * slow / unit for _, seconds, slow in parts])
+    shares = shares.reshape(len(parts), len(one)).T
     if not (shares < model.scip.infinity()).all():
         raise OverflowError("seconds of a deadline's share that are infinite to SCIP")
-    return [entry[0] for entry in [*model.hosts[phase], *model.hops[phase]]], shares
+    return [variable for variable, _, _ in parts], shares
+
+
+Part = tuple[Any, float, Floats]  # a variable, its seconds, and its slowness in each atom
+
+
+def _totals(model: Model, parts: list[Part], unit: float) -> list[Part]:
+    """Return the sums of what is slow alike, as variables: rows are then short."""
+    alike: dict[bytes, list[Part]] = defaultdict(list)
+    for part in parts:
+        alike[part[2].tobytes()].append(part)
+    found = []
+    for same in alike.values():
+        shares = np.array([seconds / unit for _, seconds, _ in same])
+        most = _most(model, shares, [variable for variable, _, _ in same])
+        if most > 0:
+            whole = model.scip.addVar(ub=1.0)
+            summed = total(
+                share / most * v for (v, _, _), share in zip(same, shares.tolist(), strict=True)
+            )
+            model.scip.addCons(whole == summed)
+            found.append((whole, most * unit, same[0][2]))
+    return found
 
 
 def _deviation(model: Model, phase: str, unit: float, chance: Chance) -> Any:
@@ -137,7 +162,7 @@ def _scenarios(
     scip.addCons(total(w * model.late[phase, i] for w, i in pairs) <= most)
     mass, needed = np.array([float(w) for w in chance.weights]), float(chance.share)
     for i, row in enumerate(shares):
-        highest = _most(row, variables)
+        highest = _most(model, row, variables)
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.nan_to_num(row / shares, nan=1.0).max(axis=1, initial=0.0)
         rooms = np.array([_beyond(ratio * s, mass, needed) for s in stretch.T])
@@ -148,6 +173,12 @@ def _scenarios(
         over = float(np.maximum(np.minimum(latest, highest) - least, 0.0).max())
         allowed = _room(model, wide, stretch[i], highest)
         scip.addCons(_sum(row, variables) <= allowed + over * model.late[phase, i])
+    # Of one scenario more epochs are late first.
+    before: dict[int, int] = {}
+    for i, draw in enumerate(chance.draws):
+        if id(draw) in before:
+            scip.addCons(model.late[phase, before[id(draw)]] <= model.late[phase, i])
+        before[id(draw)] = i
     relaxed = _relaxed(chance, shares, stretch)
     scip.addCons(_sum(relaxed, variables) <= wide)
 

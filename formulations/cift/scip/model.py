@@ -289,6 +289,8 @@ def _compute(model: Model, phase: str, n: int) -> None:
     if not hosted:
         return
     work, most = total(share * x for x, share in hosted), max(whole) / unit
+    if most >= scip.infinity():
+        raise OverflowError("networks whose work is infinitely far apart to SCIP")
     charged = unit * (instance.requests if phase == "serve" else 1)
     period = model.period if phase == "serve" else None
     speeds = node.speeds_flop_per_s
