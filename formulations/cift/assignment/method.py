@@ -21,6 +21,10 @@ With w_gb the share of block b in the FLOP of its chain and ``x_g0n = y_g`` at t
     sum_f v_gnf = sum_b w_gb x_gbn,    sum_g v_gnf <= z_nf,    sum_f z_nf <= 1   (each phase)
     sum v latency + sum h latency <= tau_inf,    sum v time + sum h time <= tau_ft
 
+Where blocks weigh differently on nodes, w_gb is the share in the FLOP of the chain there. A
+throughput sharpens ``v <= z`` and rules links out (`splitopt.formulations.cift.assignment.limits`);
+where the network is in doubt the last rows are those of `splitopt.formulations.cift.doubtful`.
+
 Links are acyclic, so what leaves a node never returns: its blocks are consecutive. Where a network
 is a graph, columns for what is done on each link, with rows of precedence, and for each tensor and
 link take the place of h: `splitopt.formulations.cift.assignment.graphs`.

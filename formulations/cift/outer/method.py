@@ -26,6 +26,9 @@ Constraints
 A = kappa high^2 / (kappa high^2 + rho / high) is the part of the energy at the highest speed that
 grows with speed. `low` is not below the critical speed: slower costs more and takes longer.
 
+In doubt of the network the deadlines are the rows of `splitopt.formulations.cift.doubtful` over the
+same columns, and prices are on what every plan keeps; rho is the expected one.
+
 Objective
 ---------
 ``min`` energy of hops, fixed speeds, e and v. Every MILP bounds the optimum from below.
@@ -37,6 +40,11 @@ gives the speeds of the relaxation; tangents start there and on a geometric grid
 that HiGHS finds gets its best speeds (`splitopt.formulations.cift.outer.speeds`), which makes it a
 plan, and tangents at these speeds, after which the model values that placement right (Duran and
 Grossmann 1986). So the rounds end with a bound that meets the best plan.
+
+In doubt the speeds are the best for the atoms that the MILP lets be late
+(`splitopt.formulations.cift.outer.fitting`), and the cone gets a tangent there too. All times fall
+as speeds rise, so a placement with its levels is cut off only where the judge rejects it at the
+highest speeds.
 """
 
 from __future__ import annotations
