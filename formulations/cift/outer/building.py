@@ -75,19 +75,16 @@ def _bits(model: Profile, sets: Downsets, factor: float) -> list[float]:
     return bits
 
 
-def build_placements(instance: CiftInstance) -> Placements:
-    """Return the placements of an instance; of configurations alike but for q, one of least S_g."""
-    both = chances(instance)
-    if both is not None:
-        instance = expected(instance)
+def _columns(
+    instance: CiftInstance, passes: list[float], timed: list[int]
+) -> tuple[list[list[float]], list[int]]:
+    """Return the columns of each arc, and the stages of all states."""
     columns: list[list[float]] = []
     stages = [0, 3 * len(instance.nodes)]
     order = _order(instance)
     number = {(link.tail, link.head): k for k, link in enumerate(instance.links)}
     rank = {n: position for position, n in enumerate(order)}
     training, R = instance.training, instance.requests
-    passes = [float(instance.expected_passes(g)) for g in instance.configurations]
-    timed = [instance.assured_passes(g) for g in instance.configurations]
     least: dict[tuple[object, ...], int] = {}
     for index, g in enumerate(instance.configurations):
         key = instance.rival(g)
@@ -160,6 +157,18 @@ def build_placements(instance: CiftInstance) -> Placements:
                             number[link.tail, link.head],
                         ]
                     )
+    return columns, stages
+
+
+def build_placements(instance: CiftInstance) -> Placements:
+    """Return the placements of an instance; of configurations alike but for q, one of least S_g."""
+    both = chances(instance)
+    if both is not None:
+        instance = expected(instance)
+    training, R = instance.training, instance.requests
+    passes = [float(instance.expected_passes(g)) for g in instance.configurations]
+    timed = [instance.assured_passes(g) for g in instance.configurations]
+    columns, stages = _columns(instance, passes, timed)
     table = np.array(columns, dtype=np.float64).reshape(-1, 13).T
     tail, head, configuration, node, start, stop = table[:6].astype(np.int64)
     runs = np.array([np.full(len(passes), float(R)), training.compute_factor * np.array(passes)])

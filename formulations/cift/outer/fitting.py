@@ -16,6 +16,7 @@ convex. What it returns is made to keep the limits by raising speeds, and taken 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 _HALVINGS = 100
+_RAISED = 1e-3  # how much faster, at most, what SLSQP finds is made
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +153,9 @@ def _polished(
     held = np.flatnonzero(~demand.late) if demand.late is not None else np.arange(len(demand.slow))
     kappa = np.array([engines[h].node.kappa_j_s2_per_flop3 for h in open_])
     rho = np.array([engines[h].node.busy_power_w for h in open_])
-    w, ends = works[open_], [(engines[h].low, engines[h].high) for h in open_]
-    most, least = (np.array(end) for end in zip(*((w_ / a, w_ / b) for w_, (a, b) in zip(
-        w, ends, strict=True)), strict=True))  # fmt: skip
+    w = works[open_]
+    least = np.log(w / np.array([engines[h].high for h in open_]))
+    most = np.log(w / np.array([engines[h].low for h in open_]))
     unit = float((kappa * w**3 / start[open_] ** 2 + rho * start[open_]).sum()) or 1.0
 
     def whole(x: Floats) -> Floats:
@@ -176,27 +178,36 @@ def _polished(
 
     found = minimize(
         energy,
-        np.clip(np.log(start[open_]), np.log(least), np.log(most)),
+        np.clip(np.log(start[open_]), least, most),
         jac=True,
-        bounds=list(zip(np.log(least), np.log(most), strict=True)),
+        bounds=list(zip(least, most, strict=True)),
         constraints=[{"type": "ineq", "fun": slack, "jac": slope}],
         method="SLSQP",
         options={"ftol": 1e-13, "maxiter": 100},
     ).x
-    if not np.isfinite(found).all():
-        return speeds
-    best = w / np.exp(found)
-    step = 0.0
-    while step < 1e-3:
-        tried = list(speeds)
-        for h, f in zip(open_, (best * (1 + step)).tolist(), strict=True):
-            tried[h] = min(max(f, engines[h].low), engines[h].high)
-        if demand.keeps(works / np.array(tried)):
-            break
-        step = max(2.0**-50, 2 * step)
+    tried = dict(zip(open_, (w / np.exp(found)).tolist(), strict=True))
+    return _kept(engines, works, demand, speeds, tried)
+
+
+def _kept(
+    engines: Sequence[Engine],
+    works: Floats,
+    demand: Demand,
+    known: list[float],
+    wanted: dict[int, float],
+) -> list[float]:
+    """Return the speeds wanted, raised to keep the deadline; the known ones if they are cheaper."""
 
     def joules(chosen: Sequence[float]) -> float:
         pairs = zip(engines, works.tolist(), chosen, strict=True)
         return sum(work * joules_per_flop(engine.node, f) for engine, work, f in pairs)
 
-    return tried if step < 1e-3 and joules(tried) < joules(speeds) else speeds
+    step = 0.0
+    while step < _RAISED and all(map(math.isfinite, wanted.values())):
+        tried = list(known)
+        for h, f in wanted.items():
+            tried[h] = min(max(f * (1 + step), engines[h].low), engines[h].high)
+        if demand.keeps(works / np.array(tried)):
+            return tried if joules(tried) < joules(known) else known
+        step = max(2.0**-50, 2 * step)
+    return known

@@ -102,11 +102,28 @@ class CiftScip(AnySpeeds):
         return _run(best, model, seed)
 
 
+def _set(model: Model, best: Incumbent, seed: int) -> None:
+    """Set SCIP's parameters."""
+    scip, budget = model.scip, best.budget
+    for name, value in (
+        ("numerics/feastol", TOLERANCE),
+        ("numerics/dualfeastol", TOLERANCE),
+        ("limits/gap", budget.relative_gap / 4),
+        ("randomization/randomseedshift", seed % 2**31),
+        ("lp/threads", budget.threads),
+    ):
+        scip.setParam(name, value)
+    SCIP.set(scip, best.parameters)
+    scip.hideOutput(not budget.log)
+    if budget.memory_limit_bytes is not None:
+        scip.setParam("limits/memory", budget.memory_limit_bytes / 2**20)
+
+
 def _run(best: Incumbent, model: Model, seed: int) -> Result:
     """Solve, and again without placements that only SCIP's tolerance admits."""
     from pyscipopt import SCIP_EVENTTYPE, Eventhdlr, quicksum
 
-    scip, budget = model.scip, best.budget
+    scip = model.scip
     rejected: list[list[Variable]] = []
 
     def found(solution: Any) -> None:
@@ -126,18 +143,7 @@ def _run(best: Incumbent, model: Model, seed: int) -> Result:
             found(self.model.getBestSol())
 
     scip.includeEventhdlr(_OnSolution(), "incumbents", "offers each incumbent to the judge")
-    for name, value in (
-        ("numerics/feastol", TOLERANCE),
-        ("numerics/dualfeastol", TOLERANCE),
-        ("limits/gap", budget.relative_gap / 4),
-        ("randomization/randomseedshift", seed % 2**31),
-        ("lp/threads", budget.threads),
-    ):
-        scip.setParam(name, value)
-    SCIP.set(scip, best.parameters)
-    scip.hideOutput(not budget.log)
-    if budget.memory_limit_bytes is not None:
-        scip.setParam("limits/memory", budget.memory_limit_bytes / 2**20)
+    _set(model, best, seed)
     nodes = rounds = 0
     while True:
         if best.remaining_s is not None:
