@@ -59,7 +59,7 @@ class Choice:
     @property
     def blocks(self) -> int:
         """How many blocks the network has."""
-        return self.work.shape[1]
+        return int(self.work.shape[1])
 
     def room(self, memory: Fraction) -> int:
         """Return what a memory holds, in `parts`: whole numbers compare as the fractions do."""

@@ -86,7 +86,8 @@ def add_limits(model: AssignmentModel, seconds: Seconds) -> None:
         model.deadlines.append(found)
         for row in found.rows:
             where = np.zeros(len(row.columns), np.int64)
-            model.add_rows(where, row.columns, row.values, row.lower, row.upper)
+            columns = row.columns.astype(np.int64)
+            model.add_rows(where, columns, row.values, row.lower, row.upper)
 
 
 def _deadline(model: AssignmentModel, position: int, spent: Spent, limit: float) -> None:

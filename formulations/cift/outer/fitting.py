@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -149,7 +150,7 @@ def _polished(
         return speeds
     from scipy.optimize import minimize
 
-    start = works / np.array(speeds)
+    start: Floats = works / np.array(speeds)
     held = np.flatnonzero(~demand.late) if demand.late is not None else np.arange(len(demand.slow))
     kappa = np.array([engines[h].node.kappa_j_s2_per_flop3 for h in open_])
     rho = np.array([engines[h].node.busy_power_w for h in open_])
@@ -176,14 +177,16 @@ def _polished(
         steep: Floats = -demand.gradient(t)[held][:, open_] * t[open_] / demand.limit
         return steep
 
+    limits: Any = [{"type": "ineq", "fun": slack, "jac": slope}]
+    options: Any = {"ftol": 1e-13, "maxiter": 100}
     found = minimize(
         energy,
         np.clip(np.log(start[open_]), least, most),
         jac=True,
         bounds=list(zip(least, most, strict=True)),
-        constraints=[{"type": "ineq", "fun": slack, "jac": slope}],
+        constraints=limits,
         method="SLSQP",
-        options={"ftol": 1e-13, "maxiter": 100},
+        options=options,
     ).x
     tried = dict(zip(open_, (w / np.exp(found)).tolist(), strict=True))
     return _kept(engines, works, demand, speeds, tried)
@@ -200,7 +203,7 @@ def _kept(
 
     def joules(chosen: Sequence[float]) -> float:
         pairs = zip(engines, works.tolist(), chosen, strict=True)
-        return sum(work * joules_per_flop(engine.node, f) for engine, work, f in pairs)
+        return float(sum(work * joules_per_flop(engine.node, f) for engine, work, f in pairs))
 
     step = 0.0
     while step < _RAISED and all(map(math.isfinite, wanted.values())):
