@@ -124,7 +124,7 @@ class Placements:
         price = dict(zip(self.priced, prices.tolist(), strict=True))
         # A price of lambda on T / tau is one of lambda / tau on a second of T; serving is
         # charged R times.
-        charge = (self.instance.requests, 1.0)
+        charge = (float(self.runs[SERVE, 0]), 1.0)
         for phase in (SERVE, TUNE):
             share = price.get(phase, 0.0) / self.limits[phase] if phase in price else 0.0
             watts = share * counted[phase] / charge[phase] if charge[phase] > 0 else 0.0
