@@ -92,7 +92,7 @@ _EXACT: Mapping[Problem, tuple[tuple[str, str, str | None, Speeds, int | None, s
          "formulations.cift.outer.method:METHOD",
          "outer approximation by MILPs in HiGHS; listed and continuous speeds"),
         ("scip-minlp", "SCIP", "pyscipopt", "any", None,
-         "formulations.cift.scip:METHOD",
+         "formulations.cift.scip.method:METHOD",
          "the natural nonlinear model in SCIP; listed and continuous speeds"),
         ("cpsat", "CP-SAT", "ortools", "listed", 4,
          "formulations.cift.cpsat.method:METHOD",

@@ -67,6 +67,7 @@ FAST = ("energy_j_per_bit", "kappa_j_s2_per_flop3", "branch_flops", "requests", 
 _STEERS = "only says where tangents are put: any tangent is a valid one"
 _SIGN = "only asked whether it is there"
 _CONES = "intervals of speeds, which the methods leave to highs-oa; the model is tested apart"
+_CLOSED = "intervals of speeds in doubt, which enumeration does not take; closed forms try them"
 HARMLESS: dict[tuple[str, str], str] = {
     (
         "splitopt.formulations.cift.brute_force.plans",
@@ -75,6 +76,9 @@ HARMLESS: dict[tuple[str, str], str] = {
     ("splitopt.formulations.cift.didp.states", "expected_passes"): _SIGN,
     ("splitopt.formulations.cift.outer.method", "busy_power_w"): _STEERS,
     ("splitopt.formulations.cift.outer.method", "kappa_j_s2_per_flop3"): _STEERS,
+    ("splitopt.formulations.cift.outer.fitting", "busy_power_w"): _CLOSED,
+    ("splitopt.formulations.cift.outer.fitting", "kappa_j_s2_per_flop3"): _CLOSED,
+    ("splitopt.formulations.cift.scip.reading", "requests"): _SIGN,
     ("splitopt.formulations.cift.pyomo.cones", "busy_power_w"): _CONES,
     ("splitopt.formulations.cift.pyomo.cones", "kappa_j_s2_per_flop3"): _CONES,
     ("splitopt.heuristics.jqodi.cift.levels", "requests"): _SIGN,
@@ -461,7 +465,7 @@ def forget(module: str) -> None:
 def sharp(entry: Entry, module: str) -> str:
     """Return which cases show what a module gets wrong: some run in doubt, or at a rate, alone."""
     last = module.rpartition(".")[2]
-    return last if last in ("doubt", "rates") else entry.problem
+    return {"doubt": "doubt", "chances": "doubt", "rates": "rates"}.get(last, entry.problem)
 
 
 def disagrees(entry: Entry, of: str, kernels: bool = False) -> bool:

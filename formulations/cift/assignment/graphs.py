@@ -14,6 +14,8 @@ Beside ``x_bn`` (block b on node n) a choice of a graph has
     d_bl <= u_l,    d_bl <= d_al where b needs a,    e_n <= sum_b x_bn
     t_kl >= d_al - d_bl    for tensor k of block a and each b that needs it     (raw: u_l - d_bl)
 
+A throughput R' leaves a link ``sum_k bits_k t_kl <= B / R'``.
+
 A hop costs its link's delay by u, its bits by t. What a node hosts, computes and holds is as for
 chains.
 """
@@ -26,6 +28,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from splitopt.formulations.cift.assignment.limits import Seconds, sending
+from splitopt.formulations.solvers.highs import WIDE
+from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.networks.profiles import Profile
 
 if TYPE_CHECKING:
@@ -53,7 +58,7 @@ def add_crossing(
     k: int,
     model: Profile,
     activation_factor: float,
-    seconds: dict[str, list[tuple[Ints, Floats]]],
+    seconds: Seconds,
 ) -> Crossing:
     """Add the columns of choice k, with what they cost and take."""
     choice, training = assignment.choices[k], assignment.instance.training
@@ -70,9 +75,25 @@ def add_crossing(
     wire = bits[:, None] / reach.rate
     t = assignment.new(((assignment.instance.requests + sent) * joules).ravel())
     assignment.relax(t)
-    seconds["serve"] += [(u, reach.delay), (t, wire.ravel())]
-    seconds["tune"] += [(u, sent * reach.delay / training.batch_size), (t, (sent * wire).ravel())]
+    link, none = np.arange(links), np.zeros(len(t))
+    sending(assignment, k, u, (np.zeros(links), reach.delay, link), seconds)
+    sending(assignment, k, t, (wire.ravel(), none, np.tile(link, len(bits))), seconds)
+    _narrow(assignment, t.reshape(wire.shape), wire)
     return Crossing(model, u, e, d, t.reshape(len(bits), links))
+
+
+def _narrow(assignment: AssignmentModel, t: Ints, wire: Floats) -> None:
+    """State that a load leaves a link in time for a throughput."""
+    rate = assignment.instance.throughput_per_s
+    if rate is None:
+        return
+    shares = wire * (rate / (1 + TOLERANCES.deadline))
+    assignment.rule_out(t[shares > WIDE])
+    for columns, share in zip(t.T, shares.T, strict=True):
+        kept = (share > 0) & (share <= WIDE)
+        if share[kept].sum() > 1:
+            row = np.zeros(int(kept.sum()), np.int64)
+            assignment.add_rows(row, columns[kept], share[kept], -np.inf, WIDE)
 
 
 def add_path(assignment: AssignmentModel, k: int, crossing: Crossing) -> None:

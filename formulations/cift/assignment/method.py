@@ -21,6 +21,10 @@ With w_gb the share of block b in the FLOP of its chain and ``x_g0n = y_g`` at t
     sum_f v_gnf = sum_b w_gb x_gbn,    sum_g v_gnf <= z_nf,    sum_f z_nf <= 1   (each phase)
     sum v latency + sum h latency <= tau_inf,    sum v time + sum h time <= tau_ft
 
+Where blocks weigh differently on nodes, w_gb is the share in the FLOP of the chain there. A
+throughput sharpens ``v <= z`` and rules links out (`splitopt.formulations.cift.assignment.limits`);
+where the network is in doubt the last rows are those of `splitopt.formulations.cift.doubtful`.
+
 Links are acyclic, so what leaves a node never returns: its blocks are consecutive. Where a network
 is a graph, columns for what is done on each link, with rows of precedence, and for each tensor and
 link take the place of h: `splitopt.formulations.cift.assignment.graphs`.
@@ -40,11 +44,12 @@ import numpy as np
 import numpy.typing as npt
 
 from splitopt.formulations.cift.assignment.model import AssignmentModel, build_model
+from splitopt.formulations.cift.doubtful import extended, root_tangents
 from splitopt.formulations.cift.exact import ListedSpeeds
 from splitopt.formulations.cift.incumbent import Incumbent
-from splitopt.formulations.cift.milp import prove
+from splitopt.formulations.cift.milp import Row, prove
 from splitopt.formulations.solvers.parameters import HIGHS
-from splitopt.instances.cift.model import GRAPHS
+from splitopt.instances.cift.model import BEYOND
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
     Result,
@@ -60,7 +65,8 @@ class CiftAssignment(ListedSpeeds):
     """The assignment MILP, solved by HiGHS; listed speeds."""
 
     name = "highs-assignment"
-    takes = frozenset((GRAPHS,))
+    takes = BEYOND
+    doubt = frozenset({"epochs", "scenarios", "spread"})
     parameters = HIGHS
 
     def search(self, best: Incumbent, chosen: Mapping[str, Any], seed: int) -> Result:
@@ -74,23 +80,38 @@ class CiftAssignment(ListedSpeeds):
 
 def _solve(best: Incumbent, assignment: AssignmentModel, seed: int) -> Result:
     scale = best.objective_scale(assignment.least_energy_j)
+    fresh: list[Row] = []
 
     def read(values: Floats) -> tuple[CiftPlan, Ints]:
         plan = assignment.plan(values)
         # A host without FLOP may have no level in the solution, though it has one in the plan.
         taken = assignment.binary & (values > 0.5)
         if not plan.is_graph:
-            taken &= assignment.raised(plan) > 0
+            raised = assignment.raised(plan)
+            for deadline in assignment.deadlines:
+                fresh.extend(deadline.tangents(raised))
+                raised[list(deadline.late.values())] = 0.0
+            taken &= raised > 0
         return plan, np.flatnonzero(taken)
 
+    def cuts(columns: Ints) -> list[Row]:
+        found = list(fresh)
+        fresh.clear()
+        return found
+
+    model = assignment.sparse(scale)
+    if assignment.chances is not None:
+        rows = root_tangents(model, assignment.deadlines, lambda: best.remaining_s == 0)
+        model = extended(model, rows)
     return prove(
         best,
-        assignment.sparse(scale),
+        model,
         scale=scale,
         read=read,
         support=assignment.support,
         seed=seed,
         start=lambda: None if best.plan is None else assignment.values(best.plan),
+        cuts=cuts,
     )
 
 

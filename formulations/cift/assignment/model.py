@@ -3,75 +3,36 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from splitopt.formulations.cift.assignment.choices import Choice, choices_of
 from splitopt.formulations.cift.assignment.graphs import Crossing, add_crossing, add_path
+from splitopt.formulations.cift.assignment.limits import (
+    PHASES,
+    Seconds,
+    add_limits,
+    busy,
+    hosting,
+    narrow,
+    sending,
+)
+from splitopt.formulations.cift.chances import Chance, chances, expected
+from splitopt.formulations.cift.doubtful import Deadline
 from splitopt.formulations.solvers.highs import WIDE, SparseModel
-from splitopt.instances.cift.model import CiftInstance, Node, SpeedInterval
+from splitopt.instances.cift.model import CiftInstance, Compression, Node, SpeedInterval
 from splitopt.instances.cift.plan import CiftPlan, Stop
 from splitopt.instances.core.exact import rational
-from splitopt.instances.core.tolerances import TOLERANCES
+from splitopt.instances.networks.profiles import Profile
 
 __all__ = ["PHASES", "AssignmentModel", "build_model"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-
-PHASES = ("serve", "tune")
-_LIMIT = (1 + TOLERANCES.deadline) * (1 + 1e-12)  # of a deadline, as the judge takes it
-
-
-@dataclass(frozen=True, slots=True)
-class _Reach:
-    """What a path from one source can meet.
-
-    Attributes
-    ----------
-    nodes
-        Nodes, the source first.
-    links
-        (tail, head) of the links between them.
-    tail, head
-        Their places in `nodes`.
-    rate, delay, energy
-        Bit/s, s and J a bit of the links.
-    """
-
-    nodes: list[int]
-    links: list[tuple[int, int]]
-    tail: Ints
-    head: Ints
-    rate: Floats
-    delay: Floats
-    energy: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """A configuration: its chain's figures and how often it is run."""
-
-    index: int
-    flops: Floats  # of each block, compressed
-    bits: Floats  # behind 0..L-1 blocks
-    held: list[int]  # each block in memory, in `parts` of a byte: whole numbers are exact
-    parts: int
-    passes: float  # S_g, as energy counts it
-    timed: float  # S_g, as the clock counts it
-    reach: _Reach
-
-    @property
-    def blocks(self) -> int:
-        return len(self.flops)
-
-    def room(self, memory: Fraction) -> int:
-        """Return what a memory holds, in `parts`: whole numbers compare as the fractions do."""
-        return memory.numerator * self.parts // memory.denominator
 
 
 class AssignmentModel:
@@ -87,8 +48,15 @@ class AssignmentModel:
         Objective.
     """
 
-    def __init__(self, instance: CiftInstance, choices: list[_Choice]) -> None:
+    def __init__(
+        self,
+        instance: CiftInstance,
+        choices: list[Choice],
+        in_doubt: tuple[Chance, Chance] | None = None,
+    ) -> None:
         self.instance = instance
+        self.chances = in_doubt
+        self.deadlines: list[Deadline] = []
         self.choices = choices
         self.y: list[int] = []
         self.x: list[Ints] = []
@@ -104,11 +72,28 @@ class AssignmentModel:
         self._entries: list[tuple[Ints, Ints, Floats]] = []
         self._ends: list[tuple[int, float, float]] = []
 
+    def network(self, k: int) -> Profile:
+        """Return the network of a choice."""
+        g = self.instance.configurations[self.choices[k].index]
+        return self.instance.models[self.instance.model_index[g.model]]
+
+    def level(self, k: int) -> Compression:
+        """Return the compression of a choice."""
+        g = self.instance.configurations[self.choices[k].index]
+        return self.instance.compressions[self.instance.compression_index[g.compression]]
+
     def new(self, energy_j: Floats | list[float]) -> Ints:
         """Add binary columns, with their energies; return them."""
         self._energy.append(np.asarray(energy_j))
         self.columns += len(energy_j)
         return np.arange(self.columns - len(energy_j), self.columns)
+
+    def share(self, whole: bool) -> int:
+        """Add a column from 0 to 1 that costs nothing, 0-1 if `whole`; return it."""
+        column = self.new([0.0])
+        if not whole:
+            self.relax(column)
+        return int(column[0])
 
     def relax(self, columns: Ints) -> None:
         """Let columns take fractions."""
@@ -143,6 +128,7 @@ class AssignmentModel:
     def support(self) -> int:
         """The most columns that are not zero in a solution whose levels do not mix."""
         most = 1 + max(c.blocks for c in self.choices) + 5 * len(self.instance.nodes)
+        most += sum(deadline.added for deadline in self.deadlines)
         return most + max(
             (c.d.size + c.t.size + c.u.size for c in self.crossing.values()), default=0
         )
@@ -155,15 +141,14 @@ class AssignmentModel:
 
     @property
     def floor_j(self) -> float:
-        """A bound: what a chain costs in each phase where it is cheapest, hops for nothing."""
-        phases: dict[tuple[int, str], float] = {}
-        costs = self.energy_j[list(self.v.values())].tolist()
-        for (phase, k, _, _), cost in zip(self.v, costs, strict=True):
-            phases[k, phase] = min(cost, phases.get((k, phase), math.inf))
-        chains = [
-            sum(phases.get((k, phase), 0.0) for phase in PHASES) for k in range(len(self.choices))
-        ]
-        return min(chains, default=0.0)
+        """A bound: each block where and as fast as it is cheapest, hops for nothing."""
+        cheapest = [min(joules for _, joules in _efficient(n)) for n in self.instance.nodes]
+        found = []
+        for choice in self.choices:
+            joules = choice.work * np.array(cheapest)[choice.reach.nodes][:, None]
+            runs = self.instance.requests + self.instance.training.compute_factor * choice.passes
+            found.append(float(runs * joules.min(axis=0).sum()))
+        return min(found, default=0.0)
 
     def sparse(self, scale: float) -> SparseModel:
         """Return the model, its objective times `scale`."""
@@ -261,7 +246,6 @@ class AssignmentModel:
         if k is None:
             return values, False
         choice = self.choices[k]
-        total = choice.flops.sum()
         wanted: list[tuple[int, float]] = [(self.y[k], 1.0)]
         if k in self.crossing:
             # What crosses is for the solver to fill in.
@@ -272,9 +256,11 @@ class AssignmentModel:
             if last >= 0:
                 link = choice.reach.links.index((last, n))
                 wanted.append((self.h[k][done, link], 1.0))
-            hosted = self.x[k][done : done + stop.blocks, choice.reach.nodes.index(n)]
-            wanted += [(column, 1.0) for column in hosted.tolist()]
-            share = float(choice.flops[done : done + stop.blocks].sum() / total) if total else 0.0
+            place = choice.reach.nodes.index(n)
+            wanted += [(c, 1.0) for c in self.x[k][done : done + stop.blocks, place].tolist()]
+            work = choice.work[place]
+            total = float(work.sum())
+            share = float(work[done : done + stop.blocks].sum() / total) if total else 0.0
             speeds = (stop.inference_speed_flop_per_s, stop.fine_tuning_speed_flop_per_s)
             for phase, speed in zip(PHASES, speeds, strict=True):
                 if speed is not None:
@@ -284,70 +270,10 @@ class AssignmentModel:
         for column, value in wanted:
             if column >= 0:
                 values[column] = value
+        for deadline in self.deadlines:
+            for column, value in deadline.lateness(values).items():
+                values[column] = value
         return values, all(column >= 0 for column, _ in wanted)
-
-
-def _choices(instance: CiftInstance) -> list[_Choice]:
-    """Return the configurations; a (model, compression, source) with its least S_g alone."""
-    found: dict[tuple[object, ...], _Choice] = {}
-    reaches: dict[str, _Reach] = {}
-    sizes: dict[str, tuple[list[int], int]] = {}
-    held: dict[tuple[str, str, bool], tuple[list[int], int]] = {}
-    for index, g in enumerate(instance.configurations):
-        passes = float(instance.expected_passes(g))
-        same = found.get(instance.rival(g))
-        if same is not None and same.passes <= passes:
-            continue
-        model = instance.models[instance.model_index[g.model]]
-        level = instance.compressions[instance.compression_index[g.compression]]
-        if g.source not in reaches:
-            reaches[g.source] = _reach(instance, g.source)
-        weighs = g.model, g.compression, passes > 0
-        if weighs not in held:
-            factor = rational(level.param_factor)
-            if passes > 0:
-                factor *= rational(instance.training.memory_factor)
-            if g.model not in sizes:
-                exact = [rational(block.param_bytes) for block in model.blocks]
-                parts = math.lcm(*(bytes_.denominator for bytes_ in exact))
-                sizes[g.model] = [int(bytes_ * parts) for bytes_ in exact], parts
-            whole, parts = sizes[g.model]
-            held[weighs] = [b * factor.numerator for b in whole], parts * factor.denominator
-        activations = [block.activation_bits for block in model.blocks[:-1]]
-        found[instance.rival(g)] = _Choice(
-            index,
-            np.array([block.flops for block in model.blocks]) * level.flops_factor,
-            np.array([model.input_bits, *(a * level.activation_factor for a in activations)]),
-            *held[weighs],
-            passes,
-            float(instance.assured_passes(g)),
-            reaches[g.source],
-        )
-    return list(found.values())
-
-
-def _reach(instance: CiftInstance, source: str) -> _Reach:
-    """Return what a path from a source can meet."""
-    place = {source: 0}
-    leaving = []
-    for name in (names := [source]):  # grows while it is walked
-        for link in instance.links_from[name]:
-            leaving.append(link)
-            if link.head not in place:
-                place[link.head] = len(names)
-                names.append(link.head)
-    nodes = [instance.node_index[name] for name in names]
-    tail = [place[link.tail] for link in leaving]
-    head = [place[link.head] for link in leaving]
-    return _Reach(
-        nodes,
-        [(nodes[t], nodes[h]) for t, h in zip(tail, head, strict=True)],
-        np.array(tail, dtype=np.int64),
-        np.array(head, dtype=np.int64),
-        np.array([link.rate_bit_per_s for link in leaving], dtype=np.float64),
-        np.array([link.delay_s for link in leaving], dtype=np.float64),
-        np.array([link.energy_j_per_bit for link in leaving], dtype=np.float64),
-    )
 
 
 def _efficient(node: Node) -> list[tuple[float, float]]:
@@ -363,12 +289,12 @@ def _efficient(node: Node) -> list[tuple[float, float]]:
     ]
 
 
-Seconds = dict[str, list[tuple[Ints, Floats]]]
-
-
 def build_model(instance: CiftInstance) -> AssignmentModel:
     """Return the assignment model of an instance with listed speeds."""
-    model = AssignmentModel(instance, _choices(instance))
+    in_doubt = chances(instance)
+    if in_doubt is not None:
+        instance = expected(instance)
+    model = AssignmentModel(instance, choices_of(instance), in_doubt)
     seconds: Seconds = {phase: [] for phase in PHASES}
     levels = [_efficient(node) for node in instance.nodes]
     rooms = [rational(node.memory_bytes) for node in instance.nodes]
@@ -383,15 +309,13 @@ def build_model(instance: CiftInstance) -> AssignmentModel:
         hosted = np.full(fits.shape, -1)
         hosted[fits] = model.new(np.zeros(fits.sum()))
         model.x.append(hosted.T)
-        chosen = instance.configurations[choice.index]
-        network = instance.models[instance.model_index[chosen.model]]
+        network = model.network(k)
         if network.is_graph:
-            level = instance.compressions[instance.compression_index[chosen.compression]]
-            factor = level.activation_factor
+            factor = model.level(k).activation_factor
             model.crossing[k] = add_crossing(model, k, network, factor, seconds)
             model.h.append(np.empty((0, 0), np.int64))
         else:
-            _hops(model, choice, seconds)
+            _hops(model, k, seconds)
         _work(model, k, levels, seconds)
     # Constraints.
     y = np.array(model.y)
@@ -404,25 +328,23 @@ def build_model(instance: CiftInstance) -> AssignmentModel:
         _memory(model, k, rooms)
         _shares(model, k, levels)
     _levels(model)
-    deadlines = (instance.inference_deadline_s, instance.fine_tuning_deadline_s)
-    for phase, deadline in zip(PHASES, deadlines, strict=True):
-        if deadline is not None and seconds[phase]:
-            _deadline(model, seconds[phase], deadline * _LIMIT)
+    add_limits(model, seconds)
     return model
 
 
-def _hops(model: AssignmentModel, choice: _Choice, seconds: Seconds) -> None:
+def _hops(model: AssignmentModel, k: int, seconds: Seconds) -> None:
     """Add h: both phases send the same bits the same way."""
-    training, reach = model.instance.training, choice.reach
+    choice, training = model.choices[k], model.instance.training
+    reach = choice.reach
     sent = training.communication_factor * choice.passes
     joules: Floats = reach.energy[:, None] * choice.bits
     columns = model.new((model.instance.requests * joules + sent * joules).ravel())
     model.h.append(columns.reshape(joules.shape).T)
+    narrow(model, k, columns.reshape(joules.shape))
     wire = choice.bits / reach.rate[:, None]
-    seconds["serve"].append((columns, (wire + reach.delay[:, None]).ravel()))
-    delay = reach.delay[:, None] / training.batch_size
-    timed = training.communication_factor * choice.timed
-    seconds["tune"].append((columns, (timed * (wire + delay)).ravel()))
+    delay = np.broadcast_to(reach.delay[:, None], wire.shape)
+    link = np.repeat(np.arange(len(reach.tail)), wire.shape[1])
+    sending(model, k, columns, (wire.ravel(), delay.ravel(), link), seconds)
 
 
 def _work(
@@ -430,17 +352,15 @@ def _work(
 ) -> None:
     """Add v, in shares of the chain, and z where it is not there yet."""
     instance, choice = model.instance, model.choices[k]
-    total = float(choice.flops.sum())
-    # How often the chain runs, for energy and for the clock of each phase.
-    runs = {"serve": (float(instance.requests), 1.0)}
+    # How often the chain runs, for energy.
+    runs = {"serve": float(instance.requests)}
     if choice.passes > 0:
-        factor = instance.training.compute_factor
-        runs["tune"] = factor * choice.passes, factor * choice.timed
+        runs["tune"] = instance.training.compute_factor * choice.passes
     first = column = model.columns
     energy, shares = [], []
-    for phase, (charged, timed) in runs.items():
-        columns, taken = [], []
-        for n in choice.reach.nodes:
+    for phase, charged in runs.items():
+        columns, taken, hosts = [], [], []
+        for n, total in zip(choice.reach.nodes, choice.work.sum(axis=1).tolist(), strict=True):
             for f, joules in levels[n]:
                 if (phase, n, f) not in model.z:
                     model.z[phase, n, f] = column
@@ -449,9 +369,11 @@ def _work(
                 model.v[phase, k, n, f] = column
                 columns.append(column)
                 energy.append(charged * total * joules)
-                taken.append(timed * total / f)
+                taken.append(total / f)
+                hosts.append(n)
                 column += 1
-        seconds[phase].append((np.array(columns), np.array(taken)))
+        figures = np.array(taken), np.array(hosts)
+        hosting(model, k, phase, np.array(columns), figures, seconds)
         shares += columns
     assert model.new(energy)[0] == first
     model.relax(np.array(shares))
@@ -509,8 +431,9 @@ def _shares(model: AssignmentModel, k: int, levels: list[list[tuple[float, float
         for place, n in enumerate(nodes)
         for f, _ in levels[n]
     ]
-    b, place = np.nonzero((x >= 0) & (choice.flops > 0)[:, None])
-    share = -choice.flops[b] / choice.flops.sum()
+    work = choice.work.T
+    b, place = np.nonzero((x >= 0) & (work > 0))
+    share = -work[b, place] / work.sum(axis=0)[place]
     at, column = np.array(done).T
     model.add_rows(
         np.concatenate([at, *(place + p * len(nodes) for p in range(len(phases)))]),
@@ -526,26 +449,14 @@ def _levels(model: AssignmentModel) -> None:
     row = {level: position for position, level in enumerate(model.z)}
     z = np.array(list(model.z.values()))
     at = np.array([row[phase, n, f] for phase, _, n, f in model.v])
+    shares = np.array([busy(model, *key) for key in model.v])
     model.add_rows(
         np.concatenate([at, np.arange(len(z))]),
         np.concatenate([list(model.v.values()), z]),
-        np.concatenate([np.ones(len(at)), -np.ones(len(z))]),
+        np.concatenate([shares, -np.ones(len(z))]),
         -math.inf,
         0.0,
     )
     first: dict[tuple[str, int], int] = {}
     node = np.array([first.setdefault((phase, n), len(first)) for phase, n, _ in model.z])
     model.add_rows(node, z, np.ones(len(z)), -math.inf, 1.0)
-
-
-def _deadline(model: AssignmentModel, seconds: list[tuple[Ints, Floats]], limit: float) -> None:
-    """State that the seconds stay within the limit; what alone exceeds it is ruled out."""
-    column, value = (np.concatenate(part) for part in zip(*seconds, strict=True))
-    beyond = value > limit
-    if limit > 0:
-        beyond &= model.binary[column]
-    model.rule_out(column[beyond])
-    kept = ~beyond & (value > 0)
-    if kept.any():
-        share = value[kept] / limit
-        model.add_rows(np.zeros(len(share), np.int64), column[kept], share, -math.inf, WIDE)

@@ -26,6 +26,9 @@ Constraints
 A = kappa high^2 / (kappa high^2 + rho / high) is the part of the energy at the highest speed that
 grows with speed. `low` is not below the critical speed: slower costs more and takes longer.
 
+In doubt of the network the deadlines are the rows of `splitopt.formulations.cift.doubtful` over the
+same columns, and prices are on what every plan keeps; rho is the expected one.
+
 Objective
 ---------
 ``min`` energy of hops, fixed speeds, e and v. Every MILP bounds the optimum from below.
@@ -37,6 +40,11 @@ gives the speeds of the relaxation; tangents start there and on a geometric grid
 that HiGHS finds gets its best speeds (`splitopt.formulations.cift.outer.speeds`), which makes it a
 plan, and tangents at these speeds, after which the model values that placement right (Duran and
 Grossmann 1986). So the rounds end with a bound that meets the best plan.
+
+In doubt the speeds are the best for the atoms that the MILP lets be late
+(`splitopt.formulations.cift.outer.fitting`), and the cone gets a tangent there too. All times fall
+as speeds rise, so a placement with its levels is cut off only where the judge rejects it at the
+highest speeds.
 """
 
 from __future__ import annotations
@@ -48,10 +56,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from splitopt.formulations.cift.doubtful import extended, root_tangents
 from splitopt.formulations.cift.exact import AnySpeeds
 from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.formulations.cift.milp import Row, prove
-from splitopt.formulations.cift.outer.graph import SERVE, TUNE, Placements, build_placements
+from splitopt.formulations.cift.outer.building import build_placements
+from splitopt.formulations.cift.outer.graph import SERVE, TUNE, Placements
 from splitopt.formulations.cift.outer.model import OuterModel
 from splitopt.formulations.cift.pricing import climb, within
 from splitopt.formulations.solvers.parameters import HIGHS
@@ -74,6 +84,7 @@ class CiftOuter(AnySpeeds):
 
     name = "highs-oa"
     takes = BEYOND
+    doubt = frozenset({"epochs", "scenarios", "spread"})
     parameters = HIGHS
     options: tuple[Option, ...] = (
         Option("grid", 0.25, "step of the geometric grid of first tangents", minimum=0.001),
@@ -158,8 +169,14 @@ def _rounds(
     def read(values: Floats) -> tuple[CiftPlan, Ints]:
         path, levels = model.path(values), model.levels(values)
         best.offer(graph.plan(arcs[path]))
-        plan = graph.plan(arcs[path], {key[:2]: key[2] for key in levels})
+        kept = {key[:2]: key[2] for key in levels}
+        plan = graph.plan(arcs[path], kept, model.late(values))
         fresh.extend(_tangents_at(model, plan))
+        found = model.values(plan)
+        for _, deadline in model.deadlines:
+            fresh.extend(deadline.tangents(values))
+            if found is not None:
+                fresh.extend(deadline.tangents(found, inside=True))
         return plan, np.append(path, np.array(list(levels.values()), dtype=np.int64))
 
     def refine() -> list[Row]:
@@ -167,15 +184,18 @@ def _rounds(
         fresh.clear()
         return rows
 
+    first = model.sparse(_first_tangents(model, prices, step))
+    rows = root_tangents(first, [d for _, d in model.deadlines], lambda: best.remaining_s == 0)
     return prove(
         best,
-        model.sparse(_first_tangents(model, prices, step)),
+        extended(first, rows),
         scale=scale,
         read=read,
         support=model.support,
         seed=seed,
         start=lambda: None if best.plan is None else model.values(best.plan),
         refine=refine,
+        cuts=lambda columns: refine(),
         cutoff=cutoff,
     )
 

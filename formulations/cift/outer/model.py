@@ -8,7 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from splitopt.formulations.cift.chances import elements
+from splitopt.formulations.cift.doubtful import Deadline, Spent
 from splitopt.formulations.cift.milp import Row
+from splitopt.formulations.cift.outer.doubt import InDoubt
 from splitopt.formulations.cift.outer.graph import SERVE, TUNE, Placements
 from splitopt.formulations.cift.outer.speeds import Engine, joules_per_flop
 from splitopt.formulations.cift.sweeps import GOAL, ROOT
@@ -19,6 +22,7 @@ __all__ = ["OuterModel"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 _APART = 1e-7  # relative distance of a new tangent from those there are
 
@@ -68,6 +72,9 @@ class OuterModel:
         }
         self._clock = [graph.hop_s[phase, arcs].copy() for phase in (SERVE, TUNE)]
         self._timed: list[list[tuple[int, float]]] = [[], []]
+        # In doubt: column, arc and nominal seconds of what computes; what the column is at most.
+        self._computing: list[list[tuple[int, int, float, float]]] = [[], []]
+        self.deadlines: list[tuple[int, Deadline]] = []
         self._level: dict[tuple[int, int, float], int] = {}
         self.tangents: dict[tuple[int, int], list[float]] = {}
         self.groups: list[_Group] = []
@@ -83,6 +90,9 @@ class OuterModel:
         self._upper.append(upper)
         self._integer.append(integer)
         return len(self._cost) - 1
+
+    def _share(self, whole: bool) -> int:
+        return self._new(0.0, 1.0, integer=whole)
 
     def _row(self, lower: float, upper: float, terms: dict[int, float]) -> None:
         columns = np.array(list(terms), dtype=np.int32)
@@ -116,7 +126,9 @@ class OuterModel:
                 if engine.fixed:
                     for position, share in zip(positions, shares.tolist(), strict=True):
                         self._cost[position] += energy * share
-                        self._clock[phase][position] += work * share / engine.high
+                        seconds = work * share / engine.high
+                        self._clock[phase][position] += seconds
+                        self._computing[phase].append((position, int(arcs[position]), seconds, 1.0))
                     continue
                 steep = engine.node.kappa_j_s2_per_flop3 * engine.high**2 / dearest
                 self._group(phase, n, engine, segments, shares, work, energy, steep)
@@ -133,11 +145,13 @@ class OuterModel:
         energy: float,
         steep: float,
     ) -> None:
+        arc = int(self.arcs[segments[0]])
         if engine.levels is None:
             slowest = engine.high / engine.low
             u, t = self._new(0.0, 1.0), self._new(0.0, slowest)
             columns: tuple[int, ...] = (u, t, self._new(energy, 1.0))
             self._timed[phase].append((t, work / engine.high))
+            self._computing[phase].append((t, arc, work / engine.high, slowest))
             self._row(0.0, np.inf, {t: 1.0, u: -1.0})
             self._row(-np.inf, 0.0, {t: 1.0, u: -slowest})
             least = self.graph.slowest[self.arcs[segments]]
@@ -152,6 +166,7 @@ class OuterModel:
             for f in engine.levels:
                 v = self._new(energy * joules_per_flop(engine.node, f) / dearest, 1.0)
                 self._timed[phase].append((v, work / f))
+                self._computing[phase].append((v, arc, work / f, 1.0))
                 if (phase, n, f) not in self._level:
                     self._level[phase, n, f] = self._new(0.0, 1.0, integer=True)
                 found.append(v)
@@ -193,11 +208,46 @@ class OuterModel:
             self._row(due, due, terms)
 
     def _deadlines(self) -> None:
+        if self.graph.doubts is not None:
+            self._in_doubt(self.graph.doubts)
+            return
         for phase in self.graph.priced:
             limit = self.graph.limits[phase]
             terms = {p: s / limit for p, s in enumerate(self._clock[phase].tolist()) if s > 0}
             terms |= {column: seconds / limit for column, seconds in self._timed[phase]}
             self._row(-np.inf, WIDE, terms)
+
+    def _in_doubt(self, doubts: tuple[InDoubt, InDoubt]) -> None:
+        for phase, doubt in enumerate(doubts):
+            limit = self.graph.limits[phase]
+            if limit == np.inf:
+                continue
+            hop = np.flatnonzero((doubt.certain + doubt.doubtful)[self.arcs])
+            columns, arcs, most = hop, self.arcs[hop], np.ones(len(hop))
+            certain, doubtful = doubt.certain[arcs], doubt.doubtful[arcs]
+            if self._computing[phase]:
+                column, arc, seconds, upper = (
+                    np.array(part) for part in zip(*self._computing[phase], strict=True)
+                )
+                columns, arcs = np.append(columns, column), np.append(arcs, arc)
+                certain = np.append(certain, np.zeros(len(column)))
+                doubtful, most = np.append(doubtful, seconds), np.append(most, upper)
+            whose = self.graph.configuration[arcs]
+            spent = Spent(columns, whose, doubt.element[arcs], certain, doubtful, most)
+            ends = elements(self.graph.instance)
+            found = Deadline(doubt.chance, ends, spent, limit, self._share)
+            self._rows += found.rows
+            self.deadlines.append((phase, found))
+
+    def late(self, values: Floats) -> tuple[Bools | None, Bools | None]:
+        """Return which atoms a solution lets be late, by phase; None where none can be."""
+        found: list[Bools | None] = [None, None]
+        for phase, deadline in self.deadlines:
+            if deadline.late:
+                atoms = np.zeros(deadline.atoms, dtype=np.bool_)
+                atoms[list(deadline.late)] = values[list(deadline.late.values())] > 0.5
+                found[phase] = atoms
+        return found[0], found[1]
 
     def touch(self, phase: int, n: int, speed: float) -> list[Row]:
         """Return the tangents at a speed of a node, unless they are there already."""
@@ -221,7 +271,8 @@ class OuterModel:
     def support(self) -> int:
         """The most that the columns of a solution with one level a node sum to."""
         spread = max((g.engine.high / g.engine.low for g in self.groups), default=1.0)
-        return int(len(self.graph.instance.nodes) * (3 + 2 * (4 + spread))) + 1
+        late = sum(deadline.added for _, deadline in self.deadlines)
+        return int(len(self.graph.instance.nodes) * (3 + 2 * (4 + spread))) + 1 + late
 
     def sparse(self, tangents: list[Row]) -> SparseModel:
         """Return the model with some tangents."""
@@ -299,4 +350,7 @@ class OuterModel:
                 values[self._level[group.phase, group.node, speed]] = 1.0
             else:
                 return None
+        for _, deadline in self.deadlines:
+            for column, value in deadline.lateness(values).items():
+                values[column] = value
         return values

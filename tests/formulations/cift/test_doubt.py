@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from splitopt.bench.methods.registry import load
+from splitopt.instances import library
 from splitopt.instances.cift.doubt import Doubt, EpochsInDoubt, Factor, Scenario, Spread
 from splitopt.instances.cift.model import (
     CiftInstance,
@@ -23,11 +25,14 @@ from splitopt.instances.contract.method import Budget, Result, SolutionStatus
 from splitopt.instances.contract.supports import supported
 from splitopt.instances.core.tolerances import not_above, values_agree
 from splitopt.instances.judge import check, evaluate
+from splitopt.instances.library.best_known import registry
 from splitopt.instances.networks.profiles import Block, Profile
 
 EXACT = ("highs-flow", "highs-assignment", "highs-oa", "scip-minlp", "cpsat", "fronts",
          "jqodi-exact", "pyomo-flow", "gdp-bigm", "gdp-hull")  # fmt: skip
-TAKE_ALL = ("brute-force", "highs-flow", "jqodi-exact", "cpsat", "pyomo-flow", "flow@cbc")
+TAKE_ALL = ("brute-force", "highs-flow", "highs-assignment", "highs-oa", "scip-minlp",
+            "jqodi-exact", "cpsat", "pyomo-flow", "flow@cbc")  # fmt: skip
+ANY_SPEED = ("highs-oa", "scip-minlp")
 
 
 def doubtful(seed: int, kinds: str, *, continuous: bool = False) -> CiftInstance:
@@ -278,3 +283,96 @@ def test_the_latest_scenarios_are_given_up() -> None:
     half = Doubt(scenarios=(Scenario(0.5, slow[0]), Scenario(0.5)), inference_confidence=0.75)
     for method in TAKE_ALL:
         assert solve(method, base.replace(doubt=half)).objective == 14.0
+
+
+# -- continuous speeds ------------------------------------------------------------------------
+
+
+def on_interval(doubt: Doubt, *, rho: float = 0.0, hosts: int = 1) -> CiftInstance:
+    """Return a block of 12 FLOP on each of the hosts, at 1 to 100 FLOP/s, within 12 s."""
+    nodes = tuple(
+        Node(f"n{k}", "edge" if k else "end", SpeedInterval(1.0, 100.0), 1.0, rho, 1.0, 1)
+        for k in range(hosts)
+    )
+    links = (Link("n0", "n1", 1.0, 0.0, 0.0),) if hosts > 1 else ()
+    blocks = tuple(Block(f"b{k}", 12, 1, 0) for k in range(hosts))
+    return CiftInstance(
+        "interval", nodes, links, (Profile("m", 0, blocks),), (Compression("c", 1, 1, 1),),
+        (Configuration("m", "c", "n0", 1.0, 0),), 1, inference_deadline_s=12.0, doubt=doubt,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ANY_SPEED)
+def test_a_spread_sets_a_continuous_speed(method: str) -> None:
+    # p = 0.8: kappa = 2; T = 12 / f (1 + 2 x 0.5) <= 12 at f = 2; 12 FLOP at 4 J each.
+    doubt = Doubt((), (), (Spread("n0", None, 1.0, 0.25),), 0.8, 0.8)
+    assert solve(method, on_interval(doubt)).objective == pytest.approx(48.0, rel=1e-6)
+
+
+@pytest.mark.parametrize("method", ANY_SPEED)
+def test_variances_of_two_hosts_add_up(method: str) -> None:
+    # By symmetry t a host: 2 t + 2 sqrt(2) t / 2 = 12, so t = 12 / (2 + sqrt(2)); 12^3 / t^2 each.
+    spread = tuple(Spread(f"n{k}", None, 1.0, 0.25) for k in range(2))
+    doubt = Doubt((), (), spread, 0.8, 0.8)
+    wanted = 2 * 12 * (2 + 2**0.5) ** 2
+    assert solve(method, on_interval(doubt, hosts=2)).objective == pytest.approx(wanted, rel=2e-6)
+
+
+@pytest.mark.parametrize("method", ANY_SPEED)
+@pytest.mark.parametrize(("share", "speed"), [(0.75, 1.0), (0.8, 2.0)])
+def test_a_scenario_given_up_or_not_sets_a_continuous_speed(
+    method: str, share: float, speed: float
+) -> None:
+    # Half as fast in a quarter of the weight: rho counts 1 / f x (3/4 + 2 x 1/4) s a FLOP.
+    slow = Scenario("1/4", (), (Factor("n0", None, 0.5),))
+    doubt = Doubt(scenarios=(slow, Scenario("3/4")), inference_confidence=share)
+    wanted = 12 * (speed**2 + 1.0 * 1.25 / speed)
+    found = solve(method, on_interval(doubt, rho=1.0))
+    assert found.objective == pytest.approx(wanted, rel=2e-6)
+
+
+@pytest.mark.parametrize("method", ANY_SPEED)
+def test_two_scenarios_that_bind_at_once_share_the_time(method: str) -> None:
+    # Either host may be half as fast and both must be kept: 2 t + t' = t + 2 t' = 12, t = 4 s.
+    slow = ((Factor(f"n{k}", None, 0.5),) for k in range(2))
+    doubt = Doubt(scenarios=tuple(Scenario("1/2", (), s) for s in slow))
+    wanted = 2 * 12 * 3.0**2
+    assert solve(method, on_interval(doubt, hosts=2)).objective == pytest.approx(wanted, rel=2e-6)
+
+
+@pytest.mark.parametrize("kinds", ["s", "es", "v"])
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_continuous_speeds_with_a_network_in_doubt(kinds: str, seed: int) -> None:
+    """Tangents and the cone itself agree, and neither is above what the ends of intervals cost."""
+    listed = doubtful(seed, kinds)
+    instance = listed.replace(
+        nodes=tuple(
+            replace(n, speeds_flop_per_s=SpeedInterval(n.speeds_flop_per_s[0],
+                                                       n.speeds_flop_per_s[-1]))
+            for n in listed.nodes
+        )
+    )  # fmt: skip
+    tangents, cone = (solve(method, instance) for method in ANY_SPEED)
+    assert tangents.status == cone.status
+    if cone.objective is not None:
+        assert values_agree(tangents.objective, cone.objective)
+    known = solve("brute-force", listed)
+    if known.objective is not None:
+        assert not_above(cone.bound, known.objective, 1e-9)
+        assert not_above(tangents.bound, known.objective, 1e-9)
+
+
+def test_no_deadline_counts_epochs_that_are_not_there() -> None:
+    """Fine-tuning within 0 s: only where K is 0 at the confidence asked for."""
+    agree(doubtful(15, "es"), ("scip-minlp", "highs-assignment", "highs-oa"))
+
+
+@pytest.mark.parametrize("method", ["highs-assignment", "highs-oa", "scip-minlp"])
+@pytest.mark.parametrize("name", ["cift-uncertain-011", "cift-uncertain-030"])
+def test_the_registry_agrees(method: str, name: str) -> None:
+    """A spread, and scenarios with epochs in doubt."""
+    known = {entry.name: entry for entry in registry().entries.values()}[name]
+    found = solve(method, library.load(name))
+    assert found.status is SolutionStatus.OPTIMAL
+    assert values_agree(found.objective, known.objective)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splitopt.formulations.cift.outer.graph import SERVE, build_placements
+from splitopt.formulations.cift.outer.building import build_placements
+from splitopt.formulations.cift.outer.graph import SERVE
 from splitopt.formulations.cift.outer.method import METHOD
 from splitopt.formulations.cift.outer.model import OuterModel
 from splitopt.formulations.cift.outer.speeds import Engine, fit, joules_per_flop

@@ -1,0 +1,1 @@
+"""CIFT as a nonlinear program for SCIP; `method` states the mathematics."""
