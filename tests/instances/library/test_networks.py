@@ -7,6 +7,7 @@ import hashlib
 import pytest
 
 from splitopt.instances import library
+from splitopt.instances.library.best_known import registry
 from splitopt.instances.library.networks import CHOSEN, draw
 
 MEMBERS = library.names("networks-v1")
@@ -28,5 +29,15 @@ def test_files_are_what_the_recipe_makes(number: int) -> None:
 
 
 def test_each_is_listed_once() -> None:
-    assert MEMBERS == tuple(f"cift-networks-{k:03d}" for k in range(1, len(CHOSEN) + 1))
+    assert tuple(f"cift-networks-{k:03d}" for k in range(1, len(CHOSEN) + 1)) == MEMBERS
     assert len({library.entry(name).content_hash for name in MEMBERS}) == 111
+
+
+def test_every_member_is_closed_by_programs_that_share_no_code() -> None:
+    known = registry().entries
+    for name in MEMBERS:
+        found = known[library.entry(name).content_hash]
+        assert found.status == "optimal"
+        engines = {c.engine for c in found.confirmations}
+        assert "HiGHS" in engines
+        assert engines & {"labels", "enumeration"}
