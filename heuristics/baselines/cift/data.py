@@ -147,8 +147,9 @@ class Chain:
 
     def work(self, first: int, last: int, node: Node | None = None) -> float:
         """Return the FLOPs of blocks first+1..last, with the factors of a node."""
-        found = self.factored.get(node.name) if node is not None and self.factored else None
-        work = self.work_flop if found is None else found[0]
+        work = self.work_flop
+        if node is not None and node.name in self.factored:
+            work = self.factored[node.name][0]
         return work[last] - work[first]
 
     def least_flop_j(self, node: Node) -> float:

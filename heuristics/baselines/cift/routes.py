@@ -35,7 +35,7 @@ class Route(NamedTuple):
             self.time_s + hop.time_s,
             (*self.nodes, head),
             max(self.narrow, hop.narrow),
-            plus(self.times, hop.times),
+            plus(self.times, hop.times) if hop.times else self.times,
         )
 
 
@@ -128,7 +128,10 @@ def _undominated(routes: Iterable[Route], any_latency: bool, any_time: bool) -> 
             (any_latency or other.latency_s <= route.latency_s)
             and (any_time or other.time_s <= route.time_s)
             and other.narrow <= route.narrow
-            and all(a <= b for a, b in zip(other.times, route.times, strict=True))
+            and (
+                not route.times
+                or all(a <= b for a, b in zip(other.times, route.times, strict=True))
+            )
             for other in kept
         ):
             kept.append(route)

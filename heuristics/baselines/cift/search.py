@@ -153,7 +153,6 @@ def excesses(instance: CiftInstance, placement: Placement) -> tuple[list[float],
     ]
     over.append(route.narrow)
     serving = fastest_schedule(hosts, chain.requests, 1.0)
-    tuning = fastest_schedule(hosts, chain.compute_passes, chain.compute_timed)
     rate = instance.throughput_per_s
     if rate is not None:
         over += [
@@ -163,6 +162,7 @@ def excesses(instance: CiftInstance, placement: Placement) -> tuple[list[float],
     over.append(excess(_taken(placement, hosts, serving, 0), instance.inference_deadline_s))
     if not chain.trained:
         return over, _Settled(energy, serving, None)
+    tuning = fastest_schedule(hosts, chain.compute_passes, chain.compute_timed)
     over.append(excess(_taken(placement, hosts, tuning, 1), instance.fine_tuning_deadline_s))
     return over, _Settled(energy + tuning.energy_j, serving, tuning)
 

@@ -173,7 +173,7 @@ def cheapest_schedule(
         Seconds the hosts may take together; None for no deadline.
     """
     slack = math.inf if slack_s is None else slack_s
-    if any(host.speeds == () for host in hosts):
+    if any(host.least > 0 and host.speeds == () for host in hosts):
         return None
     free = _unhurried(hosts, passes, pace)
     if free is not None and free.time_s <= slack:

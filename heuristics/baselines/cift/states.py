@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from splitopt.heuristics.baselines.cift.chances import charged
+from splitopt.heuristics.baselines.cift.chances import Times, charged, plus
 from splitopt.heuristics.baselines.cift.data import Chain, Hop
 from splitopt.heuristics.baselines.cift.routes import Route
 from splitopt.heuristics.baselines.cift.search import Placement, Segment, excesses, settle
@@ -72,16 +72,24 @@ class States:
     def placement(self, state: State) -> Placement:
         """Return the placement of a state."""
         case, nodes, ends = state
-        named = self.instance.nodes
-        route = Route(0.0, 0.0, 0.0, (named[nodes[0]].name,))
+        # As `Route.further` adds up, but once: descents spend a good part of their time here.
+        energy = latency = time = narrow = 0.0
+        times: Times = ()
         segments = []
         done = 0
         for k, node in enumerate(nodes):
             if k > 0:
-                route = route.further(self._hop(case, nodes[k - 1], node, done), named[node].name)
+                hop = self._hop(case, nodes[k - 1], node, done)
+                energy += hop.energy_j
+                latency += hop.latency_s
+                time += hop.time_s
+                narrow = max(narrow, hop.narrow)
+                times = plus(times, hop.times)
             if ends[k] > done:
                 segments.append(Segment(k, done, ends[k]))
                 done = ends[k]
+        names = tuple(self.instance.nodes[n].name for n in nodes)
+        route = Route(energy, latency, time, names, narrow, times)
         return Placement(self.chains[case], route, tuple(segments))
 
     def _floor(self, placement: Placement, state: State) -> float:
