@@ -53,7 +53,7 @@ def graph(profile: Path, merge: str, name: str | None, out: Path | None) -> None
     except InputError as error:
         if merge == "none":
             raise
-        remedy = "merge blocks that stand beside each other in the file itself"
+        remedy = "import it with --merge blocks, for cuts through one tensor"
         raise InputError(error.field, error.value, error.allowed, remedy) from None
     if name is not None:
         made = dataclasses.replace(made, name=name)

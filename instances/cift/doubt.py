@@ -41,6 +41,7 @@ from splitopt.instances.core.exact import rational
 
 __all__ = [
     "CERTAIN",
+    "KINDS",
     "Doubt",
     "Draw",
     "EpochsInDoubt",
@@ -51,6 +52,7 @@ __all__ = [
     "refuse_doubt",
 ]
 
+KINDS = frozenset(("epochs", "scenarios", "spread"))
 _Value = TypeVar("_Value")
 
 
@@ -105,7 +107,7 @@ class Doubt:
     kinds: frozenset[str] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        groups = {name: tuple(getattr(self, name)) for name in ("epochs", "scenarios", "spread")}
+        groups = {name: tuple(getattr(self, name)) for name in sorted(KINDS)}
         for name, parts in groups.items():
             object.__setattr__(self, name, parts)
         object.__setattr__(self, "kinds", frozenset(n for n, parts in groups.items() if parts))

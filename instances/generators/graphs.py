@@ -1,4 +1,4 @@
-"""Networks that are graphs: those with measured times, and drawn ones of known shapes.
+"""Networks that are graphs: with measured times, of ONNX files, and drawn ones of known shapes.
 
 Shapes decide, as they do for the measured chains: a convolution of k x k over h x w with c_in and
 c_out channels takes ``2 k^2 c_in c_out h w`` FLOP, holds ``4 (k^2 c_in + 1) c_out`` bytes and puts
@@ -123,17 +123,17 @@ def inception(name: str, modules: int = 3, size: int = 112) -> Profile:
 
 
 @functools.cache
-def _measured(name: str) -> Profile:
+def _stored(name: str) -> Profile:
     path = resources.files("splitopt.instances") / "data" / "graphs" / f"{name}.json"
     return Profile.from_document(parse_json(path.read_bytes(), f"{name}.json"))
 
 
 # What the set networks-v1 is drawn over.
 GRAPHS: dict[str, Callable[[], Profile]] = {
-    "bert24-msr": lambda: _measured("bert24-msr"),
-    "resnet50-msr": lambda: _measured("resnet50-msr"),
-    "resnet50-msr-runs": lambda: merged_runs(_measured("resnet50-msr")),
-    "inceptionv3-msr-runs": lambda: _measured("inceptionv3-msr-runs"),
+    "bert24-msr": lambda: _stored("bert24-msr"),
+    "resnet50-msr": lambda: _stored("resnet50-msr"),
+    "resnet50-msr-runs": lambda: merged_runs(_stored("resnet50-msr")),
+    "inceptionv3-msr-runs": lambda: _stored("inceptionv3-msr-runs"),
     "u-small": lambda: u_net("u-small", 3, 16, 128),
     "u-large": lambda: u_net("u-large", 4, 32, 256),
     "branches-4x2": lambda: branches("branches-4x2", 4, 2),
@@ -141,6 +141,12 @@ GRAPHS: dict[str, Callable[[], Profile]] = {
     "dense-6": lambda: dense("dense-6", 6),
     "dense-12": lambda: dense("dense-12", 12, 16),
     "inception-3": lambda: inception("inception-3", 3),
+    "resnet50-onnx": lambda: _stored("resnet50-onnx"),
+    "densenet121-onnx": lambda: _stored("densenet121-onnx"),
+    "inception-v1-onnx": lambda: _stored("inception-v1-onnx"),
+    "inception-v2-onnx": lambda: _stored("inception-v2-onnx"),
+    "shufflenet-onnx": lambda: _stored("shufflenet-onnx"),
+    "squeezenet-onnx": lambda: _stored("squeezenet-onnx"),
 }
 
 

@@ -93,8 +93,17 @@ _DRAWN = (
     "dense-12",
     "inception-3",
 )
+_IMPORTED = (
+    "resnet50-onnx",
+    "densenet121-onnx",
+    "inception-v1-onnx",
+    "inception-v2-onnx",
+    "shufflenet-onnx",
+    "squeezenet-onnx",
+)
 # Graph, variant and seed of each instance: every variant of every graph, seeds in turn, and some
-# of the two that have the most downsets.
+# of the two measured ones that have the most downsets; then every variant of the architectures
+# that come with the onnx package.
 CHOSEN: tuple[tuple[str, str, int], ...] = (
     *(
         (network, variant, 1 + (row + column) % 5)
@@ -107,6 +116,11 @@ CHOSEN: tuple[tuple[str, str, int], ...] = (
     ("inceptionv3-msr-runs", "one deadline", 2),
     ("inceptionv3-msr-runs", "one deadline, long", 1),
     ("inceptionv3-msr-runs", "a throughput", 2),
+    *(
+        (network, variant, 1 + (row + column) % 5)
+        for row, network in enumerate(_IMPORTED)
+        for column, variant in enumerate(VARIANTS)
+    ),
 )
 
 

@@ -8,10 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import numpy as np
-
-from splitopt.instances.core.errors import InputError
-from splitopt.instances.networks.downsets import downsets_of
 from splitopt.instances.networks.profiles import Block, Profile
 
 __all__ = ["MERGES", "merged", "merged_runs", "merged_to_chain"]
@@ -95,36 +91,77 @@ def _topological(
 def merged_to_chain(profile: Profile) -> Profile:
     """Return the chain whose cuts are those of the graph through one tensor.
 
-    Raises
-    ------
-    InputError
-        When the graph has more downsets than the suite holds, even with its runs merged.
+    In time linear in the graph: of a network with one output, what runs before such a cut is what
+    its tensor is made of, so any order of the blocks meets them all. Of several outputs one is
+    cut for, the one with the most cuts; what it does not need runs as soon as it can.
     """
-    small = merged_runs(profile)
-    try:
-        # Runs lose cuts: only where the graph is too large for all of them.
-        downsets_of(profile)
-        small = profile
-    except InputError:
-        pass
-    sets = downsets_of(small)
-    bits = np.array([tensor.bits for tensor in small.tensors], dtype=np.float64)
+    fed = {t.producer for t in profile.tensors if t.consumers}
+    ends = [b for b in range(len(profile.blocks)) if b not in fed]
+    return max((_cut_for(profile, end) for end in reversed(ends)), key=lambda p: len(p.blocks))
+
+
+def _cut_for(profile: Profile, end: int) -> Profile:
+    """Return the chain of the cuts through one tensor on the way to a block, which is an output."""
+    taken: list[list[int]] = [[] for _ in profile.blocks]
+    made: list[list[int]] = [[] for _ in profile.blocks]
+    alive: set[int] = set()
+    left = [len(tensor.consumers) for tensor in profile.tensors]
+    for t, tensor in enumerate(profile.tensors):
+        for b in tensor.consumers:
+            taken[b].append(t)
+        if tensor.producer is not None:
+            made[tensor.producer].append(t)
+        elif tensor.consumers:
+            alive.add(t)
     blocks: list[Block] = []
-    done = 0
-    single = (sets.crossing.sum(axis=1) == 1) & ~sets.crossing[:, sets.raw].any(axis=1)
-    last = len(sets) - 1
-    for s in [*np.flatnonzero(single[1:-1]) + 1, last]:
-        if not sets.nested[done, s]:
+    part: list[int] = []
+    for b in _sides_first(profile, end):
+        part.append(b)
+        for t in taken[b]:
+            left[t] -= 1
+            if not left[t]:
+                alive.remove(t)
+        alive.update(t for t in made[b] if left[t])
+        crossing = [profile.tensors[t] for t in alive]
+        if len(crossing) > 1 or any(tensor.producer is None for tensor in crossing):
             continue
-        part = [small.blocks[b] for b in sets.between(done, int(s))]
-        name = part[0].name if len(part) == 1 else f"{part[0].name}..{part[-1].name}"
-        blocks.append(
-            Block(
-                name,
-                sum(b.flops for b in part),
-                sum(b.param_bytes for b in part),
-                float(bits[sets.crossing[s]].sum()),
-            )
-        )
-        done = int(s)
+        blocks.append(_as_one(profile, sorted(part), crossing[0].bits if crossing else 0.0))
+        part = []
     return Profile(profile.name, profile.input_bits, tuple(blocks))
+
+
+def _as_one(profile: Profile, part: list[int], bits: float) -> Block:
+    """Return blocks as one, named by the first and the last."""
+    found = [profile.blocks[b] for b in part]
+    name = found[0].name if len(found) == 1 else f"{found[0].name}..{found[-1].name}"
+    return Block(name, sum(b.flops for b in found), sum(b.param_bytes for b in found), bits)
+
+
+def _sides_first(profile: Profile, end: int) -> list[int]:
+    """Return the blocks in order, those that `end` does not need as soon as they can be."""
+    size = len(profile.blocks)
+    waits = [0] * size
+    needs: list[list[int]] = [[] for _ in range(size)]
+    feeds: list[list[int]] = [[] for _ in range(size)]
+    for tensor in profile.tensors:
+        if tensor.producer is not None:
+            for b in tensor.consumers:
+                waits[b] += 1
+                needs[b].append(tensor.producer)
+                feeds[tensor.producer].append(b)
+    needed = [False] * size
+    needed[end] = True
+    for b in reversed(range(size)):
+        if needed[b]:
+            for before in needs[b]:
+                needed[before] = True
+    order: list[int] = []
+    for start in sorted(range(size), key=needed.__getitem__):
+        ready = [start] if needed[start] or not needs[start] else []
+        while ready:
+            order.append(b := ready.pop())
+            for after in feeds[b]:
+                waits[after] -= 1
+                if not waits[after] and not needed[after]:
+                    ready.append(after)
+    return order

@@ -6,7 +6,7 @@ deadline: with room on each node; with room, where energy rises towards the clou
 that calls for two hosts. Each instance is solved to a proven optimum, and once more with the
 network merged to the chain of its cuts through one tensor; with two hosts so is its highest
 throughput, without the deadline. Printed is the table of docs/graphs.md; ``--figure`` draws the
-throughputs.
+throughputs; ``--networks`` and ``--cases`` name some of them.
 """
 
 from __future__ import annotations
@@ -151,6 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=6)
     parser.add_argument("--networks", nargs="*", default=list(graph_names()))
+    parser.add_argument("--cases", nargs="*", default=list(_CASES), choices=list(_CASES))
     parser.add_argument("--figure", type=Path)
     given = parser.parse_args(arguments)
     out = sys.stdout
@@ -162,7 +163,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     faster: dict[str, list[float]] = {}
     for name in given.networks:
-        for memory, (_, rates) in _CASES.items():
+        for memory in given.cases:
+            rates = _CASES[memory][1]
             drawn = _instances(graph(name).bare(), memory, given.seeds)
             found = [compared(one, rates=rates) for one in drawn]
             faster.setdefault(name, []).extend(o.faster for o in found if o.faster is not None)

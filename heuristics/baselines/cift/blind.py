@@ -24,7 +24,8 @@ from collections.abc import Callable, Iterator
 from splitopt.heuristics.baselines.cift.data import Chain
 from splitopt.heuristics.baselines.cift.routes import Network, Route
 from splitopt.heuristics.baselines.cift.search import Placement, Segment, exhaust
-from splitopt.instances.cift.model import GRAPHS, CiftInstance
+from splitopt.instances.cift.doubt import KINDS
+from splitopt.instances.cift.model import BEYOND, CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
@@ -61,6 +62,8 @@ class CompressionBlind(Framed[CiftInstance, CiftPlan]):
     options: tuple[Option, ...] = (
         Option("epsilon", 0.001, "relative error allowed where speeds are intervals", minimum=1e-6),
     )
+    takes = BEYOND
+    doubt = KINDS
 
     def supports(self, instance: CiftInstance) -> Support:
         """Take instances that offer a configuration without compression, or none at all."""
@@ -131,7 +134,8 @@ class PartitionBlind(Framed[CiftInstance, CiftPlan]):
     """The best plan that keeps the network in one piece; none where no node holds all of it."""
 
     name = "partition-blind"
-    takes = frozenset((GRAPHS,))
+    takes = BEYOND
+    doubt = KINDS
 
     def answer(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the cheapest plan of this kind, or the least violating one."""

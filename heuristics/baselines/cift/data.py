@@ -1,11 +1,19 @@
-"""What the CIFT baselines compute from an instance: work, bits and memory of one configuration."""
+"""What the CIFT baselines compute from an instance: work, bits and memory of one configuration.
+
+Blocks may have factors on nodes, a throughput rules out slow speeds and narrow links, and where K
+is in doubt energy counts the passes expected and time those assured. Of a network in doubt each
+hop and host has a time in each draw (`splitopt.heuristics.baselines.cift.chances`).
+"""
 
 from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from splitopt.heuristics.baselines.cift.chances import Chances, Times
+from splitopt.heuristics.baselines.cift.ends import Ends
 from splitopt.instances.cift.model import (
     CiftInstance,
     Compression,
@@ -14,10 +22,10 @@ from splitopt.instances.cift.model import (
     Node,
     SpeedInterval,
 )
-from splitopt.instances.networks.downsets import downsets_of
+from splitopt.instances.networks.downsets import Downsets, downsets_of
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["Chain", "Hop", "cheapest_flop_j", "excess", "ranked_chains"]
+__all__ = ["SLACK", "Chain", "Hop", "cheapest_flop_j", "excess", "ranked_chains"]
 
 # A deadline is kept to this relative slack, below what the judge allows.
 SLACK = 1e-10
@@ -25,11 +33,21 @@ SLACK = 1e-10
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """What one hop adds: joules in all, seconds a request, seconds of fine-tuning."""
+    """What one hop adds: joules in all, seconds a request, seconds of fine-tuning.
+
+    Attributes
+    ----------
+    narrow
+        By what share the link is too slow for the throughput.
+    times
+        Of a network in doubt, its times in each draw; both seconds are then the least.
+    """
 
     energy_j: float
     latency_s: float
     time_s: float
+    narrow: float = 0.0
+    times: Times = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +59,12 @@ class Chain:
 
     Attributes
     ----------
-    model
-        The network.
+    model, ends
+        The network, and what of it may be done.
     work_flop
         Work of blocks 1..b of the compressed model, b = 0..L, shape (L + 1,).
+    factored
+        The same on each node that has factors of its blocks, and the least factor there.
     held_bytes
         Memory of blocks 1..b, in training where there is any, shape (L + 1,).
     bits
@@ -52,54 +72,72 @@ class Chain:
     requests
         R.
     compute_passes, communication_passes
-        S_g times the training factor of computation and of communication.
+        S_g, as energy counts it, times the training factor of computation and of communication.
+    compute_timed, communication_timed
+        The same with S_g as the fine-tuning deadline counts it.
     batch_size
         Samples that share one link delay in fine-tuning.
+    rate_per_s
+        The throughput asked for.
+    chances
+        Of a network in doubt.
     """
 
     configuration: Configuration
     model: Profile
+    ends: Ends
     work_flop: tuple[float, ...]
+    factored: Mapping[str, tuple[tuple[float, ...], float]]
     held_bytes: tuple[float, ...]
     bits: tuple[float, ...]
     requests: int
     compute_passes: float
     communication_passes: float
+    compute_timed: float
+    communication_timed: float
     batch_size: int
+    rate_per_s: float | None
+    chances: Chances | None
 
     @staticmethod
     def of(instance: CiftInstance, configuration: Configuration) -> Chain:
         """Return the chain of one configuration."""
         model = instance.models[instance.model_index[configuration.model]]
         level = instance.compressions[instance.compression_index[configuration.compression]]
-        passes = instance.sample_passes(configuration)
-        growth = level.param_factor * (instance.training.memory_factor if passes else 1.0)
-        counts = (
-            instance.requests,
-            instance.training.compute_factor * passes,
-            instance.training.communication_factor * passes,
-            instance.training.batch_size,
-        )
-        if model.is_graph:
-            work, held, bits = _of_downsets(model, level, growth)
-            return Chain(configuration, model, work, held, bits, *counts)
-        flops = itertools.accumulate((block.flops for block in model.blocks), initial=0.0)
-        sizes = itertools.accumulate((block.param_bytes for block in model.blocks), initial=0.0)
+        training = instance.training
+        expected = float(instance.expected_passes(configuration))
+        timed = instance.assured_passes(configuration)
+        growth = level.param_factor * (training.memory_factor if expected else 1.0)
+        sets = downsets_of(model)
+        flops = [block.flops for block in model.blocks]
+        sizes = [block.param_bytes for block in model.blocks]
+        factored = {}
+        for node in instance.nodes:
+            factors = instance.factors(node, model)
+            if factors is not None:
+                work = [a * b for a, b in zip(flops, factors, strict=True)]
+                factored[node.name] = _totals(sets, work, level.flops_factor), min(factors)
         return Chain(
             configuration,
             model,
-            tuple(done * level.flops_factor for done in flops),
-            tuple(params * growth for params in sizes),
-            (
-                model.input_bits,
-                *(block.activation_bits * level.activation_factor for block in model.blocks),
-            ),
-            *counts,
+            Ends(model, sets),
+            _totals(sets, flops, level.flops_factor),
+            factored,
+            _totals(sets, sizes, growth),
+            _bits(model, sets, level),
+            instance.requests,
+            training.compute_factor * expected,
+            training.communication_factor * expected,
+            training.compute_factor * timed,
+            training.communication_factor * timed,
+            training.batch_size,
+            instance.throughput_per_s,
+            Chances.of(instance, configuration),
         )
 
     @property
     def length(self) -> int:
-        """Number L of blocks."""
+        """Number L of blocks; of a graph, of its last downset."""
         return len(self.work_flop) - 1
 
     @property
@@ -107,9 +145,17 @@ class Chain:
         """Whether there is any fine-tuning."""
         return self.compute_passes > 0
 
-    def work(self, first: int, last: int) -> float:
-        """Return the FLOPs of blocks first+1..last."""
-        return self.work_flop[last] - self.work_flop[first]
+    def work(self, first: int, last: int, node: Node | None = None) -> float:
+        """Return the FLOPs of blocks first+1..last, with the factors of a node."""
+        work = self.work_flop
+        if node is not None and node.name in self.factored:
+            work = self.factored[node.name][0]
+        return work[last] - work[first]
+
+    def least_flop_j(self, node: Node) -> float:
+        """Return the least joules that a FLOP, as counted without factors, takes on a node."""
+        found = self.factored.get(node.name)
+        return cheapest_flop_j(node) * (1.0 if found is None else found[1])
 
     def memory_excess(self, node: Node, first: int, last: int) -> float:
         """Return by what share blocks first+1..last exceed the node's memory; 0 if they fit.
@@ -126,30 +172,34 @@ class Chain:
         Energy (R + 2 S) e a; latency a / B + d; fine-tuning time 2 S (a / B + d / batch).
         """
         wire = bits / link.rate_bit_per_s
+        energy = (self.requests + self.communication_passes) * link.energy_j_per_bit * bits
+        narrow = 0.0 if self.rate_per_s is None else excess(wire * self.rate_per_s, 1.0)
+        if self.chances is not None:
+            times = self.chances.hop(link, wire)
+            latency, time = self.chances.least(times)
+            return Hop(energy, latency, time, narrow, times)
         return Hop(
-            (self.requests + self.communication_passes) * link.energy_j_per_bit * bits,
+            energy,
             wire + link.delay_s,
-            self.communication_passes * (wire + link.delay_s / self.batch_size),
+            self.communication_timed * (wire + link.delay_s / self.batch_size),
+            narrow,
         )
 
 
-def _of_downsets(
-    model: Profile, level: Compression, growth: float
-) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
-    """Return work, bytes held and bits behind, of each downset of a graph."""
-    import numpy as np
+def _totals(sets: Downsets, figures: list[float], factor: float) -> tuple[float, ...]:
+    """Return the sum of the blocks' figures, times a factor, by downset."""
+    if sets.graph:
+        return tuple((sets.member @ ([x * factor for x in figures])).tolist())
+    return tuple(x * factor for x in itertools.accumulate(figures, initial=0.0))
 
-    sets = downsets_of(model)
-    flops = np.array([block.flops for block in model.blocks]) * level.flops_factor
-    held = np.array([block.param_bytes for block in model.blocks]) * growth
-    sizes = np.array([tensor.bits for tensor in model.tensors], dtype=np.float64)
-    bits = sets.crossing @ np.where(sets.raw, sizes, sizes * level.activation_factor)
-    work, memory, sent = (
-        (sets.member @ flops).tolist(),
-        (sets.member @ held).tolist(),
-        bits.tolist(),
-    )
-    return tuple(work), tuple(memory), tuple(sent)
+
+def _bits(model: Profile, sets: Downsets, level: Compression) -> tuple[float, ...]:
+    """Return what a hop behind each downset carries."""
+    factor = level.activation_factor
+    if not sets.graph:
+        return (model.input_bits, *(block.activation_bits * factor for block in model.blocks))
+    sizes = [t.bits if t.producer is None else t.bits * factor for t in model.tensors]
+    return tuple((sets.crossing @ sizes).tolist())
 
 
 def excess(value: float, limit: float | None) -> float:
@@ -174,10 +224,10 @@ def ranked_chains(instance: CiftInstance) -> list[tuple[float, Chain]]:
 
     The bound is all work at the least joules a FLOP of any node, links for free.
     """
-    cheapest = min(cheapest_flop_j(node) for node in instance.nodes)
     pairs = []
     for configuration in instance.configurations:
         chain = Chain.of(instance, configuration)
         passes = chain.requests + chain.compute_passes
+        cheapest = min(chain.least_flop_j(node) for node in instance.nodes)
         pairs.append((passes * chain.work_flop[-1] * cheapest, chain))
     return sorted(pairs, key=lambda pair: pair[0])

@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from splitopt.heuristics.baselines.cift.data import Chain, ranked_chains
+from splitopt.heuristics.baselines.cift.data import Chain, excess, ranked_chains
 from splitopt.heuristics.baselines.cift.routes import Network, Route
 from splitopt.heuristics.baselines.cift.search import (
     Placement,
@@ -35,7 +35,7 @@ from splitopt.heuristics.baselines.cift.search import (
     violation,
 )
 from splitopt.heuristics.baselines.cift.speeds import Host, cheapest_schedule
-from splitopt.instances.cift.model import CiftInstance, Link, Node, SpeedInterval
+from splitopt.instances.cift.model import BEYOND, CiftInstance, Link, Node, SpeedInterval
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
@@ -56,6 +56,8 @@ class Fin(Framed[CiftInstance, CiftPlan]):
     """The cheapest path on a grid of latencies."""
 
     name = "fin"
+    takes = BEYOND
+    doubt = frozenset({"epochs"})
     options = (
         Option("gamma", 50, "levels of latency", minimum=1, maximum=100_000),
         Option("speed_levels", 8, "speeds tried of an interval", minimum=1, maximum=1000),
@@ -152,7 +154,8 @@ class _Grid:
     def _segment(self, node: Node, first: int, last: int) -> list[tuple[int, float]]:
         """Return (levels, energy) of a segment for each speed, the undominated ones."""
         chain = self.chain
-        work = chain.work(first, last)
+        work = chain.work(first, last, node)
+        rate = chain.rate_per_s
         tuning = 0.0
         if chain.trained:
             cheapest = cheapest_schedule([Host(node, work)], chain.compute_passes, 1.0, None)
@@ -160,6 +163,8 @@ class _Grid:
             tuning = cheapest.energy_j
         options = []
         for f in self._speeds(node):
+            if rate is not None and excess(work / f * rate, 1.0) > 0:
+                continue
             used = self._used(work / f)
             if used is not None:
                 joules = node.kappa_j_s2_per_flop3 * f * f + node.busy_power_w / f
@@ -178,8 +183,10 @@ class _Grid:
         for first in range(self.chain.length):
             if not np.isfinite(arrived[first]).any():
                 continue
-            for last in range(first + 1, self.chain.length + 1):
+            for last in self.chain.ends.after(first):
                 if self.chain.memory_excess(node, first, last) > 0:
+                    if self.chain.model.is_graph:
+                        continue  # a later set may hold less
                     break
                 for used, energy in self._segment(node, first, last):
                     reach = arrived[first, : self.levels + 1 - used] + energy
@@ -190,7 +197,7 @@ class _Grid:
         for done in range(self.chain.length):
             hop = self.chain.hop(link, self.chain.bits[done])
             used = self._used(hop.latency_s)
-            if used is None:
+            if used is None or hop.narrow > 0:
                 continue
             leave = np.minimum(self.arrived[link.tail][done], self.hosted[link.tail][done])
             reach = leave[: self.levels + 1 - used] + hop.energy_j
@@ -228,12 +235,7 @@ class _Grid:
             done = ends.get(tail, done)
             link = next(x for x in self.instance.links_from[tail] if x.head == head)
             hop = self.chain.hop(link, self.chain.bits[done])
-            route = Route(
-                route.energy_j + hop.energy_j,
-                route.latency_s + hop.latency_s,
-                route.time_s + hop.time_s,
-                (*route.nodes, head),
-            )
+            route = route.further(hop, head)
         return Placement(
             self.chain,
             route,
@@ -248,7 +250,7 @@ class _Grid:
         if hosted:
             value = self.hosted[name][done, level]
             node = self.instance.nodes[self.instance.node_index[name]]
-            for first in range(done):
+            for first in self.chain.ends.before(done):
                 if self.chain.memory_excess(node, first, done) > 0:
                     continue
                 for used, energy in self._segment(node, first, done):
@@ -260,7 +262,7 @@ class _Grid:
                 continue
             hop = self.chain.hop(link, self.chain.bits[done])
             used_ = self._used(hop.latency_s)
-            if used_ is None or used_ > level:
+            if used_ is None or used_ > level or hop.narrow > 0:
                 continue
             for from_hosted, table in ((False, self.arrived), (True, self.hosted)):
                 if table[link.tail][done, level - used_] + hop.energy_j == value:

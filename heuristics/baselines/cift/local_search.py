@@ -22,8 +22,9 @@ import numpy as np
 from splitopt.heuristics.baselines.cift.moves import neighbours
 from splitopt.heuristics.baselines.cift.search import conclude_placement
 from splitopt.heuristics.baselines.cift.states import Key, State, States, random_state
-from splitopt.instances.cift.model import CiftInstance
-from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.cift.doubt import KINDS
+from splitopt.instances.cift.model import BEYOND, CiftInstance
+from splitopt.instances.cift.plan import CiftPlan, states_of
 from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
     Option,
@@ -41,6 +42,8 @@ class LocalSearch(Framed[CiftInstance, CiftPlan]):
     """Iterated first-improvement descent over placements."""
 
     name = "local-search"
+    takes = BEYOND
+    doubt = KINDS
     options = (
         Option("restarts", 100, "descents, unless time ends them", minimum=1, maximum=10**9),
         Option("kick", 3, "random moves between two descents", minimum=1, maximum=1000),
@@ -149,7 +152,10 @@ def _state_of(states: States, plan: CiftPlan) -> State | None:
     if chosen is None:
         return None
     case = instance.configurations.index(chosen)
-    ends = tuple(np.cumsum([stop.blocks for stop in plan.stops]).tolist())
+    try:
+        ends = tuple(states_of(states.chains[case].model, plan))
+    except KeyError:  # blocks of another network, or in an order that it does not have
+        return None
     if any(stop.node not in instance.node_index for stop in plan.stops):
         return None
     nodes = tuple(instance.node_index[stop.node] for stop in plan.stops)

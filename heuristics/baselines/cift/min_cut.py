@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from splitopt.heuristics.baselines.cift.chances import charged
 from splitopt.heuristics.baselines.cift.data import Chain, cheapest_flop_j, ranked_chains
 from splitopt.heuristics.baselines.cift.routes import Network, Route
 from splitopt.heuristics.baselines.cift.search import (
@@ -31,7 +32,8 @@ from splitopt.heuristics.baselines.cift.search import (
     conclude_placement,
     settle,
 )
-from splitopt.instances.cift.model import GRAPHS, CiftInstance, Node, SpeedInterval
+from splitopt.instances.cift.doubt import KINDS
+from splitopt.instances.cift.model import BEYOND, CiftInstance, Node, SpeedInterval
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import Result, Termination
@@ -105,22 +107,23 @@ class MinCut(Framed[CiftInstance, CiftPlan]):
     """Minimum cuts between the source and one other node."""
 
     name = "min-cut"
-    takes = frozenset((GRAPHS,))
+    takes = BEYOND
+    doubt = KINDS
 
     def answer(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the best plan that a minimum cut gives; it may break a deadline."""
-        network = Network(instance)
+        priced, network = charged(instance), Network(instance)
         best = math.inf
         chosen: Placement | None = None
         fallback: Placement | None = None
         tried = 0
-        for _, chain in ranked_chains(instance):
-            for placement in _cuts(instance, network, chain):
+        for _, chain in ranked_chains(priced):
+            for placement in _cuts(priced, network, chain):
                 if run.stopped:
                     break
                 tried += 1
                 fallback = fallback or placement
-                settled = settle(instance, placement)
+                settled = settle(priced, placement)
                 if settled is not None and settled.energy_j < best:
                     best, chosen = settled.energy_j, placement
         ended = Termination.TIME if run.stopped else Termination.SOLVED
@@ -159,7 +162,12 @@ def _states(instance: CiftInstance, chain: Chain, route: Route, name: str) -> li
     passes = chain.requests + chain.compute_passes
     per_bit = (chain.requests + chain.communication_passes) * sum(k.energy_j_per_bit for k in links)
     wire = sum(1.0 / k.rate_bit_per_s for k in links)
-    flops = [block.flops * level.flops_factor for block in model.blocks]
+    flops = []
+    for node in ends:
+        factors = instance.factors(node, chain.model) or (1.0,) * len(model.blocks)
+        flops.append(
+            [b.flops * level.flops_factor * x for b, x in zip(model.blocks, factors, strict=True)]
+        )
     bits = [
         t.bits if t.producer is None else t.bits * level.activation_factor for t in model.tensors
     ]
@@ -171,7 +179,8 @@ def _states(instance: CiftInstance, chain: Chain, route: Route, name: str) -> li
     for share in _PRICES:
         e, s = (0.0, 1.0) if share == math.inf else (1.0, share * unit / limit)
         near, far = (
-            [f * (e * j + s * t) for f in flops] for j, t in zip(joules, seconds, strict=True)
+            [f * (e * j + s * t) for f in work]
+            for work, j, t in zip(flops, joules, seconds, strict=True)
         )
         found.append(smallest_cut(model, near, far, [b * (e * per_bit + s * wire) for b in bits]))
     return found
@@ -195,12 +204,11 @@ def _as_graph(chain: Chain) -> Profile:
 
 def _along(instance: CiftInstance, chain: Chain, route: Route, bits: float) -> Route:
     """Return a way with what so many bits cost on it."""
-    energy = latency = time = 0.0
+    found = Route(0.0, 0.0, 0.0, route.nodes[:1])
     for a, b in zip(route.nodes, route.nodes[1:], strict=False):
         link = next(link for link in instance.links_from[a] if link.head == b)
-        hop = chain.hop(link, bits)
-        energy, latency, time = energy + hop.energy_j, latency + hop.latency_s, time + hop.time_s
-    return Route(energy, latency, time, route.nodes)
+        found = found.further(chain.hop(link, bits), b)
+    return found
 
 
 METHOD = MinCut()

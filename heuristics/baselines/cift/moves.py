@@ -4,7 +4,8 @@ From a state (configuration, path, cuts) one move leads to a neighbour:
 
 ``shift``
     1, 2, 4, ... blocks go over one cut, towards either side; blocks cut again and again travel on.
-    All blocks of a node may go: it becomes a relay, and an empty node on the path a host.
+    All blocks of a node may go: it becomes a relay, and an empty node on the path a host. Of a
+    graph the last or the first blocks that a host has go, and any single one that may.
 ``insert``
     A node is put between two neighbours of the path, as a relay or with 1, 2, 4, ... blocks of
     either neighbour.
@@ -26,6 +27,7 @@ import bisect
 import itertools
 from collections.abc import Iterator
 
+from splitopt.heuristics.baselines.cift.data import Chain
 from splitopt.heuristics.baselines.cift.states import State, States
 
 __all__ = ["neighbours"]
@@ -41,20 +43,37 @@ def _steps(most: int) -> Iterator[int]:
         yield most
 
 
-def _shifts(state: State) -> Iterator[State]:
+def _earlier(chain: Chain, low: int, done: int) -> Iterator[int]:
+    """Yield `done` without 1, 2, 4, ... or all of the blocks that `low` has not."""
+    for size in _steps(chain.ends.count(low, done)):
+        yield chain.ends.fewer(low, done, size)
+
+
+def _later(chain: Chain, done: int, high: int) -> Iterator[int]:
+    """Yield `done` with 1, 2, 4, ... or all of the blocks that `high` has beside; not the last.
+
+    The last node keeps a block; to leave it none is to cut it off.
+    """
+    for size in _steps(chain.ends.count(done, high) - (high == chain.length)):
+        yield chain.ends.more(done, high, size)
+
+
+def _shifts(states: States, state: State) -> Iterator[State]:
     case, nodes, ends = state
+    chain = states.chains[case]
     for k in range(len(nodes) - 1):
-        low = ends[k - 1] if k else 0
-        for size in _steps(ends[k] - low):
-            yield State(case, nodes, (*ends[:k], ends[k] - size, *ends[k + 1 :]))
-        # The last node keeps a block; to leave it none is to cut it off.
-        room = ends[k + 1] - ends[k] - (k + 2 == len(nodes))
-        for size in _steps(room):
-            yield State(case, nodes, (*ends[:k], ends[k] + size, *ends[k + 1 :]))
+        low, here, high = ends[k - 1] if k else 0, ends[k], ends[k + 1]
+        for end in itertools.chain(
+            _earlier(chain, low, here),
+            _later(chain, here, high),
+            (end for end in chain.ends.near(low, here, high) if end != chain.length),
+        ):
+            yield State(case, nodes, (*ends[:k], end, *ends[k + 1 :]))
 
 
 def _insertions(states: States, state: State) -> Iterator[State]:
     case, nodes, ends = state
+    chain = states.chains[case]
     for k, (tail, head) in enumerate(itertools.pairwise(nodes)):
         low = ends[k - 1] if k else 0
         for new in states.heads[tail]:
@@ -62,10 +81,10 @@ def _insertions(states: States, state: State) -> Iterator[State]:
                 continue
             path = (*nodes[: k + 1], new, *nodes[k + 1 :])
             yield State(case, path, (*ends[: k + 1], ends[k], *ends[k + 1 :]))
-            for size in _steps(ends[k] - low):
-                yield State(case, path, (*ends[:k], ends[k] - size, *ends[k:]))
-            for size in _steps(ends[k + 1] - ends[k] - (k + 2 == len(nodes))):
-                yield State(case, path, (*ends[: k + 1], ends[k] + size, *ends[k + 1 :]))
+            for end in _earlier(chain, low, ends[k]):
+                yield State(case, path, (*ends[:k], end, *ends[k:]))
+            for end in _later(chain, ends[k], ends[k + 1]):
+                yield State(case, path, (*ends[: k + 1], end, *ends[k + 1 :]))
 
 
 def _replacements(states: States, state: State) -> Iterator[State]:
@@ -94,8 +113,8 @@ def _end_moves(states: States, state: State) -> Iterator[State]:
     case, nodes, ends = state
     low = ends[-2] if len(ends) > 1 else 0
     for new in states.heads[nodes[-1]]:
-        for size in _steps(ends[-1] - low):
-            yield State(case, (*nodes, new), (*ends[:-1], ends[-1] - size, ends[-1]))
+        for end in _earlier(states.chains[case], low, ends[-1]):
+            yield State(case, (*nodes, new), (*ends[:-1], end, ends[-1]))
     if len(nodes) > 1:
         yield State(case, nodes[:-1], (*ends[:-2], ends[-1]))
 
@@ -105,15 +124,19 @@ def recut(states: States, state: State, case: int) -> tuple[int, ...]:
     before, after = states.chains[state.case], states.chains[case]
     if before.configuration.model == after.configuration.model:
         return state.ends
+    # Of a graph, those in the order of its blocks.
+    blocks = len(after.model.blocks)
+    along = after.ends.along(list(range(blocks)), list(range(blocks + 1)))
+    reached = [after.work_flop[s] for s in along]
     ends = []
     for end in state.ends[:-1]:
         total = before.work_flop[-1]
         share = before.work_flop[end] / total if total > 0 else end / before.length
         wanted = share * after.work_flop[-1]
-        near = bisect.bisect_left(after.work_flop, wanted)
-        if near > 0 and wanted - after.work_flop[near - 1] < after.work_flop[near] - wanted:
+        near = bisect.bisect_left(reached, wanted)
+        if near > 0 and wanted - reached[near - 1] < reached[near] - wanted:
             near -= 1
-        ends.append(min(near, after.length - 1))
+        ends.append(along[min(near, blocks - 1)])
     return (*ends, after.length)
 
 
@@ -132,7 +155,7 @@ def _configurations(states: States, state: State) -> Iterator[State]:
 def neighbours(states: States, state: State) -> list[State]:
     """Return the neighbours of a state, each once, in a fixed order."""
     found = itertools.chain(
-        _shifts(state),
+        _shifts(states, state),
         _insertions(states, state),
         _replacements(states, state),
         _removals(states, state),

@@ -5,8 +5,8 @@ where latency or energy is least. Here the device is the source node, the server
 links lead to, over relays where needed; configuration, cut and server are those of least inference
 latency at top speeds, or of least energy (serving and fine-tuning) at the cheapest speeds, among
 those that memory allows. With the placement chosen, speeds are set as well as can be: the cheapest
-that keep both deadlines, or the fastest where none do. What it cannot represent: deadlines when it
-cuts, more than one cut, a cut between two servers.
+that keep both deadlines, or the fastest where none do. What it cannot represent: deadlines and a
+throughput when it cuts, more than one cut, a cut between two servers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from splitopt.heuristics.baselines.cift.search import (
     settle,
     top_latency,
 )
-from splitopt.instances.cift.model import GRAPHS, CiftInstance
+from splitopt.instances.cift.model import BEYOND, CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
@@ -51,7 +51,8 @@ class Neurosurgeon(Framed[CiftInstance, CiftPlan]):
         What its cut minimises when nothing else is asked for.
     """
 
-    takes = frozenset((GRAPHS,))
+    takes = BEYOND
+    doubt = frozenset({"epochs"})
 
     def __init__(self, name: str, objective: Literal["latency", "energy"]) -> None:
         self.name = name
@@ -63,7 +64,9 @@ class Neurosurgeon(Framed[CiftInstance, CiftPlan]):
         """Return the plan with Neurosurgeon's cut; it may break a deadline."""
         fast = run.options["objective"] == "latency"
         blind = instance.replace(
-            inference_deadline_s=_NEVER_S if fast else None, fine_tuning_deadline_s=None
+            inference_deadline_s=_NEVER_S if fast else None,
+            fine_tuning_deadline_s=None,
+            throughput_per_s=None,
         )
         network = Network(blind)
         best: tuple[float, float] = (math.inf, math.inf)

@@ -1,14 +1,16 @@
 """``pymoo-ga`` for CIFT: pymoo's genetic algorithm on vectors that are decoded to placements.
 
-A vector x in [0, 1]^(2 + 2 n), n nodes, stands for a state
+A vector x in [0, 1]^(2 + 2 n + B), n nodes, stands for a state
 (`splitopt.heuristics.baselines.cift.states`)::
 
     x_0              the configuration, floor(x_0 |G|)
     x_1              the last node, among those that the source's links lead to, itself included
     x_2 .. x_n+1     ranks: from each node the path goes on to the head of largest rank among those
                      from which the last node can be reached
-    the rest         shares: along the path a node hosts blocks in proportion to max(0, x - 1/4),
+    the next n       shares: along the path a node hosts blocks in proportion to max(0, x - 1/4),
                      cuts rounded to whole blocks; the last one hosts one block at least
+    the rest         of a network that is a graph, a rank for each block: they run in the order of
+                     rank, each after its needs; B is the most blocks of a graph, 0 of chains
 
 Every vector is a placement, and every placement has vectors: its nodes ranked along the path, and
 shares in proportion to its blocks. Speeds are the best for each placement. The one constraint
@@ -23,6 +25,7 @@ a proof.
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -30,7 +33,8 @@ import numpy as np
 from splitopt.heuristics.baselines.cift.search import conclude_placement
 from splitopt.heuristics.baselines.cift.states import Key, State, States
 from splitopt.heuristics.baselines.pymoo_run import OPTIONS, Floats, evolve, preload
-from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.cift.doubt import KINDS
+from splitopt.instances.cift.model import BEYOND, CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
@@ -51,7 +55,8 @@ class Decoder:
     def __init__(self, states: States) -> None:
         self.states = states
         self.nodes = len(states.instance.nodes)
-        self.dimension = 2 + 2 * self.nodes
+        graphs = [c.model for c in states.chains if c.model.is_graph]
+        self.dimension = 2 + 2 * self.nodes + max((len(m.blocks) for m in graphs), default=0)
         # ahead[n]: the nodes that n's links lead to, n itself included, by number.
         self.ahead: list[tuple[int, ...]] = [()] * self.nodes
         for node in range(self.nodes):
@@ -80,7 +85,8 @@ class Decoder:
             heads = [head for head in self.states.heads[here] if last in self.ahead[head]]
             here = max(heads, key=lambda head: float(values[2 + head]))
             path.append(here)
-        length = self.states.chains[case].length
+        chain = self.states.chains[case]
+        length = len(chain.model.blocks)
         shares = [max(0.0, values[2 + self.nodes + node] - _RELAY) for node in path]
         if sum(shares) == 0:
             shares[-1] = 1.0
@@ -89,20 +95,25 @@ class Decoder:
         for share in shares[:-1]:
             done += share
             ends.append(min(round(length * done / total), length - 1))
-        return State(case, tuple(path), (*ends, length))
+        order = chain.ends.ordered(values[2 + 2 * self.nodes :]) if chain.model.is_graph else []
+        return State(case, tuple(path), (*chain.ends.along(order, ends), chain.length))
 
     def encode(self, state: State) -> Floats:
         """Return a vector of a state."""
         case, nodes, ends = state
+        chain = self.states.chains[case]
         x = np.zeros(self.dimension)
         ahead = self.ahead[nodes[0]]
         x[0] = (case + 0.5) / len(self.states.chains)
         x[1] = (ahead.index(nodes[-1]) + 0.5) / len(ahead)
-        hosted = np.diff(np.array((0, *ends)))
+        hosted = np.array([chain.ends.count(a, b) for a, b in itertools.pairwise((0, *ends))])
         for k, node in enumerate(nodes):
             x[2 + node] = 1 - k / (2 * len(nodes))
             if hosted[k]:
                 x[2 + self.nodes + node] = _RELAY + (1 - _RELAY) * hosted[k] / hosted.max()
+            if chain.model.is_graph:
+                for block in chain.ends.sets.between((0, *ends)[k], ends[k]):
+                    x[2 + 2 * self.nodes + block] = 1 - k / (2 * len(nodes))
         return x
 
 
@@ -115,6 +126,8 @@ class PymooCift(Framed[CiftInstance, CiftPlan]):
 
     name = "pymoo-ga"
     options: tuple[Option, ...] = OPTIONS
+    takes = BEYOND
+    doubt = KINDS
 
     def prepare(self) -> None:
         """Import pymoo."""

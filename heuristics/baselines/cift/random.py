@@ -1,8 +1,9 @@
 """``random`` for CIFT: the best of many random plans.
 
-A sample is a random configuration, a random walk from its source, random cuts of the chain over the
-nodes passed, and random speeds; where a deadline is missed, hosts are raised to their top speed in
-random order until it holds. Every plan can come up; none is likely to be good.
+A sample is a random configuration, a random walk from its source, random cuts of the network over
+the nodes passed, and random speeds; those that are too slow for the throughput become the top
+speed, and where a deadline is missed, hosts are raised to it in random order until it holds. Every
+plan can come up; none is likely to be good.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ import math
 
 import numpy as np
 
+from splitopt.heuristics.baselines.cift.chances import charged
 from splitopt.heuristics.baselines.cift.data import Chain, excess
 from splitopt.heuristics.baselines.cift.routes import Route
-from splitopt.heuristics.baselines.cift.search import Placement, Segment, make_plan
-from splitopt.instances.cift.model import CiftInstance, Node, SpeedInterval
+from splitopt.heuristics.baselines.cift.search import Placement, Segment, hosts_of, make_plan
+from splitopt.heuristics.baselines.cift.speeds import Host
+from splitopt.heuristics.baselines.cift.states import random_cuts
+from splitopt.instances.cift.doubt import KINDS
+from splitopt.instances.cift.model import BEYOND, CiftInstance, Node, SpeedInterval
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
@@ -31,12 +36,15 @@ class RandomPlans(Framed[CiftInstance, CiftPlan]):
     """The cheapest feasible of `samples` random plans."""
 
     name = "random"
+    takes = BEYOND
+    doubt = KINDS
     options = (Option("samples", 1000, "plans to draw", minimum=1, maximum=10**9),)
 
     def answer(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the best plan drawn; without a feasible one, the least violating."""
         samples = int(run.options["samples"])
         rng = np.random.default_rng(run.seed)
+        priced = charged(instance)
         chains: dict[int, Chain] = {}
         best, plan = (math.inf, math.inf), None
         drawn = feasible = 0
@@ -46,9 +54,9 @@ class RandomPlans(Framed[CiftInstance, CiftPlan]):
             drawn += 1
             g = int(rng.integers(len(instance.configurations)))
             if g not in chains:
-                chains[g] = Chain.of(instance, instance.configurations[g])
-            placement = _draw_placement(instance, chains[g], rng)
-            worst, energy, candidate = _draw_speeds(instance, placement, rng)
+                chains[g] = Chain.of(priced, priced.configurations[g])
+            placement = _draw_placement(priced, chains[g], rng)
+            worst, energy, candidate = _draw_speeds(priced, placement, rng)
             feasible += worst == 0
             if plan is None or (worst, energy) < best:
                 best, plan = (worst, energy), candidate
@@ -76,18 +84,16 @@ def _draw_placement(instance: CiftInstance, chain: Chain, rng: np.random.Generat
             break
         links.append(leaving[step])
         nodes.append(leaving[step].head)
-    cuts = [0, *sorted(rng.integers(chain.length, size=len(links)).tolist()), chain.length]
-    energy = latency = time = 0.0
+    cuts = [0, *random_cuts(chain, len(links), rng), chain.length]
+    route = Route(0.0, 0.0, 0.0, (nodes[0],))
     segments = []
     for at in range(len(nodes)):
         if at > 0:
             hop = chain.hop(links[at - 1], chain.bits[cuts[at]])
-            energy += hop.energy_j
-            latency += hop.latency_s
-            time += hop.time_s
+            route = route.further(hop, nodes[at])
         if cuts[at + 1] > cuts[at]:
             segments.append(Segment(at, cuts[at], cuts[at + 1]))
-    return Placement(chain, Route(energy, latency, time, tuple(nodes)), tuple(segments))
+    return Placement(chain, route, tuple(segments))
 
 
 def _draw_speed(node: Node, rng: np.random.Generator) -> float:
@@ -103,8 +109,14 @@ def _top_speed(node: Node) -> float:
     return speeds.high if isinstance(speeds, SpeedInterval) else speeds[-1]
 
 
-def _time(works: list[float], speeds: list[float]) -> float:
-    return sum(work / speed for work, speed in zip(works, speeds, strict=True))
+def _time(placement: Placement, hosts: list[Host], speeds: list[float], phase: int) -> float:
+    """Return the time of a phase, at the confidence asked for."""
+    chain, route, _ = placement
+    if chain.chances is not None:
+        return chain.chances.taken(phase, route.times, hosts, tuple(speeds))
+    pace, spent = (chain.compute_timed, route.time_s) if phase else (1.0, route.latency_s)
+    seconds = sum(host.work_flop / speed for host, speed in zip(hosts, speeds, strict=True))
+    return spent + pace * seconds
 
 
 def _draw_speeds(
@@ -112,35 +124,38 @@ def _draw_speeds(
 ) -> tuple[float, float, CiftPlan]:
     """Return the worst relative excess, the energy, and the plan with random speeds."""
     chain, route, segments = placement
-    nodes = [instance.nodes[instance.node_index[route.nodes[at]]] for at, _, _ in segments]
-    works = [chain.work(first, last) for _, first, last in segments]
+    hosts = hosts_of(instance, placement)
     worst = max(
-        chain.memory_excess(node, first, last)
-        for node, (_, first, last) in zip(nodes, segments, strict=True)
+        chain.memory_excess(host.node, first, last)
+        for host, (_, first, last) in zip(hosts, segments, strict=True)
     )
+    worst = max(worst, route.narrow)
     energy = route.energy_j
     chosen: list[tuple[float, ...] | None] = []
-    for passes, pace, spent, limit in (
-        (float(chain.requests), 1.0, route.latency_s, instance.inference_deadline_s),
+    rate = instance.throughput_per_s
+    for phase, (passes, limit) in enumerate(
         (
-            chain.compute_passes,
-            chain.compute_passes,
-            route.time_s,
-            instance.fine_tuning_deadline_s,
-        ),
+            (float(chain.requests), instance.inference_deadline_s),
+            (chain.compute_passes, instance.fine_tuning_deadline_s),
+        )
     ):
-        if pace == 0:
+        if phase == 1 and not chain.trained:
             chosen.append(None)
             continue
-        speeds = [_draw_speed(node, rng) for node in nodes]
-        for raised in rng.permutation(len(nodes)).tolist():
-            if excess(spent + pace * _time(works, speeds), limit) == 0:
+        speeds = [_draw_speed(host.node, rng) for host in hosts]
+        if phase == 0 and rate is not None:
+            for k, host in enumerate(hosts):
+                if excess(host.work_flop / speeds[k] * rate, 1.0) > 0:
+                    speeds[k] = _top_speed(host.node)
+                    worst = max(worst, excess(host.work_flop / speeds[k] * rate, 1.0))
+        for raised in rng.permutation(len(hosts)).tolist():
+            if excess(_time(placement, hosts, speeds, phase), limit) == 0:
                 break
-            speeds[raised] = _top_speed(nodes[raised])
-        worst = max(worst, excess(spent + pace * _time(works, speeds), limit))
+            speeds[raised] = _top_speed(hosts[raised].node)
+        worst = max(worst, excess(_time(placement, hosts, speeds, phase), limit))
         energy += passes * sum(
             work * (node.kappa_j_s2_per_flop3 * f * f + node.busy_power_w / f)
-            for node, work, f in zip(nodes, works, speeds, strict=True)
+            for (node, work, _), f in zip(hosts, speeds, strict=True)
         )
         chosen.append(tuple(speeds))
     serving, tuning = chosen

@@ -6,19 +6,37 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from splitopt.heuristics.baselines.cift.data import SLACK, Chain
+from splitopt.heuristics.baselines.cift.chances import Times, plus
+from splitopt.heuristics.baselines.cift.data import SLACK, Chain, Hop
 from splitopt.instances.cift.model import CiftInstance
 
 __all__ = ["Network", "Route"]
 
 
 class Route(NamedTuple):
-    """A way to a node: joules in all, seconds a request, seconds of fine-tuning, nodes passed."""
+    """A way to a node: joules in all, seconds a request, seconds of fine-tuning, nodes passed.
+
+    Then by what share its narrowest link is too slow for the throughput, and of a network in doubt
+    its times in each draw (`splitopt.heuristics.baselines.cift.chances`).
+    """
 
     energy_j: float
     latency_s: float
     time_s: float
     nodes: tuple[str, ...]
+    narrow: float = 0.0
+    times: Times = ()
+
+    def further(self, hop: Hop, head: str) -> Route:
+        """Return the way with one more hop."""
+        return Route(
+            self.energy_j + hop.energy_j,
+            self.latency_s + hop.latency_s,
+            self.time_s + hop.time_s,
+            (*self.nodes, head),
+            max(self.narrow, hop.narrow),
+            plus(self.times, hop.times) if hop.times else self.times,
+        )
 
 
 class Network:
@@ -54,7 +72,7 @@ class Network:
         """Return for each node that `start` leads on to the routes none other dominates.
 
         A route is dominated when another takes no more energy and no more of each time that has
-        a deadline. The start's own node is left out.
+        a deadline, in each draw, and is no narrower. The start's own node is left out.
 
         Parameters
         ----------
@@ -65,7 +83,7 @@ class Network:
         energy_limit_j
             Routes that take as much are dropped.
         strict
-            Drop routes that break a deadline on the way.
+            Drop routes that break a deadline on the way, or are too narrow.
         stop
             Asked between nodes; True ends the search with what there is.
         """
@@ -81,14 +99,16 @@ class Network:
                 hop = chain.hop(link, bits)
                 grown = []
                 for route in found[name]:
-                    energy = route.energy_j + hop.energy_j
-                    latency = route.latency_s + hop.latency_s
-                    time = route.time_s + hop.time_s
-                    if energy >= energy_limit_j:
+                    longer = route.further(hop, link.head)
+                    if longer.energy_j >= energy_limit_j:
                         continue
-                    if strict and (_late(latency, inference) or _late(time, tuning)):
+                    if strict and (
+                        _late(longer.latency_s, inference)
+                        or _late(longer.time_s, tuning)
+                        or longer.narrow > 0
+                    ):
                         continue
-                    grown.append(Route(energy, latency, time, (*route.nodes, link.head)))
+                    grown.append(longer)
                 if grown:
                     found[link.head] = _undominated(
                         [*found.get(link.head, ()), *grown], inference is None, tuning is None
@@ -107,6 +127,11 @@ def _undominated(routes: Iterable[Route], any_latency: bool, any_time: bool) -> 
         if not any(
             (any_latency or other.latency_s <= route.latency_s)
             and (any_time or other.time_s <= route.time_s)
+            and other.narrow <= route.narrow
+            and (
+                not route.times
+                or all(a <= b for a, b in zip(other.times, route.times, strict=True))
+            )
             for other in kept
         ):
             kept.append(route)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from splitopt.heuristics.baselines.cift.data import Chain, cheapest_flop_j
+from splitopt.heuristics.baselines.cift.data import Chain
 from splitopt.heuristics.baselines.cift.routes import Network, Route
 from splitopt.heuristics.baselines.cift.search import Placement, Segment, exhaust
-from splitopt.instances.cift.model import GRAPHS, CiftInstance
+from splitopt.instances.cift.doubt import KINDS
+from splitopt.instances.cift.model import BEYOND, CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
@@ -38,7 +39,7 @@ def single_cuts(
         network.routes(chain, start, chain.bits[0], energy_limit_j(), strict=strict, stop=stop)
     )
     passes = chain.requests + chain.compute_passes
-    least = {node.name: passes * cheapest_flop_j(node) for node in instance.nodes}
+    least = {node.name: passes * chain.least_flop_j(node) for node in instance.nodes}
     floor = min(least.values())
     length = chain.length
     for name, routes in ways.items():
@@ -78,7 +79,8 @@ class SingleCut(Framed[CiftInstance, CiftPlan]):
     """The best plan with at most one cut."""
 
     name = "single-cut"
-    takes = frozenset((GRAPHS,))
+    takes = BEYOND
+    doubt = KINDS
 
     def answer(self, instance: CiftInstance, run: Run[CiftPlan]) -> Result:
         """Return the cheapest plan with at most two hosts, or the least violating one."""

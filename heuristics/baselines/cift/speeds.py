@@ -15,7 +15,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from splitopt.instances.cift.model import Node, SpeedInterval
+from splitopt.instances.cift.model import Node, SpeedInterval, Speeds
 
 __all__ = ["Host", "Schedule", "cheapest_schedule", "fastest_schedule"]
 
@@ -24,10 +24,21 @@ _HAIR = 1e-12
 
 
 class Host(NamedTuple):
-    """A node and the FLOPs it computes a pass."""
+    """A node, the FLOPs it computes a pass, and the least speed that a throughput leaves it."""
 
     node: Node
     work_flop: float
+    least: float = 0.0
+
+    @property
+    def speeds(self) -> Speeds:
+        """The speeds left; an empty list for none."""
+        given = self.node.speeds_flop_per_s
+        if not isinstance(given, SpeedInterval):
+            return tuple(f for f in given if f >= self.least) if self.least > given[0] else given
+        if self.least <= given.low:
+            return given
+        return SpeedInterval(self.least, given.high) if self.least <= given.high else ()
 
 
 class Schedule(NamedTuple):
@@ -40,7 +51,7 @@ class Schedule(NamedTuple):
 
 def _cost(host: Host, speed: float, passes: float, pace: float) -> tuple[float, float]:
     """Return joules and seconds of one host at one speed."""
-    node, work = host
+    node, work, _ = host
     joules = node.kappa_j_s2_per_flop3 * speed * speed + node.busy_power_w / speed
     return passes * work * joules, pace * work / speed
 
@@ -50,9 +61,9 @@ def _top(node: Node) -> float:
     return speeds.high if isinstance(speeds, SpeedInterval) else speeds[-1]
 
 
-def _priced_speed(node: Node, price_w: float) -> float:
+def _priced_speed(host: Host, price_w: float) -> float:
     """Return the speed of an interval at which kappa f^2 + (rho + price) / f is least."""
-    speeds = node.speeds_flop_per_s
+    node, speeds = host.node, host.speeds
     assert isinstance(speeds, SpeedInterval)
     if node.kappa_j_s2_per_flop3 == 0:
         return speeds.high
@@ -82,7 +93,7 @@ def _frontier(hosts: Sequence[Host], passes: float, pace: float, slack: float) -
     # What the hosts to come take at least; less a hair, since sums in another order round apart.
     left = sum(pace * host.work_flop / _top(host.node) for host in hosts)
     for host in hosts:
-        levels = host.node.speeds_flop_per_s
+        levels = host.speeds
         assert not isinstance(levels, SpeedInterval)
         left -= pace * host.work_flop / _top(host.node)
         room = slack - left * (1 - _HAIR) + _HAIR * abs(slack)
@@ -112,7 +123,7 @@ def _unhurried(hosts: Sequence[Host], passes: float, pace: float) -> Schedule | 
     """Return each host's cheapest level, the fastest of equals; None with an interval."""
     speeds = []
     for host in hosts:
-        levels = host.node.speeds_flop_per_s
+        levels = host.speeds
         if isinstance(levels, SpeedInterval):
             return None
         speeds.append(min(levels, key=lambda f: _cost(host, f, passes, pace)))
@@ -123,7 +134,7 @@ def _intervals(hosts: Sequence[Host], passes: float, pace: float, slack: float) 
     """Return the cheapest speeds of hosts with intervals within `slack`, None if too slow."""
 
     def priced(price_w: float) -> Schedule:
-        return _schedule(hosts, [_priced_speed(h.node, price_w) for h in hosts], passes, pace)
+        return _schedule(hosts, [_priced_speed(h, price_w) for h in hosts], passes, pace)
 
     free = priced(0.0) if passes > 0 else fastest_schedule(hosts, passes, pace)
     if free.time_s <= slack:
@@ -162,6 +173,8 @@ def cheapest_schedule(
         Seconds the hosts may take together; None for no deadline.
     """
     slack = math.inf if slack_s is None else slack_s
+    if any(host.least > 0 and host.speeds == () for host in hosts):
+        return None
     free = _unhurried(hosts, passes, pace)
     if free is not None and free.time_s <= slack:
         return free

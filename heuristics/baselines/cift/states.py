@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from splitopt.heuristics.baselines.cift.data import Chain, Hop, cheapest_flop_j, excess
+from splitopt.heuristics.baselines.cift.chances import Times, charged, plus
+from splitopt.heuristics.baselines.cift.data import Chain, Hop
 from splitopt.heuristics.baselines.cift.routes import Route
-from splitopt.heuristics.baselines.cift.search import Placement, Segment, settle
-from splitopt.heuristics.baselines.cift.speeds import Host, fastest_schedule
+from splitopt.heuristics.baselines.cift.search import Placement, Segment, excesses, settle
 from splitopt.instances.cift.model import CiftInstance, Link
 
-__all__ = ["Key", "State", "States", "random_state"]
+__all__ = ["Key", "State", "States", "random_cuts", "random_state"]
 
 Key = tuple[float, float]
 _MOST_KEPT = 200_000
@@ -31,7 +31,7 @@ class State(NamedTuple):
     """A configuration by its number, a path of nodes by theirs, and blocks done behind each node.
 
     ``ends`` ascends weakly to L; node k hosts blocks ends[k - 1] + 1..ends[k], a relay none. The
-    last node hosts at least one.
+    last node hosts at least one. Of a graph they are downsets, each a subset of the next.
     """
 
     case: int
@@ -43,7 +43,7 @@ class States:
     """An instance as graph and chains, and the keys of states met so far."""
 
     def __init__(self, instance: CiftInstance) -> None:
-        self.instance = instance
+        self.instance = instance = charged(instance)
         self.chains = [Chain.of(instance, g) for g in instance.configurations]
         self.sources = [instance.node_index[g.source] for g in instance.configurations]
         index = instance.node_index
@@ -56,7 +56,7 @@ class States:
             self.heads[tail].append(head)
             self.tails[head].append(tail)
         self.evaluations = 0
-        self._cheapest = [cheapest_flop_j(node) for node in instance.nodes]
+        self._cheapest = [[c.least_flop_j(node) for node in instance.nodes] for c in self.chains]
         self._keys: dict[State, Key] = {}
         self._hops: dict[tuple[int, int, int, int], Hop] = {}
 
@@ -72,7 +72,9 @@ class States:
     def placement(self, state: State) -> Placement:
         """Return the placement of a state."""
         case, nodes, ends = state
-        energy = latency = time = 0.0
+        # As `Route.further` adds up, but once: descents spend a good part of their time here.
+        energy = latency = time = narrow = 0.0
+        times: Times = ()
         segments = []
         done = 0
         for k, node in enumerate(nodes):
@@ -81,41 +83,23 @@ class States:
                 energy += hop.energy_j
                 latency += hop.latency_s
                 time += hop.time_s
+                narrow = max(narrow, hop.narrow)
+                times = plus(times, hop.times)
             if ends[k] > done:
                 segments.append(Segment(k, done, ends[k]))
                 done = ends[k]
         names = tuple(self.instance.nodes[n].name for n in nodes)
-        return Placement(self.chains[case], Route(energy, latency, time, names), tuple(segments))
+        route = Route(energy, latency, time, names, narrow, times)
+        return Placement(self.chains[case], route, tuple(segments))
 
     def _floor(self, placement: Placement, state: State) -> float:
         """Return a lower bound on the energy: each segment at its node's least joules a FLOP."""
         chain = placement.chain
         flops = sum(
-            self._cheapest[state.nodes[at]] * chain.work(first, last)
+            self._cheapest[state.case][state.nodes[at]] * chain.work(first, last)
             for at, first, last in placement.segments
         )
         return placement.route.energy_j + (chain.requests + chain.compute_passes) * flops
-
-    def _infeasible(self, placement: Placement) -> Key:
-        """Return the sum of all relative excesses at top speeds, and the energy there."""
-        chain, route, segments = placement
-        nodes = [self.instance.nodes[self.instance.node_index[route.nodes[s[0]]]] for s in segments]
-        hosts = [
-            Host(node, chain.work(first, last))
-            for node, (_, first, last) in zip(nodes, segments, strict=True)
-        ]
-        total = sum(
-            chain.memory_excess(node, first, last)
-            for node, (_, first, last) in zip(nodes, segments, strict=True)
-        )
-        serving = fastest_schedule(hosts, chain.requests, 1.0)
-        total += excess(route.latency_s + serving.time_s, self.instance.inference_deadline_s)
-        energy = route.energy_j + serving.energy_j
-        if chain.trained:
-            tuning = fastest_schedule(hosts, chain.compute_passes, chain.compute_passes)
-            total += excess(route.time_s + tuning.time_s, self.instance.fine_tuning_deadline_s)
-            energy += tuning.energy_j
-        return total, energy
 
     def key(self, state: State, than: Key = (math.inf, math.inf)) -> Key:
         """Return the key of a state, or any that is not below `than` where its own is not."""
@@ -130,9 +114,9 @@ class States:
         if settled is not None:
             found = (0.0, settled.energy_j)
         else:
-            over, energy = self._infeasible(placement)
+            over, fastest = excesses(self.instance, placement)
             # Rounding may see a plan at the very edge of a deadline from both sides.
-            found = (max(over, 5e-324), energy)
+            found = (max(sum(over), 5e-324), fastest.energy_j)
         if len(self._keys) >= _MOST_KEPT:
             self._keys.clear()
         self._keys[state] = found
@@ -150,6 +134,13 @@ def random_state(states: States, rng: np.random.Generator, case: int | None = No
         if step == len(leaving):
             break
         nodes.append(leaving[step])
-    length = states.chains[case].length
-    cuts = sorted(rng.integers(length, size=len(nodes) - 1).tolist())
-    return State(case, tuple(nodes), (*cuts, length))
+    chain = states.chains[case]
+    return State(case, tuple(nodes), (*random_cuts(chain, len(nodes) - 1, rng), chain.length))
+
+
+def random_cuts(chain: Chain, count: int, rng: np.random.Generator) -> tuple[int, ...]:
+    """Return what is done behind each of so many nodes, the last block not: any may come up."""
+    blocks = len(chain.model.blocks)
+    sizes = sorted(rng.integers(blocks, size=count).tolist())
+    order = chain.ends.ordered(rng.random(blocks).tolist()) if chain.model.is_graph else []
+    return chain.ends.along(order, sizes)

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from splitopt.heuristics.baselines.cift.data import Chain
 from splitopt.heuristics.baselines.cift.routes import Network, Route
 from splitopt.heuristics.baselines.cift.search import Placement, Segment, exhaust
-from splitopt.instances.cift.model import GRAPHS, CiftInstance
+from splitopt.instances.cift.doubt import KINDS
+from splitopt.instances.cift.model import BEYOND, CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
@@ -27,7 +28,8 @@ __all__ = ["CLOUD_ONLY", "DEVICE_ONLY", "EDGE_ONLY", "OneTier"]
 class OneTier(Framed[CiftInstance, CiftPlan]):
     """All blocks on one node of a tier."""
 
-    takes = frozenset((GRAPHS,))
+    takes = BEYOND
+    doubt = KINDS
 
     def __init__(self, name: str, tier: str) -> None:
         self.name = name

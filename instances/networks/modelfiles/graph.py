@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from splitopt.instances.networks.modelfiles.reading import Network, Operator
 
-__all__ = ["GraphBlock", "chain", "crossing", "graph", "tensors"]
+__all__ = ["GraphBlock", "chain", "crossing", "graph", "plain_name", "tensors"]
 
 _NAME_LENGTH = 120
 
@@ -200,7 +200,7 @@ def _blocks(network: Network, runs: Iterable[Sequence[int]]) -> tuple[GraphBlock
         places = tuple(sorted(run))
         last = network.operators[places[-1]]
         ends = [x for x in last.outputs if x in readers or x in network.outputs]
-        name = _name((ends or list(last.outputs))[0], taken)
+        name = plain_name((ends or list(last.outputs))[0], taken)
         taken.add(name)
         constants = {x for place in places for x in network.operators[place].constants}
         found.append(
@@ -214,7 +214,7 @@ def _blocks(network: Network, runs: Iterable[Sequence[int]]) -> tuple[GraphBlock
     return tuple(found)
 
 
-def _name(tensor: str, taken: set[str]) -> str:
+def plain_name(tensor: str, taken: set[str]) -> str:
     """Return a name safe in paths, made of a tensor's."""
     plain = re.sub(r"[^A-Za-z0-9._+-]+", "-", tensor).lstrip("._+-")[: _NAME_LENGTH - 8] or "block"
     name, number = plain, 2

@@ -8,7 +8,14 @@ from pathlib import Path
 
 from splitopt.instances.core import fields
 from splitopt.instances.core.errors import InputError
-from splitopt.instances.networks.modelfiles.graph import GraphBlock, chain, crossing, graph, tensors
+from splitopt.instances.networks.modelfiles.graph import (
+    GraphBlock,
+    chain,
+    crossing,
+    graph,
+    plain_name,
+    tensors,
+)
 from splitopt.instances.networks.modelfiles.reading import Network, read_network
 from splitopt.instances.networks.modelfiles.timing import Timing
 from splitopt.instances.networks.profiles import Block, Profile
@@ -131,10 +138,11 @@ def _carried(
     network: Network, blocks: Sequence[GraphBlock], input_bits: float | None
 ) -> tuple[Tensor, ...]:
     """Return the tensors of a graph, the raw input in the size that it is shipped in."""
-    found = [
-        Tensor(x, float(network.bits[x]), producer, consumers)
-        for x, producer, consumers in tensors(network, blocks)
-    ]
+    found: list[Tensor] = []
+    taken: set[str] = set()
+    for x, producer, consumers in tensors(network, blocks):
+        taken.add(name := plain_name(x, taken))
+        found.append(Tensor(name, float(network.bits[x]), producer, consumers))
     if input_bits is not None:
         raw = [k for k, tensor in enumerate(found) if tensor.producer is None]
         if len(raw) != 1:

@@ -97,15 +97,35 @@ def test_import_merges_graphs(folder):
     assert [block.flops for block in made.blocks] == [10, 90]
 
 
-@pytest.mark.parametrize("merge", ["none", "runs", "blocks"])
-def test_a_graph_that_is_too_wide_is_not_written(folder, merge):
+@pytest.fixture
+def wide(folder) -> Path:
+    """Eleven blocks beside each other, 2048 downsets, then two more."""
+    blocks = [Block(f"b{k}", 1, 1, 0) for k in range(13)]
+    raw = Tensor("x", 8, None, tuple(range(11)))
+    into = [Tensor(f"t{k}", 8, k, (11,)) for k in range(11)]
+    profile = Profile.graph("wide", blocks, [raw, *into, Tensor("joined", 5, 11, (12,))])
+    write_json(folder / "wide.json", profile.to_document())
+    return folder
+
+
+@pytest.mark.parametrize("merge", ["none", "runs"])
+def test_a_graph_that_is_too_wide_is_not_written(wide, merge):
     """The file was there beside the error; and a merge was advised to who had asked for it."""
-    blocks = [Block(f"b{k}", 1, 1, 0) for k in range(11)]
-    wide = Profile.graph("wide", blocks, [Tensor("x", 8, None, tuple(range(11)))])
-    write_json(folder / "wide.json", wide.to_document())
     text = said("import", "graph", "wide.json", "--merge", merge, "--out", "o.json", code=2)
-    assert ("import it with --merge" in text) == (merge == "none")
-    assert not (folder / "o.json").exists()
+    assert "import it with --merge" in text
+    assert ("--merge runs" in text) == (merge == "none")
+    assert not (wide / "o.json").exists()
+
+
+def test_a_graph_that_is_too_wide_has_a_remedy(wide):
+    """Cuts through one tensor were looked for among all downsets, so that it had none."""
+    text = said("import", "graph", "wide.json", "--merge", "blocks", "--out", "o.json")
+    assert "2 blocks of 13, a chain" in text
+    made = Profile.from_document(json.loads((wide / "o.json").read_text()))
+    assert [(b.name, b.flops, b.activation_bits) for b in made.blocks] == [
+        ("b0..b11", 12, 5),
+        ("b12", 1, 0),
+    ]
 
 
 def test_import_takes_measured_seconds_as_factors(folder):

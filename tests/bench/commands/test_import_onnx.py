@@ -66,3 +66,12 @@ def test_the_raw_input_may_be_shipped_smaller():
         document = json.loads(done.stdout)
         found = document.get("input_bits") or document["tensors"][0]["bits"]
         assert found == small
+
+
+def test_names_of_tensors_may_hold_anything(tmp_path):
+    """ResNet-50 of the wheel, whose tensors are named gpu_0/data_0, was refused as a graph."""
+    onnx = pytest.importorskip("onnx")
+    light = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+    done = run(light / "light_resnet50.onnx", "--name", "x", "--merge", "operators")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["tensors"][0]["name"] == "gpu_0-data_0"

@@ -187,11 +187,12 @@ def test_lines_say_what_there_is(change: dict, said: str) -> None:
     assert said in str(caught.value)
 
 
-def test_a_method_that_knows_nothing_of_doubt_refuses_it() -> None:
-    from splitopt.heuristics.baselines.cift.random import METHOD
+def test_a_method_that_knows_nothing_of_scenarios_refuses_them() -> None:
+    from splitopt.heuristics.baselines.cift.neurosurgeon import METHOD
 
-    instance = with_epochs((1, 2), 0.9)
+    instance = BASE.replace(doubt=Doubt(scenarios=SCENARIOS))
     assert supported(METHOD, BASE)
-    assert supported(METHOD, instance).reason == "random takes no numbers of epochs in doubt"
+    assert supported(METHOD, with_epochs((1, 2), 0.9))
+    assert supported(METHOD, instance).reason == "neurosurgeon takes no scenarios of the network"
     with pytest.raises(UnsupportedError):
         METHOD.solve(instance, Budget(1.0), 0, {})

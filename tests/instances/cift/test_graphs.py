@@ -179,6 +179,44 @@ def test_merging_keeps_what_a_plan_costs():
     assert [b.activation_bits for b in merged_to_chain(long).blocks] == [*range(8), 0]
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_a_merged_chain_has_every_cut_through_one_tensor(seed):
+    """Of networks with one output, against all downsets."""
+    draw = random.Random(seed)
+    size = draw.randint(2, 9)
+    users = [
+        {b for b in range(k + 1, size) if draw.random() < 0.3}
+        | ({k + 1} if k + 1 < size else set())
+        for k in range(-1, size)
+    ]
+    tensors = [
+        Tensor(f"t{k}", k + 2, None if k < 0 else k, tuple(users[k + 1])) for k in range(-1, size)
+    ]
+    network = Profile.graph("x", [Block(f"b{k}", 1, 1, 0) for k in range(size)], tensors)
+    sets = downsets_of(network)
+    single = (sets.crossing.sum(axis=1) == 1) & ~sets.crossing[:, sets.raw].any(axis=1)
+    found = [(int(sets.member[s].sum()), tensors[int(sets.crossing[s].argmax())].bits)
+             for s in np.flatnonzero(single)]  # fmt: skip
+    chain = merged_to_chain(network)
+    done = np.cumsum([b.flops for b in chain.blocks]).tolist()
+    cuts = [b.activation_bits for b in chain.blocks]
+    assert list(zip(done, cuts, strict=True)) == [*found, (size, 0)]
+
+
+def test_of_several_outputs_the_one_with_the_most_cuts_is_cut_for():
+    """a -> b -> c -> d, and e reads a: an output by itself, done before b."""
+    tensors = [
+        Tensor("x", 9, None, (0,)),
+        Tensor("ta", 4, 0, (1, 4)),
+        Tensor("tb", 3, 1, (2,)),
+        Tensor("tc", 2, 2, (3,)),
+    ]
+    blocks = [Block(name, 1, 1, 0) for name in "abcde"]
+    chain = merged_to_chain(Profile.graph("sides", blocks, tensors))
+    found = [(b.name, b.activation_bits) for b in chain.blocks]
+    assert found == [("a", 4), ("e", 4), ("b", 3), ("c", 2), ("d", 0)]
+
+
 @pytest.mark.parametrize("name", graph_names())
 def test_graphs_of_the_suite_come_back_from_their_documents(name):
     profile = graph(name)
