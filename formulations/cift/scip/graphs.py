@@ -52,7 +52,7 @@ def cross(model: Model, k: int) -> Crossing:
         for tensor in profile.tensors:
             made = u if tensor.producer is None else done[tensor.producer, ends]
             bits = tensor.bits if tensor.producer is None else tensor.bits * factor
-            busy = bits / link.rate_bit_per_s / model.period if model.period is not None else 0.0
+            busy = 0.0 if model.period is None else model.wire(link, bits) / model.period
             c = scip.addVar(ub=float(busy <= 1 + WIDER))
             for b in tensor.consumers:
                 scip.addCons(c >= made - done[b, ends])

@@ -122,11 +122,15 @@ class Model:
         rate = self.instance.throughput_per_s
         return None if rate is None else (1 + TOLERANCES.deadline) / rate
 
+    def wire(self, link: Link, bits: float) -> float:
+        """Return how long bits keep a link busy."""
+        return bits / link.rate_bit_per_s
+
     def crosses(self, variable: Variable, k: int, link: Link, bits: float, delays: float) -> None:
         """Say what a variable sends over a link: bits, and how many delays."""
         training, passes = self.instance.training, self.passes(k)
         sent = training.communication_factor * passes
-        wire, delay = bits / link.rate_bit_per_s, delays * link.delay_s
+        wire, delay = self.wire(link, bits), delays * link.delay_s
         self.energy.append(
             (variable, (self.instance.requests + sent) * bits * link.energy_j_per_bit)
         )
