@@ -49,6 +49,8 @@ __all__ = ["Recourse", "solve_recourse"]
 Floats = npt.NDArray[np.float64]
 # The optimum of a nominal instance: its plan, None where there is none.
 Solve = Callable[[CiftInstance], CiftPlan | None]
+# A method from elsewhere: the placement it found, if any, and a bound on all.
+Other = Callable[[CiftInstance, Fraction], tuple[Placement | None, float]]
 _GAP = 1e-6
 _ROUNDS = 200
 _HALVINGS = 60
@@ -102,7 +104,7 @@ def _given_up(instance: CiftInstance, *, served: bool) -> CiftInstance:
 def solve_recourse(
     instance: CiftInstance,
     optimum: Solve,
-    method: Literal["equivalent", "l-shaped"] = "equivalent",
+    method: Literal["equivalent", "l-shaped"] | Other = "equivalent",
 ) -> Recourse:
     """Return the best placement with recourse.
 
@@ -111,7 +113,8 @@ def solve_recourse(
     optimum
         Solves nominal instances with listed speeds.
     method
-        How configurations that bounds leave are solved.
+        How configurations that bounds leave are solved; or what solves the problem in its place,
+        given the share of outcomes to be kept: its placement is valued here.
 
     Raises
     ------
@@ -156,6 +159,11 @@ def solve_recourse(
         (o.weight, least(o.instance, free=False), least(o.instance, free=True)) for o in found
     ]
     wait_and_see = best_sum(seen_first, share)
+    if callable(method):
+        elsewhere, bound = method(instance, share)
+        if elsewhere is not None:
+            offer(elsewhere)
+        return Recourse(best, objective, min(bound, objective), wait_and_see, expected)
     # Without deadlines rates do not matter: a figure for each K and speeds is enough.
     free: dict[tuple[object, ...], float] = {}
     bounds: list[tuple[float, int]] = []

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from splitopt.bench.explain.doubt import late
 from splitopt.bench.methods.registry import load
 from splitopt.formulations.cift.brute_force.plans import Data, placements
 from splitopt.formulations.cift.recourse.outcomes import Placement, best_sum, outcomes, value
@@ -59,10 +60,10 @@ def enumerated(instance: CiftInstance) -> float:
 
 @given(seed=st.integers(0, 10**6 - 1))
 @settings(max_examples=5, deadline=None)
-def test_both_methods_find_what_enumeration_finds(seed: int) -> None:
+def test_all_methods_find_what_enumeration_finds(seed: int) -> None:
     instance = small(seed)
     truth = enumerated(instance)
-    for method in ("equivalent", "l-shaped"):
+    for method in ("equivalent", "l-shaped", late):
         found = solve_recourse(instance, optimum, method)
         assert found.objective_j == pytest.approx(truth, rel=2e-6)
         assert found.bound_j <= truth * (1 + 1e-6)
