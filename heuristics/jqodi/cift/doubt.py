@@ -2,8 +2,8 @@ r"""JQODI where the network is in doubt: the nominal search on a twin, branching
 
 The search visits the configurations of a twin that is no slower in any scenario
 (`jqodi.cift.twin`). Its Lagrangian bounds and the arcs it rules out hold for the instance, and
-every plan it meets goes to the judge of the instance itself. Placements that the judge finds late get
-faster speeds, and the twin shorter deadlines. Where the search would run the label program, a
+every plan it meets goes to the judge of the instance itself. Placements that the judge finds late
+get faster speeds, and the twin shorter deadlines. Where the search would run the label program, a
 branch and bound runs it instead, each node with the linear limits of its branch
 (`jqodi.cift.branching`): best bound first; a path that the judge takes closes its node, another is
 split, and so is a node that few labels do not settle.
