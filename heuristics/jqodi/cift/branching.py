@@ -171,7 +171,8 @@ class Scenarios:
         in_doubt, certain, at = self.seconds
         sure = fastest_mean(factor[:, None], weights, share)[0]
         base: Floats = in_doubt[phase] * fastest_mean(slow, weights, share)[at]
-        return base + certain[phase] * sure
+        base += certain[phase] * sure
+        return base
 
     def _times(self, phase: int, scenario: int) -> Floats:
         """Return the seconds of the arcs in a scenario, a request or a pass."""

@@ -84,11 +84,12 @@ class DoubtfulSearch(Search):
         """Return the seconds by which a plan is late; offer one that is not."""
         found = evaluate_cift(self.given, plan)
         times = np.array([found.inference_latency_s, found.fine_tuning_time_s])
+        late: Floats = np.maximum(times - self._limits, 0.0)
         if np.any(times > self._limits * (1.0 + 1.1 * _TOLERANCE)):
-            return np.maximum(times - self._limits, 0.0)
+            return late
         # Rationals decide near a deadline alone.
         if np.any(times > self._limits * (1.0 + 0.9 * _TOLERANCE)) and check(self.given, plan):
-            return np.maximum(times - self._limits, 0.0)
+            return late
         if found.objective < self.energy:
             self.plan, self.energy = plan, found.objective
             self.recorder.note(objective=found.objective, plan=plan)
@@ -157,12 +158,15 @@ class DoubtfulSearch(Search):
         from splitopt.heuristics.jqodi.cift.placements import enumerate_placements
 
         case = state.case
+        measures, credit = self._program.measures(case, state.l1, state.l2, self.threshold)
         for times in (self._accept, room):
-            measures, credit = self._program.measures(case, state.l1, state.l2, self.threshold)
+            whole = times is self._accept
+            # The bound is of all that the tolerance lets pass.
+            limit = case.load.limit if whole else case.allowed(times)
             found = enumerate_placements(
                 self.instance.network,
                 case.chain,
-                case.load._replace(limit=case.allowed(times * (1.0 + OUTWARD))),
+                case.load._replace(limit=limit),
                 case.allowed(times),
                 measures,
                 credit,
@@ -176,7 +180,7 @@ class DoubtfulSearch(Search):
                 self._repaired(case, found.stops, times)
             if not found.complete:
                 return
-            if times is self._accept:
+            if whole:
                 state.bound = max(state.bound, found.bound)
                 if state.bound >= self.threshold:
                     return
