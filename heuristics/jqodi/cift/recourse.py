@@ -1,6 +1,6 @@
 r"""Placement now, speeds once the outcome is seen: labels over placements, a figure an outcome.
 
-An outcome i of weight w_i is a way the network turns out together with a number of epochs. A label
+An outcome i of weight w_i is a way the network turns out together with a band of K. A label
 is a prefix of a placement; it holds, for each outcome, four sums over the segments and hops so far:
 the Lagrangian at the outcome's own prices of its deadlines, the energy at the cheapest speeds, and
 the least times. Each is an additive price of a FLOP and of a bit, so what completes a prefix at
@@ -25,7 +25,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -132,19 +132,42 @@ def _seen(net: Network, instance: Instance, draw: Draw) -> Network:
     )
 
 
+def _ends(data: CiftInstance) -> list[Fraction]:
+    """Return where bands of probability end: wherever the epochs of any configuration change."""
+    every = [data.epochs_in_doubt(g).values() for g in data.configurations]
+    return sorted({Fraction(1)}.union(*map(itertools.accumulate, every)))
+
+
+def _bands(epochs: Mapping[int, Fraction], ends: list[Fraction]) -> list[tuple[int, Fraction]]:
+    """Return the epochs of a configuration in each band, with the band's weight."""
+    reached = list(zip(itertools.accumulate(epochs.values()), epochs, strict=True))
+    return [
+        (next(k for total, k in reached if total >= end), end - before)
+        for before, end in itertools.pairwise([Fraction(0), *ends])
+    ]
+
+
 class _Configuration:
     """One configuration: its outcomes, what they cost at least, and placements worth a look."""
 
-    def __init__(self, instance: Instance, position: int, share: Fraction, served: bool) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        position: int,
+        share: Fraction,
+        ends: list[Fraction],
+    ) -> None:
         data = instance.data
         self.case: Case = instance.case(position)
-        self.served, self.limit = served, instance.limit
+        # Nothing that the inference deadline counts is in doubt: it always holds.
+        self.served = data.doubt is None or not data.doubt.scenarios
+        self.limit = instance.limit
         g, training = self.case.configuration, data.training
         samples = data.samples_per_epoch(g)
         parts = [
             (draw, k, draw.weight * weight)
             for draw in data.draws
-            for k, weight in data.epochs_in_doubt(g).items()
+            for k, weight in _bands(data.epochs_in_doubt(g), ends)
         ]
         common = math.lcm(*(weight.denominator for _, _, weight in parts))
         nets = {id(draw): _seen(instance.network, instance, draw) for draw in data.draws}
@@ -172,7 +195,13 @@ class _Configuration:
         chain, size = self.case.chain, len(self.outcomes)
         held, free, self.prices = np.empty(size), np.empty(size), np.zeros((size, 2))
         none = np.full(2, math.inf)
+        first: dict[tuple[int, float], int] = {}
         for i, (_, net, load) in enumerate(self.outcomes):
+            known_at = first.setdefault((id(net), load.compute), i)
+            if known_at < i:
+                held[i], free[i] = held[known_at], free[known_at]
+                self.prices[i] = self.prices[known_at]
+                continue
             least = dual.least_times(net, chain, load)
             if math.inf in least or (self.served and least[0] > load.limit[0] * (1.0 + OUTWARD)):
                 return math.inf
@@ -374,9 +403,9 @@ def late_speeds(instance: CiftInstance, share: Fraction, *, most: int = 1_000_00
         given = "none" if instance.doubt is None else "spread"
         raise InputError("doubt", given, "epochs or scenarios", "add scenarios")
     arrays, best = Instance(instance), _Best(most)
-    served = not instance.doubt.scenarios
+    ends = _ends(instance)
     every = [
-        _Configuration(arrays, position, share, served)
+        _Configuration(arrays, position, share, ends)
         for position in range(len(instance.configurations))
     ]
     bound = math.inf

@@ -56,12 +56,9 @@ def small(seed: int) -> CiftInstance:
 def enumerated(instance: CiftInstance) -> float:
     found, best = outcomes(instance), math.inf
     for position, g in enumerate(instance.configurations):
-        for path, counts in placements(instance, g, Data.of(instance, g)):
-            done, segments = 0, []
-            for node, count in zip(path, counts, strict=True):
-                segments.append((node, done, done + count))
-                done += count
-            best = min(best, value(instance, found, Placement(position, tuple(segments))))
+        for path, cuts in placements(instance, g, Data.of(instance, g)):
+            segments = tuple(zip(path, (0, *cuts), cuts, strict=False))
+            best = min(best, value(instance, found, Placement(position, segments)))
     return best
 
 
