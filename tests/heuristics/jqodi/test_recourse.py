@@ -14,6 +14,8 @@ from splitopt.instances.cift.model import CiftInstance, Compression, Configurati
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.library import load
 from splitopt.instances.networks.profiles import Block, Profile
+from tests.formulations.cift.test_doubt import doubtful
+from tests.formulations.cift.test_recourse import enumerated
 
 
 def slow_link(confidence: float) -> CiftInstance:
@@ -75,6 +77,15 @@ def test_frozen_instances(number: int, joules: float) -> None:
         placement = Placement(found.configuration, found.segments)
         valued = value(instance, outcomes(instance), placement)
         assert found.objective_j == pytest.approx(valued, rel=1e-12)
+
+
+@pytest.mark.parametrize(("seed", "joules"), [(284, 2690.01), (366, 571.55625)])
+def test_outcomes_are_of_all_configurations_at_once(seed: int, joules: float) -> None:
+    """Bands of K finer than a configuration's own leave more to give up: all placements tried."""
+    instance = doubtful(seed, "es")
+    assert enumerated(instance) == pytest.approx(joules)
+    found = late_speeds(instance, keep_share(instance))
+    assert found.objective_j == pytest.approx(joules, rel=1e-9)
 
 
 def test_few_labels_leave_a_bound() -> None:
