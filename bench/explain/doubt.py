@@ -6,13 +6,18 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from splitopt.bench.explain.findings import Answer, Finding, Solver, percent
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.judge import check
 
-__all__ = ["CONFIDENCES", "Row", "in_doubt", "sweep_confidence"]
+if TYPE_CHECKING:
+    from splitopt.formulations.cift.recourse.outcomes import Placement
+
+__all__ = ["CONFIDENCES", "Row", "in_doubt", "late", "sweep_confidence"]
 
 CONFIDENCES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 _MOST_OUTCOMES = 100  # of which a recourse problem is solved
@@ -61,11 +66,22 @@ def _plan(solver: Solver, instance: CiftInstance) -> CiftPlan | None:
     return found if isinstance(found, CiftPlan) else None
 
 
+def late(instance: CiftInstance, share: Fraction) -> tuple[Placement | None, float]:
+    """Return the best placement with recourse by the label program, and its bound."""
+    from splitopt.formulations.cift.recourse.outcomes import Placement
+    from splitopt.heuristics.jqodi.cift.recourse import late_speeds
+
+    found = late_speeds(instance, share)
+    if found.configuration < 0:
+        return None, found.bound_j
+    return Placement(found.configuration, found.segments), found.bound_j
+
+
 def _recourse(instance: CiftInstance, fixed_j: float, optimum: Optimum) -> Finding:
     from splitopt.formulations.cift.recourse.outcomes import keep_share
     from splitopt.formulations.cift.recourse.solve import solve_recourse
 
-    found = solve_recourse(instance, optimum)
+    found = solve_recourse(instance, optimum, late)
     figures: dict[str, float | int | str | None] = {
         "recourse_j": _finite(found.objective_j),
         "wait_and_see_j": _finite(found.wait_and_see_j),
@@ -139,12 +155,18 @@ def sweep_confidence(instance: CiftInstance, axis: str, time_limit_s: float) -> 
         )
         one = instance.replace(doubt=asked)
         energy = solver.answer(one).high
-        late = (
-            solve_recourse(one, lambda i: _plan(solver, i)) if few and energy is not None else None
+        recourse = (
+            solve_recourse(one, lambda i: _plan(solver, i), late)
+            if few and energy is not None
+            else None
         )
-        if late is None:
+        if recourse is None:
             rows.append(Row(share, energy, None, None, None))
             continue
-        figures = (late.objective_j, late.wait_and_see_j, late.stochastic_solution_j)
+        figures = (
+            recourse.objective_j,
+            recourse.wait_and_see_j,
+            recourse.stochastic_solution_j,
+        )
         rows.append(Row(share, energy, *map(_finite, figures)))
     return rows

@@ -16,6 +16,7 @@ STUDIES: Mapping[str, tuple[str, str]] = {
     "cift-policies": ("cift_policies.study", "policies trained on CIFT: learner.md"),
     "coverage": ("coverage.study", "the figure of what standard-v1 covers: instances.md"),
     "doubt": ("doubt.study", "plans under doubt on runs nobody saw: uncertainty.md"),
+    "doubt-speed": ("doubt.speed", "what doubt costs jqodi in time: uncertainty.md"),
     "faults": ("faults.study", "what a campaign survives, tried: running.md"),
     "front": ("front.study", "the picture that the README and the site open with"),
     "graph-cuts": ("graph_cuts.study", "savings of cuts through several tensors: graphs.md"),

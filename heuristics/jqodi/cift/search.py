@@ -36,6 +36,7 @@ from splitopt.instances.judge import check
 from splitopt.instances.networks.downsets import downsets_of
 
 if TYPE_CHECKING:
+    from splitopt.heuristics.jqodi.cift.dual import Dual
     from splitopt.heuristics.jqodi.cift.graph import Limits
 
 __all__ = ["EXACT_RATIO", "Search", "State"]
@@ -85,6 +86,8 @@ class Search:
     def __post_init__(self) -> None:
         self._closed = math.inf
         self._why: set[str] = set()
+        # How near the plans that the dual meets its bound has to come.
+        self._dual_ratio = self.rules.ratio
         self.edge = False  # whether a path passed its deadlines by a rounding, not the judge
         self._program = Program(self.instance, self.rules.step)
         self._counts = dict.fromkeys(
@@ -200,7 +203,7 @@ class Search:
                     case.chain,
                     case.load,
                     case.allowed(self._accept),
-                    self.rules.ratio,
+                    self._dual_ratio,
                     self.energy,
                     top if top > 0 else case.dearest_j,
                     state.bound,
@@ -211,13 +214,17 @@ class Search:
                 state.l1, state.l2 = found.l1, found.l2
                 state.stage += 1
                 if self.rules.reduction and found.energy < self.energy:
-                    self.offer(self._plan(case, found.stops, found.serve, found.tune))
+                    self._met(case, found)
                 heapq.heappush(heap, (state.bound, position, state))
                 continue
             self._label(state)
             if self.termination is not Termination.SOLVED:
                 break
         self._finish(heap[0][0] if heap else math.inf)
+
+    def _met(self, case: Case, found: Dual) -> None:
+        """Take over the best plan that the dual met."""
+        self.offer(self._plan(case, found.stops, found.serve, found.tune))
 
     def _valid(self, least: float) -> float:
         return min(self._closed, least, self.energy)

@@ -12,49 +12,42 @@ Energies are those of the instance itself: expected ones, with the busy power of
 from __future__ import annotations
 
 from dataclasses import replace
-from fractions import Fraction
 
+import numpy as np
+
+from splitopt.heuristics.jqodi.cift.branching import Floats, fastest_mean
 from splitopt.instances.cift.doubt import Doubt
-from splitopt.instances.cift.model import CiftInstance, Link
+from splitopt.instances.cift.model import CiftInstance
 
-__all__ = ["fastest_share", "twin"]
-
-
-def fastest_share(slowness: list[tuple[Fraction, Fraction]], share: Fraction) -> Fraction:
-    """Return the mean of the least `share` of the weight of (value, weight)."""
-    left, total = share, Fraction(0)
-    for value, weight in sorted(slowness):
-        part = min(weight, left)
-        total += value * part
-        left -= part
-    return total / share
+__all__ = ["twin"]
 
 
-def _least(doubt: Doubt, slowness: list[tuple[Fraction, Fraction]]) -> Fraction:
+def _least(doubt: Doubt, slow: Floats) -> Floats:
+    """Return what the slowness of each link or node counts at least, of shape (draws, columns)."""
+    found: Floats
     if doubt.epochs:
-        return min(value for value, _ in slowness)
-    return min(fastest_share(slowness, share) for share in doubt.confidences())
+        found = slow.min(axis=0)
+    else:
+        weights = np.array([float(draw.weight) for draw in doubt.draws])
+        shares = set(map(float, doubt.confidences()))
+        found = np.min([fastest_mean(slow, weights, share) for share in shares], axis=0)
+    # Outward: the twin's times stay below.
+    return found * (1.0 - 1e-15)
 
 
 def twin(instance: CiftInstance) -> CiftInstance:
     """Return an instance without doubt of the network whose plans are no slower."""
     doubt = instance.doubt
     assert doubt is not None
-
-    def slower(least: Fraction) -> float:
-        # Outward: the twin's times stay below.
-        return float(least) * (1.0 - 1e-15)
-
-    def wire(link: Link) -> float:
-        draws = [(1 / d.rate(link.tail, link.head), d.weight) for d in doubt.draws]
-        return link.rate_bit_per_s / slower(_least(doubt, draws))
-
-    links = tuple(replace(link, rate_bit_per_s=wire(link)) for link in instance.links)
-    least = min(
-        _least(doubt, [(1 / d.speed(node.name), d.weight) for d in doubt.draws])
-        for node in instance.nodes
+    wires = np.array(
+        [[float(1 / d.rate(k.tail, k.head)) for k in instance.links] for d in doubt.draws]
     )
-    room = 1.0 / min(1.0, slower(least))
+    hosts = np.array([[float(1 / d.speed(n.name)) for n in instance.nodes] for d in doubt.draws])
+    links = tuple(
+        replace(link, rate_bit_per_s=link.rate_bit_per_s / slowness)
+        for link, slowness in zip(instance.links, _least(doubt, wires).tolist(), strict=True)
+    )
+    room = 1.0 / min(1.0, float(_least(doubt, hosts).min()))
 
     def longer(deadline: float | None) -> float | None:
         return None if deadline is None else deadline * room

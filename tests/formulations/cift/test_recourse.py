@@ -9,12 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from splitopt.bench.explain.doubt import late
 from splitopt.bench.methods.registry import load
 from splitopt.formulations.cift.brute_force.plans import Data, placements
 from splitopt.formulations.cift.recourse.outcomes import Placement, best_sum, outcomes, value
 from splitopt.formulations.cift.recourse.solve import solve_recourse
 from splitopt.instances.cift.doubt import Doubt, EpochsInDoubt, Factor, Scenario
-from splitopt.instances.cift.model import CiftInstance, Compression, Configuration, Link, Node
+from splitopt.instances.cift.model import (
+    CiftInstance,
+    Compression,
+    Configuration,
+    Link,
+    Node,
+    Training,
+)
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import Budget
 from splitopt.instances.core.errors import InputError
@@ -48,21 +56,18 @@ def small(seed: int) -> CiftInstance:
 def enumerated(instance: CiftInstance) -> float:
     found, best = outcomes(instance), math.inf
     for position, g in enumerate(instance.configurations):
-        for path, counts in placements(instance, g, Data.of(instance, g)):
-            done, segments = 0, []
-            for node, count in zip(path, counts, strict=True):
-                segments.append((node, done, done + count))
-                done += count
-            best = min(best, value(instance, found, Placement(position, tuple(segments))))
+        for path, cuts in placements(instance, g, Data.of(instance, g)):
+            segments = tuple(zip(path, (0, *cuts), cuts, strict=False))
+            best = min(best, value(instance, found, Placement(position, segments)))
     return best
 
 
 @given(seed=st.integers(0, 10**6 - 1))
 @settings(max_examples=5, deadline=None)
-def test_both_methods_find_what_enumeration_finds(seed: int) -> None:
+def test_all_methods_find_what_enumeration_finds(seed: int) -> None:
     instance = small(seed)
     truth = enumerated(instance)
-    for method in ("equivalent", "l-shaped"):
+    for method in ("equivalent", "l-shaped", late):
         found = solve_recourse(instance, optimum, method)
         assert found.objective_j == pytest.approx(truth, rel=2e-6)
         assert found.bound_j <= truth * (1 + 1e-6)
@@ -83,27 +88,40 @@ def test_what_is_given_up_is_a_knapsack() -> None:
     assert best_sum(late, Fraction(6, 10)) == math.inf
 
 
+def one_node(deadline_s: float) -> CiftInstance:
+    return CiftInstance(
+        "one", (Node("a", "end", (1.0, 2.0), 1.0, 0.0, 9, 1),), (),
+        (Profile("m", 1, (Block("b", 10, 1, 1),)),), (Compression("c", 1, 1, 1),),
+        (Configuration("m", "c", "a", 1.0, 1),), 0, fine_tuning_deadline_s=deadline_s,
+        training=Training(compute_factor=1),
+        doubt=Doubt((EpochsInDoubt("m", "c", "a", 1.0, (1, 2)),)),
+    )  # fmt: skip
+
+
 def test_recourse_is_worth_its_speeds() -> None:
     """One node at 1 or 2 FLOP/s, 10 FLOP, c = 1: K of 1 or 2 within 10 s.
 
     At 1 FLOP/s a pass takes 10 s and 10 J, at 2 it takes 5 s and 40 J. Fixed: K = 2 needs the fast
     level, (1 + 2) / 2 * 40 = 60 J. With recourse K = 1 runs slowly: (10 + 80) / 2 = 45 J.
     """
-    from splitopt.instances.cift.model import Training
-
-    instance = CiftInstance(
-        "one", (Node("a", "end", (1.0, 2.0), 1.0, 0.0, 9, 1),), (),
-        (Profile("m", 1, (Block("b", 10, 1, 1),)),), (Compression("c", 1, 1, 1),),
-        (Configuration("m", "c", "a", 1.0, 1),), 0, fine_tuning_deadline_s=10.0,
-        training=Training(compute_factor=1),
-        doubt=Doubt((EpochsInDoubt("m", "c", "a", 1.0, (1, 2)),)),
-    )  # fmt: skip
+    instance = one_node(10.0)
     fixed = load("brute-force", "cift").solve(instance, Budget(), 0, {})
     found = solve_recourse(instance, optimum)
     assert fixed.objective == 60.0
     assert found.objective_j == pytest.approx(45.0)
     assert found.wait_and_see_j == pytest.approx(45.0)
     assert found.perfect_information_j == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(("excess", "joules"), [(0.99, 45.0), (1.01, math.inf)])
+def test_recourse_uses_the_tolerance_of_the_judge(excess: float, joules: float) -> None:
+    """As above, with a deadline short of 10 s: by 0.99 of the tolerance all is as it was.
+
+    By 1.01 of it nothing keeps it: K = 2 takes 10 s at the fast level, too.
+    """
+    instance = one_node(10.0 / (1 + excess * 1e-9))
+    for method in ("equivalent", "l-shaped", late):
+        assert solve_recourse(instance, optimum, method).objective_j == pytest.approx(joules)
 
 
 def test_means_and_variances_have_no_outcomes() -> None:
