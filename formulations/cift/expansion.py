@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from splitopt.formulations.cift.incumbent import Incumbent
+from splitopt.formulations.cift.planes import HighsPlanes
 from splitopt.formulations.cift.pricing import Routes, climb
 from splitopt.formulations.cift.sweeps import GOAL, ROOT, Sweeps
 
@@ -167,7 +168,7 @@ def settle(
             break
         share = graph.figures(np.arange(arcs), np.zeros(deadlines))[1 + number % deadlines]
         finer, before = expand(graph, share, cells), best.objective - best.bound
-        kept, limit, _ = climb(finer, np.arange(len(finer.arc)), best, cutoff_gap)
+        kept, limit, _ = climb(finer, np.arange(len(finer.arc)), best, cutoff_gap, HighsPlanes)
         cutoff = min(cutoff, limit)
         still = abs(len(kept) - arcs) <= _IDLE * arcs
         still = still and best.objective - best.bound >= before * (1 - _IDLE)

@@ -17,6 +17,7 @@ This is the climbing alone. What an arc costs is for the model that calls it to 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -24,10 +25,9 @@ import numpy.typing as npt
 
 from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.formulations.cift.sweeps import Sweeps
-from splitopt.formulations.solvers.highs import SparseModel, load
 from splitopt.instances.core.tolerances import TOLERANCES
 
-__all__ = ["LOOSE", "Routes", "climb", "within"]
+__all__ = ["FARTHEST", "LOOSE", "Planes", "Routes", "climb", "within"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -38,7 +38,7 @@ LOOSE = (1 + TOLERANCES.deadline) * (1 + 1e-12)
 _ROUNDS = 60
 _CLOSE = 1e-7  # relative distance of L from its planes at which climbing ends
 _SLACK = 1e-11  # relative error of sums of doubles, with room
-_FARTHEST = 1e6  # prices stay below this many times a plan's energy
+FARTHEST = 1e6  # prices stay below this many times a plan's energy
 
 
 class Routes(Protocol):
@@ -73,55 +73,34 @@ def within(routes: Routes, arcs: Ints, share: Floats) -> Ints:
     return arcs[routes.sweeps(arcs).through(share) <= 1.0] if len(arcs) else arcs
 
 
-class _Planes:
+class Planes(Protocol):
     """The planes found so far, and the prices at which the least of them is highest."""
-
-    def __init__(self, prices: int, reference: float) -> None:
-        # max height <= constant + slope . prices, 0 <= prices <= most; energies in `reference`.
-        self._reference = reference
-        self._highs = load(
-            SparseModel(
-                cost=np.append(-1.0, np.zeros(prices)),
-                lower=np.append(-np.inf, np.zeros(prices)),
-                upper=np.append(np.inf, np.full(prices, _FARTHEST)),
-                integer=np.zeros(prices + 1, dtype=np.bool_),
-                row_lower=np.empty(0),
-                row_upper=np.empty(0),
-                row=np.empty(0, dtype=np.int64),
-                column=np.empty(0, dtype=np.int64),
-                value=np.empty(0),
-            )
-        )
 
     def add(self, energy: float, slope: Floats) -> None:
         """Add the plane of a path."""
-        n = len(slope) + 1
-        self._highs.addRow(
-            -np.inf,
-            energy / self._reference,
-            n,
-            np.arange(n, dtype=np.int32),
-            np.append(1.0, -slope),
-        )
 
     def highest(self) -> tuple[float, Floats]:
         """Return the height and the prices of the highest point below all planes."""
-        self._highs.run()
-        values = np.array(self._highs.getSolution().col_value)
-        return float(values[0]) * self._reference, values[1:] * self._reference
 
 
 def climb(
-    routes: Routes, arcs: Ints, best: Incumbent, cutoff_gap: float
+    routes: Routes,
+    arcs: Ints,
+    best: Incumbent,
+    cutoff_gap: float,
+    planes_for: Callable[[int, float], Planes],
 ) -> tuple[Ints, float, Floats]:
     """Climb the bound; return the arcs left, the cutoff used and the last prices.
+
+    `planes_for` makes the planes of so many prices, with energies about as large as its second
+    argument: by the library that the method may load.
 
     Plans found go to `best`, and the bound too. Arcs go when every plan through them costs at
     least ``1 - cutoff_gap`` of the best plan's energy. The cutoff is the least such figure
     (infinite: none).
     """
     prices, cutoff = np.zeros(routes.deadlines), np.inf
-    planes: _Planes | None = None
+    planes: Planes | None = None
     for _ in range(_ROUNDS):
         if best.remaining_s == 0 or not len(arcs):
             break
@@ -149,7 +128,7 @@ def climb(
         if planes is None:
             energy = float(figures[0, shortest])
             guesses = [e for e in (best.objective, energy, 1.0) if 0 < e < np.inf]
-            planes = _Planes(routes.deadlines, guesses[0])
+            planes = planes_for(routes.deadlines, guesses[0])
         planes.add(float(figures[0, shortest]), figures[1:, shortest] - 1.0)
         top, prices_next = planes.highest()
         if top - height <= _CLOSE * abs(top):

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from splitopt.formulations.cift.cpsat.figures import BlockRun, Offer, packing
 from splitopt.formulations.cift.incumbent import Incumbent
-from splitopt.formulations.cift.pricing import LOOSE, climb, within
+from splitopt.formulations.cift.pricing import FARTHEST, LOOSE, climb, within
 from splitopt.formulations.cift.sweeps import GOAL, ROOT, Sweeps
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan, Stop
@@ -175,6 +175,35 @@ class OfferPaths:
         best.offer(CiftPlan.of(g, tuple(stops)))
 
 
+class ScipyPlanes:
+    """The planes of prices by SciPy: HiGHS and OR-Tools are not to share a process."""
+
+    def __init__(self, prices: int, reference: float) -> None:
+        self._reference = reference
+        self._rows: list[Floats] = []
+        self._energies: list[float] = []
+        self._bounds = [(None, None), *[(0.0, FARTHEST)] * prices]
+
+    def add(self, energy: float, slope: Floats) -> None:
+        """Add the plane of a path."""
+        self._rows.append(np.append(1.0, -slope))
+        self._energies.append(energy / self._reference)
+
+    def highest(self) -> tuple[float, Floats]:
+        """Return the height and the prices of the highest point below all planes.
+
+        Where SciPy fails, a height that ends the climb: any prices give a bound.
+        """
+        from scipy.optimize import linprog
+
+        cost = np.append(-1.0, np.zeros(len(self._bounds) - 1))
+        rows = np.array(self._rows)
+        found = linprog(cost, rows, self._energies, bounds=self._bounds, method="highs-ds")
+        if found.status != 0:
+            return -np.inf, np.zeros(len(cost) - 1)
+        return float(found.x[0]) * self._reference, found.x[1:] * self._reference
+
+
 def _columns(runs: Sequence[Sequence[BlockRun]]) -> tuple[Floats, Floats, Floats]:
     """Return levels, shape (levels,), and energy and seconds, shape (levels, blocks)."""
     return (
@@ -214,7 +243,7 @@ def reduced(instance: CiftInstance, choices: Sequence[Offer], best: Incumbent) -
     arcs = np.arange(len(graph.columns[0]))
     for share in graph.shares:
         arcs = within(graph, arcs, share[arcs])
-    arcs, cutoff, _ = climb(graph, arcs, best, best.budget.relative_gap / 2)
+    arcs, cutoff, _ = climb(graph, arcs, best, best.budget.relative_gap / 2, ScipyPlanes)
     best.statistics |= {"arcs": len(graph.columns[0]), "arcs_priced": len(arcs)}
     serve: set[tuple[int, int, int, float]] = set()
     tune: set[tuple[int, int, int, float]] = set()

@@ -52,6 +52,7 @@ from splitopt.formulations.cift.flow.doubt import Extra, doubtful_graph
 from splitopt.formulations.cift.flow.graph import FlowGraph
 from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.formulations.cift.milp import Row, prove
+from splitopt.formulations.cift.planes import HighsPlanes
 from splitopt.formulations.cift.pricing import climb, within
 from splitopt.formulations.solvers.highs import WIDE, SparseModel
 from splitopt.formulations.solvers.parameters import HIGHS
@@ -138,7 +139,7 @@ class CiftFlow(ListedSpeeds):
         if chosen["reduction"]:
             arcs = _in_time(graph, arcs)
             best.statistics["arcs_in_time"] = len(arcs)
-            arcs, cutoff, _ = climb(graph, arcs, best, best.budget.relative_gap / 2)
+            arcs, cutoff, _ = climb(graph, arcs, best, best.budget.relative_gap / 2, HighsPlanes)
             if chosen["expansion"] and extra is None:
                 arcs, cutoff = _expanded(best, graph, arcs, cutoff)
         else:

@@ -63,6 +63,7 @@ from splitopt.formulations.cift.milp import Row, prove
 from splitopt.formulations.cift.outer.building import build_placements
 from splitopt.formulations.cift.outer.graph import SERVE, TUNE, Placements
 from splitopt.formulations.cift.outer.model import OuterModel
+from splitopt.formulations.cift.planes import HighsPlanes
 from splitopt.formulations.cift.pricing import climb, within
 from splitopt.formulations.solvers.parameters import HIGHS
 from splitopt.instances.cift.model import BEYOND
@@ -102,7 +103,7 @@ class CiftOuter(AnySpeeds):
             share = seconds / limit if limit > 0 else np.where(seconds > 0, np.inf, 0.0)
             arcs = within(graph, arcs, share)
         best.statistics["arcs_in_time"] = len(arcs)
-        arcs, cutoff, prices = climb(graph, arcs, best, best.budget.relative_gap / 2)
+        arcs, cutoff, prices = climb(graph, arcs, best, best.budget.relative_gap / 2, HighsPlanes)
         best.statistics |= {
             "root_bound": best.bound * best.units.joule,
             "reduce_s": best.recorder.elapsed_s - built,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from splitopt.bench.methods.registry import load as method
+from splitopt.formulations.cift.cpsat.paths import ScipyPlanes
 from splitopt.formulations.cift.flow.arcs import build_graph
 from splitopt.formulations.cift.flow.method import flow_model
 from splitopt.formulations.cift.incumbent import Incumbent
-from splitopt.formulations.cift.pricing import climb
+from splitopt.formulations.cift.planes import HighsPlanes
+from splitopt.formulations.cift.pricing import Planes, climb
 from splitopt.formulations.solvers.highs import COST_TOLERANCE, SparseModel, load, solve
 from splitopt.instances.cift.model import CiftInstance, Compression, Configuration, Link, Node
 from splitopt.instances.cift.plan import CiftPlan
@@ -61,8 +65,11 @@ class Blind(Incumbent):
         return False
 
 
+@pytest.mark.parametrize("planes_for", [HighsPlanes, ScipyPlanes])
 @pytest.mark.parametrize("seed", range(5))
-def test_climbing_ends_at_the_relaxation(seed: int) -> None:
+def test_climbing_ends_at_the_relaxation(
+    seed: int, planes_for: Callable[[int, float], Planes]
+) -> None:
     instance = ladder(seed)
     graph = build_graph(instance)
     arcs = np.arange(len(graph.arcs))
@@ -72,7 +79,7 @@ def test_climbing_ends_at_the_relaxation(seed: int) -> None:
     highs.run()
     relaxed = highs.getInfo().objective_function_value
     blind = Blind(instance, Budget(), Recorder())
-    left, cutoff, prices = climb(graph, arcs, blind, 0.0)
+    left, cutoff, prices = climb(graph, arcs, blind, 0.0, planes_for)
     assert blind.bound == pytest.approx(relaxed, rel=1e-6)
     assert (prices >= 0).all()
     assert (len(left), cutoff) == (len(arcs), np.inf)
@@ -86,7 +93,7 @@ def test_climbing_keeps_the_best_plan_or_knows_it(seed: int) -> None:
     assert truth.plan is not None
     assert truth.objective is not None
     best = Incumbent(instance, Budget(), Recorder())
-    left, cutoff, _ = climb(graph, np.arange(len(graph.arcs)), best, 1e-9)
+    left, cutoff, _ = climb(graph, np.arange(len(graph.arcs)), best, 1e-9, HighsPlanes)
     assert best.bound <= truth.objective
     path = graph.path(truth.plan)
     assert path is not None
