@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from splitopt.instances.cift.chances import Assured, Moments, assured, cantelli, surcharge
 from splitopt.instances.cift.doubt import CERTAIN, Draw
 from splitopt.instances.cift.model import CiftInstance, Configuration, Link
-from splitopt.instances.cift.plan import CiftPlan, hosted_by
+from splitopt.instances.cift.plan import CiftPlan, Stop, hosted_by
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.exact import rational
 from splitopt.instances.core.tolerances import TOLERANCES
@@ -210,6 +210,36 @@ class _Stage(Generic[Number]):
     time_variance: Number
 
 
+@dataclass(frozen=True, slots=True)
+class _Counts(Generic[Number]):
+    """How often a request, a sample's computing and its sending count, in times and in energy."""
+
+    requests: Number
+    compute: Number
+    compute_charged: Number
+    communication: Number
+    communication_charged: Number
+
+
+def _counts(
+    instance: CiftInstance,
+    chosen: Configuration,
+    lift: Callable[[float | Fraction], Number],
+    passes: int | None,
+) -> _Counts[Number]:
+    training = instance.training
+    timed = instance.assured_passes(chosen) if passes is None else passes
+    charged = instance.expected_passes(chosen)
+    compute = lift(training.compute_factor) * lift(timed)
+    communication = lift(training.communication_factor) * lift(timed)
+    compute_charged, communication_charged = compute, communication
+    if charged != timed:
+        compute_charged = lift(training.compute_factor) * lift(charged)
+        communication_charged = lift(training.communication_factor) * lift(charged)
+    requests = lift(instance.requests)
+    return _Counts(requests, compute, compute_charged, communication, communication_charged)
+
+
 def _stages(
     instance: CiftInstance,
     plan: CiftPlan,
@@ -236,88 +266,97 @@ def _stages(
     and rates have the factors of `draw`, in times alone; and rho has what a node is expected to
     take longer.
     """
-    zero = lift(0.0)
-    training = instance.training
     model = instance.models[instance.model_index[chosen.model]]
     level = instance.compressions[instance.compression_index[chosen.compression]]
-    requests = lift(instance.requests)
-    timed = instance.assured_passes(chosen) if passes is None else passes
-    charged = instance.expected_passes(chosen)
-    compute = lift(training.compute_factor) * lift(timed)
-    communication = lift(training.communication_factor) * lift(timed)
-    compute_charged, communication_charged = compute, communication
-    if charged != timed:
-        compute_charged = lift(training.compute_factor) * lift(charged)
-        communication_charged = lift(training.communication_factor) * lift(charged)
-    doubt = instance.doubt
-    variances = {} if doubt is None else doubt.variances
+    counts = _counts(instance, chosen, lift, passes)
     stages: list[_Stage[Number]] = []
     done: set[int] = set()
     for position, (stop, hosted) in enumerate(zip(plan.stops, hosted_by(model, plan), strict=True)):
         if position > 0:
-            link = links[position - 1]
             bits = _sent(model, level.activation_factor, done, lift)
-            wire = bits / lift(link.rate_bit_per_s)
-            spread = variances.get((link.tail, link.head))
-            varied = zero if spread is None else lift(spread) * wire * wire
-            if draw is not CERTAIN:
-                wire /= lift(draw.rate(link.tail, link.head))
-            delay = lift(link.delay_s)
-            energy = lift(link.energy_j_per_bit) * bits
-            stages.append(
-                _Stage(
-                    "hop",
-                    f"{link.tail} -> {link.head}",
-                    0,
-                    wire + delay,
-                    communication * (wire + delay / lift(training.batch_size)),
-                    requests * energy,
-                    communication_charged * energy,
-                    wire,
-                    varied,
-                    varied if spread is None else communication * communication * varied,
-                )
-            )
+            stages.append(_hop(instance, links[position - 1], bits, counts, lift, draw))
         if stop.blocks == 0:
             continue
-        node = instance.nodes[instance.node_index[stop.node]]
-        factors = instance.factors(node, model)
-        work = zero
+        factors = instance.factors(instance.nodes[instance.node_index[stop.node]], model)
+        work = lift(0.0)
         for b in hosted:
             flops = lift(model.blocks[b].flops)
             work += flops if factors is None else flops * lift(factors[b])
         work *= lift(level.flops_factor)
         done.update(hosted)
-        kappa, rho = lift(node.kappa_j_s2_per_flop3), lift(node.busy_power_w)
-        spread = variances.get((node.name, None))
-        busy = rho if doubt is None else rho * lift(doubt.busy(node.name))
-        figures = []
-        for speed in (stop.inference_speed_flop_per_s, stop.fine_tuning_speed_flop_per_s):
-            if speed is None:
-                figures.append((zero, zero, zero))
-                continue
-            f = lift(speed)
-            seconds, joules = work / f, kappa * work * f * f + busy * work / f
-            varied = zero if spread is None else lift(spread) * seconds * seconds
-            if draw is not CERTAIN:
-                seconds *= lift(1 / draw.speed(node.name))
-            figures.append((seconds, joules, varied))
-        (latency, inference, varied), (time, tuning, time_varied) = figures
-        stages.append(
-            _Stage(
-                "host",
-                stop.node,
-                stop.blocks,
-                latency,
-                compute * time,
-                requests * inference,
-                compute_charged * tuning,
-                latency,
-                varied,
-                time_varied if spread is None else compute * compute * time_varied,
-            )
-        )
+        stages.append(_host(instance, stop, work, counts, lift, draw))
     return stages
+
+
+def _hop(
+    instance: CiftInstance,
+    link: Link,
+    bits: Number,
+    counts: _Counts[Number],
+    lift: Callable[[float | Fraction], Number],
+    draw: Draw,
+) -> _Stage[Number]:
+    """Return what it costs to send so many bits over a link."""
+    wire = bits / lift(link.rate_bit_per_s)
+    doubt = instance.doubt
+    spread = None if doubt is None else doubt.variances.get((link.tail, link.head))
+    varied = lift(0.0) if spread is None else lift(spread) * wire * wire
+    if draw is not CERTAIN:
+        wire /= lift(draw.rate(link.tail, link.head))
+    delay = lift(link.delay_s)
+    energy = lift(link.energy_j_per_bit) * bits
+    batch = lift(instance.training.batch_size)
+    return _Stage(
+        "hop",
+        f"{link.tail} -> {link.head}",
+        0,
+        wire + delay,
+        counts.communication * (wire + delay / batch),
+        counts.requests * energy,
+        counts.communication_charged * energy,
+        wire,
+        varied,
+        varied if spread is None else counts.communication * counts.communication * varied,
+    )
+
+
+def _host(
+    instance: CiftInstance,
+    stop: Stop,
+    work: Number,
+    counts: _Counts[Number],
+    lift: Callable[[float | Fraction], Number],
+    draw: Draw,
+) -> _Stage[Number]:
+    """Return what so many FLOP cost on the node of a stop, at its speeds."""
+    node, doubt, zero = instance.nodes[instance.node_index[stop.node]], instance.doubt, lift(0.0)
+    kappa, rho = lift(node.kappa_j_s2_per_flop3), lift(node.busy_power_w)
+    spread = None if doubt is None else doubt.variances.get((node.name, None))
+    busy = rho if doubt is None else rho * lift(doubt.busy(node.name))
+    figures = []
+    for speed in (stop.inference_speed_flop_per_s, stop.fine_tuning_speed_flop_per_s):
+        if speed is None:
+            figures.append((zero, zero, zero))
+            continue
+        f = lift(speed)
+        seconds, joules = work / f, kappa * work * f * f + busy * work / f
+        varied = zero if spread is None else lift(spread) * seconds * seconds
+        if draw is not CERTAIN:
+            seconds *= lift(1 / draw.speed(node.name))
+        figures.append((seconds, joules, varied))
+    (latency, inference, varied), (time, tuning, time_varied) = figures
+    return _Stage(
+        "host",
+        stop.node,
+        stop.blocks,
+        latency,
+        counts.compute * time,
+        counts.requests * inference,
+        counts.compute_charged * tuning,
+        latency,
+        varied,
+        time_varied if spread is None else counts.compute * counts.compute * time_varied,
+    )
 
 
 def _sums(
@@ -462,6 +501,14 @@ def check_cift(instance: CiftInstance, plan: CiftPlan) -> list[Violation]:
     chosen, links, broken = _structure(instance, plan)
     if broken or chosen is None:
         return broken
+    broken = _too_much(instance, plan, chosen)
+    times, _, stages = _assured(instance, plan, chosen, links, rational)
+    return broken + _too_busy(instance, stages) + _too_late(instance, times, stages)
+
+
+def _too_much(instance: CiftInstance, plan: CiftPlan, chosen: Configuration) -> list[Violation]:
+    """Return speeds that hosts do not have, and segments that are too large for them."""
+    broken: list[Violation] = []
     model = instance.models[instance.model_index[chosen.model]]
     level = instance.compressions[instance.compression_index[chosen.compression]]
     trained = instance.expected_passes(chosen) > 0
@@ -492,20 +539,35 @@ def check_cift(instance: CiftInstance, plan: CiftPlan) -> list[Violation]:
                     f"the segment needs {float(held):.6g} bytes of {node.memory_bytes:.6g}",
                 )
             )
-    times, _, stages = _assured(instance, plan, chosen, links, rational)
+    return broken
+
+
+def _too_busy(instance: CiftInstance, stages: list[_Stage[Fraction]]) -> list[Violation]:
+    """Return the stages that cannot keep up with the throughput."""
+    rate = instance.throughput_per_s
+    if rate is None:
+        return []
+    broken: list[Violation] = []
+    tolerance = 1 + rational(TOLERANCES.deadline)
+    for stage in stages:
+        if stage.busy * rational(rate) > tolerance:
+            busy = float(stage.busy)
+            said = (
+                f"busy {busy:.9g} s a request, and {rate:.9g} a second leave {1 / rate:.9g} s: "
+                f"{busy - 1 / rate:.3g} s too long"
+            )
+            broken.append(Violation("throughput", stage.where, busy, 1 / rate, said))
+    return broken
+
+
+def _too_late(
+    instance: CiftInstance, times: Assured[Fraction], stages: list[_Stage[Fraction]]
+) -> list[Violation]:
+    """Return the deadlines that do not hold with the confidence asked for."""
+    broken: list[Violation] = []
     doubt = instance.doubt
     varied = _variances(stages, rational) if doubt is not None and doubt.spread else None
     tolerance = 1 + rational(TOLERANCES.deadline)
-    rate = instance.throughput_per_s
-    if rate is not None:
-        for stage in stages:
-            if stage.busy * rational(rate) > tolerance:
-                busy = float(stage.busy)
-                said = (
-                    f"busy {busy:.9g} s a request, and {rate:.9g} a second leave {1 / rate:.9g} s: "
-                    f"{busy - 1 / rate:.3g} s too long"
-                )
-                broken.append(Violation("throughput", stage.where, busy, 1 / rate, said))
     for phase, (constraint, value, limit) in enumerate(
         (
             ("inference-deadline", times.latency, instance.inference_deadline_s),
