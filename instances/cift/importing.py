@@ -71,6 +71,25 @@ def read_profile(reference: str) -> Profile:
         raise error.within(path.name) from None
 
 
+def _speed(given: float | None, *, timed: bool) -> float:
+    """Return the speed at which seconds become FLOPs; 1 where a file gives FLOPs."""
+    if timed and given is None:
+        raise InputError(
+            "measured speed",
+            None,
+            "the speed in FLOP/s of the node the times were measured on",
+            "give --measured-speed NODE FLOP_PER_S, or a column flops",
+        )
+    if not timed and given is not None:
+        raise InputError(
+            "measured speed",
+            given,
+            "nothing where the file gives flops",
+            "leave it out, or give a column time_s",
+        )
+    return 1.0 if given is None else fields.number("measured speed", given, above=0)
+
+
 def profile_from_csv(
     path: Path,
     name: str,
@@ -107,28 +126,11 @@ def profile_from_csv(
     table = read_table(path, BLOCK_COLUMNS[:2], BLOCK_COLUMNS[2:], columns=columns)
     timed = _either(table, "flops", "time_s") == "time_s"
     activation = _either(table, "activation_bits", "activation_bytes")
+    speed = _speed(measured_speed_flop_per_s, timed=timed)
     notes: tuple[str, ...] = ()
-    speed = 1.0
     if timed:
-        if measured_speed_flop_per_s is None:
-            raise InputError(
-                "measured speed",
-                None,
-                "the speed in FLOP/s of the node the times were measured on",
-                "give --measured-speed NODE FLOP_PER_S, or a column flops",
-            )
-        speed = fields.number("measured speed", measured_speed_flop_per_s, above=0)
-        notes = (
-            f"flops: measured seconds on {fields.name('measured on', measured_on)} times "
-            f"{speed:g} FLOP/s.",
-        )
-    elif measured_speed_flop_per_s is not None:
-        raise InputError(
-            "measured speed",
-            measured_speed_flop_per_s,
-            "nothing where the file gives flops",
-            "leave it out, or give a column time_s",
-        )
+        where = fields.name("measured on", measured_on)
+        notes = (f"flops: measured seconds on {where} times {speed:g} FLOP/s.",)
     factor = 8 if activation == "activation_bytes" else 1
 
     own = {"flops": "time_s" if timed else "flops", "activation_bits": activation}

@@ -292,16 +292,9 @@ def measure(
             for n in samples:
                 orders = [np.random.default_rng([_ORDER, s, m, c, n]) for s in range(seeds)]
                 wrong = task.fine_tune(start, permutations[:, :n], orders)
+                called = {"model": architecture.name, "compression": compression.name, "samples": n}
                 for s in range(seeds):
-                    curves.append(
-                        {
-                            "model": architecture.name,
-                            "compression": compression.name,
-                            "samples": n,
-                            "seed": s,
-                            "wrong": [int(x) for x in wrong[:, s]],
-                        }
-                    )
+                    curves.append({**called, "seed": s, "wrong": [int(x) for x in wrong[:, s]]})
                 mean = wrong.mean(1) / len(held_labels)
                 shown = " ".join(f"{mean[k]:.3f}" for k in sorted({0, 1, EPOCHS // 4, EPOCHS}))
                 sys.stderr.write(
