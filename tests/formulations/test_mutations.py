@@ -16,6 +16,7 @@ import functools
 import importlib
 import importlib.util
 import itertools
+import math
 import os
 import subprocess
 import sys
@@ -426,9 +427,14 @@ def users(module: str) -> list[Entry]:
 
 @contextlib.contextmanager
 def changed(module: str, figure: str, factor: float, kernels: bool = False):
-    """Import `module` with one figure changed; every importer is imported anew."""
+    """Import `module` with one figure changed; every importer is imported anew.
+
+    Kernels are interpreted meanwhile: Numba 0.68 takes a named tuple for another of the same name
+    and types, so that those of throwaway modules and ours would not match each other's code.
+    """
     mine = {n: m for n, m in sys.modules.items() if n.startswith(ROOMS)}
-    known = list(compiled._kernels)
+    known, left = list(compiled._kernels), compiled._State.left
+    compiled._State.left = math.inf
     for name in mine:
         forget(name)
     try:
@@ -446,6 +452,7 @@ def changed(module: str, figure: str, factor: float, kernels: bool = False):
     finally:
         # Kernels of changed modules are nobody's business after this.
         compiled._kernels[:] = known
+        compiled._State.left = left
         for name in [n for n in sys.modules if n.startswith(ROOMS)]:
             forget(name)
         sys.modules.update(mine)
