@@ -44,6 +44,7 @@ from splitopt.formulations.solvers import OBJECTIVE_SCALE
 from splitopt.formulations.solvers.highs import load, solve
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
+from splitopt.instances.judge import evaluate
 
 __all__ = ["Recourse", "solve_recourse"]
 
@@ -145,11 +146,14 @@ def solve_recourse(
 
     def least(seen: CiftInstance, *, free: bool) -> float:
         """Return the optimum of an outcome, or of one configuration in it."""
-        plan = optimum(_given_up(seen, served=served) if free else seen)
+        asked = _given_up(seen, served=served) if free else seen
+        plan = optimum(asked)
         if plan is None:
             return math.inf
         one = Placement(placement_of(seen, plan).configuration, try_out(plan).segments)
-        return energies(seen, one, served=served)[1 if free else 0]
+        # The plan may use all of the judge's tolerance, which placements with recourse do not.
+        known = evaluate(asked, plan).objective
+        return min(known, energies(seen, one, served=served)[1 if free else 0])
 
     nominal = optimum(instance.replace(doubt=None))
     expected = None

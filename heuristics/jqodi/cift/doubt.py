@@ -227,13 +227,15 @@ class DoubtfulSearch(Search):
             stopped = found.termination is Termination.LIMIT and most is not None
             self._note(replace(found, termination=Termination.SOLVED) if stopped else found)
             reached = min(found.bound, self.threshold) / (1.0 + self.rules.step) ** 2
-            bound = max(node.bound, reached)
+            # Limits a little inside are for plans: what they leave out may keep the deadlines.
+            bound = node.bound if node.shrink else max(node.bound, reached)
             if self.termination is not Termination.SOLVED:
                 least = min(least, bound)
                 break
             late = found.path is not None and not self.offer(self.plan_of(graph, found.path))
             if not (late or stopped):
-                least = min(least, math.inf if found.bound == math.inf else bound)
+                none = found.bound == math.inf and not node.shrink
+                least = min(least, math.inf if none else bound)
                 continue
             parts = [
                 replace(node, branch=part, effort=0)

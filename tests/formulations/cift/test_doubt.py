@@ -376,3 +376,38 @@ def test_the_registry_agrees(method: str, name: str) -> None:
     found = solve(method, library.load(name))
     assert found.status is SolutionStatus.OPTIMAL
     assert values_agree(found.objective, known.objective)
+
+
+@pytest.mark.parametrize("method", ["brute-force", "highs-flow", "jqodi-exact"])
+def test_a_path_that_misses_by_a_rounding_hides_no_other(method: str) -> None:
+    """Over x the way is cheapest and misses the judge's tolerance by 4e-13 of it.
+
+    The direct way to b takes the tolerance up to 1e-13. Labels with limits a little inside pass
+    both by, and what they then find, d at a thousand times the joules, is no optimum.
+    """
+    nodes = (
+        Node("a", "end", (1.0,), 0.0, 0.0, 0.0, 1),
+        Node("x", "edge", (1.0,), 0.0, 0.0, 0.0),
+        Node("b", "edge", (1.0,), 0.0, 0.0, 1.0),
+        Node("d", "cloud", (9.0,), 0.0, 1000.0, 1.0),
+    )
+    links = (
+        Link("a", "x", 2.0, 0.0, 0.0),
+        Link("x", "b", 2.0, 5e-12, 0.0),
+        Link("a", "b", 1.0, 0.0, 1.0),
+        Link("a", "d", 1.0, 0.0, 1.0),
+    )
+    spread = Spread("a", "d", 1.0, 0.0)
+    instance = CiftInstance(
+        "edge", nodes, links, (Profile("m", 1, (Block("k", 9, 1, 0),)),),
+        (Compression("c", 1, 1, 1),), (Configuration("m", "c", "a", 1.0, 0),), 1,
+        inference_deadline_s=10 * (1 + 1e-13) / (1 + 1e-9),
+        doubt=Doubt(spread=(spread,), inference_confidence=0.5, fine_tuning_confidence=0.5),
+    )  # fmt: skip
+    found = solve(method, instance)
+    assert not_above(found.bound, 1.0, 1e-9)
+    if found.status is SolutionStatus.OPTIMAL:
+        assert found.objective == pytest.approx(1.0)
+    free = instance.replace(nodes=nodes[:3], links=links[:3], doubt=replace(
+        instance.doubt, spread=(replace(spread, head="b"),)))  # fmt: skip
+    assert solve(method, free).status is not SolutionStatus.INFEASIBLE

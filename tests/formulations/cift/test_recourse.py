@@ -131,3 +131,29 @@ def test_means_and_variances_have_no_outcomes() -> None:
                   fine_tuning_confidence=0.9)  # fmt: skip
     with pytest.raises(InputError, match="add scenarios"):
         outcomes(small(0).replace(doubt=doubt))
+
+
+@pytest.mark.parametrize("method", ["equivalent", "l-shaped", late])
+def test_no_bound_lies_above_a_placement_at_the_edge_of_the_tolerance(method: str) -> None:
+    """All on a within 10 s, at the last 5e-14 of the tolerance: 10 J seen first.
+
+    That is too late with recourse, whose sums of doubles need room: 1000 J at the fast level. The
+    second block on b costs 9 + 20 J, in 9.1 s.
+    """
+    nodes = (
+        Node("a", "end", (1.0, 10.0), 1.0, 0.0, 9, 1),
+        Node("b", "edge", (10.0,), 0.0, 0.0, 1),
+    )
+    instance = CiftInstance(
+        "edge", nodes, (Link("a", "b", 1e6, 0.0, 20.0),),
+        (Profile("m", 1, (Block("x", 9, 1, 1), Block("y", 1, 1, 1))),),
+        (Compression("c", 1, 1, 1),), (Configuration("m", "c", "a", 1.0, 0),), 1,
+        inference_deadline_s=10 * (1 + 5e-14) / (1 + 1e-9),
+        doubt=Doubt((EpochsInDoubt("m", "c", "a", 1.0, (0,)),)),
+    )  # fmt: skip
+    truth = enumerated(instance)
+    assert truth == pytest.approx(29.0)
+    found = solve_recourse(instance, optimum, method)
+    assert found.bound_j <= truth * (1 + 1e-9)
+    assert found.wait_and_see_j <= truth * (1 + 1e-9)
+    assert found.objective_j >= truth * (1 - 1e-9)
