@@ -13,7 +13,9 @@ An arc's mean over the fastest p of the weight sums to what every plan keeps wit
 (``docs/uncertainty.md``). So T_i is at most the greatest ratio of an arc's time in atom i to that
 mean, times tau: an M_i that needs no longest path.
 
-This says what is in doubt and how much it weighs. What takes how long is for each method.
+This says what is in doubt and how much it weighs, for `highs-assignment`, `highs-oa` and
+`scip-minlp`. What takes how long is for each method. `highs-flow`, `pyomo-flow`, `cpsat` and the
+enumeration have it written out apart, so that an error here shows; leave them so.
 """
 
 from __future__ import annotations

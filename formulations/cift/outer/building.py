@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import accumulate
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +16,7 @@ from splitopt.formulations.cift.outer.graph import TUNE, Placements
 from splitopt.formulations.cift.outer.speeds import Engine
 from splitopt.formulations.cift.pricing import LOOSE
 from splitopt.formulations.cift.sweeps import GOAL, ROOT
-from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.cift.model import CiftInstance, Compression, Link
 from splitopt.instances.cift.rates import least_speeds, open_hops
 from splitopt.instances.core.exact import rational
 from splitopt.instances.networks.downsets import Downsets, downsets_of
@@ -75,89 +77,112 @@ def _bits(model: Profile, sets: Downsets, factor: float) -> list[float]:
     return bits
 
 
-def _columns(
-    instance: CiftInstance, passes: list[float], timed: list[int]
-) -> tuple[list[list[float]], list[int]]:
-    """Return the columns of each arc, and the stages of all states."""
-    columns: list[list[float]] = []
-    stages = [0, 3 * len(instance.nodes)]
-    order = _order(instance)
-    number = {(link.tail, link.head): k for k, link in enumerate(instance.links)}
-    rank = {n: position for position, n in enumerate(order)}
-    training, R = instance.training, instance.requests
+def _kept(instance: CiftInstance, passes: list[float]) -> list[int]:
+    """Return the configurations; of those alike but for q, one of least S_g."""
     least: dict[tuple[object, ...], int] = {}
     for index, g in enumerate(instance.configurations):
         key = instance.rival(g)
         if key not in least or passes[index] < passes[least[key]]:
             least[key] = index
-    windows: dict[tuple[str, Fraction, int, int], list[tuple[int, int]]] = {}
-    for index in least.values():
+    return list(least.values())
+
+
+class _Columns:
+    """The columns of each arc, and the stages of all states, configuration by configuration.
+
+    A column is tail, head, configuration, node, downsets before and after; then work, the least
+    speed, joules and the seconds of both phases of a hop, its seconds of the rate, and its link.
+    """
+
+    def __init__(self, instance: CiftInstance) -> None:
+        self.instance = instance
+        self.columns: list[list[float]] = []
+        self.stages = [0, 3 * len(instance.nodes)]
+        self._order = _order(instance)
+        self._rank = {n: position for position, n in enumerate(self._order)}
+        self._number = {(link.tail, link.head): k for k, link in enumerate(instance.links)}
+        self._windows: dict[tuple[str, Fraction, int, int], list[tuple[int, int]]] = {}
+
+    def add(self, index: int, passes: float, timed: int) -> None:
+        """Add what paths of a configuration can do, with the passes that count for it."""
+        instance = self.instance
         g = instance.configurations[index]
         model = instance.models[instance.model_index[g.model]]
         level = instance.compressions[instance.compression_index[g.compression]]
         sets = downsets_of(model)
         L = len(sets) - 1
         source = instance.node_index[g.source]
-        sent = training.communication_factor * passes[index]
-        sent_timed = training.communication_factor * timed[index]
         factor = rational(level.param_factor)
-        if passes[index] > 0:
-            factor *= rational(training.memory_factor)
-        bits = _bits(model, sets, level.activation_factor)
+        if passes > 0:
+            factor *= rational(instance.training.memory_factor)
+        sent = instance.training.communication_factor
+        bits = np.array(_bits(model, sets, level.activation_factor))
+        hops = _Hops(model, level, sets, bits, sent * passes, sent * timed)
         flops = np.array([b.flops * level.flops_factor for b in model.blocks])
         plain = sets.sums(flops)
         # States of the nodes in reach, numbered as they are met.
         arrived: dict[int, list[int]] = {source: [ROOT]}
-        for n in order[rank[source] :]:
+        for n in self._order[self._rank[source] :]:
             if n not in arrived:
                 continue
-            placed = [len(stages) + b for b in range(L)] + [GOAL]
-            stages += [3 * rank[n] + 2] * L
-            room = rational(instance.nodes[n].memory_bytes) / factor
-            key_n = (g.model, factor, n, len(arrived[n]))
-            if key_n not in windows:
-                sizes = [rational(b.param_bytes) for b in model.blocks]
-                windows[key_n] = _windows(sets, sizes, room, len(arrived[n]) - 1)
+            placed = [len(self.stages) + b for b in range(L)] + [GOAL]
+            self.stages += [3 * self._rank[n] + 2] * L
             here = instance.nodes[n]
             weights = instance.factors(here, model)
             work = plain if weights is None else sets.sums(flops * np.array(weights))
             slowest = least_speeds(instance, here, model, level, sets, work)
             top = Engine.of(here).high
             for b, state in enumerate(arrived[n]):
-                columns.append([state, placed[b], index, n, b, b, *[0.0] * 6, -1])
-            for i, j in windows[key_n]:
+                self.columns.append([state, placed[b], index, n, b, b, *[0.0] * 6, -1])
+            for i, j in self._fitting(model, sets, factor, n, len(arrived[n])):
                 least_speed = 0.0 if slowest is None else float(slowest[i, j])
                 if least_speed <= top:
                     figures = float(work[i, j]), least_speed, *[0.0] * 4, -1
-                    columns.append([arrived[n][i], placed[j], index, n, i, j, *figures])
-            for link in instance.links_from[instance.nodes[n].name]:
+                    self.columns.append([arrived[n][i], placed[j], index, n, i, j, *figures])
+            for link in instance.links_from[here.name]:
                 head = instance.node_index[link.head]
                 if head not in arrived:
-                    arrived[head] = [len(stages) + b for b in range(L)]
-                    stages += [3 * rank[head] + 1] * L
-                wide = open_hops(instance, link, model, level, sets, np.array(bits))
-                for b, size in enumerate(bits):
-                    if not wide[b]:
-                        continue
-                    wire = size / link.rate_bit_per_s
-                    columns.append(
-                        [
-                            placed[b],
-                            arrived[head][b],
-                            index,
-                            head,
-                            b,
-                            b,
-                            0.0,
-                            0.0,
-                            (R + sent) * link.energy_j_per_bit * size,
-                            wire + link.delay_s,
-                            sent_timed * (wire + link.delay_s / training.batch_size),
-                            wire,
-                            number[link.tail, link.head],
-                        ]
-                    )
-    return columns, stages
+                    arrived[head] = [len(self.stages) + b for b in range(L)]
+                    self.stages += [3 * self._rank[head] + 1] * L
+                number = self._number[link.tail, link.head]
+                for b, figures in hops.over(instance, link):
+                    ends = placed[b], arrived[head][b]
+                    self.columns.append([*ends, index, head, b, b, 0.0, 0.0, *figures, number])
+
+    def _fitting(
+        self, model: Profile, sets: Downsets, factor: Fraction, n: int, starts: int
+    ) -> list[tuple[int, int]]:
+        """Return the segments that fit a node, from the first so many downsets."""
+        key = model.name, factor, n, starts
+        if key not in self._windows:
+            room = rational(self.instance.nodes[n].memory_bytes) / factor
+            sizes = [rational(b.param_bytes) for b in model.blocks]
+            self._windows[key] = _windows(sets, sizes, room, starts - 1)
+        return self._windows[key]
+
+
+class _Hops(NamedTuple):
+    """What a configuration sends: bits; sendings in fine-tuning, for energy and for deadlines."""
+
+    model: Profile
+    level: Compression
+    sets: Downsets
+    bits: Floats
+    sent: float
+    timed: float
+
+    def over(
+        self, instance: CiftInstance, link: Link
+    ) -> Iterator[tuple[int, tuple[float, float, float, float]]]:
+        """Yield what may cross a link: its downset; joules, seconds of both phases, of the rate."""
+        wide = open_hops(instance, link, self.model, self.level, self.sets, self.bits)
+        joules = (instance.requests + self.sent) * link.energy_j_per_bit
+        batch = instance.training.batch_size
+        for b, size in enumerate(self.bits.tolist()):
+            if wide[b]:
+                wire = size / link.rate_bit_per_s
+                tuning = self.timed * (wire + link.delay_s / batch)
+                yield b, (joules * size, wire + link.delay_s, tuning, wire)
 
 
 def build_placements(instance: CiftInstance) -> Placements:
@@ -168,8 +193,10 @@ def build_placements(instance: CiftInstance) -> Placements:
     training, R = instance.training, instance.requests
     passes = [float(instance.expected_passes(g)) for g in instance.configurations]
     timed = [instance.assured_passes(g) for g in instance.configurations]
-    columns, stages = _columns(instance, passes, timed)
-    table = np.array(columns, dtype=np.float64).reshape(-1, 13).T
+    found = _Columns(instance)
+    for index in _kept(instance, passes):
+        found.add(index, passes[index], timed[index])
+    table = np.array(found.columns, dtype=np.float64).reshape(-1, 13).T
     tail, head, configuration, node, start, stop = table[:6].astype(np.int64)
     runs = np.array([np.full(len(passes), float(R)), training.compute_factor * np.array(passes)])
     clock = np.array([np.ones(len(passes)), training.compute_factor * np.array(timed)])
@@ -197,7 +224,7 @@ def build_placements(instance: CiftInstance) -> Placements:
         kinds=kinds,
         kind=kind,
         doubts=doubts,
-        stage=np.array(stages, dtype=np.int64),
+        stage=np.array(found.stages, dtype=np.int64),
         runs=runs,
         clock=clock,
         engines=(

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from splitopt.formulations.cift.chances import epochs_at
 from splitopt.instances.cift.doubt import Draw
 from splitopt.instances.cift.model import CiftInstance, Configuration, SpeedInterval
 from splitopt.instances.cift.plan import CiftPlan
@@ -134,7 +135,7 @@ def outcomes(instance: CiftInstance) -> list[Outcome]:
     bands: dict[tuple[int, ...], Fraction] = {}
     before = Fraction(0)
     for end in ends:
-        key = tuple(_at(list(e.items()), end) for e in spread)
+        key = tuple(epochs_at(e, end) for e in spread)
         bands[key] = bands.get(key, Fraction(0)) + end - before
         before = end
     return [
@@ -142,15 +143,6 @@ def outcomes(instance: CiftInstance) -> list[Outcome]:
         for draw in doubt.draws
         for epochs, weight in bands.items()
     ]
-
-
-def _at(epochs: Sequence[tuple[int, Fraction]], level: Fraction) -> int:
-    total = Fraction(0)
-    for k, weight in epochs:
-        total += weight
-        if total >= level:
-            return k
-    return epochs[-1][0]
 
 
 def placement_of(instance: CiftInstance, plan: CiftPlan) -> Placement:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -48,8 +48,6 @@ def plus(first: Times, second: Times) -> Times:
 
 def charged(instance: CiftInstance) -> CiftInstance:
     """Return the instance with the busy power that nodes are expected to draw, doubt as it was."""
-    from dataclasses import replace
-
     doubt = instance.doubt
     if doubt is None or not doubt.network:
         return instance
