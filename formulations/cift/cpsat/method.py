@@ -49,6 +49,7 @@ best plan's energy or a deadline are left out; K and Q keep sums below 2^60.
 
 from __future__ import annotations
 
+import importlib.metadata
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -67,17 +68,25 @@ from splitopt.formulations.cift.cpsat.plans import literals_of, read_plan
 from splitopt.formulations.cift.exact import ListedSpeeds
 from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.formulations.solvers.parameters import CPSAT
-from splitopt.instances.cift.model import BEYOND
+from splitopt.instances.cift.model import BEYOND, CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
     Option,
     Result,
+    Support,
     Termination,
 )
 
 __all__ = ["METHOD", "CiftCpsat"]
 
 _FINER = 5  # how often the scale is refined
+
+
+def older_ortools() -> str | None:
+    """Return the version of an OR-Tools before 9.15, None of another."""
+    found = importlib.metadata.version("ortools")
+    numbers = tuple(int(part) for part in found.split(".")[:2])
+    return found if numbers < (9, 15) else None
 
 
 class CiftCpsat(ListedSpeeds):
@@ -90,6 +99,13 @@ class CiftCpsat(ListedSpeeds):
     options: tuple[Option, ...] = (
         Option("reduction", True, "drop literals that no path with deadlines priced needs"),
     )
+
+    def supports(self, instance: CiftInstance) -> Support:
+        """Take no spread with an OR-Tools that aborts on its squares: before 9.15."""
+        spread = instance.doubt is not None and instance.doubt.spread
+        if spread and (found := older_ortools()) is not None:
+            return Support(f"{self.name} takes means and variances with OR-Tools 9.15, not {found}")
+        return super().supports(instance)
 
     def search(self, best: Incumbent, chosen: Mapping[str, Any], seed: int) -> Result:
         """Search until the gap asked for is proven, or a limit."""

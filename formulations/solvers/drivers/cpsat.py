@@ -35,7 +35,11 @@ def load() -> str:
 def set_parameters(parameters: Any, given: Mapping[str, object]) -> dict[str, Any]:
     """Set parameters on a message of CP-SAT and return them as it holds them."""
     kinds = (bool, int, float, str)
-    names = [n for n in dir(parameters) if n[0].islower() and not callable(getattr(parameters, n))]
+    if hasattr(parameters, "DESCRIPTOR"):  # before OR-Tools 9.15
+        names = [field.name for field in parameters.DESCRIPTOR.fields]
+    else:
+        names = [n for n in dir(parameters) if n[0].islower()]
+        names = [n for n in names if not callable(getattr(parameters, n))]
     refuse(given, HELD, names)
     found: dict[str, Any] = {}
     for name, value in given.items():

@@ -14,7 +14,7 @@ from splitopt.formulations.cift.cpsat.clocks import bands, relaxed
 from splitopt.formulations.cift.cpsat.doubt import whole_weights
 from splitopt.formulations.cift.cpsat.figures import down, offers, packing, seconds_allowed
 from splitopt.formulations.cift.cpsat.method import METHOD
-from splitopt.instances.cift.doubt import Doubt, EpochsInDoubt, Factor, Scenario
+from splitopt.instances.cift.doubt import Doubt, EpochsInDoubt, Factor, Scenario, Spread
 from splitopt.instances.cift.model import CiftInstance, Compression, Configuration, Link, Node
 from splitopt.instances.contract.method import Budget, SolutionStatus
 from splitopt.instances.networks.profiles import Block, Profile
@@ -165,3 +165,15 @@ def test_dear_detours_do_not_blur_the_bound(power_w: float) -> None:
     assert found.status == SolutionStatus.OPTIMAL
     # In 1.5 s serving takes the fastest level: 0.9 + 0.7 / 3 J a FLOP.
     assert found.objective == pytest.approx(7 * 4 * (0.9 + 0.7 / 3) + 18 * 4 * 0.75, rel=1e-12)
+
+
+@pytest.mark.parametrize(("version", "takes"), [("9.14.6206", False), ("9.15.6755", True)])
+def test_an_ortools_that_aborts_on_squares_is_not_given_any(
+    version: str, takes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda name: version)
+    spread = Doubt((), (), (Spread("end", None, 1.0, 0.25),), 0.8, 0.8)
+    found = METHOD.supports(instance(1.0, doubt=spread))
+    assert bool(found) == takes
+    assert takes or str(found.reason).endswith("with OR-Tools 9.15, not 9.14.6206")
+    assert METHOD.supports(instance(1.0))

@@ -221,6 +221,8 @@ def test_deviations_add_up_as_roots_of_squares(method: str) -> None:
             fine_tuning_confidence=0.5,
         ),
     )
+    if not supported(load(method, "cift"), instance):
+        pytest.skip("this OR-Tools aborts on squares")
     faster = 1.2 + 1.6 * 4
     for deadline_s, joules in (
         (4.8, 2.8),
