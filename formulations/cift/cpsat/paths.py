@@ -199,7 +199,7 @@ class ScipyPlanes:
         cost = np.append(-1.0, np.zeros(len(self._bounds) - 1))
         rows = np.array(self._rows)
         found = linprog(cost, rows, self._energies, bounds=self._bounds, method="highs-ds")
-        if found.status != 0:
+        if found.status != 0 or found.x is None:
             return -np.inf, np.zeros(len(cost) - 1)
         return float(found.x[0]) * self._reference, found.x[1:] * self._reference
 
