@@ -157,8 +157,8 @@ class DoubtfulSearch(Search):
         """Enumerate the placements of the twin, if they are few: for its optimum, and a plan."""
         from splitopt.heuristics.jqodi.cift.placements import enumerate_placements
 
-        case = state.case
-        measures, credit = self._program.measures(case, state.l1, state.l2, self.threshold)
+        case, threshold = state.case, self.threshold
+        measures, credit = self._program.measures(case, state.l1, state.l2, threshold)
         for times in (self._accept, room):
             whole = times is self._accept
             # The bound is of all that the tolerance lets pass.
@@ -181,7 +181,8 @@ class DoubtfulSearch(Search):
             if not found.complete:
                 return
             if whole:
-                state.bound = max(state.bound, found.bound)
+                # What the measures leave out costs the threshold, which epsilon lowers.
+                state.bound = max(state.bound, min(found.bound, threshold))
                 if state.bound >= self.threshold:
                     return
 

@@ -20,6 +20,7 @@ from splitopt.instances.cift.model import (
     Link,
     Node,
     SpeedInterval,
+    Training,
 )
 from splitopt.instances.contract.method import Budget, Result, SolutionStatus
 from splitopt.instances.contract.supports import supported
@@ -413,3 +414,34 @@ def test_a_path_that_misses_by_a_rounding_hides_no_other(method: str) -> None:
     free = instance.replace(nodes=nodes[:3], links=links[:3], doubt=replace(
         instance.doubt, spread=(replace(spread, head="b"),)))  # fmt: skip
     assert solve(method, free).status is not SolutionStatus.INFEASIBLE
+
+
+def test_what_epsilon_leaves_out_is_not_in_the_bound() -> None:
+    """The first block on a, 20 of 30 FLOP there, the others on b at no cost: 2/3 of all on a.
+
+    Half of what all on a costs is where labels stop, and above it nothing is proven.
+    """
+    nodes = (
+        Node("a", "end", (1e13,), 1.0, 0.0, 1e12, 3),
+        Node("b", "edge", (2e11,), 0.0, 0.0, 1e12, 3),
+    )
+    blocks = (Block("x", 20, 0, 0), Block("y", 0, 20, 100), Block("z", 10, 20, 1))
+    scenarios = (
+        Scenario("1/6", (Factor("a", "b", 1e-6),), (Factor("a", None, 0.8),)),
+        Scenario("1/6"),
+        Scenario("4/6", (Factor("a", "b", 1.5),), (Factor("b", None, 0.001),)),
+    )
+    instance = CiftInstance(
+        "part", nodes, (Link("a", "b", 2.74e7, 0.02, 0.0),), (Profile("m", 10, blocks),),
+        (Compression("c", 1, 1, 1),),
+        (Configuration("m", "c", "a", 0.5, 20), Configuration("m", "c", "a", 0.25, 5)), 5,
+        inference_deadline_s=0.0200001095, fine_tuning_deadline_s=0.0500087683,
+        training=Training(3.0, 2.0, 32, 3.0), doubt=Doubt((), scenarios, (), 0.99, 0.75),
+    )  # fmt: skip
+    # 5 requests and 3 x 5 passes, at (1e13)^2 J a FLOP.
+    whole, best = 20 * 30 * 1e26, 20 * 20 * 1e26
+    for epsilon in (1.0, 0.1):
+        found = solve("jqodi", instance, epsilon=epsilon)
+        assert not_above(found.bound, best, 1e-9)
+        assert found.objective in (pytest.approx(best), pytest.approx(whole))
+    assert found.objective == pytest.approx(best)
