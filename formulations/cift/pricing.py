@@ -133,5 +133,5 @@ def climb(
         top, prices_next = planes.highest()
         if top - height <= _CLOSE * abs(top):
             break
-        prices = prices_next
+        prices = np.maximum(prices_next, 0.0)  # a bound needs that, and LPs have tolerances
     return arcs, cutoff, prices

@@ -74,6 +74,8 @@ Integers = npt.NDArray[np.int64]
 
 # Times the R of the relaxation: the tangent there makes the MILP's relaxation as good as the
 # convex problem's (the Lagrangian bound), its neighbours save rounds.
+# Bands to branch over; with very many HiGHS probes on without a look at the clock.
+_MOST_STEPS = 1000
 _FIRST_TANGENTS = (0.3, 0.6, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.25, 1.6, 3.0)
 
 
@@ -117,6 +119,10 @@ class TangentModel:
         self.base = float(table.root[self.first].sum())
         self.extra = table.root[self.others] - table.root[self.first][self.owner]
         self.lattice = lattice_of(self.extra, self.owner) if steps else None
+        if self.lattice is not None:
+            least, most = self.lattice.counts(*(end - self.base for end in sums))
+            if most - least > _MOST_STEPS:
+                self.lattice = None
 
     def milp(self, tangents: Floats) -> SparseModel:
         """Return the MILP with tangents at points in units of the scaled R."""

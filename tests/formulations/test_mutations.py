@@ -430,9 +430,10 @@ def changed(module: str, figure: str, factor: float, kernels: bool = False):
     """Import `module` with one figure changed; every importer is imported anew.
 
     Kernels are interpreted meanwhile: Numba 0.68 takes a named tuple for another of the same name
-    and types, so that those of throwaway modules and ours would not match each other's code.
+    and types, so that those of throwaway modules and ours would not match each other's code. The
+    label kernel, too slow for that, knows no problem and stays.
     """
-    mine = {n: m for n, m in sys.modules.items() if n.startswith(ROOMS)}
+    mine = {n: m for n, m in sys.modules.items() if renewed(n)}
     known, left = list(compiled._kernels), compiled._State.left
     compiled._State.left = math.inf
     for name in mine:
@@ -453,12 +454,16 @@ def changed(module: str, figure: str, factor: float, kernels: bool = False):
         # Kernels of changed modules are nobody's business after this.
         compiled._kernels[:] = known
         compiled._State.left = left
-        for name in [n for n in sys.modules if n.startswith(ROOMS)]:
+        for name in [n for n in sys.modules if renewed(n)]:
             forget(name)
         sys.modules.update(mine)
         for name, original in mine.items():
             parent, _, child = name.rpartition(".")
             setattr(sys.modules[parent], child, original)
+
+
+def renewed(module: str) -> bool:
+    return module.startswith(ROOMS) and not module.startswith("splitopt.heuristics.labels")
 
 
 def forget(module: str) -> None:
