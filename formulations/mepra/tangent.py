@@ -72,10 +72,10 @@ __all__ = ["METHOD", "MepraTangent", "TangentModel"]
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
+# Bands to branch over, as for CP-SAT; with many HiGHS probes on without a look at the clock.
+_MOST_STEPS = 100
 # Times the R of the relaxation: the tangent there makes the MILP's relaxation as good as the
 # convex problem's (the Lagrangian bound), its neighbours save rounds.
-# Bands to branch over; with very many HiGHS probes on without a look at the clock.
-_MOST_STEPS = 1000
 _FIRST_TANGENTS = (0.3, 0.6, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.25, 1.6, 3.0)
 
 
