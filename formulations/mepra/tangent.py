@@ -108,7 +108,6 @@ class TangentModel:
         steps: bool = True,
     ) -> None:
         self.table = table
-        self.sums = sums
         self.scale = scale
         device = table.device[kept]
         is_first = np.ones(len(kept), dtype=bool)
@@ -123,6 +122,8 @@ class TangentModel:
             least, most = self.lattice.counts(*(end - self.base for end in sums))
             if most - least > _MOST_STEPS:
                 self.lattice = None
+        # Ends of R alone bring nothing, and HiGHS may propagate them past any limit of time.
+        self.sums = (0.0, math.inf) if self.lattice is None else sums
 
     def milp(self, tangents: Floats) -> SparseModel:
         """Return the MILP with tangents at points in units of the scaled R."""

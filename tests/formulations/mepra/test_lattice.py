@@ -9,6 +9,8 @@ from splitopt.bench.methods.registry import load
 from splitopt.bench.store.sources import load_instance
 from splitopt.bench.verdicts.optimum import require_optimum
 from splitopt.formulations.mepra.lattice import lattice_of
+from splitopt.formulations.mepra.options import option_table
+from splitopt.formulations.mepra.tangent import TangentModel
 from splitopt.instances.contract.method import Budget
 
 
@@ -47,3 +49,15 @@ def test_a_lattice_is_proven_by_counting_steps() -> None:
     assert counted.objective == pytest.approx(require_optimum(instance), rel=1e-6)
     assert counted.bound is not None
     assert counted.bound <= require_optimum(instance) * (1 + 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "ends"), [("mepra-standard-073", True), ("mepra-tiny-free", False)]
+)
+def test_r_has_ends_where_its_steps_are_counted(name: str, ends: bool) -> None:
+    """Elsewhere they bring nothing, and HiGHS propagated them for 24 s at a limit of 3 s."""
+    table = option_table(load_instance(name))
+    form = TangentModel(table, np.arange(len(table.root)), 1.0, (0.0, 5 * table.root.max()))
+    assert (form.lattice is not None) == ends
+    total = len(form.others) + 1
+    assert np.isfinite(form.milp(np.array([1.0])).upper[total]) == ends
