@@ -29,7 +29,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from splitopt.instances.cift.doubt import Doubt, Draw
+from splitopt.instances.cift.doubt import Doubt, Draw, quantile
 from splitopt.instances.cift.model import CiftInstance
 
 __all__ = [
@@ -38,7 +38,6 @@ __all__ = [
     "Chance",
     "chances",
     "elements",
-    "epochs_at",
     "expected",
     "fastest",
     "room",
@@ -71,16 +70,6 @@ def elements(instance: CiftInstance) -> list[tuple[str, str | None]]:
     """Return the ends of all that can be slow: nodes, then links."""
     links = ((link.tail, link.head) for link in instance.links)
     return [*((node.name, None) for node in instance.nodes), *links]
-
-
-def epochs_at(epochs: Mapping[int, Fraction], level: Fraction) -> int:
-    """Return the number of epochs at a level of probability."""
-    total = Fraction(0)
-    for k, weight in epochs.items():
-        total += weight
-        if total >= level:
-            return k
-    return k
 
 
 def fastest(times: Floats, weights: tuple[Fraction, ...], share: Fraction) -> Floats:
@@ -171,7 +160,7 @@ def chances(instance: CiftInstance) -> tuple[Chance, Chance] | None:
     before = Fraction(0)
     for level in sorted(levels):
         often = [
-            float(epochs_at(epochs, level) * count)
+            float(quantile(epochs.items(), level) * count)
             for epochs, count in zip(spread, samples, strict=True)
         ]
         for draw in doubt.draws:

@@ -19,14 +19,13 @@ has the means, and Cantelli's bound asks for no less.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
-from splitopt.instances.cift.doubt import Draw
+from splitopt.instances.cift.doubt import Draw, quantile
 from splitopt.instances.cift.model import CiftInstance
 
 __all__ = ["Clock", "Clocks", "bands", "relaxed", "slowness"]
@@ -75,16 +74,10 @@ def bands(instance: CiftInstance) -> list[tuple[Fraction, Floats]]:
     ends = sorted({end for level in levels for end in level})
     found, before = [], Fraction(0)
     for end in ends:
-        at = [_at(epochs, end) for epochs in spread]
+        at = [quantile(epochs.items(), end) for epochs in spread]
         found.append((end - before, np.array(at, dtype=np.float64)))
         before = end
     return found
-
-
-def _at(epochs: Mapping[int, Fraction], level: Fraction) -> int:
-    """Return the number of epochs at a level of probability."""
-    totals = itertools.accumulate(epochs.values())
-    return next(k for k, total in zip(epochs, totals, strict=True) if total >= level)
 
 
 def _atoms(instance: CiftInstance) -> tuple[list[tuple[Fraction, Clock]], ...]:

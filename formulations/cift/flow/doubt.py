@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Protocol
@@ -38,7 +38,7 @@ from splitopt.formulations.cift.flow.graph import FlowGraph
 from splitopt.formulations.cift.milp import Row
 from splitopt.formulations.cift.pricing import LOOSE
 from splitopt.formulations.solvers.highs import WIDE, SparseModel
-from splitopt.instances.cift.doubt import Doubt, Draw, EpochsInDoubt
+from splitopt.instances.cift.doubt import Doubt, Draw, EpochsInDoubt, quantile
 from splitopt.instances.cift.model import CiftInstance
 
 __all__ = ["Atoms", "Cone", "Doubtful", "Extra", "doubtful_graph"]
@@ -195,7 +195,7 @@ class Atoms:
             often = np.ones(len(instance.configurations))
             if doubt.epochs:
                 for g, epochs in spread.items():
-                    often[g] = _at(epochs, end)
+                    often[g] = quantile(epochs.items(), end)
             for draw, t in zip(doubt.draws, times, strict=True):
                 self.weights[1].append(draw.weight * (end - before))
                 self.seconds[1].append(t[1] * often[graph.arcs.configuration])
@@ -268,16 +268,6 @@ class Atoms:
     def cuts(self, path: Ints, arcs: Ints) -> list[Row]:
         """Return nothing: rows say it all."""
         return []
-
-
-def _at(epochs: Mapping[int, Fraction], level: Fraction) -> int:
-    """Return the number of epochs at a level of probability."""
-    total = Fraction(0)
-    for k, weight in epochs.items():
-        total += weight
-        if total >= level:
-            return k
-    return k
 
 
 def _longest(graph: FlowGraph, arcs: Ints, weight: Floats) -> float:

@@ -21,8 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from splitopt.formulations.cift.chances import epochs_at
-from splitopt.instances.cift.doubt import Draw
+from splitopt.instances.cift.doubt import Draw, quantile
 from splitopt.instances.cift.model import CiftInstance, Configuration, SpeedInterval
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.core.errors import InputError
@@ -135,7 +134,7 @@ def outcomes(instance: CiftInstance) -> list[Outcome]:
     bands: dict[tuple[int, ...], Fraction] = {}
     before = Fraction(0)
     for end in ends:
-        key = tuple(epochs_at(e, end) for e in spread)
+        key = tuple(quantile(e.items(), end) for e in spread)
         bands[key] = bands.get(key, Fraction(0)) + end - before
         before = end
     return [
