@@ -85,10 +85,8 @@ class Downsets:
             table = np.zeros((size + 1, size + 1))
             table[:size, 1:] = np.cumsum(np.triu(np.broadcast_to(figures, (size, size))), axis=1)
             return table
-        table = np.empty(self.nested.shape)
-        for i, held in enumerate(self.member):
-            table[i] = (self.member & ~held) @ figures
-        return np.where(self.nested, table, 0.0)
+        missing = np.where(self.member, 0.0, figures)
+        return np.where(self.nested, missing @ self.member.T.astype(np.float64), 0.0)
 
 
 def downsets_of(profile: Profile) -> Downsets:
