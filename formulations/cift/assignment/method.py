@@ -49,6 +49,7 @@ from splitopt.formulations.cift.exact import ListedSpeeds
 from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.formulations.cift.milp import Row, prove
 from splitopt.formulations.solvers.parameters import HIGHS
+from splitopt.instances.cift.doubt import KINDS
 from splitopt.instances.cift.model import BEYOND
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
@@ -66,7 +67,7 @@ class CiftAssignment(ListedSpeeds):
 
     name = "highs-assignment"
     takes = BEYOND
-    doubt = frozenset({"epochs", "scenarios", "spread"})
+    doubt = KINDS
     parameters = HIGHS
 
     def search(self, best: Incumbent, chosen: Mapping[str, Any], seed: int) -> Result:

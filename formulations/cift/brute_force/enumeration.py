@@ -44,6 +44,7 @@ from splitopt.formulations.cift.brute_force.plans import (
     placements,
     split,
 )
+from splitopt.instances.cift.doubt import KINDS
 from splitopt.instances.cift.model import (
     BEYOND,
     CiftInstance,
@@ -187,7 +188,7 @@ class BruteForceCift(Framed[CiftInstance, CiftPlan]):
 
     name = "brute-force"
     takes = BEYOND
-    doubt = frozenset({"epochs", "scenarios", "spread"})
+    doubt = KINDS
 
     def supports(self, instance: CiftInstance) -> Support:
         """Take what has at most two million plans (60 000 with continuous speeds).

@@ -68,6 +68,7 @@ from splitopt.formulations.cift.cpsat.plans import literals_of, read_plan
 from splitopt.formulations.cift.exact import ListedSpeeds
 from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.formulations.solvers.parameters import CPSAT
+from splitopt.instances.cift.doubt import KINDS
 from splitopt.instances.cift.model import BEYOND, CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
@@ -94,7 +95,7 @@ class CiftCpsat(ListedSpeeds):
 
     name = "cpsat"
     takes = BEYOND
-    doubt = frozenset({"epochs", "scenarios", "spread"})
+    doubt = KINDS
     parameters = CPSAT
     options: tuple[Option, ...] = (
         Option("reduction", True, "drop literals that no path with deadlines priced needs"),

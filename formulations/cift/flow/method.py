@@ -56,6 +56,7 @@ from splitopt.formulations.cift.planes import HighsPlanes
 from splitopt.formulations.cift.pricing import climb, within
 from splitopt.formulations.solvers.highs import WIDE, SparseModel
 from splitopt.formulations.solvers.parameters import HIGHS
+from splitopt.instances.cift.doubt import KINDS
 from splitopt.instances.cift.model import BEYOND
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
@@ -117,7 +118,7 @@ class CiftFlow(ListedSpeeds):
 
     name = "highs-flow"
     takes = BEYOND
-    doubt = frozenset({"epochs", "scenarios", "spread"})
+    doubt = KINDS
     parameters = HIGHS
     options: tuple[Option, ...] = (
         Option("reduction", True, "drop arcs that shortest paths rule out"),

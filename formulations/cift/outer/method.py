@@ -66,6 +66,7 @@ from splitopt.formulations.cift.outer.model import OuterModel
 from splitopt.formulations.cift.planes import HighsPlanes
 from splitopt.formulations.cift.pricing import climb, within
 from splitopt.formulations.solvers.parameters import HIGHS
+from splitopt.instances.cift.doubt import KINDS
 from splitopt.instances.cift.model import BEYOND
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import (
@@ -85,7 +86,7 @@ class CiftOuter(AnySpeeds):
 
     name = "highs-oa"
     takes = BEYOND
-    doubt = frozenset({"epochs", "scenarios", "spread"})
+    doubt = KINDS
     parameters = HIGHS
     options: tuple[Option, ...] = (
         Option("grid", 0.25, "step of the geometric grid of first tangents", minimum=0.001),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from splitopt.instances.cift.doubt import KINDS
 from splitopt.instances.cift.model import BEYOND, FACTORS, THROUGHPUT
 
 __all__ = ["TAKES", "Takes"]
@@ -26,7 +27,7 @@ _GDP = Takes(
     "use flow or assignment (listed speeds), or solve it with highs-oa",
 )
 TAKES: Mapping[str, Takes] = {
-    "flow": Takes(BEYOND, frozenset(("epochs", "scenarios", "spread")), False),
+    "flow": Takes(BEYOND, KINDS, False),
     "assignment": Takes(BEYOND, frozenset(("epochs",)), False),
     "gdp-bigm": _GDP,
     "gdp-hull": _GDP,

@@ -57,6 +57,7 @@ from splitopt.formulations.cift.scip.limits import limit
 from splitopt.formulations.cift.scip.model import TOLERANCE, Model, aim, build, chains, start
 from splitopt.formulations.cift.scip.reading import plans
 from splitopt.formulations.solvers.parameters import SCIP
+from splitopt.instances.cift.doubt import KINDS
 from splitopt.instances.cift.model import BEYOND
 from splitopt.instances.contract.method import (
     Result,
@@ -76,7 +77,7 @@ class CiftScip(AnySpeeds):
 
     name = "scip-minlp"
     takes = BEYOND
-    doubt = frozenset({"epochs", "scenarios", "spread"})
+    doubt = KINDS
     parameters = SCIP
 
     def search(self, best: Incumbent, chosen: Mapping[str, Any], seed: int) -> Result:

@@ -21,6 +21,7 @@ from splitopt.heuristics.jqodi.cift.network import Instance
 from splitopt.heuristics.jqodi.cift.program import Rules
 from splitopt.heuristics.jqodi.cift.search import EXACT_RATIO, Search
 from splitopt.heuristics.jqodi.guarantee import broken, certified, interrupted, promised
+from splitopt.instances.cift.doubt import KINDS
 from splitopt.instances.cift.model import BEYOND, CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.frame import Framed, Run
@@ -68,7 +69,7 @@ class JqodiCift(Framed[CiftInstance, CiftPlan]):
     """
 
     takes = BEYOND
-    doubt = frozenset({"epochs", "scenarios", "spread"})
+    doubt = KINDS
 
     def __init__(self, *, exact: bool) -> None:
         self.exact = exact

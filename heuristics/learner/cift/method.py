@@ -25,6 +25,7 @@ from splitopt.heuristics.learner.cift.play import (
 )
 from splitopt.heuristics.learner.cift.process import CiftProcess
 from splitopt.heuristics.learner.cift.repair import repair
+from splitopt.instances.cift.doubt import KINDS
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.frame import Framed, Run
@@ -44,7 +45,7 @@ class LearnedPlans(Framed[CiftInstance, CiftPlan]):
     """A trained policy as a method."""
 
     name = "ppo"
-    doubt = frozenset({"epochs", "scenarios", "spread"})
+    doubt = KINDS
     options = (
         Option(
             "variant",
