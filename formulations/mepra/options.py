@@ -43,13 +43,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from splitopt.instances.core.arrays import Bools, Floats, Ints
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
 
 __all__ = ["OptionTable", "option_table"]
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 _CHUNK = 1 << 22  # options worked on together
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -76,12 +75,12 @@ class OptionTable:
         No figure differs from its exact value by more than this, relatively.
     """
 
-    start: Integers
+    start: Ints
     own_cost: Floats
     edge_work_flop: Floats
     root: Floats
-    split: Integers
-    exit_set: Integers
+    split: Ints
+    exit_set: Ints
     relative_error: float
 
     @property
@@ -90,15 +89,15 @@ class OptionTable:
         return len(self.start) - 1
 
     @property
-    def device(self) -> Integers:
+    def device(self) -> Ints:
         """The device of each option, int64, shape (m,)."""
         return np.repeat(np.arange(self.devices), np.diff(self.start))
 
-    def cost(self, choice: Integers) -> float:
+    def cost(self, choice: Ints) -> float:
         """Return sum A + (sum r)^2 of one option a device, positions of shape (n,)."""
         return float(self.own_cost[choice].sum() + self.root[choice].sum() ** 2)
 
-    def plan(self, instance: MepraInstance, choice: Integers) -> MepraPlan:
+    def plan(self, instance: MepraInstance, choice: Ints) -> MepraPlan:
         """Return the plan with these options (positions, shape (n,)) and the best shares.
 
         The best shares are proportional to the roots of the edge work; with w_T = 0 any
@@ -111,7 +110,7 @@ class OptionTable:
             self.exit_set[choice] if free else None,
         )
 
-    def choice_of(self, plan: MepraPlan) -> Integers | None:
+    def choice_of(self, plan: MepraPlan) -> Ints | None:
         """Return the options (positions, shape (n,)) a plan takes, None if one is not here."""
         device = self.device
         same = self.split == plan.splits[device]
@@ -131,9 +130,9 @@ class _Points:
     local: Floats
     bits: Floats
     edge: Floats
-    split: Integers
-    exit_set: Integers
-    valid: npt.NDArray[np.bool_]
+    split: Ints
+    exit_set: Ints
+    valid: Bools
 
 
 def option_table(instance: MepraInstance, *, reduced: bool = True) -> OptionTable:
@@ -145,7 +144,7 @@ def option_table(instance: MepraInstance, *, reduced: bool = True) -> OptionTabl
     n = instance.devices
     u, v = _rates(instance)
     counts = np.zeros(n, dtype=np.int64)
-    parts: list[tuple[Integers, tuple[npt.NDArray[np.generic], ...]]] = []
+    parts: list[tuple[Ints, tuple[npt.NDArray[np.generic], ...]]] = []
     for network, devices in _chunks(instance):
         points, kind = _points_of(instance, network, devices, reduced=reduced)
         a = u[devices, None] * points.local[kind] + v[devices, None] * points.bits[kind]
@@ -201,7 +200,7 @@ def _relative_error(instance: MepraInstance) -> float:
     return min(error, 1.0)
 
 
-def _chunks(instance: MepraInstance) -> Iterator[tuple[int, Integers]]:
+def _chunks(instance: MepraInstance) -> Iterator[tuple[int, Ints]]:
     """Yield (profile, devices that run it), few devices at a time."""
     for network, layers in enumerate(instance.layers.tolist()):
         devices = np.flatnonzero(instance.profile == network).astype(np.int64)
@@ -212,8 +211,8 @@ def _chunks(instance: MepraInstance) -> Iterator[tuple[int, Integers]]:
 
 
 def _points_of(
-    instance: MepraInstance, network: int, devices: Integers, *, reduced: bool
-) -> tuple[_Points, Integers]:
+    instance: MepraInstance, network: int, devices: Ints, *, reduced: bool
+) -> tuple[_Points, Ints]:
     """Return the options of the kinds among `devices`, and each device's kind."""
     layers = instance.profiles[network].layers
     flops = np.array([layer.flops for layer in layers])
@@ -239,7 +238,7 @@ def _points_of(
     return _sorted(_undominated(points) if reduced else points), kind.astype(np.int64)
 
 
-def _tails(instance: MepraInstance, rows: Integers, layers: int) -> Floats:
+def _tails(instance: MepraInstance, rows: Ints, layers: int) -> Floats:
     """Return tail(e) for e = 0..L by row, shape (rows, L + 1)."""
     p = instance.exit_fractions.normalised[rows, :layers]
     tails = np.zeros((len(rows), layers + 1))
@@ -249,7 +248,7 @@ def _tails(instance: MepraInstance, rows: Integers, layers: int) -> Floats:
 
 
 def _fixed_points(
-    flops: Floats, branch: Floats, sent: Floats, tails: Floats, sets: Integers
+    flops: Floats, branch: Floats, sent: Floats, tails: Floats, sets: Ints
 ) -> _Points:
     """Return one option a split for each kind, a row of tails and an exit set."""
     kinds, width = tails.shape
@@ -295,7 +294,7 @@ def _free_points(flops: Floats, branch: Floats, sent: Floats, tails: Floats) -> 
     after = np.zeros((kinds, width))  # least edge work behind exit e, and its exits
     after_set = np.zeros((kinds, width), dtype=np.int64)
 
-    def onward(probability: Floats, s: int) -> tuple[Floats, Integers]:
+    def onward(probability: Floats, s: int) -> tuple[Floats, Ints]:
         """Return the least work behind layer s, reached with `probability`, and its exits."""
         ways = probability[:, None] * with_branch[s, s:] + after[:, s + 1 :]
         best = np.argmin(ways, axis=1)
@@ -307,8 +306,8 @@ def _free_points(flops: Floats, branch: Floats, sent: Floats, tails: Floats) -> 
     local: list[Floats] = []
     bits: list[Floats] = []
     edge: list[Floats] = []
-    split: list[Integers] = []
-    exit_set: list[Integers] = []
+    split: list[Ints] = []
+    exit_set: list[Ints] = []
     for s in range(last):
         for e in range(s + 1):
             work, exits = onward(tails[:, e], s)
@@ -370,7 +369,7 @@ def _sorted(points: _Points) -> _Points:
     )
 
 
-def _lower_left_hull(a: Floats, w: Floats) -> npt.NDArray[np.bool_]:
+def _lower_left_hull(a: Floats, w: Floats) -> Bools:
     """Return which points of each row are vertices of the lower-left hull of (a, w).
 
     Parameters

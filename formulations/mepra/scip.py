@@ -56,12 +56,7 @@ from splitopt.formulations.mepra.layerwise import (
     walked_options,
 )
 from splitopt.formulations.solvers.parameters import SCIP
-from splitopt.instances.contract.method import (
-    Option,
-    Result,
-    Support,
-    Termination,
-)
+from splitopt.instances.contract.method import Option, Result, Support, Termination
 from splitopt.instances.mepra.model import MepraInstance
 
 __all__ = ["METHOD", "MepraScip"]

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyomo.environ as pyo
 from pyomo.common.errors import InvalidConstraintError, InvalidExpressionError
 from pyomo.common.log import LoggingIntercept
@@ -27,7 +26,6 @@ __all__ = [
     "write_model",
 ]
 
-Floats = npt.NDArray[np.float64]
 WRITERS = ("lp", "mps", "nl")
 _COMMENT = {"lp": "\\* {} *\\\n", "mps": "* {}\n"}
 

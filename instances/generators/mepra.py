@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
+from splitopt.instances.core.arrays import Floats
 from splitopt.instances.generators.chains import mepra_chain
 from splitopt.instances.generators.draws import Draws, draws_for, round_digits
 from splitopt.instances.generators.hardware import link_class, node_class, transmit_power_w
@@ -65,9 +65,7 @@ def _exit_bits(knobs: MepraKnobs, profile: MultiExitProfile) -> int:
     return exit_set_bits(exits_at_quarters([layer.flops for layer in profile.layers]))
 
 
-def _devices(
-    draws: Draws, knobs: MepraKnobs
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _devices(draws: Draws, knobs: MepraKnobs) -> tuple[Floats, Floats, Floats]:
     n, spread = knobs.devices, knobs.heterogeneity
     kinds = [node_class(name) for name in knobs.node_classes]
     kind = draws.integers(0, len(kinds) - 1, n)

@@ -21,7 +21,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from splitopt.formulations.cift.didp.figures import Figures, Floats, Level
+from splitopt.formulations.cift.didp.figures import Figures, Level
+from splitopt.instances.core.arrays import Floats
 
 __all__ = ["FAR", "Rest", "best_prices", "rest"]
 

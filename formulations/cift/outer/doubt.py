@@ -10,17 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.cift.chances import SERVE, TUNE, Chance, elements
 from splitopt.formulations.cift.outer.fitting import Demand
 from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.core.arrays import Bools, Floats, Ints
 
 __all__ = ["InDoubt", "in_doubt"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,17 +22,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.heuristics.jqodi.cift.branching import Branch, Branching, branching_of
 from splitopt.heuristics.jqodi.cift.network import OUTWARD, Case, Instance
-from splitopt.heuristics.jqodi.cift.program import Graph, Ints, Outcome, Rules
+from splitopt.heuristics.jqodi.cift.program import Graph, Outcome, Rules
 from splitopt.heuristics.jqodi.cift.search import EXACT_RATIO, Search, State
 from splitopt.heuristics.jqodi.cift.twin import twin
 from splitopt.instances.cift.judge import evaluate_cift
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import Budget, Recorder, Termination
+from splitopt.instances.core.arrays import Floats, Ints
 from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.judge import check
 
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DoubtfulSearch"]
 
-Floats = npt.NDArray[np.float64]
 
 _TOLERANCE = TOLERANCES.deadline
 # Limits rounded outward, for the bound; where the judge rejects what passes there, a little inside.

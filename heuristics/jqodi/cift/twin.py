@@ -15,9 +15,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from splitopt.heuristics.jqodi.cift.branching import Floats, fastest_mean
+from splitopt.heuristics.jqodi.cift.branching import fastest_mean
 from splitopt.instances.cift.doubt import Doubt
 from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.core.arrays import Floats
 
 __all__ = ["twin"]
 
