@@ -23,10 +23,15 @@ from splitopt.instances.cift.parts import (
     read_factors,
 )
 from splitopt.instances.core import fields
-from splitopt.instances.core.documents import content_hash
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.exact import rational
-from splitopt.instances.core.parts import keep_numbers, read_parts, within
+from splitopt.instances.core.parts import (
+    Annotated,
+    keep_numbers,
+    read_annotations,
+    read_parts,
+    within,
+)
 from splitopt.instances.networks.curves import LearningCurve
 from splitopt.instances.networks.profiles import Profile, read_version
 
@@ -57,19 +62,11 @@ GRAPHS, FACTORS, THROUGHPUT = (
 BEYOND = frozenset((GRAPHS, FACTORS, THROUGHPUT))
 
 
-_GROUPS = (
-    "nodes",
-    "links",
-    "models",
-    "compressions",
-    "configurations",
-    "curves",
-    "assumptions",
-)
+_GROUPS = ("nodes", "links", "models", "compressions", "configurations", "curves")
 
 
 @dataclass(frozen=True)
-class CiftInstance:
+class CiftInstance(Annotated):
     """One instance of CIFT, checked when it is built and never changed.
 
     Attributes
@@ -128,12 +125,7 @@ class CiftInstance:
     problem = "cift"
 
     def __post_init__(self) -> None:
-        fields.name("name", self.name)
-        fields.text("description", self.description)
-        for group in _GROUPS:
-            object.__setattr__(self, group, tuple(getattr(self, group)))
-        for index, line in enumerate(self.assumptions):
-            fields.text(f"assumptions[{index}]", line)
+        self.keep_annotations(*_GROUPS)
         object.__setattr__(self, "requests", fields.integer("requests", self.requests, minimum=0))
         deadlines = ("inference_deadline_s", "fine_tuning_deadline_s")
         keep_numbers(self, *deadlines, minimum=0, remedy="null for no deadline")
@@ -166,14 +158,6 @@ class CiftInstance:
         for link in self.links:
             leaving[link.tail].append(link)
         return {name: tuple(links) for name, links in leaving.items()}
-
-    @cached_property
-    def content_hash(self) -> str:
-        """SHA-256 of what determines the optimum; name and annotations are left out."""
-        document = self.to_document()
-        for annotation in ("name", "description", "assumptions", "origin"):
-            del document[annotation]
-        return content_hash(document)
 
     @property
     def beyond(self) -> tuple[str, ...]:
@@ -325,7 +309,7 @@ class CiftInstance:
         with within("doubt"):
             doubt = Doubt.from_document(found["doubt"]) if "doubt" in found else None
         instance = CiftInstance(
-            name=fields.name("name", found["name"]),
+            **read_annotations(found),
             nodes=read_parts(found, "nodes", Node.from_document),
             links=read_parts(found, "links", Link.from_document),
             models=read_parts(found, "models", Profile.from_document),
@@ -338,9 +322,6 @@ class CiftInstance:
             fine_tuning_deadline_s=found.get("fine_tuning_deadline_s"),  # type: ignore[arg-type]
             training=training or Training(),
             doubt=doubt,
-            description=fields.text("description", found.get("description", "")),
-            assumptions=fields.read_lines(found, "assumptions"),
-            origin=fields.read_origin(found),
             throughput_per_s=found.get("throughput_per_s"),  # type: ignore[arg-type]
         )
         # Factors of 1 are dropped, but not before what they name is known.

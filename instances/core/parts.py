@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self, TypeVar
 
 from splitopt.instances.core import fields
+from splitopt.instances.core.documents import content_hash
 from splitopt.instances.core.errors import InputError
-
-__all__ = ["Plain", "keep_names", "keep_numbers", "read_parts", "within"]
 
 PartT = TypeVar("PartT")
 
@@ -29,6 +30,45 @@ class Plain:
     def to_document(self) -> dict[str, object]:
         """Return the part as a JSON object."""
         return {c.name: getattr(self, c.name) for c in dataclasses.fields(self)}  # type: ignore[arg-type]
+
+
+class Annotated:
+    """An instance: its name and annotations do not change its optimum."""
+
+    name: str
+    description: str
+    assumptions: tuple[str, ...]
+
+    @abstractmethod
+    def to_document(self) -> dict[str, object]:
+        """Return the instance as a JSON object."""
+
+    @functools.cached_property
+    def content_hash(self) -> str:
+        """SHA-256 of what determines the optimum; name and annotations are left out."""
+        document = self.to_document()
+        for annotation in ("name", "description", "assumptions", "origin"):
+            del document[annotation]
+        return content_hash(document)
+
+    def keep_annotations(self, *groups: str) -> None:
+        """Check name and annotations while the instance is built; keep groups as tuples."""
+        fields.name("name", self.name)
+        fields.text("description", self.description)
+        for group in (*groups, "assumptions"):
+            object.__setattr__(self, group, tuple(getattr(self, group)))
+        for index, line in enumerate(self.assumptions):
+            fields.text(f"assumptions[{index}]", line)
+
+
+def read_annotations(found: Mapping[str, object]) -> dict[str, Any]:
+    """Return name and annotations of an instance in a JSON object."""
+    return {
+        "name": fields.name("name", found["name"]),
+        "description": fields.text("description", found.get("description", "")),
+        "assumptions": fields.read_lines(found, "assumptions"),
+        "origin": fields.read_origin(found),
+    }
 
 
 def keep_names(part: object, *columns: str) -> None:

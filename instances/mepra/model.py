@@ -15,9 +15,14 @@ import numpy as np
 
 from splitopt.instances.core import fields
 from splitopt.instances.core.arrays import Floats, Ints
-from splitopt.instances.core.documents import content_hash
 from splitopt.instances.core.errors import InputError
-from splitopt.instances.core.parts import keep_numbers, read_parts, within
+from splitopt.instances.core.parts import (
+    Annotated,
+    keep_numbers,
+    read_annotations,
+    read_parts,
+    within,
+)
 from splitopt.instances.mepra.columns import (
     bits_column,
     check_within,
@@ -48,7 +53,7 @@ MOST_DEVICES = 5_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class MepraInstance:
+class MepraInstance(Annotated):
     """One instance of MEPRA, checked when it is built and never changed.
 
     Attributes
@@ -92,12 +97,7 @@ class MepraInstance:
     deadlines = 0
 
     def __post_init__(self) -> None:
-        fields.name("name", self.name)
-        fields.text("description", self.description)
-        for group in ("profiles", "assumptions"):
-            object.__setattr__(self, group, tuple(getattr(self, group)))
-        for index, line in enumerate(self.assumptions):
-            fields.text(f"assumptions[{index}]", line)
+        self.keep_annotations("profiles")
         keep_numbers(self, "edge_capacity_flop_per_s", "bandwidth_bit_per_s", above=0)
         keep_numbers(self, "weight_time_per_s", "weight_energy_per_j", minimum=0)
         if not self.profiles:
@@ -175,14 +175,6 @@ class MepraInstance:
         """Whether exits are given or a decision."""
         return "free" if self.exit_set is None else "fixed"
 
-    @cached_property
-    def content_hash(self) -> str:
-        """SHA-256 of what determines the optimum; name and annotations are left out."""
-        document = self.to_document()
-        for annotation in ("name", "description", "assumptions", "origin"):
-            del document[annotation]
-        return content_hash(document)
-
     def replace(self, **changes: object) -> MepraInstance:
         """Return a copy with some fields changed, checked like any other instance."""
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
@@ -228,7 +220,7 @@ class MepraInstance:
             + (("exit_sets", "exit_set") if fixed else ()),
         )
         return MepraInstance(
-            name=fields.name("name", found["name"]),
+            **read_annotations(found),
             edge_capacity_flop_per_s=found["edge_capacity_flop_per_s"],  # type: ignore[arg-type]
             bandwidth_bit_per_s=found["bandwidth_bit_per_s"],  # type: ignore[arg-type]
             weight_time_per_s=found["weight_time_per_s"],  # type: ignore[arg-type]
@@ -241,9 +233,6 @@ class MepraInstance:
             profile=columns["profile"],  # type: ignore[arg-type]
             exit_row=columns["exit_row"],  # type: ignore[arg-type]
             exit_set=read_exit_sets(columns, "devices.") if fixed else None,
-            description=fields.text("description", found.get("description", "")),
-            assumptions=fields.read_lines(found, "assumptions"),
-            origin=fields.read_origin(found),
         )
 
     def to_document(self) -> dict[str, object]:
