@@ -14,8 +14,6 @@ from splitopt.instances.core.tolerances import gap
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Budget, OptionValue, Result, Statistic
 
-__all__ = ["Best", "ExactMethod"]
-
 
 class Best(Generic[InstanceT, PlanT]):
     """The best plan and bound of a run; subclasses say how they are taken and told.

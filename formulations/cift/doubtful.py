@@ -33,9 +33,6 @@ from splitopt.formulations.cift.milp import Row
 from splitopt.formulations.solvers.highs import WIDE, ModelRefusedError, SparseModel, load
 from splitopt.instances.core.arrays import Floats, Ints
 
-__all__ = ["Deadline", "Spent", "extended", "root_tangents"]
-
-
 _ROOM = 1e-7  # relative, on M_i: the first row holds to a tolerance
 _BEYOND = 1e-7  # how far a point lies outside the cone for a tangent to be worth it
 _ROUNDS = 15

@@ -29,9 +29,6 @@ from splitopt.formulations.cift.pricing import Routes, climb
 from splitopt.formulations.cift.sweeps import GOAL, ROOT, Sweeps
 from splitopt.instances.core.arrays import Floats, Ints
 
-__all__ = ["Expanded", "expand", "settle"]
-
-
 _CELLS = 16  # a state is split into at most so many at once
 _MOST_ARCS = 600_000  # of a split graph
 _IDLE = 0.01  # relative change of arcs and of the gap below which a split brought nothing

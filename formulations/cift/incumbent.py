@@ -20,8 +20,6 @@ from splitopt.instances.contract.outcome import conclude, nothing_found, proven_
 from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.judge import check, evaluate
 
-__all__ = ["Incumbent"]
-
 
 class Incumbent(Best[CiftInstance, CiftPlan]):
     """The best plan so far, valued by the judge, and the best bound.

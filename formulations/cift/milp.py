@@ -25,8 +25,6 @@ from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import Result, Termination
 from splitopt.instances.core.arrays import Floats, Ints
 
-__all__ = ["Formulation", "Row", "prove"]
-
 _COARSE = 10.0  # factor between scales from which solving again is worth it
 _SMALL = 5000  # entries up to which a model is solved twice: a second opinion is cheap there
 _WIDE_APART = 1e6  # ratio of a row's coefficients from which it is asked for in any case

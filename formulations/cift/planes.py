@@ -8,8 +8,6 @@ from splitopt.formulations.cift.pricing import FARTHEST
 from splitopt.formulations.solvers.highs import SparseModel, load
 from splitopt.instances.core.arrays import Floats
 
-__all__ = ["HighsPlanes"]
-
 
 class HighsPlanes:
     """The planes as a linear program that HiGHS keeps warm."""

@@ -27,9 +27,6 @@ from splitopt.formulations.cift.sweeps import Sweeps
 from splitopt.instances.core.arrays import Floats, Ints
 from splitopt.instances.core.tolerances import TOLERANCES
 
-__all__ = ["FARTHEST", "LOOSE", "Planes", "Routes", "climb", "within"]
-
-
 # Deadlines as the judge takes them, and room for the rounding of sums of doubles.
 LOOSE = (1 + TOLERANCES.deadline) * (1 + 1e-12)
 

@@ -43,8 +43,6 @@ import numpy.typing as npt
 
 from splitopt.instances.core.arrays import Bools, Floats, Ints
 
-__all__ = ["Core", "Outcome", "search"]
-
 Words = npt.NDArray[np.uint64]
 
 

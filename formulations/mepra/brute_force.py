@@ -33,8 +33,6 @@ from splitopt.instances.judge import evaluate
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
 
-__all__ = ["METHOD", "BruteForceMepra", "Choice", "device_choices", "undominated"]
-
 MOST_CHOICES = 3_000_000
 MOST_OPTIONS = 100_000
 _ROWS = 1 << 16

@@ -72,9 +72,6 @@ from splitopt.instances.contract.method import Option, Result, Support, Terminat
 from splitopt.instances.core.arrays import Floats
 from splitopt.instances.mepra.model import MepraInstance
 
-__all__ = ["METHOD", "MepraCpsat"]
-
-
 _MOST_DEVICES = 5000
 _MOST_BANDS = 100
 _ROUNDING = 1e-11  # relative; covers the rounding of every figure here

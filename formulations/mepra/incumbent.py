@@ -13,8 +13,6 @@ from splitopt.instances.judge import check, evaluate
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan
 
-__all__ = ["Incumbent", "best_responses"]
-
 
 class Incumbent(Best[MepraInstance, MepraPlan]):
     """The best plan so far, valued by the judge, and the best bound."""

@@ -45,8 +45,6 @@ from splitopt.formulations.mepra.relaxation import relax
 from splitopt.instances.contract.method import Option, Result, Termination
 from splitopt.instances.core.arrays import Ints
 
-__all__ = ["METHOD", "MepraLagrangian"]
-
 _U = 2.0**-53
 
 

@@ -20,9 +20,6 @@ import numpy as np
 
 from splitopt.instances.core.arrays import Floats, Ints
 
-__all__ = ["Lattice", "lattice_of"]
-
-
 _DIVISORS = 32  # a step is tried as one of the s over 1 to this
 _TRIED = 64  # of the s, and fewer where there are many
 _WORK = 100_000  # s tried times s at most

@@ -47,8 +47,6 @@ from splitopt.instances.core.arrays import Bools, Floats, Ints
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
 
-__all__ = ["OptionTable", "option_table"]
-
 _CHUNK = 1 << 22  # options worked on together
 _EPS = float(np.finfo(np.float64).eps)
 

@@ -56,8 +56,6 @@ from splitopt.formulations.solvers.parameters import HIGHS
 from splitopt.instances.contract.method import Option, Result, Termination
 from splitopt.instances.core.arrays import Floats, Ints
 
-__all__ = ["METHOD", "MepraPerspective", "Perspective"]
-
 Pairs = list[tuple[int, float]]
 
 

@@ -20,8 +20,6 @@ import numpy as np
 from splitopt.formulations.mepra.options import OptionTable
 from splitopt.instances.core.arrays import Floats, Ints
 
-__all__ = ["Relaxation", "relax"]
-
 _U = 2.0**-53
 
 

@@ -14,8 +14,6 @@ from splitopt.formulations.solvers.highs import SparseModel, load_for, solve
 from splitopt.instances.contract.method import Result, Termination
 from splitopt.instances.core.arrays import Floats, Ints
 
-__all__ = ["Form", "Rounds"]
-
 
 class Form(Protocol):
     """A model of an option table, with costs times `scale`."""

@@ -59,8 +59,6 @@ from splitopt.formulations.solvers.parameters import SCIP
 from splitopt.instances.contract.method import Option, Result, Support, Termination
 from splitopt.instances.mepra.model import MepraInstance
 
-__all__ = ["METHOD", "MepraScip"]
-
 _SCALE = 1e3
 _FEASIBILITY = 1e-9
 _MOST_DEVICES = 5000

@@ -64,9 +64,6 @@ from splitopt.formulations.solvers.parameters import HIGHS
 from splitopt.instances.contract.method import Option, Result
 from splitopt.instances.core.arrays import Floats, Ints
 
-__all__ = ["METHOD", "MepraTangent", "TangentModel"]
-
-
 # Bands to branch over, as for CP-SAT; with many HiGHS probes on without a look at the clock.
 _MOST_STEPS = 100
 # Times the R of the relaxation: the tangent there makes the MILP's relaxation as good as the

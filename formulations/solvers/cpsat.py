@@ -10,8 +10,6 @@ from splitopt.formulations.solvers.parameters import CPSAT
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Budget
 
-__all__ = ["run"]
-
 
 class _Run(Protocol):
     """What a model is solved for: the best plan and bound of a run."""

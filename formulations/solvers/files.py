@@ -28,8 +28,6 @@ from splitopt.formulations.solvers.highs import SparseModel
 from splitopt.instances.core.arrays import Ints
 from splitopt.instances.core.documents import write_bytes
 
-__all__ = ["NamedModel", "plain", "to_lp", "to_mps", "write_named"]
-
 _MOST = 255
 _CHUNK = 8192
 _ODD = re.compile(r"[^A-Za-z0-9_]+")

@@ -17,15 +17,6 @@ from splitopt.formulations.solvers.files import NamedModel, plain, write_named
 from splitopt.formulations.solvers.highs import SparseModel
 from splitopt.instances.core.documents import write_bytes
 
-__all__ = [
-    "Labels",
-    "chosen",
-    "columns_by_name",
-    "compiled",
-    "stated",
-    "write_model",
-]
-
 WRITERS = ("lp", "mps", "nl")
 _COMMENT = {"lp": "\\* {} *\\\n", "mps": "* {}\n"}
 

@@ -12,9 +12,6 @@ from splitopt.instances.core.arrays import Bools, Floats, Ints
 if TYPE_CHECKING:
     pass
 
-__all__ = ["ROW_TOLERANCE", "UNSEEN", "SparseModel"]
-
-
 ROW_TOLERANCE = 1e-9
 UNSEEN = ROW_TOLERANCE / 10
 

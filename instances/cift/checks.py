@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from splitopt.instances.cift.doubt import Doubt
     from splitopt.instances.cift.model import CiftInstance
 
-__all__ = ["check_factors", "check_whole"]
-
 
 def check_whole(instance: CiftInstance) -> None:
     """Raise unless the parts of an instance, each right by itself, go together.

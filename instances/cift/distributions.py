@@ -12,16 +12,6 @@ from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.exact import rational
 from splitopt.instances.core.parts import keep_names, keep_numbers, read_parts
 
-__all__ = [
-    "EpochsInDoubt",
-    "Factor",
-    "Key",
-    "Scenario",
-    "Spread",
-    "fraction_of",
-    "sum_to_one",
-]
-
 Weight = float | str
 Key = tuple[str, str, str, float]
 

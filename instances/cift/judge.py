@@ -21,15 +21,6 @@ from splitopt.instances.core.exact import rational
 from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.core.violations import Violation
 
-__all__ = [
-    "CiftEvaluation",
-    "StageCost",
-    "check_cift",
-    "evaluate_cift",
-    "exact_energy_j",
-    "highest_throughput_per_s",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class StageCost:

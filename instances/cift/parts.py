@@ -10,20 +10,6 @@ from splitopt.instances.core import fields
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.parts import Plain, keep_names, keep_numbers, within
 
-__all__ = [
-    "TIERS",
-    "Compression",
-    "Configuration",
-    "Factors",
-    "Link",
-    "Node",
-    "SpeedInterval",
-    "Speeds",
-    "Tier",
-    "Training",
-    "read_factors",
-]
-
 TIERS = ("end", "edge", "cloud")
 Tier = Literal["end", "edge", "cloud"]
 

@@ -12,8 +12,6 @@ from splitopt.instances.core.parts import keep_names, keep_numbers, read_parts
 from splitopt.instances.networks.downsets import Downsets, downsets_of
 from splitopt.instances.networks.profiles import Profile, read_version
 
-__all__ = ["CiftPlan", "Stop", "hosted_by", "states_of", "stop_between"]
-
 FORMAT = "splitopt-cift-plan"
 VERSION = 1
 GRAPH_VERSION = 2  # stops that name their blocks

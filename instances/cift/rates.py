@@ -23,9 +23,6 @@ from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.networks.downsets import Downsets
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["least_speeds", "open_hops"]
-
-
 _NEAR = 1e-11  # relative distance from the limit within which doubles do not decide
 _INSIDE = 1.0 + 1e-12  # of a speed in an interval, so that it passes
 

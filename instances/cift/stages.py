@@ -15,9 +15,6 @@ from splitopt.instances.cift.model import CiftInstance, Configuration, Link
 from splitopt.instances.cift.plan import CiftPlan, Stop, hosted_by
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["Number", "Stage", "stages_of", "sums_of"]
-
-
 Number = TypeVar("Number", float, Fraction)
 
 

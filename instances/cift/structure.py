@@ -9,8 +9,6 @@ from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.core.violations import Violation
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["structure_of"]
-
 
 def _counted_wrongly(model: Profile, plan: CiftPlan) -> tuple[str, str] | None:
     """Return where and what is wrong with the blocks of a plan of a chain; None for nothing."""

@@ -18,8 +18,6 @@ from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.networks.downsets import Downsets, downsets_of
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["EDGE", "Witness", "witness"]
-
 EDGE = 1.001 * TOLERANCES.deadline  # what rounding can move across the judge's limit
 
 

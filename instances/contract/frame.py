@@ -20,8 +20,6 @@ if TYPE_CHECKING:
         Result,
     )
 
-__all__ = ["Framed", "Run"]
-
 InstanceT = TypeVar("InstanceT")
 PlanT = TypeVar("PlanT")
 

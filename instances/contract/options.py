@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     Instance = CiftInstance | MepraInstance
     Plan = CiftPlan | MepraPlan
 
-__all__ = ["SOLVER", "Option", "OptionValue", "Parameters", "read_options", "solver_parameters"]
-
-
 OptionValue = bool | int | float | str
 _ValueT = TypeVar("_ValueT")
 

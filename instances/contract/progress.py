@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Budget, Plan
 
-__all__ = ["OnProgress", "Progress", "Recorder"]
-
 
 @dataclass(frozen=True, slots=True)
 class Progress:

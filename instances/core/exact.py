@@ -12,8 +12,6 @@ import numpy.typing as npt
 
 from splitopt.instances.core.arrays import Bools, Floats
 
-__all__ = ["Interval", "rational", "sum_at_most_one", "sum_rational"]
-
 
 # Plans of one instance are judged one after another, and its figures are the same each time. Typed:
 # the integer that equals 1e23 as a double is another decimal.

@@ -15,8 +15,6 @@ import numpy as np
 
 from splitopt.instances.core.arrays import Floats, Ints
 
-__all__ = ["Draws", "draws_for", "round_digits", "round_up"]
-
 Item = TypeVar("Item")
 _SEGMENTS = 16
 

@@ -11,8 +11,6 @@ from splitopt.instances.core import fields
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.parts import keep_numbers
 
-__all__ = ["CiftKnobs", "MepraKnobs", "change"]
-
 Deadlines = Literal["none", "inference", "fine-tuning", "both"]
 Infeasible = Literal["no", "deadline", "deadlines-together", "memory", "no-configuration"]
 Hardware = Literal["data-sheet", "fin"]

@@ -16,8 +16,6 @@ from splitopt.instances.networks.profiles import Layer, MultiExitProfile, load_p
 from splitopt.instances.sources.mepra import exits_at_quarters, place_exits
 from splitopt.instances.sources.tables import printed_devices
 
-__all__ = ["build_lattice", "build_mepra", "build_partition"]
-
 _TOTAL = 1000
 _REFERENCE = "vgg16-imagenet"
 _ASSUMPTIONS = (

@@ -27,8 +27,6 @@ from splitopt.instances.core.errors import InputError
 from splitopt.instances.library import build
 from splitopt.instances.library.candidates import candidates, generate_candidate
 
-__all__ = ["CELLS", "cell", "chosen", "main", "ranks", "read_table"]
-
 Row = Mapping[str, Any]
 TABLE = build.FOLDER / "candidates.json.gz"
 

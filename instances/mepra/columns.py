@@ -13,18 +13,6 @@ from splitopt.instances.core.documents import survives
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.networks.profiles import MOST_LAYERS
 
-__all__ = [
-    "bits_column",
-    "check_within",
-    "column",
-    "exit_set_bits",
-    "exit_set_of",
-    "frozen",
-    "read_exit_sets",
-    "require_positive",
-    "write_exit_sets",
-]
-
 
 def exit_set_bits(exits: Sequence[int]) -> int:
     """Return the set of exits {1..L} as bits, exit j in bit j - 1."""

@@ -17,8 +17,6 @@ from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.mepra.columns import column, frozen, require_positive
 from splitopt.instances.networks.profiles import MOST_LAYERS
 
-__all__ = ["READINGS", "ExitFractions", "Reading"]
-
 READINGS = ("as-given", "proportional", "leftover-to-last")
 Reading = Literal["as-given", "proportional", "leftover-to-last"]
 

@@ -15,8 +15,6 @@ from splitopt.instances.mepra.fractions import ExitFractions, Reading
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.networks.profiles import MultiExitProfile, Profile
 
-__all__ = ["mepra_from_csv"]
-
 FRACTION = "fraction_"
 
 

@@ -22,8 +22,6 @@ from splitopt.instances.core.violations import Violation
 from splitopt.instances.mepra.model import ExitFractions, MepraInstance, exit_set_of
 from splitopt.instances.mepra.plan import MepraPlan
 
-__all__ = ["MepraEvaluation", "check_mepra", "cost_interval", "evaluate_mepra", "exact_cost"]
-
 Array = Any  # float64 array, object array of Fractions, or Interval
 _CHUNK = 1 << 16
 _EXACT_DEVICES = 2000

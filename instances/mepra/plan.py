@@ -14,8 +14,6 @@ from splitopt.instances.core.exact import sum_at_most_one
 from splitopt.instances.mepra.columns import bits_column, column, read_exit_sets, write_exit_sets
 from splitopt.instances.networks.profiles import read_version
 
-__all__ = ["MepraPlan", "shares_from_weights"]
-
 FORMAT = "splitopt-mepra-plan"
 VERSION = 1
 

@@ -9,8 +9,6 @@ from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.parts import Plain, keep_names, keep_numbers
 from splitopt.instances.core.tolerances import TOLERANCES
 
-__all__ = ["LearningCurve"]
-
 
 @dataclass(frozen=True, slots=True)
 class LearningCurve(Plain):

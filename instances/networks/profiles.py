@@ -14,15 +14,6 @@ from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.parts import Plain, read_parts
 from splitopt.instances.networks.tensors import Tensor, check_tensors
 
-__all__ = [
-    "Block",
-    "Layer",
-    "MultiExitProfile",
-    "Profile",
-    "load_profile",
-    "profile_names",
-]
-
 FORMAT = "splitopt-profile"
 VERSION = 1
 GRAPH_VERSION = 2  # with tensors

@@ -9,8 +9,6 @@ from splitopt.instances.core import fields
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.parts import Plain
 
-__all__ = ["Tensor", "check_tensors"]
-
 
 @dataclass(frozen=True, slots=True)
 class Tensor(Plain):

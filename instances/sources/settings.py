@@ -11,8 +11,6 @@ from splitopt.instances.core import fields
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.parts import keep_numbers
 
-__all__ = ["TABLES", "VARIANTS", "SourceSettings", "Variant"]
-
 Table = Literal["image", "video"]
 ExitPlacement = Literal["all", "quarters", "free"]
 FractionReading = Literal["proportional", "leftover-to-last"]

@@ -25,8 +25,6 @@ from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.core.arrays import Floats, Ints
 from splitopt.instances.core.exact import rational
 
-__all__ = ["build_model", "floor_j"]
-
 
 def floor_j(model: AssignmentModel) -> float:
     """Return a bound: each block where and as fast as it is cheapest, hops for nothing."""

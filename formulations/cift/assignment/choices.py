@@ -12,8 +12,6 @@ from splitopt.instances.cift.model import CiftInstance, Node, SpeedInterval
 from splitopt.instances.core.arrays import Floats, Ints
 from splitopt.instances.core.exact import rational
 
-__all__ = ["Choice", "Reach", "choices_of", "efficient"]
-
 
 @dataclass(frozen=True, slots=True)
 class Reach:

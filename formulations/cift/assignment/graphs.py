@@ -36,8 +36,6 @@ from splitopt.instances.networks.profiles import Profile
 if TYPE_CHECKING:
     from splitopt.formulations.cift.assignment.model import AssignmentModel
 
-__all__ = ["Crossing", "add_crossing", "add_path"]
-
 
 @dataclass(frozen=True, slots=True)
 class Crossing:

@@ -23,8 +23,6 @@ from splitopt.instances.networks.downsets import downsets_of
 if TYPE_CHECKING:
     from splitopt.formulations.cift.assignment.model import AssignmentModel
 
-__all__ = ["PHASES", "Seconds", "add_limits", "busy", "hosting", "narrow", "sending"]
-
 Seconds = dict[str, list[Spent]]
 
 PHASES = ("serve", "tune")

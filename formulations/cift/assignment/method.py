@@ -56,8 +56,6 @@ from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import Result
 from splitopt.instances.core.arrays import Floats, Ints
 
-__all__ = ["METHOD", "CiftAssignment"]
-
 
 class CiftAssignment(ListedSpeeds):
     """The assignment MILP, solved by HiGHS; listed speeds."""

@@ -19,8 +19,6 @@ from splitopt.instances.cift.model import CiftInstance, Compression
 from splitopt.instances.core.arrays import Bools, Floats, Ints
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["AssignmentModel"]
-
 
 class AssignmentModel:
     """Columns by what they mean, and rows as they are written, whole arrays at a time.

@@ -9,8 +9,6 @@ from splitopt.formulations.cift.assignment.model import AssignmentModel
 from splitopt.instances.cift.plan import CiftPlan, Stop
 from splitopt.instances.core.arrays import Bools, Floats
 
-__all__ = ["fitting", "plan_of", "raised"]
-
 
 def plan_of(model: AssignmentModel, values: Floats) -> CiftPlan:
     """Return the plan of a solution."""

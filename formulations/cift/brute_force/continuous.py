@@ -20,8 +20,6 @@ from splitopt.instances.cift.model import SpeedInterval
 from splitopt.instances.core.exact import rational
 from splitopt.instances.core.tolerances import TOLERANCES
 
-__all__ = ["Continuous"]
-
 
 class Continuous(Enumeration):
     """Enumeration of placements and listed levels; speeds in intervals by one multiplier."""

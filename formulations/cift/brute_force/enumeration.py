@@ -48,9 +48,6 @@ from splitopt.instances.contract.method import Result, Support, Termination
 from splitopt.instances.contract.outcome import cheaper, conclude, nothing_found, proven_infeasible
 from splitopt.instances.judge import evaluate
 
-__all__ = ["METHOD", "BruteForceCift"]
-
-
 MOST_LISTED = 2_000_000
 MOST_CONTINUOUS = 60_000
 

@@ -11,8 +11,6 @@ from splitopt.instances.cift.model import CiftInstance, Configuration
 from splitopt.instances.cift.plan import CiftPlan, Stop
 from splitopt.instances.contract.method import Budget, Recorder
 
-__all__ = ["Enumeration", "Order", "OutOfTimeError", "order_of", "plan_of", "rounded_down"]
-
 
 def plan_of(
     instance: CiftInstance,

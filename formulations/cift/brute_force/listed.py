@@ -28,9 +28,6 @@ from splitopt.instances.cift.model import CiftInstance, Configuration, SpeedInte
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.core.exact import rational
 
-__all__ = ["Choice", "Listed"]
-
-
 # (joules, seconds, speed) of a segment at each level, as integers over common denominators.
 Levels = list[tuple[int, int, float]]
 

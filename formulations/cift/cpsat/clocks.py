@@ -28,9 +28,6 @@ from splitopt.instances.cift.doubt import Draw, quantile
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.core.arrays import Floats
 
-__all__ = ["Clock", "Clocks", "bands", "relaxed", "slowness"]
-
-
 _BELOW = 1 - 1e-13  # more than the rounding of a mean over a few hundred atoms
 
 

@@ -42,8 +42,6 @@ from splitopt.formulations.cift.cpsat.model import Deadline, IntegerModel, Liter
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.core.arrays import Floats, Ints
 
-__all__ = ["add_doubt", "whole_weights"]
-
 _COMMON = 2**50  # weights are exact up to this denominator
 _SQUARES = 2.0**60  # sums of squares stay below
 

@@ -32,9 +32,6 @@ from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.networks.downsets import downsets_of
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["DOWN", "BlockRun", "Hop", "Offer", "down", "offers", "packing", "seconds_allowed"]
-
-
 DOWN = 1 - 2.0**-48
 
 

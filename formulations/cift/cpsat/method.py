@@ -74,8 +74,6 @@ from splitopt.instances.cift.model import BEYOND, CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import Option, Result, Support, Termination
 
-__all__ = ["METHOD", "CiftCpsat"]
-
 _FINER = 5  # how often the scale is refined
 
 

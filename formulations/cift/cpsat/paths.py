@@ -26,9 +26,6 @@ from splitopt.instances.cift.plan import CiftPlan, Stop
 from splitopt.instances.core.arrays import Floats, Ints
 from splitopt.instances.core.exact import rational
 
-__all__ = ["Kept", "OfferPaths", "reduced"]
-
-
 _SERVE, _TUNE, _HOP, _RELAY = range(4)
 _MOST_ARCS = 2_000_000  # estimated from above
 

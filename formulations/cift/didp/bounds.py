@@ -24,8 +24,6 @@ import numpy as np
 from splitopt.formulations.cift.didp.figures import Figures, Level
 from splitopt.instances.core.arrays import Floats
 
-__all__ = ["FAR", "Rest", "best_prices", "rest"]
-
 FAR = 2.0**60  # stands for infinity
 _ROUNDS = 30
 _CLOSE = 1e-4  # relative; closer prices prune no more

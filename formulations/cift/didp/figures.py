@@ -36,9 +36,6 @@ from splitopt.instances.cift.model import CiftInstance, Configuration, Link, Spe
 from splitopt.instances.core.arrays import Bools, Floats, Ints
 from splitopt.instances.core.tolerances import TOLERANCES
 
-__all__ = ["Figures", "Hop", "Level", "figures"]
-
-
 _DOWN = 1 - 2.0**-48  # takes off more than the rounding of a product of a few doubles
 
 

@@ -14,8 +14,6 @@ from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan, Stop, stop_between
 from splitopt.instances.core.arrays import Bools, Floats
 
-__all__ = ["program", "read_plan"]
-
 _ARRIVED, _TUNE, _SERVE, _PLACED, _ROOT = range(5)
 
 

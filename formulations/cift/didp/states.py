@@ -23,8 +23,6 @@ from splitopt.instances.core.exact import rational
 from splitopt.instances.networks.downsets import Downsets, downsets_of
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["Segments", "States", "longest", "networks", "segments", "states_of", "wide_hops"]
-
 _NEAR = 1e-9  # relative distance from the memory below which rationals decide
 
 

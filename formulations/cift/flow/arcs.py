@@ -53,9 +53,6 @@ from splitopt.instances.core.arrays import Floats, Ints
 from splitopt.instances.core.exact import rational
 from splitopt.instances.networks.downsets import downsets_of
 
-__all__ = ["build_graph"]
-
-
 _NEAR = 1e-9  # relative distance from the memory below which rationals decide
 
 

@@ -41,8 +41,6 @@ from splitopt.instances.cift.doubt import Doubt, Draw, EpochsInDoubt, quantile
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.core.arrays import Floats, Ints
 
-__all__ = ["Atoms", "Cone", "Doubtful", "Extra", "doubtful_graph"]
-
 _COMMON = 10**9  # weights with a common denominator up to this are written as whole numbers
 
 

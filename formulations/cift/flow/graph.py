@@ -17,8 +17,6 @@ from splitopt.instances.cift.plan import CiftPlan, Stop, states_of, stop_between
 from splitopt.instances.core.arrays import Bools, Floats, Ints
 from splitopt.instances.networks.downsets import downsets_of
 
-__all__ = ["Arcs", "FlowGraph"]
-
 
 @dataclass(frozen=True, slots=True)
 class Arcs:

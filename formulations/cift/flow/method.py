@@ -61,8 +61,6 @@ from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import Option, Result, Termination
 from splitopt.instances.core.arrays import Floats, Ints
 
-__all__ = ["METHOD", "CiftFlow", "flow_model"]
-
 
 def flow_model(graph: FlowGraph, arcs: Ints, scale: float) -> SparseModel:
     """Return the MILP over some arcs of the graph, its objective times `scale`."""

@@ -18,9 +18,6 @@ import numpy as np
 from splitopt.formulations.cift.fronts.chain import LATE, ROUNDING, Chain
 from splitopt.instances.core.arrays import Floats
 
-__all__ = ["Sweep", "highest", "least"]
-
-
 _ROUNDS = 60
 
 

@@ -21,8 +21,6 @@ from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.networks.downsets import Downsets, downsets_of
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["LATE", "ROUNDING", "Chain", "Hop", "Level", "chain_of", "topological"]
-
 ROUNDING = 1e-12  # relative, of sums along a path
 # A triple this much over a deadline may still pass the judge, who knows the exact figures.
 LATE = (1 + TOLERANCES.deadline) * (1 + ROUNDING)

@@ -39,9 +39,6 @@ from splitopt.instances.cift.plan import CiftPlan, Stop, stop_between
 from splitopt.instances.contract.method import Result, Termination
 from splitopt.instances.core.arrays import Floats, Ints
 
-__all__ = ["METHOD", "CiftFronts"]
-
-
 _ROUNDING = 1e-11  # of sums of a few hundred products
 _FEW = 24  # triples a state in the first pass
 _MOST_TRIPLES = 20_000_000

@@ -22,8 +22,6 @@ from splitopt.instances.core.exact import rational
 from splitopt.instances.networks.downsets import Downsets, downsets_of
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["build_placements"]
-
 
 def _order(instance: CiftInstance) -> list[int]:
     """Return the nodes in an order in which every link leads forward."""

@@ -16,8 +16,6 @@ from splitopt.formulations.cift.outer.fitting import Demand
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.core.arrays import Bools, Floats, Ints
 
-__all__ = ["InDoubt", "in_doubt"]
-
 
 @dataclass(frozen=True, slots=True)
 class InDoubt:

@@ -27,9 +27,6 @@ from splitopt.formulations.cift.chances import Chance
 from splitopt.formulations.cift.outer.speeds import Engine, joules_per_flop
 from splitopt.instances.core.arrays import Bools, Floats
 
-__all__ = ["Demand", "fit_in_doubt"]
-
-
 _HALVINGS = 100
 _RAISED = 1e-3  # how much faster, at most, what SLSQP finds is made
 

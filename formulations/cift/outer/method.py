@@ -71,8 +71,6 @@ from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import Option, Result, Termination
 from splitopt.instances.core.arrays import Floats, Ints
 
-__all__ = ["METHOD", "CiftOuter"]
-
 
 class CiftOuter(AnySpeeds):
     """Tangents and MILPs in HiGHS; listed and continuous speeds."""

@@ -18,9 +18,6 @@ from splitopt.formulations.solvers.highs import WIDE, SparseModel
 from splitopt.instances.cift.plan import CiftPlan, states_of
 from splitopt.instances.core.arrays import Bools, Floats, Ints
 
-__all__ = ["OuterModel"]
-
-
 _APART = 1e-7  # relative distance of a new tangent from those there are
 
 

@@ -64,8 +64,6 @@ from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.core.exact import rational
 
-__all__ = ["model", "plan_of"]
-
 
 class _Data:
     """What the rows are written from; g is a configuration, n a node, p a phase, f a level."""

@@ -20,8 +20,6 @@ from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.core.arrays import Floats
 from splitopt.instances.core.exact import rational
 
-__all__ = ["Atom", "Deadline", "deadlines", "fastest"]
-
 
 @dataclass(frozen=True, slots=True)
 class Atom:

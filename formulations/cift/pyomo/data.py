@@ -27,18 +27,6 @@ from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.networks.downsets import Downsets, downsets_of
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = [
-    "Chain",
-    "Hop",
-    "Key",
-    "Written",
-    "chains",
-    "level_of",
-    "limit",
-    "need",
-    "placed",
-]
-
 Key = Any  # the index of a variable, nearly always a tuple
 
 

@@ -24,8 +24,6 @@ from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan, Stop, stop_between
 from splitopt.instances.core.arrays import Floats, Ints
 
-__all__ = ["Cone", "Flow", "arcs", "named", "plan"]
-
 _PHASES = (("latency", ("serve", "hop")), ("time", ("tune", "hop")))
 _COMMON = 10**9  # weights with a common denominator up to this are written as whole numbers
 

@@ -19,9 +19,6 @@ from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.rates import least_speeds
 from splitopt.instances.core.arrays import Bools, Floats, Ints
 
-__all__ = ["VARIABLES", "Columns", "Steps"]
-
-
 VARIABLES = ("y", "serve", "tune", "skip", "hop")
 _ARRIVED, _PLACED, _BETWEEN = 0, 1, 2
 

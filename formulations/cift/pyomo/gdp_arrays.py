@@ -26,8 +26,6 @@ from splitopt.formulations.solvers.highs import SparseModel
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.core.arrays import Bools, Floats, Ints
 
-__all__ = ["named", "written"]
-
 
 class _Entries:
     """Entries of a matrix and ends of its rows, gathered from arrays."""

@@ -21,9 +21,6 @@ from splitopt.instances.core.exact import rational
 if TYPE_CHECKING:
     from splitopt.formulations.cift.pyomo.cones import Cones
 
-__all__ = ["PHASES", "Program", "Rows", "plan", "size"]
-
-
 PHASES = ("serve", "tune")
 
 

@@ -37,18 +37,6 @@ from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import Result, Support, Termination
 from splitopt.instances.core.arrays import Floats, Ints
 
-__all__ = [
-    "FORMULATIONS",
-    "GDP_BIGM",
-    "GDP_HULL",
-    "PYOMO_FLOW",
-    "arrays",
-    "model",
-    "named",
-    "plan_of",
-    "plan_of_arrays",
-]
-
 _TRANSFORMATIONS: Mapping[str, Literal["bigm", "hull"]] = {"gdp-bigm": "bigm", "gdp-hull": "hull"}
 FORMULATIONS = ("flow", "assignment", "gdp-bigm", "gdp-hull")
 # What Pyomo builds in some 20 s, for whoever exports what a method solves.

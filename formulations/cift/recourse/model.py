@@ -48,8 +48,6 @@ from splitopt.instances.cift.model import CiftInstance, Node, SpeedInterval
 from splitopt.instances.core.arrays import Floats
 from splitopt.instances.core.tolerances import TOLERANCES
 
-__all__ = ["Arcs", "Rows", "arcs_of", "equivalent", "master", "placement_at"]
-
 _LOOSE = 1 + TOLERANCES.deadline
 
 

@@ -27,8 +27,6 @@ from splitopt.formulations.solvers.highs import load, solve
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.core.arrays import Floats, Ints
 
-__all__ = ["GAP", "scale_for", "shaped"]
-
 GAP = 1e-6
 _ROUNDS = 200
 _HALVINGS = 60

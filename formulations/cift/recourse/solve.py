@@ -35,8 +35,6 @@ from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.judge import evaluate
 
-__all__ = ["Recourse", "solve_recourse"]
-
 # The optimum of a nominal instance: its plan, None where there is none.
 Solve = Callable[[CiftInstance], CiftPlan | None]
 # A method from elsewhere: the placement it found, if any, and a bound on all.

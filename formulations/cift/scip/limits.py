@@ -21,8 +21,6 @@ from splitopt.formulations.cift.scip.model import PHASES, WIDER, Model, total
 from splitopt.instances.core.arrays import Floats
 from splitopt.instances.core.tolerances import TOLERANCES
 
-__all__ = ["limit"]
-
 
 def limit(model: Model) -> None:
     """State the deadlines."""

@@ -61,8 +61,6 @@ from splitopt.instances.cift.doubt import KINDS
 from splitopt.instances.cift.model import BEYOND
 from splitopt.instances.contract.method import Result, Termination
 
-__all__ = ["METHOD", "CiftScip"]
-
 _MARGIN = 1e-8  # relative, off SCIP's bound: reduced costs to 1e-9 on an optimum of about 1e3
 _COARSE = 10.0  # factor between scales from which solving again is worth it
 

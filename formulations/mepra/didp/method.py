@@ -72,9 +72,6 @@ from splitopt.instances.contract.method import Result, Support, Termination
 from splitopt.instances.core.arrays import Floats
 from splitopt.instances.mepra.model import MepraInstance
 
-__all__ = ["METHOD", "MepraDidp"]
-
-
 _MOST_DEVICES = 5000
 _SHIFTS = (-0.5, 0.0, 0.5)
 

@@ -15,9 +15,6 @@ from splitopt.formulations.mepra.layerwise import WalkedOption, root_of
 from splitopt.instances.core.arrays import Floats
 from splitopt.instances.mepra.model import MepraInstance
 
-__all__ = ["SPENT", "Stages", "stages_of"]
-
-
 SPENT = 0.75  # of the gap asked for: on rounding, and by which plans must be better to matter
 _ROUNDING = 1e-11  # relative; covers the rounding of every double here
 _FINEST = 2.0**-24  # of the range of D: its square stays exact

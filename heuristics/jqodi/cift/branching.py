@@ -21,8 +21,6 @@ from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.core.arrays import Floats, Ints
 from splitopt.instances.core.tolerances import TOLERANCES
 
-__all__ = ["Branch", "Branching", "branching_of", "fastest_mean"]
-
 _GROWN = 1.0 + TOLERANCES.deadline
 _NARROW = 1e-12  # relative width of an interval of variances that is not split again
 

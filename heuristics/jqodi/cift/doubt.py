@@ -39,9 +39,6 @@ from splitopt.instances.judge import check
 if TYPE_CHECKING:
     from splitopt.heuristics.jqodi.cift.dual import Dual
 
-__all__ = ["DoubtfulSearch"]
-
-
 _TOLERANCE = TOLERANCES.deadline
 # Limits rounded outward, for the bound; where the judge rejects what passes there, a little inside.
 _SHRINK = (1.0 + OUTWARD, 1.0 - 1e-12, 1.0 - 1e-10)

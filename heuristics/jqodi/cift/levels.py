@@ -18,8 +18,6 @@ from splitopt.heuristics.jqodi.cift.network import Instance
 from splitopt.instances.cift.model import CiftInstance, Node, SpeedInterval
 from splitopt.instances.core.arrays import Floats
 
-__all__ = ["MOST_LEVELS", "least_epsilon", "levels_needed", "phase_levels", "step_for"]
-
 MOST_LEVELS = 20_000  # of one node
 
 

@@ -43,9 +43,6 @@ from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.networks.downsets import downsets_of
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["OUTWARD", "Case", "Chain", "Instance", "Load", "Network"]
-
-
 # Relative, of a limit: more than sums of one path in different orders differ by. What is ruled out
 # exceeds its limit by more; what is accepted is for the judge.
 OUTWARD = 1e-12

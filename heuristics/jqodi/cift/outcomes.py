@@ -19,8 +19,6 @@ from splitopt.instances.cift.doubt import Draw
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.core.arrays import Floats, Ints
 
-__all__ = ["RATIO", "Configured", "ends_of"]
-
 RATIO = 1.0 + 1e-9
 _ROUNDS = 60
 _INSIDE = 1.0 - 1e-13  # what sums of doubles can be off by: the judge takes what keeps it

@@ -20,8 +20,6 @@ from splitopt.instances.core.arrays import Floats, Ints
 if TYPE_CHECKING:
     from splitopt.heuristics.jqodi.cift.graph import Limits
 
-__all__ = ["Graph", "Outcome", "Program", "Rules"]
-
 
 @dataclass(frozen=True, slots=True)
 class Rules:

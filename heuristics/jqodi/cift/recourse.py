@@ -38,8 +38,6 @@ from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.core.arrays import Floats
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["Late", "late_speeds"]
-
 _PRICES = np.array([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
 
 

@@ -12,8 +12,6 @@ from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan, states_of
 from splitopt.instances.core.arrays import Bools, Floats, Ints
 
-__all__ = ["Steps", "steps_of"]
-
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Steps:

@@ -25,8 +25,6 @@ from splitopt.instances.core.errors import InputError
 if TYPE_CHECKING:
     from splitopt.heuristics.labels import LabelLog
 
-__all__ = ["FATES", "Doors", "Tree", "time_energy_tree"]
-
 FATES = ("kept", "dominated", "trimmed", "over a deadline", "too dear")
 _MOST_ARCS = 1_000_000  # above, the graph is written without what deadlines rule out
 

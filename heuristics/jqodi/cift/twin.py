@@ -20,8 +20,6 @@ from splitopt.instances.cift.doubt import Doubt
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.core.arrays import Floats
 
-__all__ = ["twin"]
-
 
 def _least(doubt: Doubt, slow: Floats) -> Floats:
     """Return what the slowness of each link or node counts at least, of shape (draws, columns)."""

@@ -21,8 +21,6 @@ import numpy as np
 from splitopt.heuristics.jqodi.mepra.options import Fronts
 from splitopt.instances.core.arrays import Ints
 
-__all__ = ["Relaxed", "relax"]
-
 _UNIT = 2.0**-53
 
 

@@ -30,9 +30,6 @@ from splitopt.instances.core.arrays import Floats, Ints
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
 
-__all__ = ["Fronts", "fronts_of"]
-
-
 _UNIT = 2.0**-53
 _SORTED = 20_000
 _ODD = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93)

@@ -22,9 +22,6 @@ from splitopt.instances.judge import evaluate
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan
 
-__all__ = ["EXACT_RATIO", "MepraSearch"]
-
-
 EXACT_RATIO = 1.0 + 1e-9
 _UNIT = 2.0**-53
 _TOLERANCE = 1e-13  # of the slack; a difference of A below is rounding
