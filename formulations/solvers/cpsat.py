@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from splitopt.formulations.solvers.parameters import CPSAT
 
 if TYPE_CHECKING:
-    from splitopt.instances.contract.method import Budget
-
-
-class _Run(Protocol):
-    """What a model is solved for: the best plan and bound of a run."""
-
-    @property
-    def budget(self) -> Budget: ...
-
-    @property
-    def parameters(self) -> Mapping[str, object]: ...
-
-    @property
-    def remaining_s(self) -> float | None: ...
+    from splitopt.formulations.exact import Best
 
 
 def run(
-    best: _Run,
+    best: Best[Any, Any],
     model: Any,
     settings: Mapping[str, object],
     seed: int,

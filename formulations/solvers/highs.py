@@ -22,7 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -31,7 +31,7 @@ from splitopt.formulations.solvers.sparse import ROW_TOLERANCE, SparseModel
 from splitopt.instances.core.arrays import Floats
 
 if TYPE_CHECKING:
-    from splitopt.instances.contract.method import Budget
+    from splitopt.formulations.exact import Best
 
 __all__ = [
     "COST_TOLERANCE",
@@ -171,17 +171,7 @@ def load(
     return highs
 
 
-class _Run(Protocol):
-    """What a model is loaded for: the best plan and bound of a run."""
-
-    @property
-    def budget(self) -> Budget: ...
-
-    @property
-    def parameters(self) -> Mapping[str, object]: ...
-
-
-def load_for(best: _Run, model: SparseModel, *, seed: int, probing: bool = True) -> Any:
+def load_for(best: Best[Any, Any], model: SparseModel, *, seed: int, probing: bool = True) -> Any:
     """Return a ``highspy.Highs`` as `load` does, with all that a run asks of its solver."""
     return load(
         model,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from splitopt.instances.core.arrays import Floats
+from splitopt.instances.core.arrays import Floats, Ints
 from splitopt.instances.generators.chains import mepra_chain
 from splitopt.instances.generators.draws import Draws, draws_for, round_digits
 from splitopt.instances.generators.hardware import link_class, node_class, transmit_power_w
@@ -150,20 +151,11 @@ def build_partition(
         for c in sorted(set(numbers))
     )
     place = {p.name: k for k, p in enumerate(profiles)}
-    return MepraInstance(
-        name=name,
-        edge_capacity_flop_per_s=1.0,
-        bandwidth_bit_per_s=1.0,
-        weight_time_per_s=1.0,
-        weight_energy_per_j=0.0,
-        profiles=profiles,
-        exit_fractions=ExitFractions.of([[1.0]]),
-        speed_flop_per_s=np.array([c / whole for c in numbers]),
-        power_w=np.zeros(n),
-        transmit_power_w=np.zeros(n),
+    return _alone(
+        profiles,
+        speeds=np.array([c / whole for c in numbers]),
         profile=np.array([place[f"number-{c}"] for c in numbers]),
-        exit_row=np.zeros(n, dtype=np.int64),
-        exit_set=np.ones(n, dtype=np.int64),
+        name=name,
         description=description,
         assumptions=("Made up: the reduction from PARTITION that shows MEPRA to be NP-hard.",),
     )
@@ -194,21 +186,33 @@ def build_lattice(
         MultiExitProfile(f"side-{k}", 0.0, (Layer("all", root * root, 0.0, 0.0),))
         for k, root in enumerate(roots, start=1)
     )
-    every = np.arange(n)
-    return MepraInstance(
+    return _alone(
+        profiles,
+        speeds=np.array([root / (2.0 * theta) for root in roots]),
+        profile=np.arange(n),
         name=name,
+        description=description,
+        assumptions=("Made up: costs in exact proportion to roots that lie near a lattice.",),
+    )
+
+
+def _alone(
+    profiles: tuple[MultiExitProfile, ...], speeds: Floats, profile: Ints, **named: Any
+) -> MepraInstance:
+    """Return an instance of one layer a device in which work alone costs, by its time."""
+    n = len(speeds)
+    return MepraInstance(
         edge_capacity_flop_per_s=1.0,
         bandwidth_bit_per_s=1.0,
         weight_time_per_s=1.0,
         weight_energy_per_j=0.0,
         profiles=profiles,
         exit_fractions=ExitFractions.of([[1.0]]),
-        speed_flop_per_s=np.array([root / (2.0 * theta) for root in roots]),
+        speed_flop_per_s=speeds,
         power_w=np.zeros(n),
         transmit_power_w=np.zeros(n),
-        profile=every,
+        profile=profile,
         exit_row=np.zeros(n, dtype=np.int64),
         exit_set=np.ones(n, dtype=np.int64),
-        description=description,
-        assumptions=("Made up: costs in exact proportion to roots that lie near a lattice.",),
+        **named,
     )

@@ -196,7 +196,7 @@ class Graph:
             **more,
         )
         known = len(tail) - 1 if worth is not None else None
-        return _outcome(found, known, limit[1] * shrink if times_only else None)
+        return outcome_of(found, known, limit[1] * shrink if times_only else None)
 
     def decode(self, path: Ints) -> tuple[Ints, Floats, Floats]:
         """Return (stops, serving speeds, fine-tuning speeds) of a path; NaN where there is none."""
@@ -215,7 +215,7 @@ class Graph:
         return np.array(stops), both[:, 0], both[:, 1]
 
 
-def _outcome(found: Any, known: int | None, within: float | None) -> Outcome:
+def outcome_of(found: Any, known: int | None, within: float | None = None) -> Outcome:
     """Return what the label program found.
 
     Parameters
