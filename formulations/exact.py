@@ -2,35 +2,68 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from splitopt.instances.contract.frame import Framed, InstanceT, PlanT, Run
 from splitopt.instances.contract.method import Recorder, Termination, solver_parameters
+from splitopt.instances.core.tolerances import gap
 
 if TYPE_CHECKING:
-    from splitopt.instances.contract.method import Budget, OptionValue, Result
-
-__all__ = ["ExactMethod"]
-
-StartT = TypeVar("StartT", contravariant=True)
+    from splitopt.instances.contract.method import Budget, OptionValue, Result, Statistic
 
 
-class _Best(Protocol[StartT]):
-    """What the frame asks of the best plan and bound of a run."""
+class Best(Generic[InstanceT, PlanT]):
+    """The best plan and bound of a run; subclasses say how they are taken and told.
 
-    parameters: Mapping[str, OptionValue]
+    Attributes
+    ----------
+    instance
+        What models are built from.
+    plan, objective
+        None and infinite while there is none.
+    bound
+        Valid at any time; costs are never negative.
+    statistics
+        The method's own figures.
+    parameters
+        Of the solver that the method calls, beside what the method sets.
+    """
+
+    def __init__(self, instance: InstanceT, budget: Budget, recorder: Recorder) -> None:
+        self.instance = instance
+        self.budget = budget
+        self.recorder = recorder
+        self.plan: PlanT | None = None
+        self.objective = math.inf
+        self.bound = 0.0
+        self.statistics: dict[str, Statistic] = {}
+        self.parameters: Mapping[str, OptionValue] = {}
 
     @property
-    def remaining_s(self) -> float | None: ...
+    def remaining_s(self) -> float | None:
+        """Seconds left, None without a limit."""
+        return self.recorder.remaining_s(self.budget)
 
-    def start(self, plan: StartT) -> bool: ...
+    def reached(self, bound: float) -> bool:
+        """Return whether a bound closes the gap asked for."""
+        if self.plan is None:
+            return False
+        distance = gap(self.objective, bound)
+        return distance is not None and distance <= self.budget.relative_gap
 
-    def result(self, termination: Termination) -> Result: ...
+    @abstractmethod
+    def start(self, plan: PlanT) -> bool:
+        """Take a plan to start from; return whether it is feasible."""
+
+    @abstractmethod
+    def result(self, termination: Termination) -> Result:
+        """Return the result of the run as it stands."""
 
 
-BestT = TypeVar("BestT", bound=_Best[Any])
+BestT = TypeVar("BestT", bound=Best[Any, Any])
 
 
 class ExactMethod(Framed[InstanceT, PlanT], Generic[InstanceT, PlanT, BestT]):

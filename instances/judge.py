@@ -20,18 +20,6 @@ if TYPE_CHECKING:
     from splitopt.instances.core.violations import Violation
     from splitopt.instances.mepra.judge import MepraEvaluation
 
-__all__ = [
-    "Verdict",
-    "certify",
-    "check",
-    "evaluate",
-    "instance_from_document",
-    "plan_from_document",
-    "read_instance",
-    "read_plan",
-    "require_match",
-]
-
 _INSTANCES = {f"splitopt-{problem.name}": problem.instance for problem in PROBLEMS.values()}
 _PLANS = {f"splitopt-{problem.name}-plan": problem.plan for problem in PROBLEMS.values()}
 

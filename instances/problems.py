@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from splitopt.instances.core.violations import Violation
     from splitopt.instances.mepra.judge import MepraEvaluation
 
-__all__ = ["PROBLEMS", "Problem", "problem_for", "problem_of"]
-
 
 @dataclass(frozen=True, slots=True)
 class Problem:

@@ -27,10 +27,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.instances.cift.doubt import Doubt, Draw, quantile
 from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.core.arrays import Bools, Floats
 
 __all__ = [
     "SERVE",
@@ -43,7 +43,6 @@ __all__ = [
     "room",
 ]
 
-Floats = npt.NDArray[np.float64]
 
 SERVE, TUNE = 0, 1
 _COMMON = 10**9  # weights with a common denominator up to this are written as whole numbers
@@ -138,7 +137,7 @@ class Chance:
         """Return of each column what sums to at most the deadline for every plan that keeps it."""
         return fastest(times, self.weights, self.share)
 
-    def kept(self, late: npt.NDArray[np.bool_]) -> bool:
+    def kept(self, late: Bools) -> bool:
         """Return whether the deadline holds if these atoms are late."""
         missed = sum((w for w, x in zip(self.weights, late.tolist(), strict=True) if x), Fraction())
         return missed <= 1 - self.share

@@ -27,16 +27,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.cift.chances import Chance, room
 from splitopt.formulations.cift.milp import Row
 from splitopt.formulations.solvers.highs import WIDE, ModelRefusedError, SparseModel, load
-
-__all__ = ["Deadline", "Spent", "extended", "root_tangents"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from splitopt.instances.core.arrays import Floats, Ints
 
 _ROOM = 1e-7  # relative, on M_i: the first row holds to a tolerance
 _BEYOND = 1e-7  # how far a point lies outside the cone for a tangent to be worth it

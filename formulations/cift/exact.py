@@ -13,8 +13,6 @@ from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import Budget, Recorder, Result, Support, Termination
 
-__all__ = ["AnySpeeds", "ListedSpeeds"]
-
 
 class AnySpeeds(ExactMethod[CiftInstance, CiftPlan, Incumbent]):
     """An exact method for listed and continuous speeds; subclasses say `search`."""

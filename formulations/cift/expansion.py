@@ -22,17 +22,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.formulations.cift.planes import HighsPlanes
 from splitopt.formulations.cift.pricing import Routes, climb
 from splitopt.formulations.cift.sweeps import GOAL, ROOT, Sweeps
-
-__all__ = ["Expanded", "expand", "settle"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from splitopt.instances.core.arrays import Floats, Ints
 
 _CELLS = 16  # a state is split into at most so many at once
 _MOST_ARCS = 600_000  # of a split graph

@@ -8,29 +8,20 @@ point becomes a claim only where `splitopt.instances.cift.claims` lets it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
+from splitopt.formulations.exact import Best
 from splitopt.formulations.solvers import OBJECTIVE_SCALE
 from splitopt.instances.cift.claims import doubt_bound, doubt_infeasible, witness
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.cift.units import scaled
-from splitopt.instances.contract.method import (
-    Budget,
-    OptionValue,
-    Recorder,
-    Result,
-    Statistic,
-    Termination,
-)
+from splitopt.instances.contract.method import Budget, Recorder, Result, Termination
 from splitopt.instances.contract.outcome import conclude, nothing_found, proven_infeasible
-from splitopt.instances.core.tolerances import TOLERANCES, gap
+from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.judge import check, evaluate
 
-__all__ = ["Incumbent"]
 
-
-class Incumbent:
+class Incumbent(Best[CiftInstance, CiftPlan]):
     """The best plan so far, valued by the judge, and the best bound.
 
     Attributes
@@ -38,34 +29,17 @@ class Incumbent:
     given, units
         The instance as given, and the units of `instance`.
     instance
-        The same in units of its own: what models are built from.
-    plan, objective
-        In the units of `instance`; None and infinite while there is none.
+        The same in units of its own: what models are built from; plan and objective are in them.
     bound
         Valid at any time, whoever is trusted; energy is never negative.
-    statistics
-        The method's own figures.
-    parameters
-        Of the solver that the method calls, beside what the method sets.
     """
 
     def __init__(self, instance: CiftInstance, budget: Budget, recorder: Recorder) -> None:
         self.given = instance
-        self.instance, self.units = scaled(instance)
-        self.budget = budget
-        self.recorder = recorder
-        self.plan: CiftPlan | None = None
-        self.objective = math.inf
-        self.bound = 0.0
-        self.statistics: dict[str, Statistic] = {}
-        self.parameters: Mapping[str, OptionValue] = {}
+        in_units, self.units = scaled(instance)
+        super().__init__(in_units, budget, recorder)
         self._proposed = 0.0
         self._best: CiftPlan | None = None
-
-    @property
-    def remaining_s(self) -> float | None:
-        """Seconds left, None without a limit."""
-        return self.recorder.remaining_s(self.budget)
 
     @property
     def proposed(self) -> float:
@@ -75,10 +49,7 @@ class Incumbent:
     @property
     def closed(self) -> bool:
         """Whether the gap asked for is reached, if the solver is right."""
-        if self.plan is None:
-            return False
-        distance = gap(self.objective, self.proposed)
-        return distance is not None and distance <= self.budget.relative_gap
+        return self.reached(self.proposed)
 
     def objective_scale(self, guess_j: float) -> float:
         """Return a factor that brings the optimum to about `OBJECTIVE_SCALE`.

@@ -23,16 +23,12 @@ from splitopt.formulations.solvers.highs import (
 from splitopt.instances.cift.claims import SPREAD
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import Result, Termination
-
-__all__ = ["Row", "prove"]
+from splitopt.instances.core.arrays import Floats, Ints
 
 _COARSE = 10.0  # factor between scales from which solving again is worth it
 _SMALL = 5000  # entries up to which a model is solved twice: a second opinion is cheap there
 _WIDE_APART = 1e6  # ratio of a row's coefficients from which it is asked for in any case
 _APART = 1e6  # a share of one continuous column costs this many optima: then it counts
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +41,11 @@ class Row:
     values: Floats
 
 
-def prove(
-    best: Incumbent,
-    model: SparseModel,
-    *,
-    scale: float,
-    read: Callable[[Floats], tuple[CiftPlan, Ints]],
-    support: int,
-    seed: int,
-    start: Callable[[], Floats | None],
-    refine: Callable[[], list[Row]] = list,
-    cuts: Callable[[Ints], list[Row]] = lambda columns: [],
-    cutoff: float = math.inf,
-    probing: bool = True,
-) -> Result:
-    """Solve `model` and return the result; `best` is kept up to date.
+@dataclass(frozen=True)
+class Formulation:
+    """A model in arrays, and what it says of plans.
 
-    HiGHS keeps rows to a tolerance. A plan that `check` rejects for its sake is cut off by
-    ``sum of its columns <= their number - 1`` and the model is solved again, so neither a
-    bound nor a proof of infeasibility rests on the tolerance.
-
-    Parameters
+    Attributes
     ----------
     model
         Its objective is energy times `scale`; scaled anew when the optimum turns out to be far
@@ -85,6 +65,25 @@ def prove(
         The bound on what the model leaves out, J.
     probing
         As of `splitopt.formulations.solvers.highs.load`.
+    """
+
+    model: SparseModel
+    scale: float
+    read: Callable[[Floats], tuple[CiftPlan, Ints]]
+    support: int
+    start: Callable[[], Floats | None]
+    refine: Callable[[], list[Row]] = list
+    cuts: Callable[[Ints], list[Row]] = lambda columns: []
+    cutoff: float = math.inf
+    probing: bool = True
+
+
+def prove(best: Incumbent, form: Formulation, seed: int) -> Result:
+    """Solve a formulation and return the result; `best` is kept up to date.
+
+    HiGHS keeps rows to a tolerance. A plan that `check` rejects for its sake is cut off by
+    ``sum of its columns <= their number - 1`` and the model is solved again, so neither a
+    bound nor a proof of infeasibility rests on the tolerance.
 
     Notes
     -----
@@ -93,14 +92,14 @@ def prove(
     contradicts a plan or itself, its bound is not taken; ``refused`` in the statistics says why.
     """
     began = best.recorder.elapsed_s
-    model = model.tidied()
+    model = form.model.tidied()
     try:
-        highs = load_for(best, model, seed=seed, probing=probing)
+        highs = load_for(best, model, seed=seed, probing=form.probing)
     except ModelRefusedError as error:
         best.refuse(str(error))
         return best.claim(Termination.LIMIT)
     best.statistics |= model.size | {"load_s": best.recorder.elapsed_s - began}
-    proof = _Proof(best, model, highs, scale, read, support, start, cutoff)
+    proof = _Proof(best, form, model, highs)
     rounds = nodes = 0
     while True:
         outcome = proof.round()
@@ -114,9 +113,9 @@ def prove(
         if ended is not None:
             return ended
         if proof.rejected:
-            proof.cut(cuts)
+            proof.cut()
             continue
-        rows = [] if best.closed else refine()
+        rows = [] if best.closed else form.refine()
         proof.add(rows)
         if not best.closed and best.objective_scale(1.0) > _COARSE * proof.scale:
             # The first guess was far off: the optimum drowns in the solver's tolerances.
@@ -129,21 +128,9 @@ def prove(
 class _Proof:
     """A model in HiGHS, and what its rounds have found."""
 
-    def __init__(
-        self,
-        best: Incumbent,
-        model: SparseModel,
-        highs: Any,
-        scale: float,
-        read: Callable[[Floats], tuple[CiftPlan, Ints]],
-        support: int,
-        start: Callable[[], Floats | None],
-        cutoff: float,
-    ) -> None:
-        self.best, self.highs, self.scale = best, highs, scale
-        self.read, self.support, self.start, self.cutoff = read, support, start, cutoff
-        self.integer = bool(model.integer.any())
-        self.energy_j = model.cost / scale
+    def __init__(self, best: Incumbent, form: Formulation, model: SparseModel, highs: Any) -> None:
+        self.best, self.form, self.highs, self.scale = best, form, highs, form.scale
+        self.energy_j = model.cost / form.scale
         self.dearest_j = float(self.energy_j[~model.integer].max(initial=0.0))
         apart = model.apart
         if apart > SPREAD:
@@ -161,9 +148,8 @@ class _Proof:
             self.highs,
             time_limit_s=self.best.remaining_s,
             relative_gap=self.best.budget.relative_gap,
-            support=self.support,
-            integer=self.integer,
-            start=self.start(),
+            support=self.form.support,
+            start=self.form.start(),
             on_solution=self._found,
             on_bound=self._bounded,
         )
@@ -180,7 +166,7 @@ class _Proof:
                 self.best.refuse("HiGHS found a plan and then says that there is none")
             else:
                 self.doubt(outcome)
-            return self.best.claim(Termination.SOLVED, exhausted=self.cutoff)
+            return self.best.claim(Termination.SOLVED, exhausted=self.form.cutoff)
         if outcome.ended == "time":
             return self.best.claim(Termination.TIME)
         if outcome.ended == "failed":
@@ -197,9 +183,8 @@ class _Proof:
             self.highs,
             time_limit_s=best.remaining_s,
             relative_gap=best.budget.relative_gap,
-            support=self.support,
-            integer=self.integer,
-            start=self.start(),
+            support=self.form.support,
+            start=self.form.start(),
         )
         best.statistics["second_opinion"] = again.ended
         if again.values is not None:
@@ -219,12 +204,12 @@ class _Proof:
                     f"{again.objective * unit:.9g} J without its presolve"
                 )
 
-    def cut(self, cuts: Callable[[Ints], list[Row]]) -> None:
+    def cut(self) -> None:
         """Cut off the rejected plans, and what else their columns rule out."""
         for columns in {tuple(path.tolist()) for path in self.rejected}:
             chosen = np.array(columns, dtype=np.int32)
             self.add([Row(-math.inf, len(columns) - 1.0, chosen, np.ones(len(columns)))])
-            self.add(cuts(np.array(columns)))
+            self.add(self.form.cuts(np.array(columns)))
         self.rejected.clear()
 
     def add(self, rows: list[Row]) -> None:
@@ -239,7 +224,7 @@ class _Proof:
         self.highs.changeColsCost(len(every), every, self.energy_j * scale)
 
     def _found(self, values: Floats) -> None:
-        plan, columns = self.read(values)
+        plan, columns = self.form.read(values)
         if not self.best.offer(plan):
             self.rejected.append(np.sort(columns))
         else:
@@ -251,4 +236,4 @@ class _Proof:
         reference = min(self.best.objective, abs(bound) / self.scale)
         far = self.dearest_j > _APART * reference
         loss = ROW_TOLERANCE * self.dearest_j if far else 0.0
-        self.best.propose_bound(min(bound / self.scale - loss, self.cutoff))
+        self.best.propose_bound(min(bound / self.scale - loss, self.form.cutoff))

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.cift.pricing import FARTHEST
 from splitopt.formulations.solvers.highs import SparseModel, load
-
-__all__ = ["HighsPlanes"]
-
-Floats = npt.NDArray[np.float64]
+from splitopt.instances.core.arrays import Floats
 
 
 class HighsPlanes:

@@ -21,16 +21,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.formulations.cift.sweeps import Sweeps
+from splitopt.instances.core.arrays import Floats, Ints
 from splitopt.instances.core.tolerances import TOLERANCES
-
-__all__ = ["FARTHEST", "LOOSE", "Planes", "Routes", "climb", "within"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 # Deadlines as the judge takes them, and room for the rounding of sums of doubles.
 LOOSE = (1 + TOLERANCES.deadline) * (1 + 1e-12)

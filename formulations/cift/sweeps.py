@@ -7,12 +7,11 @@ path through an arc (s, t) of weight w weighs less than d+(s) + w + d-(t).
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
+
+from splitopt.instances.core.arrays import Floats, Ints
 
 __all__ = ["GOAL", "ROOT", "Sweeps"]
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 ROOT, GOAL = 0, 1  # states
 

@@ -41,10 +41,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Core", "Outcome", "search"]
+from splitopt.instances.core.arrays import Bools, Floats, Ints
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
 
 
@@ -63,7 +61,7 @@ class Core:
         D of the plan of all defaults.
     """
 
-    start: Integers
+    start: Ints
     penalty: Floats
     shift: Floats
     offset: float
@@ -150,7 +148,7 @@ class _Steps:
         A step shifts the sum by `length` (its sign is the direction) at `slope` a unit.
     """
 
-    device: Integers
+    device: Ints
     length: Floats
     slope: Floats
 
@@ -214,11 +212,11 @@ class _Paths:
         onward[:, self.word[depth]] |= np.uint64(option << self.bit[depth])
         return onward
 
-    def choice(self, path: Words) -> Integers:
+    def choice(self, path: Words) -> Ints:
         """Return the option (its position in the core) of each device; defaults where open."""
         words = path.tolist()
         taken = [words[w] >> b & m for w, b, m in zip(self.word, self.bit, self.mask, strict=True)]
-        choice: Integers = self.core.start[:-1] + np.array(taken, dtype=np.int64)
+        choice: Ints = self.core.start[:-1] + np.array(taken, dtype=np.int64)
         return choice
 
 
@@ -235,7 +233,7 @@ class _Block:
     def __len__(self) -> int:
         return len(self.penalty)
 
-    def select(self, which: npt.NDArray[np.bool_] | Integers) -> _Block:
+    def select(self, which: Bools | Ints) -> _Block:
         return _Block(
             self.depth,
             self.penalty[which],
@@ -322,7 +320,7 @@ def search(
     *,
     threshold: Callable[[], float],
     loss: float,
-    found: Callable[[Integers], None],
+    found: Callable[[Ints], None],
     out_of_time: Callable[[], bool],
     most_nodes: int = 1 << 20,
 ) -> Outcome:

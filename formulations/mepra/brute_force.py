@@ -25,30 +25,19 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.instances.contract.frame import Framed, Run
-from splitopt.instances.contract.method import (
-    Budget,
-    Recorder,
-    Result,
-    Support,
-    Termination,
-)
+from splitopt.instances.contract.method import Budget, Recorder, Result, Support, Termination
 from splitopt.instances.contract.outcome import cheaper, conclude, nothing_found
 from splitopt.instances.judge import evaluate
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
-
-__all__ = ["METHOD", "BruteForceMepra", "Choice", "device_choices", "undominated"]
 
 MOST_CHOICES = 3_000_000
 MOST_OPTIONS = 100_000
 _ROWS = 1 << 16
 # What rounding can take from a sum of a few hundred positive terms.
 _ROUNDING = 1e-12
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.mepra.exact import ExactMepra
 from splitopt.formulations.mepra.incumbent import Incumbent
@@ -67,18 +66,11 @@ from splitopt.formulations.mepra.layerwise import (
     root_of,
     walked_options,
 )
+from splitopt.formulations.solvers.cpsat import run
 from splitopt.formulations.solvers.parameters import CPSAT
-from splitopt.instances.contract.method import (
-    Option,
-    Result,
-    Support,
-    Termination,
-)
+from splitopt.instances.contract.method import Option, Result, Support, Termination
+from splitopt.instances.core.arrays import Floats
 from splitopt.instances.mepra.model import MepraInstance
-
-__all__ = ["METHOD", "MepraCpsat"]
-
-Floats = npt.NDArray[np.float64]
 
 _MOST_DEVICES = 5000
 _MOST_BANDS = 100
@@ -307,7 +299,7 @@ def _search(best: Incumbent, scaled: _Scaled, seed: int) -> Result:
     from ortools.sat.python import cp_model
 
     model, x = _model(scaled, best.instance)
-    chosen = None if best.plan is None else best.plan
+    chosen = best.plan
     if chosen is not None:
         for i, mine in enumerate(scaled.options):
             for k, option in enumerate(mine):
@@ -328,35 +320,23 @@ def _search(best: Incumbent, scaled: _Scaled, seed: int) -> Result:
         ]
         best.offer(plan_of(best.instance, picked))
 
-    class _OnSolution(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
-        def on_solution_callback(self) -> None:
-            take(self.value)
-
-    solver = cp_model.CpSolver()
-    if best.remaining_s is not None:
-        solver.parameters.max_time_in_seconds = best.remaining_s
-    solver.parameters.num_workers = best.budget.threads
-    # Without the full relaxation one worker never lifts the bound of a square.
-    solver.parameters.linearization_level = 2
-    solver.parameters.random_seed = seed % 2**31
-    # This presolve step drops constraints it should keep (google/or-tools issues 5274, 5293).
-    solver.parameters.presolve_inclusion_work_limit = 0
     # The rest of the gap is for what scaling blurs.
     slack = max(0.0, best.budget.relative_gap * best.objective - scaled.error) / 2
-    solver.parameters.absolute_gap_limit = slack * scaled.scale**2 / scaled.divisor
-    CPSAT.set(solver.parameters, best.parameters)
-    solver.parameters.log_search_progress = best.budget.log
-    solver.best_bound_callback = lambda bound: best.raise_bound(scaled.bound(bound))
-    status = solver.solve(model, _OnSolution())
+    settings = {
+        # Without the full relaxation one worker never lifts the bound of a square.
+        "linearization_level": 2,
+        "absolute_gap_limit": slack * scaled.scale**2 / scaled.divisor,
+    }
+
+    def bound(found: float) -> None:
+        best.raise_bound(scaled.bound(found))
+
+    solver, status = run(best, model, settings, seed, take=take, bound=bound)
     best.statistics |= {
         "branches": solver.num_branches,
         "conflicts": solver.num_conflicts,
         "deterministic_time": solver.response_proto.deterministic_time,
     }
-    if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        take(solver.value)
-    if status not in (cp_model.MODEL_INVALID, cp_model.INFEASIBLE):
-        best.raise_bound(scaled.bound(solver.best_objective_bound))
     if status == cp_model.OPTIMAL:
         return best.result()
     return best.result(

@@ -8,8 +8,6 @@ from splitopt.instances.contract.method import Budget, Recorder
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan
 
-__all__ = ["ExactMepra"]
-
 
 class ExactMepra(ExactMethod[MepraInstance, MepraPlan, Incumbent]):
     """An exact method; subclasses say `prove`."""

@@ -2,55 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-
 import numpy as np
-import numpy.typing as npt
 
+from splitopt.formulations.exact import Best
 from splitopt.formulations.mepra.options import OptionTable
-from splitopt.instances.contract.method import (
-    Budget,
-    OptionValue,
-    Recorder,
-    Result,
-    Statistic,
-    Termination,
-)
+from splitopt.instances.contract.method import Result, Termination
 from splitopt.instances.contract.outcome import conclude, nothing_found
-from splitopt.instances.core.tolerances import gap
+from splitopt.instances.core.arrays import Ints
 from splitopt.instances.judge import check, evaluate
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan
 
-__all__ = ["Incumbent", "best_responses"]
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
-
-
-class Incumbent:
-    """The best plan so far, valued by the judge, and the best bound.
-
-    Attributes
-    ----------
-    plan, objective
-        None and infinite while there is none.
-    bound
-        Valid at any time; costs are never negative.
-    parameters
-        Of the solver that the method calls, beside what the method sets.
-    """
-
-    def __init__(self, instance: MepraInstance, budget: Budget, recorder: Recorder) -> None:
-        self.instance = instance
-        self.budget = budget
-        self.recorder = recorder
-        self.plan: MepraPlan | None = None
-        self.objective = math.inf
-        self.bound = 0.0
-        self.statistics: dict[str, Statistic] = {}
-        self.parameters: Mapping[str, OptionValue] = {}
+class Incumbent(Best[MepraInstance, MepraPlan]):
+    """The best plan so far, valued by the judge, and the best bound."""
 
     def offer(self, plan: MepraPlan) -> bool:
         """Take a plan if it is feasible and better; return whether it is feasible."""
@@ -69,7 +34,7 @@ class Incumbent:
             self.plan, self.objective = plan, objective
             self.recorder.note(objective=objective, plan=plan)
 
-    def offer_choice(self, table: OptionTable, choice: Integers) -> None:
+    def offer_choice(self, table: OptionTable, choice: Ints) -> None:
         """Take one option a device (positions, shape (n,)) if that is better.
 
         Such a plan is feasible by construction; `conclude` checks the last one anyway.
@@ -86,23 +51,10 @@ class Incumbent:
     @property
     def closed(self) -> bool:
         """Whether the gap asked for is reached."""
-        if self.plan is None:
-            return False
-        distance = gap(self.objective, self.bound)
-        return distance is not None and distance <= self.budget.relative_gap
+        return self.reached(self.bound)
 
-    @property
-    def remaining_s(self) -> float | None:
-        """Seconds left, None without a limit."""
-        return self.recorder.remaining_s(self.budget)
-
-    def result(
-        self,
-        termination: Termination = Termination.SOLVED,
-        statistics: Mapping[str, Statistic] | None = None,
-    ) -> Result:
+    def result(self, termination: Termination = Termination.SOLVED) -> Result:
         """Return the result of the run as it stands."""
-        self.statistics |= statistics or {}
         if self.plan is None:
             return nothing_found(
                 self.recorder,
@@ -121,7 +73,7 @@ class Incumbent:
         )
 
 
-def best_responses(table: OptionTable, choice: Integers, rounds: int = 1000) -> Integers:
+def best_responses(table: OptionTable, choice: Ints, rounds: int = 1000) -> Ints:
     """Return `choice` after the best single change, again and again, until none helps.
 
     Changing device i from option k to l, with R the sum of all roots, changes the cost by

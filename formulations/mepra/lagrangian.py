@@ -36,22 +36,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.mepra.branching import Core, search
 from splitopt.formulations.mepra.exact import ExactMepra
 from splitopt.formulations.mepra.incumbent import Incumbent
 from splitopt.formulations.mepra.options import OptionTable, option_table
 from splitopt.formulations.mepra.relaxation import relax
-from splitopt.instances.contract.method import (
-    Option,
-    Result,
-    Termination,
-)
+from splitopt.instances.contract.method import Option, Result, Termination
+from splitopt.instances.core.arrays import Ints
 
-__all__ = ["METHOD", "MepraLagrangian"]
-
-Integers = npt.NDArray[np.int64]
 _U = 2.0**-53
 
 
@@ -109,7 +102,7 @@ class _Run:
         objective = self.best.objective
         return objective * (1 - self.best.budget.relative_gap / 2) - self.relaxation.value
 
-    def deviation(self, choice: Integers) -> float:
+    def deviation(self, choice: Ints) -> float:
         """Return the sum of roots minus lambda."""
         return math.fsum(self.table.root[choice].tolist()) - self.relaxation.multiplier
 
@@ -138,7 +131,7 @@ class _Run:
             deviation += float(step[k])
         self.best.offer_choice(self.table, self.choice)
 
-    def core(self) -> tuple[Core, Integers, float]:
+    def core(self) -> tuple[Core, Ints, float]:
         """Return what is left to decide, its options' positions in the table, and a bound.
 
         The bound is the least penalty of an option left out: no plan with one has a lower
@@ -179,7 +172,7 @@ class _Run:
         default = self.relaxation.default
         best.statistics |= {"core_devices": core.devices, "core_options": len(position)}
 
-        def found(taken: Integers) -> None:
+        def found(taken: Ints) -> None:
             choice = default.copy()
             picked = position[taken]
             choice[np.searchsorted(self.table.start, picked, side="right") - 1] = picked
@@ -194,15 +187,13 @@ class _Run:
             most_nodes=most_nodes,
         )
         self.certify(min(outcome.bound, left_out), core.devices + 1)
-        return best.result(
-            Termination.SOLVED if outcome.finished else Termination.TIME,
-            {
-                "nodes": outcome.nodes,
-                "merged": outcome.merged,
-                "bounded": outcome.bounded,
-                "search_s": best.recorder.elapsed_s,
-            },
-        )
+        best.statistics |= {
+            "nodes": outcome.nodes,
+            "merged": outcome.merged,
+            "bounded": outcome.bounded,
+            "search_s": best.recorder.elapsed_s,
+        }
+        return best.result(Termination.SOLVED if outcome.finished else Termination.TIME)
 
 
 METHOD = MepraLagrangian()

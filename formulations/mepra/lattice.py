@@ -17,12 +17,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-__all__ = ["Lattice", "lattice_of"]
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
+from splitopt.instances.core.arrays import Floats, Ints
 
 _DIVISORS = 32  # a step is tried as one of the s over 1 to this
 _TRIED = 64  # of the s, and fewer where there are many
@@ -46,7 +42,7 @@ class Lattice:
     """
 
     step: float
-    whole: Integers
+    whole: Ints
     rest: Floats
     least: float
     most: float
@@ -57,7 +53,7 @@ class Lattice:
         return float(np.ceil(low - _SLACK)), float(np.floor(high + _SLACK))
 
 
-def _split(extra: Floats, owner: Integers, step: float) -> Lattice:
+def _split(extra: Floats, owner: Ints, step: float) -> Lattice:
     whole = np.rint(extra / step)
     rest = extra - step * whole
     # At most one option a device, or none: the ends of its rests, and 0.
@@ -67,7 +63,7 @@ def _split(extra: Floats, owner: Integers, step: float) -> Lattice:
     return Lattice(step, whole.astype(np.int64), rest, float(least), float(most))
 
 
-def lattice_of(extra: Floats, owner: Integers) -> Lattice | None:
+def lattice_of(extra: Floats, owner: Ints) -> Lattice | None:
     """Return the step whose rests span the least share of it; None where none leaves gaps.
 
     Parameters

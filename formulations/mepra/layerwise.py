@@ -23,8 +23,6 @@ import numpy as np
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
 
-__all__ = ["WalkedOption", "descent", "plan_of", "root_of", "walked_options"]
-
 
 @dataclass(frozen=True, slots=True)
 class WalkedOption:

@@ -43,15 +43,20 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from splitopt.formulations.mepra.points import (
+    EPS,
+    Points,
+    by_edge_work,
+    fixed_points,
+    free_points,
+    lower_left_hull,
+    undominated,
+)
+from splitopt.instances.core.arrays import Floats, Ints
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
 
-__all__ = ["OptionTable", "option_table"]
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 _CHUNK = 1 << 22  # options worked on together
-_EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -76,12 +81,12 @@ class OptionTable:
         No figure differs from its exact value by more than this, relatively.
     """
 
-    start: Integers
+    start: Ints
     own_cost: Floats
     edge_work_flop: Floats
     root: Floats
-    split: Integers
-    exit_set: Integers
+    split: Ints
+    exit_set: Ints
     relative_error: float
 
     @property
@@ -90,15 +95,15 @@ class OptionTable:
         return len(self.start) - 1
 
     @property
-    def device(self) -> Integers:
+    def device(self) -> Ints:
         """The device of each option, int64, shape (m,)."""
         return np.repeat(np.arange(self.devices), np.diff(self.start))
 
-    def cost(self, choice: Integers) -> float:
+    def cost(self, choice: Ints) -> float:
         """Return sum A + (sum r)^2 of one option a device, positions of shape (n,)."""
         return float(self.own_cost[choice].sum() + self.root[choice].sum() ** 2)
 
-    def plan(self, instance: MepraInstance, choice: Integers) -> MepraPlan:
+    def plan(self, instance: MepraInstance, choice: Ints) -> MepraPlan:
         """Return the plan with these options (positions, shape (n,)) and the best shares.
 
         The best shares are proportional to the roots of the edge work; with w_T = 0 any
@@ -111,7 +116,7 @@ class OptionTable:
             self.exit_set[choice] if free else None,
         )
 
-    def choice_of(self, plan: MepraPlan) -> Integers | None:
+    def choice_of(self, plan: MepraPlan) -> Ints | None:
         """Return the options (positions, shape (n,)) a plan takes, None if one is not here."""
         device = self.device
         same = self.split == plan.splits[device]
@@ -119,21 +124,6 @@ class OptionTable:
             same &= self.exit_set == plan.exit_set[device]
         found = np.nonzero(same)[0]
         return found if np.array_equal(device[found], np.arange(self.devices)) else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Points:
-    """Figures by kind of device and option, shape (kinds, options); `valid` marks real ones.
-
-    Sorted along each row by edge work, real ones first.
-    """
-
-    local: Floats
-    bits: Floats
-    edge: Floats
-    split: Integers
-    exit_set: Integers
-    valid: npt.NDArray[np.bool_]
 
 
 def option_table(instance: MepraInstance, *, reduced: bool = True) -> OptionTable:
@@ -145,12 +135,12 @@ def option_table(instance: MepraInstance, *, reduced: bool = True) -> OptionTabl
     n = instance.devices
     u, v = _rates(instance)
     counts = np.zeros(n, dtype=np.int64)
-    parts: list[tuple[Integers, tuple[npt.NDArray[np.generic], ...]]] = []
+    parts: list[tuple[Ints, tuple[npt.NDArray[np.generic], ...]]] = []
     for network, devices in _chunks(instance):
         points, kind = _points_of(instance, network, devices, reduced=reduced)
         a = u[devices, None] * points.local[kind] + v[devices, None] * points.bits[kind]
         a[~points.valid[kind]] = np.inf
-        kept = _lower_left_hull(a, points.edge[kind]) if reduced else points.valid[kind]
+        kept = lower_left_hull(a, points.edge[kind]) if reduced else points.valid[kind]
         counts[devices] = kept.sum(axis=1)
         row, position = np.nonzero(kept)
         at = (kind[row], position)
@@ -189,19 +179,19 @@ def _relative_error(instance: MepraInstance) -> float:
     Adding leftovers subtracts, the only place where a relative error can grow.
     """
     layers = int(instance.layers.max())
-    error = (5 * layers + 40) * _EPS
+    error = (5 * layers + 40) * EPS
     table = instance.exit_fractions
     if table.reading == "leftover-to-last":
         last = table.rows[np.arange(len(table.rows)), table.lengths - 1]
         rest = table.total - table.rows.sum(axis=1)
         grown = rest > 0
         if bool(grown.any()):
-            absolute = (layers + 2) * _EPS * table.total
+            absolute = (layers + 2) * EPS * table.total
             error += float(np.max(absolute / (last + rest)[grown]))
     return min(error, 1.0)
 
 
-def _chunks(instance: MepraInstance) -> Iterator[tuple[int, Integers]]:
+def _chunks(instance: MepraInstance) -> Iterator[tuple[int, Ints]]:
     """Yield (profile, devices that run it), few devices at a time."""
     for network, layers in enumerate(instance.layers.tolist()):
         devices = np.flatnonzero(instance.profile == network).astype(np.int64)
@@ -212,8 +202,8 @@ def _chunks(instance: MepraInstance) -> Iterator[tuple[int, Integers]]:
 
 
 def _points_of(
-    instance: MepraInstance, network: int, devices: Integers, *, reduced: bool
-) -> tuple[_Points, Integers]:
+    instance: MepraInstance, network: int, devices: Ints, *, reduced: bool
+) -> tuple[Points, Ints]:
     """Return the options of the kinds among `devices`, and each device's kind."""
     layers = instance.profiles[network].layers
     flops = np.array([layer.flops for layer in layers])
@@ -230,188 +220,19 @@ def _points_of(
     if instance.exit_set is None:
         rows, kind = np.unique(row, return_inverse=True)
         tails = _tails(instance, rows, len(layers))
-        points = _free_points(flops, branch, sent, tails)
+        points = free_points(flops, branch, sent, tails)
     else:
         sets, choice = np.unique(instance.exit_set[devices], return_inverse=True)
         keys, kind = np.unique(row * len(sets) + choice, return_inverse=True)
         tails = _tails(instance, keys // len(sets), len(layers))
-        points = _fixed_points(flops, branch, sent, tails, sets[keys % len(sets)])
-    return _sorted(_undominated(points) if reduced else points), kind.astype(np.int64)
+        points = fixed_points(flops, branch, sent, tails, sets[keys % len(sets)])
+    return by_edge_work(undominated(points) if reduced else points), kind.astype(np.int64)
 
 
-def _tails(instance: MepraInstance, rows: Integers, layers: int) -> Floats:
+def _tails(instance: MepraInstance, rows: Ints, layers: int) -> Floats:
     """Return tail(e) for e = 0..L by row, shape (rows, L + 1)."""
     p = instance.exit_fractions.normalised[rows, :layers]
     tails = np.zeros((len(rows), layers + 1))
     tails[:, :layers] = np.cumsum(p[:, ::-1], axis=1)[:, ::-1]
     tails[:, 0] = 1.0
     return tails
-
-
-def _fixed_points(
-    flops: Floats, branch: Floats, sent: Floats, tails: Floats, sets: Integers
-) -> _Points:
-    """Return one option a split for each kind, a row of tails and an exit set."""
-    kinds, width = tails.shape
-    work = np.zeros((kinds, width))
-    reach = np.ones((kinds, width))  # reach[:, s]: probability that layer s + 1 runs
-    probability = np.ones(kinds)
-    for j in range(1, width):
-        on = (sets >> (j - 1)) & 1 == 1
-        work[:, j] = probability * (flops[j - 1] + np.where(on, branch[j - 1], 0.0))
-        probability = np.where(on, tails[:, j], probability)
-        reach[:, j] = probability
-    local = np.cumsum(work, axis=1)
-    edge = np.zeros_like(work)
-    edge[:, :-1] = np.cumsum(work[:, :0:-1], axis=1)[:, ::-1]
-    shape = np.ones((kinds, 1), dtype=np.int64)
-    return _Points(
-        local,
-        reach * sent,
-        edge,
-        shape * np.arange(width),
-        sets[:, None] * np.ones(width, dtype=np.int64),
-        np.ones((kinds, width), dtype=bool),
-    )
-
-
-def _free_points(flops: Floats, branch: Floats, sent: Floats, tails: Floats) -> _Points:
-    """Return the best option of every pair (split, last exit on the device), by kind."""
-    kinds, width = tails.shape
-    last = width - 1
-    # chain[d, k] = F_{d+1} + ... + F_k, each summed from d on: no differences.
-    chain = np.zeros((width, width))
-    for d in range(width):
-        chain[d, d + 1 :] = np.cumsum(flops[d:])
-    with_branch = chain[:, 1:] + branch  # column k - 1: the branch of exit k as well
-    before = np.zeros((kinds, width))  # least local work up to and with exit e, and its exits
-    before_set = np.zeros((kinds, width), dtype=np.int64)
-    each = np.arange(kinds)
-    for k in range(1, width):
-        ways = before[:, :k] + tails[:, :k] * with_branch[:k, k - 1]
-        best = np.argmin(ways, axis=1)
-        before[:, k] = ways[each, best]
-        before_set[:, k] = before_set[each, best] | np.int64(1) << np.int64(k - 1)
-    after = np.zeros((kinds, width))  # least edge work behind exit e, and its exits
-    after_set = np.zeros((kinds, width), dtype=np.int64)
-
-    def onward(probability: Floats, s: int) -> tuple[Floats, Integers]:
-        """Return the least work behind layer s, reached with `probability`, and its exits."""
-        ways = probability[:, None] * with_branch[s, s:] + after[:, s + 1 :]
-        best = np.argmin(ways, axis=1)
-        exits = after_set[each, s + 1 + best] | np.left_shift(np.int64(1), s + best)
-        return ways[each, best], exits
-
-    for e in range(last - 1, -1, -1):
-        after[:, e], after_set[:, e] = onward(tails[:, e], e)
-    local: list[Floats] = []
-    bits: list[Floats] = []
-    edge: list[Floats] = []
-    split: list[Integers] = []
-    exit_set: list[Integers] = []
-    for s in range(last):
-        for e in range(s + 1):
-            work, exits = onward(tails[:, e], s)
-            local.append(before[:, e] + tails[:, e] * chain[e, s])
-            bits.append(tails[:, e] * sent[s])
-            edge.append(work)
-            split.append(np.full(kinds, s))
-            exit_set.append(before_set[:, e] | exits)
-    local.append(before[:, last])
-    bits.append(np.zeros(kinds))
-    edge.append(np.zeros(kinds))
-    split.append(np.full(kinds, last))
-    exit_set.append(before_set[:, last])
-    return _Points(
-        np.stack(local, axis=1),
-        np.stack(bits, axis=1),
-        np.stack(edge, axis=1),
-        np.stack(split, axis=1),
-        np.stack(exit_set, axis=1),
-        np.ones((kinds, len(local)), dtype=bool),
-    )
-
-
-def _undominated(points: _Points) -> _Points:
-    """Mark invalid what another option of the kind beats in local work, bits and edge work."""
-    kinds, width = points.local.shape
-    if kinds * width > 1 << 18:
-        return points  # the hull removes them as well
-    valid = points.valid.copy()
-    for k in range(width):
-        one = slice(k, k + 1)
-        no_worse = (
-            (points.local <= points.local[:, one])
-            & (points.bits <= points.bits[:, one])
-            & (points.edge <= points.edge[:, one])
-        )
-        # Of equal ones the first stays.
-        same = (
-            (points.local == points.local[:, one])
-            & (points.bits == points.bits[:, one])
-            & (points.edge == points.edge[:, one])
-        )
-        same[:, :k] = False
-        valid[:, k] = ~(no_worse & ~same).any(axis=1)
-    return _Points(points.local, points.bits, points.edge, points.split, points.exit_set, valid)
-
-
-def _sorted(points: _Points) -> _Points:
-    """Return the options of each kind by rising edge work, and no column without a real one."""
-    order = np.argsort(np.where(points.valid, points.edge, np.inf), axis=1, kind="stable")
-    order = order[:, : int(points.valid.sum(axis=1).max())]
-    return _Points(
-        np.take_along_axis(points.local, order, axis=1),
-        np.take_along_axis(points.bits, order, axis=1),
-        np.take_along_axis(points.edge, order, axis=1),
-        np.take_along_axis(points.split, order, axis=1),
-        np.take_along_axis(points.exit_set, order, axis=1),
-        np.take_along_axis(points.valid, order, axis=1),
-    )
-
-
-def _lower_left_hull(a: Floats, w: Floats) -> npt.NDArray[np.bool_]:
-    """Return which points of each row are vertices of the lower-left hull of (a, w).
-
-    Parameters
-    ----------
-    a, w
-        Shape (rows, points); w rises along each row; a is infinite for padding.
-
-    Notes
-    -----
-    Andrew's monotone chain with one stack a row, all rows at once, columns in turn. The top t of
-    a stack goes when it lies on or above the segment from its predecessor q to the new point p:
-    (a_q - a_t)(w_p - w_q) <= (a_q - a_p)(w_t - w_q). Each side carries three roundings; a point
-    that could lie below stays.
-    """
-    rows, width = a.shape
-    stack = np.zeros((width, rows), dtype=np.int16)
-    size = np.zeros(rows, dtype=np.int16)
-    certain = 1.0 - 8 * _EPS
-    # A vertex costs less than every point before it.
-    wins = np.isfinite(a)
-    wins[:, 1:] &= a[:, 1:] < np.minimum.accumulate(a, axis=1)[:, :-1]
-    for j in range(width):
-        r = np.flatnonzero(wins[:, j])
-        a_p, w_p = a[r, j], w[r, j]
-        top = stack[size[r] - 1, r]
-        equal = (size[r] > 0) & (w[r, top] == w_p)
-        size[r] -= equal  # the same edge work at a higher cost
-        todo = np.flatnonzero(size[r] >= 2)
-        while len(todo):
-            row = r[todo]
-            t, q = stack[size[row] - 1, row], stack[size[row] - 2, row]
-            a_q, w_q = a[row, q], w[row, q]
-            above = (a_q - a[row, t]) * (w_p[todo] - w_q) <= certain * (
-                (a_q - a_p[todo]) * (w[row, t] - w_q)
-            )
-            todo = todo[above]
-            size[r[todo]] -= 1
-            todo = todo[size[r[todo]] >= 2]
-        stack[size[r], r] = j
-        size[r] += 1
-    kept = np.zeros((rows, width), dtype=bool)
-    place, row = np.nonzero(np.arange(width)[:, None] < size)
-    kept[row, stack[place, row]] = True
-    return kept

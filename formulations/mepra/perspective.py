@@ -45,24 +45,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.mepra.exact import ExactMepra
 from splitopt.formulations.mepra.incumbent import Incumbent, best_responses
 from splitopt.formulations.mepra.options import OptionTable, option_table
+from splitopt.formulations.mepra.rounds import Rounds
 from splitopt.formulations.solvers import OBJECTIVE_SCALE
 from splitopt.formulations.solvers.highs import SparseModel, load_for, solve
 from splitopt.formulations.solvers.parameters import HIGHS
-from splitopt.instances.contract.method import (
-    Option,
-    Result,
-    Termination,
-)
+from splitopt.instances.contract.method import Option, Result, Termination
+from splitopt.instances.core.arrays import Floats, Ints
 
-__all__ = ["METHOD", "MepraPerspective", "Perspective"]
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 Pairs = list[tuple[int, float]]
 
 
@@ -87,16 +80,28 @@ class Perspective:
         self.options_of = [
             np.flatnonzero((self.device == i) & (self.root > 0)) for i in self.busy.tolist()
         ]
+        # R^2 is part of the cost, so R does not exceed the root of a known plan's.
+        most = float(np.sqrt(objective * self.scale))
+        self.planes: Pairs = [(b, kappa) for b in range(busy) for kappa in (most / 2, most)]
 
-    def plane(self, b: int, kappa: float) -> tuple[Integers, Floats]:
+    def plane(self, b: int, kappa: float) -> tuple[Ints, Floats]:
         """Return columns and values of t - 2 kappa sum r x + kappa^2 alpha >= 0."""
         options = self.options_of[b]
         columns = np.concatenate([options, [self.share[b], self.edge[b]]])
         values = np.concatenate([-2 * kappa * self.root[options], [kappa * kappa, 1.0]])
         return columns.astype(np.int64), values
 
-    def model(self, planes: Pairs, *, integer: bool) -> SparseModel:
-        """Return the MILP (or its relaxation) with these planes."""
+    def touch(self, highs: Any, slope: float) -> int:
+        """Add every device's plane of a slope to a loaded model; return how many."""
+        for b in range(len(self.busy)):
+            columns, values = self.plane(b, slope)
+            highs.addRow(0.0, np.inf, len(columns), columns.astype(np.int32), values)
+            self.planes.append((b, slope))
+        return len(self.busy)
+
+    def model(self, *, integer: bool) -> SparseModel:
+        """Return the MILP (or its relaxation) with the planes so far."""
+        planes = self.planes
         count, busy, devices = len(self.kept), len(self.busy), self.table.devices
         # Variables.
         columns = count + 2 * busy
@@ -129,7 +134,13 @@ class Perspective:
         """Return R, the sum of roots of a solution: the slope at which planes touch best."""
         return float(self.root @ values[: len(self.kept)])
 
-    def values(self, choice: Integers) -> Floats | None:
+    def picked(self, values: Floats) -> Ints | None:
+        """Return the options a solution picks, None if not one a device."""
+        picked = self.kept[np.flatnonzero(values[: len(self.kept)] > 0.5)]
+        everyone = np.arange(self.table.devices)
+        return picked if np.array_equal(self.table.device[picked], everyone) else None
+
+    def columns(self, choice: Ints) -> Floats | None:
         """Return the columns of a plan with its best shares, None if an option is not kept."""
         at = np.searchsorted(self.kept, choice)
         if bool((at == len(self.kept)).any()) or bool((self.kept[at] != choice).any()):
@@ -165,122 +176,44 @@ class MepraPerspective(ExactMepra):
         best.offer_choice(table, choice)
         if best.objective == 0:
             return best.result()
-        run = _Run(best, table, choice, seed)
-        run.relaxations(int(chosen["root_rounds"]))
-        return run.rounds(int(chosen["max_rounds"]))
-
-
-class _Run:
-    """One run: the planes so far."""
-
-    def __init__(self, best: Incumbent, table: OptionTable, choice: Integers, seed: int) -> None:
-        self.best = best
-        self.table = table
-        self.choice = choice
-        self.seed = seed
-        self.form = Perspective(table, best.objective)
-        # Options left out make no plan cheaper than the one known by now.
-        self.ceiling = best.objective
-        # R^2 is part of the cost, so R does not exceed the root of a known plan's.
-        most = float(np.sqrt(best.objective * self.form.scale))
-        self.planes: Pairs = [
-            (b, kappa) for b in range(len(self.form.busy)) for kappa in (most / 2, most)
-        ]
+        form = Perspective(table, best.objective)
+        run = Rounds(best, form, seed)
         best.statistics["build_s"] = best.recorder.elapsed_s
-
-    def raise_bound(self, bound: float | None) -> None:
-        """Take a bound of HiGHS."""
-        if bound is not None:
-            shrink = 1 - self.table.relative_error - 1e-12
-            self.best.raise_bound(min(bound / self.form.scale, self.ceiling) * shrink)
-
-    def touch(self, highs: Any, kappa: float) -> None:
-        """Add every device's plane of slope kappa to a loaded model."""
-        for b in range(len(self.form.busy)):
-            columns, values = self.form.plane(b, kappa)
-            highs.addRow(0.0, np.inf, len(columns), columns.astype(np.int32), values)
-            self.planes.append((b, kappa))
-
-    def relaxations(self, most: int) -> None:
-        """Solve the relaxation with ever more planes, until its value hardly rises."""
-        best = self.best
-        model = self.form.model(self.planes, integer=False)
-        highs = load_for(best, model, seed=self.seed)
-        last = -np.inf
-        for number in range(1, most + 1):
-            outcome = solve(
-                highs,
-                time_limit_s=best.remaining_s,
-                relative_gap=0.0,
-                support=3 * self.table.devices,
-                integer=False,
-            )
-            best.statistics["root_rounds"] = number
-            if outcome.values is None or outcome.objective is None or outcome.ended != "solved":
-                return
-            self.raise_bound(outcome.bound)
-            best.statistics["root_bound"] = best.bound
-            gain = outcome.objective - last
-            if gain <= 0.01 * best.budget.relative_gap * outcome.objective:
-                return
-            last = outcome.objective
-            self.touch(highs, self.form.slope(outcome.values))
-
-    def pick(self, values: Floats) -> Integers | None:
-        """Return the options a solution picks, None if not one a device."""
-        picked = self.form.kept[np.flatnonzero(values[: len(self.form.kept)] > 0.5)]
-        return picked if np.array_equal(self.table.device[picked], self.everyone) else None
-
-    @property
-    def everyone(self) -> Integers:
-        """All devices."""
-        return np.arange(self.table.devices)
-
-    def take(self, values: Floats) -> None:
-        """Offer the plan of a solution."""
-        picked = self.pick(values)
-        if picked is not None:
-            self.best.offer_choice(self.table, picked)
-
-    def rounds(self, most: int) -> Result:
-        """Solve MILPs until the gap is closed or the time is up."""
-        best, form = self.best, self.form
+        _relaxations(run, form, int(chosen["root_rounds"]))
         if best.remaining_s == 0:
             return best.result(Termination.TIME)
-        model = form.model(self.planes, integer=True)
-        highs = load_for(best, model, seed=self.seed)
-        best.statistics |= model.size | {"nodes": 0}
-        nodes = 0
-        seen: set[float] = set()
-        for number in range(1, most + 1):
-            outcome = solve(
-                highs,
-                time_limit_s=best.remaining_s,
-                relative_gap=best.budget.relative_gap / 2,
-                support=3 * self.table.devices,
-                start=form.values(self.choice),
-                on_solution=self.take,
-                on_bound=self.raise_bound,
-            )
-            nodes += outcome.nodes
-            best.statistics |= {"rounds": number, "nodes": nodes, "planes": len(self.planes)}
-            self.raise_bound(outcome.bound)
-            picked = None if outcome.values is None else self.pick(outcome.values)
-            if picked is not None:
-                best.offer_choice(self.table, picked)
-            if best.closed:
-                return best.result()
-            if outcome.ended != "solved" or picked is None:
-                ended = Termination.TIME if outcome.ended == "time" else Termination.CRASHED
-                return best.result(ended)
-            kappa = float(self.table.root[picked].sum() * np.sqrt(form.scale))
-            if kappa in seen:
-                # The model is exact at its own solution: what is left is the solver's tolerance.
-                return best.result()
-            seen.add(kappa)
-            self.choice = picked
-            self.touch(highs, kappa)
-        return best.result(Termination.LIMIT)
+        return run.solve(
+            form.model(integer=True),
+            choice,
+            int(chosen["max_rounds"]),
+            seen=set(),
+            planes=("planes", len(form.planes)),
+            support=3 * table.devices,
+        )
+
+
+def _relaxations(run: Rounds, form: Perspective, most: int) -> None:
+    """Solve the relaxation with ever more planes, until its value hardly rises."""
+    best = run.best
+    highs = load_for(best, form.model(integer=False), seed=run.seed)
+    last = -np.inf
+    for number in range(1, most + 1):
+        outcome = solve(
+            highs,
+            time_limit_s=best.remaining_s,
+            relative_gap=0.0,
+            support=3 * form.table.devices,
+        )
+        best.statistics["root_rounds"] = number
+        if outcome.values is None or outcome.objective is None or outcome.ended != "solved":
+            return
+        run.raise_bound(outcome.bound)
+        best.statistics["root_bound"] = best.bound
+        gain = outcome.objective - last
+        if gain <= 0.01 * best.budget.relative_gap * outcome.objective:
+            return
+        last = outcome.objective
+        form.touch(highs, form.slope(outcome.values))
 
 
 METHOD = MepraPerspective()

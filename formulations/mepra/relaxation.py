@@ -16,14 +16,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.mepra.options import OptionTable
+from splitopt.instances.core.arrays import Floats, Ints
 
-__all__ = ["Relaxation", "relax"]
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 _U = 2.0**-53
 
 
@@ -44,7 +40,7 @@ class Relaxation:
     """
 
     multiplier: float
-    default: Integers
+    default: Ints
     value: float
     error: float
 
@@ -58,7 +54,7 @@ class Relaxation:
         return price
 
 
-def _first_least(price: Floats, start: Integers) -> Integers:
+def _first_least(price: Floats, start: Ints) -> Ints:
     """Return the position of the first least price of each device."""
     least = np.minimum.reduceat(price, start[:-1])
     hits = np.flatnonzero(price == np.repeat(least, np.diff(start)))

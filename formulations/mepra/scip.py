@@ -56,15 +56,8 @@ from splitopt.formulations.mepra.layerwise import (
     walked_options,
 )
 from splitopt.formulations.solvers.parameters import SCIP
-from splitopt.instances.contract.method import (
-    Option,
-    Result,
-    Support,
-    Termination,
-)
+from splitopt.instances.contract.method import Option, Result, Support, Termination
 from splitopt.instances.mepra.model import MepraInstance
-
-__all__ = ["METHOD", "MepraScip"]
 
 _SCALE = 1e3
 _FEASIBILITY = 1e-9

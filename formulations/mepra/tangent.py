@@ -51,26 +51,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.mepra.exact import ExactMepra
 from splitopt.formulations.mepra.incumbent import Incumbent, best_responses
 from splitopt.formulations.mepra.lattice import lattice_of
 from splitopt.formulations.mepra.options import OptionTable, option_table
 from splitopt.formulations.mepra.relaxation import Relaxation, relax
+from splitopt.formulations.mepra.rounds import Rounds
 from splitopt.formulations.solvers import OBJECTIVE_SCALE
-from splitopt.formulations.solvers.highs import SparseModel, load_for, solve
+from splitopt.formulations.solvers.highs import SparseModel
 from splitopt.formulations.solvers.parameters import HIGHS
-from splitopt.instances.contract.method import (
-    Option,
-    Result,
-    Termination,
-)
-
-__all__ = ["METHOD", "MepraTangent", "TangentModel"]
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
+from splitopt.instances.contract.method import Option, Result
+from splitopt.instances.core.arrays import Floats, Ints
 
 # Bands to branch over, as for CP-SAT; with many HiGHS probes on without a look at the clock.
 _MOST_STEPS = 100
@@ -101,7 +93,7 @@ class TangentModel:
     def __init__(
         self,
         table: OptionTable,
-        kept: Integers,
+        kept: Ints,
         scale: float,
         sums: tuple[float, float] = (0.0, math.inf),
         *,
@@ -190,12 +182,18 @@ class TangentModel:
             value=np.concatenate([model.value, self.lattice.whole[whole], [-1.0]]),
         )
 
-    def tangent(self, rho: float) -> tuple[float, Integers, Floats]:
+    def tangent(self, rho: float) -> tuple[float, Ints, Floats]:
         """Return the row v - 2 rho R >= -rho^2: its left end, columns and values."""
         m = len(self.others)
         return -rho * rho, np.array([m + 1, m + 2], dtype=np.int64), np.array([-2 * rho, 1.0])
 
-    def picked(self, values: Floats) -> Integers | None:
+    def touch(self, highs: Any, slope: float) -> int:
+        """Add the tangent of a slope to a loaded model; return how many rows that is."""
+        left, columns, values = self.tangent(slope)
+        highs.addRow(left, np.inf, len(columns), columns.astype(np.int32), values)
+        return 1
+
+    def picked(self, values: Floats) -> Ints | None:
         """Return the options a solution picks, one a device; None if it picks two."""
         taken = np.flatnonzero(values[: len(self.others)] > 0.5)
         owner = self.owner[taken]
@@ -205,7 +203,7 @@ class TangentModel:
         choice[owner] = self.others[taken]
         return choice
 
-    def columns(self, choice: Integers) -> Floats | None:
+    def columns(self, choice: Ints) -> Floats | None:
         """Return the solution of one option a device; None if one is not in the model."""
         at = np.searchsorted(self.others, choice)
         at[at == len(self.others)] = 0
@@ -223,7 +221,7 @@ class TangentModel:
         return np.append(values, self.lattice.whole @ values[:m])
 
 
-def _worth_having(table: OptionTable, objective: float) -> Integers:
+def _worth_having(table: OptionTable, objective: float) -> Ints:
     """Return the options that some plan no dearer than `objective` may use.
 
     A plan with option k costs at least the least own costs of all devices, plus what k's own
@@ -237,7 +235,7 @@ def _worth_having(table: OptionTable, objective: float) -> Integers:
 
 def _not_ruled_out(
     table: OptionTable, relaxed: Relaxation, objective: float
-) -> tuple[Integers, tuple[float, float]]:
+) -> tuple[Ints, tuple[float, float]]:
     """Return what a plan no dearer than `objective` has room for.
 
     A plan costs the relaxation's value, plus the penalties of its options, plus the square of
@@ -288,89 +286,23 @@ class MepraTangent(ExactMepra):
         else:
             kept, sums = _worth_having(table, best.objective), (0.0, math.inf)
         form = TangentModel(table, kept, _scale(best), sums, steps=bool(chosen["steps"]))
-        run = _Run(best, form, seed)
-        return run.rounds(choice, relaxed.multiplier, int(chosen["max_rounds"]))
+        points = np.append(relaxed.multiplier * np.array(_FIRST_TANGENTS), table.root[choice].sum())
+        tangents = np.unique(points * np.sqrt(form.scale))
+        model = form.milp(tangents)
+        best.statistics["build_s"] = best.recorder.elapsed_s
+        return Rounds(best, form, seed).solve(
+            model,
+            choice,
+            int(chosen["max_rounds"]),
+            seen=set(tangents.tolist()),
+            planes=("tangents", len(tangents)),
+            support=int(model.integer.sum()) + 3,
+        )
 
 
 def _scale(best: Incumbent) -> float:
     """Return the factor on costs that suits HiGHS's tolerances."""
     return OBJECTIVE_SCALE * max(1.0, best.instance.devices / 100) / best.objective
-
-
-class _Run:
-    """One run: a model and the best plan and bound so far."""
-
-    def __init__(self, best: Incumbent, form: TangentModel, seed: int) -> None:
-        self.best = best
-        self.form = form
-        self.seed = seed
-        # Options left out make no plan cheaper than the one known by then, nor is more proven.
-        self.ceiling = best.objective
-
-    def raise_bound(self, bound: float | None) -> None:
-        """Take a bound of HiGHS."""
-        if bound is not None:
-            shrink = 1 - self.form.table.relative_error - 1e-12
-            self.best.raise_bound(min(bound / self.form.scale, self.ceiling) * shrink)
-
-    def take(self, values: Floats) -> None:
-        """Offer the plan of a solution."""
-        picked = self.form.picked(values)
-        if picked is not None:
-            self.best.offer_choice(self.form.table, picked)
-
-    def rounds(self, choice: Integers, relaxed: float, most: int) -> Result:
-        """Solve MILPs, a tangent more each, until the gap is closed or the time is up.
-
-        Parameters
-        ----------
-        choice
-            The options of the first solution.
-        relaxed
-            The sum of roots at the relaxation's optimum.
-        most
-            How many MILPs to solve at most.
-        """
-        best, form = self.best, self.form
-        root, unit = form.table.root, np.sqrt(form.scale)
-        points = np.append(relaxed * np.array(_FIRST_TANGENTS), root[choice].sum())
-        tangents = np.unique(points * unit)
-        model = form.milp(tangents)
-        highs = load_for(best, model, seed=self.seed)
-        best.statistics |= model.size | {"build_s": best.recorder.elapsed_s, "nodes": 0}
-        nodes = 0
-        seen = set(tangents.tolist())
-        for number in range(1, most + 1):
-            outcome = solve(
-                highs,
-                time_limit_s=best.remaining_s,
-                relative_gap=best.budget.relative_gap / 2,
-                support=int(model.integer.sum()) + 3,
-                integer=bool(model.integer.any()),
-                start=form.columns(choice),
-                on_solution=self.take,
-                on_bound=self.raise_bound,
-            )
-            nodes += outcome.nodes
-            best.statistics |= {"rounds": number, "nodes": nodes, "tangents": len(seen)}
-            self.raise_bound(outcome.bound)
-            picked = None if outcome.values is None else form.picked(outcome.values)
-            if picked is not None:
-                best.offer_choice(form.table, picked)
-            if best.closed:
-                return best.result()
-            if outcome.ended != "solved" or picked is None:
-                ended = Termination.TIME if outcome.ended == "time" else Termination.CRASHED
-                return best.result(ended)
-            rho = float(root[picked].sum() * unit)
-            if rho in seen:
-                # The model is exact at its own solution: what is left is the solver's tolerance.
-                return best.result()
-            seen.add(rho)
-            choice = picked
-            left, columns, values = form.tangent(rho)
-            highs.addRow(left, np.inf, len(columns), columns.astype(np.int32), values)
-        return best.result(Termination.LIMIT)
 
 
 METHOD = MepraTangent()

@@ -14,8 +14,6 @@ from typing import Any
 
 from splitopt.instances.contract.method import Budget, Recorder, Support
 
-__all__ = ["EXACT", "Beams", "supported", "widen"]
-
 EXACT = 2.0**52  # doubles hold every integer up to it, and twice as far
 _BYTES_A_STATE = 1000  # of a beam: states, their parents, the registry; about half was seen
 _WIDEST = 2**26

@@ -23,20 +23,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.solvers.highs import SparseModel
+from splitopt.instances.core.arrays import Ints
 from splitopt.instances.core.documents import write_bytes
-
-__all__ = ["NamedModel", "plain", "to_lp", "to_mps", "write_named"]
 
 _MOST = 255
 _CHUNK = 8192
 _ODD = re.compile(r"[^A-Za-z0-9_]+")
 # What LP readers take for a number, or for a word of the format.
 _NUMBER = re.compile(r"(?i)(e[0-9_]*|inf|infinity|nan|free|st|end|bounds?|max|min|int|gen|bin)")
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

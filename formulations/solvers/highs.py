@@ -21,21 +21,21 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.solvers.parameters import HIGHS
+from splitopt.formulations.solvers.sparse import ROW_TOLERANCE, SparseModel
+from splitopt.instances.core.arrays import Floats
 
 if TYPE_CHECKING:
-    from splitopt.instances.contract.method import Budget
+    from splitopt.formulations.exact import Best
 
 __all__ = [
     "COST_TOLERANCE",
     "ROW_TOLERANCE",
-    "UNSEEN",
     "WIDE",
     "Ended",
     "ModelRefusedError",
@@ -48,14 +48,8 @@ __all__ = [
     "solve_again",
 ]
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
-
-ROW_TOLERANCE = 1e-9
 COST_TOLERANCE = 1e-7
 WIDE = 1 + 10 * ROW_TOLERANCE
-UNSEEN = ROW_TOLERANCE / 10
 _PROBING = 1 << 15  # its bit in HiGHS's presolve_rule_off
 
 Ended = Literal["solved", "infeasible", "time", "failed"]
@@ -63,79 +57,6 @@ Ended = Literal["solved", "infeasible", "time", "failed"]
 
 class ModelRefusedError(RuntimeError):
     """HiGHS does not take a model: a coefficient is beyond its range."""
-
-
-@dataclass(frozen=True, slots=True)
-class SparseModel:
-    """``min cost'x, row_lower <= A x <= row_upper, lower <= x <= upper``, some x integer.
-
-    Attributes
-    ----------
-    cost, lower, upper, integer
-        Columns, shape (n,).
-    row_lower, row_upper
-        Rows, shape (m,).
-    row, column, value
-        Entries of A, shape (nonzeros,), each place at most once.
-    """
-
-    cost: Floats
-    lower: Floats
-    upper: Floats
-    integer: Bools
-    row_lower: Floats
-    row_upper: Floats
-    row: Ints
-    column: Ints
-    value: Floats
-
-    def tidied(self) -> SparseModel:
-        """Return the model without terms that HiGHS cannot see beside the others of their row.
-
-        A term ``a x`` whose greatest size is below `UNSEEN` of the greatest in its row goes; the
-        row's ends move outward by what it can add: whatever keeps the row keeps what is left.
-        """
-        lower, upper = self.lower[self.column], self.upper[self.column]
-        with np.errstate(invalid="ignore"):
-            ends = np.stack([self.value * lower, self.value * upper])
-        ends[:, self.value == 0] = 0.0
-        size = np.abs(ends).max(axis=0)
-        greatest = np.zeros(len(self.row_lower))
-        finite = np.isfinite(size)
-        np.maximum.at(greatest, self.row[finite], size[finite])
-        gone = finite & (size <= UNSEEN * greatest[self.row]) & (self.value != 0)
-        if not gone.any():
-            return self
-        least, most = np.zeros_like(greatest), np.zeros_like(greatest)
-        np.add.at(least, self.row[gone], ends[:, gone].min(axis=0))
-        np.add.at(most, self.row[gone], ends[:, gone].max(axis=0))
-        return replace(
-            self,
-            row_lower=self.row_lower - most,
-            row_upper=self.row_upper - least,
-            row=self.row[~gone],
-            column=self.column[~gone],
-            value=self.value[~gone],
-        )
-
-    @property
-    def apart(self) -> float:
-        """The most that two coefficients of one row differ by, as a ratio; 1 without rows."""
-        kept = self.value != 0
-        row, value = self.row[kept], np.abs(self.value[kept])
-        least, most = np.full(len(self.row_lower), np.inf), np.zeros(len(self.row_lower))
-        np.minimum.at(least, row, value)
-        np.maximum.at(most, row, value)
-        return float(np.max(most / least, initial=1.0, where=most > 0))
-
-    @property
-    def size(self) -> dict[str, int]:
-        """Rows, columns and nonzeros."""
-        return {
-            "rows": len(self.row_lower),
-            "columns": len(self.cost),
-            "nonzeros": int(np.count_nonzero(self.value)),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +71,8 @@ class Outcome:
         Columns of the best solution, None without one.
     objective, bound
         Of that solution, and of any; None where unknown.
-    nodes, simplex_iterations
-        Work done.
+    nodes
+        Of the tree.
     """
 
     ended: Ended
@@ -159,7 +80,6 @@ class Outcome:
     objective: float | None
     bound: float | None
     nodes: int
-    simplex_iterations: int
 
 
 @functools.cache
@@ -186,14 +106,6 @@ def silence() -> None:
         os.dup2(kept, 1)
         os.close(kept)
         os.close(nowhere)
-
-
-def _quiet_highs() -> Any:
-    """Return a new ``highspy.Highs`` and print nothing."""
-    import highspy
-
-    silence()
-    return highspy.Highs()
 
 
 def load(
@@ -237,7 +149,8 @@ def load(
     if model.integer.any():
         kinds = highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger
         lp.integrality_ = [kinds[i] for i in model.integer.tolist()]
-    highs = _quiet_highs()
+    silence()
+    highs = highspy.Highs()
     # The scheduler is one a process: a change of threads needs a fresh one.
     highspy.Highs.resetGlobalScheduler(True)
     for name, setting in (
@@ -258,17 +171,7 @@ def load(
     return highs
 
 
-class _Run(Protocol):
-    """What a model is loaded for: the best plan and bound of a run."""
-
-    @property
-    def budget(self) -> Budget: ...
-
-    @property
-    def parameters(self) -> Mapping[str, object]: ...
-
-
-def load_for(best: _Run, model: SparseModel, *, seed: int, probing: bool = True) -> Any:
+def load_for(best: Best[Any, Any], model: SparseModel, *, seed: int, probing: bool = True) -> Any:
     """Return a ``highspy.Highs`` as `load` does, with all that a run asks of its solver."""
     return load(
         model,
@@ -280,7 +183,7 @@ def load_for(best: _Run, model: SparseModel, *, seed: int, probing: bool = True)
     )
 
 
-def _safe(bound: float, objective: float, relative_gap: float, support: int) -> float | None:
+def _safe(bound: float, objective: float, *, relative_gap: float, support: int) -> float | None:
     """Return a bound from HiGHS's own, None for none."""
     if not math.isfinite(bound):
         return None
@@ -317,7 +220,6 @@ def solve(
     time_limit_s: float | None,
     relative_gap: float,
     support: int,
-    integer: bool = True,
     start: Floats | None = None,
     on_solution: Callable[[Floats], None] | None = None,
     on_bound: Callable[[float], None] | None = None,
@@ -334,8 +236,6 @@ def solve(
         Gap at which the proof is complete.
     support
         The most columns that are not zero in any solution; sets the bound's margin.
-    integer
-        Whether any column is.
     start
         A solution to start from, shape (columns,).
     on_solution, on_bound
@@ -343,15 +243,12 @@ def solve(
     """
     import highspy
 
-    statuses = highspy.HighsModelStatus
     end = math.inf if time_limit_s is None else time.perf_counter() + time_limit_s
+    integer = len(highs.getLp().integrality_) > 0
     # Half of the gap is for the search, the rest for the margins taken off the bound.
     inner_gap = relative_gap / 2
+    safe = functools.partial(_safe, relative_gap=inner_gap if integer else 0.0, support=support)
     highs.setOptionValue("mip_rel_gap", inner_gap)
-    # HiGHS counts its run time over all runs of one object.
-    highs.setOptionValue(
-        "time_limit", math.inf if time_limit_s is None else highs.getRunTime() + time_limit_s
-    )
     if start is not None:
         solution = highspy.HighsSolution()
         solution.col_value = start.tolist()
@@ -363,32 +260,14 @@ def solve(
 
     def progress(event: Any) -> None:
         data = event.data_out
-        bound = _safe(data.mip_dual_bound, data.mip_primal_bound, inner_gap, support)
+        bound = safe(data.mip_dual_bound, data.mip_primal_bound)
         if on_bound is not None and bound is not None:
             on_bound(bound)
 
-    def interrupt(event: Any) -> None:
-        # HiGHS overruns its own limit; this asks again from outside.
-        if time.perf_counter() > end:
-            event.interrupt()
-
-    if integer:
-        highs.cbMipImprovingSolution.subscribe(solution_found)
-        highs.cbMipLogging.subscribe(progress)
-        highs.cbMipInterrupt.subscribe(interrupt)
-    try:
-        highs.run()
-    finally:
-        if integer:
-            highs.cbMipImprovingSolution.unsubscribe(solution_found)
-            highs.cbMipLogging.unsubscribe(progress)
-            highs.cbMipInterrupt.unsubscribe(interrupt)
-    info, status = highs.getInfo(), highs.getModelStatus()
-    has_solution = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
-    if has_solution and not _adds_up(highs, float(info.objective_function_value)):
+    _run_until(highs, end, solution_found, progress, integer=integer)
+    outcome = _outcome(highs, safe, integer=integer)
+    if outcome is None and start is not None:
         # HiGHS 1.16.0 can call a start optimal at the value of a relaxation: without one, then.
-        if start is None:
-            return Outcome("failed", None, None, None, max(0, int(info.mip_node_count)), 0)
         left = None if time_limit_s is None else max(0.0, end - time.perf_counter())
         highs.clearSolver()
         return solve(
@@ -396,26 +275,69 @@ def solve(
             time_limit_s=left,
             relative_gap=relative_gap,
             support=support,
-            integer=integer,
             on_solution=on_solution,
             on_bound=on_bound,
         )
+    nodes = max(0, int(highs.getInfo().mip_node_count))
+    return outcome or Outcome("failed", None, None, None, nodes)
+
+
+def _run_until(
+    highs: Any,
+    end: float,
+    solution_found: Callable[[Any], None],
+    progress: Callable[[Any], None],
+    *,
+    integer: bool,
+) -> None:
+    """Run HiGHS until `end` on the clock, and have it tell what it finds."""
+    # HiGHS counts its run time over all runs of one object.
+    highs.setOptionValue("time_limit", highs.getRunTime() + max(0.0, end - time.perf_counter()))
+
+    def interrupt(event: Any) -> None:
+        # HiGHS overruns its own limit; this asks again from outside.
+        if time.perf_counter() > end:
+            event.interrupt()
+
+    heard = (
+        (highs.cbMipImprovingSolution, solution_found),
+        (highs.cbMipLogging, progress),
+        (highs.cbMipInterrupt, interrupt),
+    )
+    for event, listener in heard if integer else ():
+        event.subscribe(listener)
+    try:
+        highs.run()
+    finally:
+        for event, listener in heard if integer else ():
+            event.unsubscribe(listener)
+
+
+def _outcome(
+    highs: Any, safe: Callable[[float, float], float | None], *, integer: bool
+) -> Outcome | None:
+    """Return what HiGHS ended with, None where its solution does not cost what it says."""
+    import highspy
+
+    statuses = highspy.HighsModelStatus
+    info, status = highs.getInfo(), highs.getModelStatus()
+    has_solution = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
     objective = float(info.objective_function_value) if has_solution else math.inf
+    if has_solution and not _adds_up(highs, objective):
+        return None
     bound = float(info.mip_dual_bound)
     if not integer:
         bound = objective if status == statuses.kOptimal else -math.inf
-    ended: Ended = "failed"
-    if status == statuses.kOptimal:
-        ended = "solved"
-    elif status == statuses.kInfeasible:
-        ended = "infeasible"
-    elif status in (statuses.kTimeLimit, statuses.kInterrupt):
-        ended = "time"
+    ends: dict[Any, Ended] = {
+        statuses.kOptimal: "solved",
+        statuses.kInfeasible: "infeasible",
+        statuses.kTimeLimit: "time",
+        statuses.kInterrupt: "time",
+    }
     return Outcome(
-        ended,
+        ends.get(status, "failed"),
         np.array(highs.getSolution().col_value) if has_solution else None,
         objective if has_solution else None,
-        _safe(bound, objective, inner_gap if integer else 0.0, support),
+        safe(bound, objective),
         max(0, int(info.mip_node_count)),
-        max(0, int(info.simplex_iteration_count)),
     )

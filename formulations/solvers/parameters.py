@@ -17,8 +17,6 @@ from splitopt.instances.core.errors import InputError
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import OptionValue
 
-__all__ = ["CPSAT", "HIGHS", "SCIP", "SolverParameters"]
-
 _RESTS = "the method's bound rests on it; FORMULATION@SOLVER leaves it to you"
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyomo.environ as pyo
 from pyomo.common.errors import InvalidConstraintError, InvalidExpressionError
 from pyomo.common.log import LoggingIntercept
@@ -18,16 +17,6 @@ from splitopt.formulations.solvers.files import NamedModel, plain, write_named
 from splitopt.formulations.solvers.highs import SparseModel
 from splitopt.instances.core.documents import write_bytes
 
-__all__ = [
-    "Labels",
-    "chosen",
-    "columns_by_name",
-    "compiled",
-    "stated",
-    "write_model",
-]
-
-Floats = npt.NDArray[np.float64]
 WRITERS = ("lp", "mps", "nl")
 _COMMENT = {"lp": "\\* {} *\\\n", "mps": "* {}\n"}
 

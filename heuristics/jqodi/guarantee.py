@@ -14,8 +14,6 @@ from dataclasses import replace
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.contract.method import EXACT, Guarantee
 
-__all__ = ["INTERRUPTED", "broken", "certified", "interrupted", "promised"]
-
 INTERRUPTED = Guarantee("none", None, "no guarantee: the run was interrupted")
 _ROUNDING = 1e-9
 

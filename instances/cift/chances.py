@@ -19,8 +19,6 @@ from typing import Generic, NamedTuple, TypeVar
 from splitopt.instances.cift.doubt import Draw, quantile
 from splitopt.instances.cift.model import CiftInstance, Configuration
 
-__all__ = ["Assured", "Moments", "assured", "cantelli", "surcharge"]
-
 Number = TypeVar("Number", float, Fraction)
 
 

@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeVar
 
 from splitopt.instances.core import fields
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.exact import rational
-
-__all__ = [
-    "EpochsInDoubt",
-    "Factor",
-    "Key",
-    "Scenario",
-    "Spread",
-    "fraction_of",
-    "read_parts",
-    "sum_to_one",
-]
+from splitopt.instances.core.parts import keep_names, keep_numbers, read_parts
 
 Weight = float | str
 Key = tuple[str, str, str, float]
-_Part = TypeVar("_Part")
 
 
 def _weight(where: str, value: object) -> Weight:
@@ -53,19 +41,6 @@ def sum_to_one(where: str, weights: Iterable[Weight]) -> None:
         )
 
 
-def read_parts(
-    found: Mapping[str, object], name: str, read: Callable[[object], _Part]
-) -> list[_Part]:
-    """Return the parts in an optional list of JSON objects."""
-    parts = []
-    for index, entry in enumerate(fields.sequence(name, found.get(name, ()))):
-        try:
-            parts.append(read(entry))
-        except InputError as error:
-            raise error.within(f"{name}[{index}]") from None
-    return parts
-
-
 @dataclass(frozen=True, slots=True)
 class EpochsInDoubt:
     """The distribution of K of one configuration.
@@ -88,10 +63,8 @@ class EpochsInDoubt:
     weights: tuple[Weight, ...] | None = None
 
     def __post_init__(self) -> None:
-        for column in ("model", "compression", "source"):
-            fields.name(column, getattr(self, column))
-        share = fields.number("fraction", self.fraction, above=0, maximum=1)
-        object.__setattr__(self, "fraction", share)
+        keep_names(self, "model", "compression", "source")
+        keep_numbers(self, "fraction", above=0, maximum=1)
         if not fields.sequence("values", self.values):
             raise InputError("values", [], "at least one number of epochs", "add what K may be")
         values = tuple(
@@ -166,8 +139,7 @@ class Factor:
         fields.name("node" if self.head is None else "tail", self.tail)
         if self.head is not None:
             fields.name("head", self.head)
-        value = fields.number("factor", self.factor, above=0)
-        object.__setattr__(self, "factor", value)
+        keep_numbers(self, "factor", above=0)
 
     @staticmethod
     def of_link(document: object) -> Factor:
@@ -204,8 +176,8 @@ class Scenario:
         found = fields.mapping("", document, ("weight",), ("rates", "speeds"))
         return Scenario(
             found["weight"],  # type: ignore[arg-type]
-            tuple(read_parts(found, "rates", Factor.of_link)),
-            tuple(read_parts(found, "speeds", Factor.of_node)),
+            read_parts(found, "rates", Factor.of_link),
+            read_parts(found, "speeds", Factor.of_node),
         )
 
     def to_document(self) -> dict[str, object]:
@@ -230,8 +202,8 @@ class Spread:
         fields.name("node" if self.head is None else "tail", self.tail)
         if self.head is not None:
             fields.name("head", self.head)
-        object.__setattr__(self, "mean", fields.number("mean", self.mean, above=0))
-        object.__setattr__(self, "variance", fields.number("variance", self.variance, minimum=0))
+        keep_numbers(self, "mean", above=0)
+        keep_numbers(self, "variance", minimum=0)
 
     @staticmethod
     def from_document(document: object) -> Spread:

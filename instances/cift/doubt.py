@@ -32,12 +32,12 @@ from splitopt.instances.cift.distributions import (
     Scenario,
     Spread,
     fraction_of,
-    read_parts,
     sum_to_one,
 )
 from splitopt.instances.core import fields
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.exact import rational
+from splitopt.instances.core.parts import read_parts
 
 __all__ = [
     "CERTAIN",
@@ -229,9 +229,9 @@ class Doubt:
         confidences = ("inference_confidence", "fine_tuning_confidence")
         found = fields.mapping("", document, (), ("epochs", "scenarios", "spread", *confidences))
         return Doubt(
-            tuple(read_parts(found, "epochs", EpochsInDoubt.from_document)),
-            tuple(read_parts(found, "scenarios", Scenario.from_document)),
-            tuple(read_parts(found, "spread", Spread.from_document)),
+            read_parts(found, "epochs", EpochsInDoubt.from_document),
+            read_parts(found, "scenarios", Scenario.from_document),
+            read_parts(found, "spread", Spread.from_document),
             **{name: found[name] for name in confidences if name in found},  # type: ignore[arg-type]
         )
 

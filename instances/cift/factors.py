@@ -9,8 +9,6 @@ from splitopt.instances.cift.model import CiftInstance, SpeedInterval
 from splitopt.instances.core.csv_tables import Cells, read_rows, read_table
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["with_factors"]
-
 _REQUIRED = ("node", "model", "block")
 _OPTIONAL = ("factor", "time_s", "speed_flop_per_s")
 

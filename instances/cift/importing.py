@@ -5,9 +5,12 @@ The checks are those of any profile and any instance; an error names file, line 
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from splitopt.instances.cift.model import (
     CiftInstance,
@@ -24,9 +27,8 @@ from splitopt.instances.core.csv_columns import Columns
 from splitopt.instances.core.csv_tables import Cells, Table, read_rows, read_table
 from splitopt.instances.core.documents import read_json
 from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.parts import Plain, within
 from splitopt.instances.networks.profiles import Block, Profile, load_profile
-
-__all__ = ["cift_from_csv", "profile_from_csv", "read_profile"]
 
 UNCOMPRESSED = Compression("none", 1.0, 1.0, 1.0)
 BLOCK_COLUMNS = (
@@ -38,18 +40,9 @@ BLOCK_COLUMNS = (
     "activation_bytes",
     "exit_flops",
 )
-NODE_COLUMNS = (
-    "name",
-    "tier",
-    "speeds_flop_per_s",
-    "kappa_j_s2_per_flop3",
-    "busy_power_w",
-    "memory_bytes",
-)
-LINK_COLUMNS = ("tail", "head", "rate_bit_per_s", "delay_s", "energy_j_per_bit")
-COMPRESSION_COLUMNS = ("name", "flops_factor", "param_factor", "activation_factor")
-CONFIGURATION_COLUMNS = ("model", "compression", "source", "fraction", "epochs")
+NODE_COLUMNS = tuple(c.name for c in dataclasses.fields(Node) if c.default is dataclasses.MISSING)
 _MOST_BLOCKS = 10_000
+PartT = TypeVar("PartT", bound=Plain)
 _TOTALS = {"total", "totals", "sum", "overall", "all", "grand total"}
 
 
@@ -65,10 +58,8 @@ def read_profile(reference: str) -> Profile:
         return load_profile(reference)
     path = Path(reference)
     document = read_json(path)  # names the file itself
-    try:
+    with within(path.name):
         return Profile.from_document(document)
-    except InputError as error:
-        raise error.within(path.name) from None
 
 
 def _speed(given: float | None, *, timed: bool) -> float:
@@ -209,16 +200,16 @@ def cift_from_csv(
         )
     read_links: tuple[Link, ...] = ()
     if links is not None:
-        tables["links"] = read_table(links, LINK_COLUMNS)
-        read_links = read_rows(tables["links"], _link)
+        tables["links"] = read_table(links, _columns(Link))
+        read_links = read_rows(tables["links"], partial(_plain, Link))
         _check_ends(tables["links"], known, nodes.name)
     levels: tuple[Compression, ...] = (UNCOMPRESSED,)
     if compressions is not None:
-        tables["compressions"] = read_table(compressions, COMPRESSION_COLUMNS)
-        levels = read_rows(tables["compressions"], _compression)
+        tables["compressions"] = read_table(compressions, _columns(Compression))
+        levels = read_rows(tables["compressions"], partial(_plain, Compression))
     if configurations is not None:
-        tables["configurations"] = read_table(configurations, CONFIGURATION_COLUMNS)
-        chosen = read_rows(tables["configurations"], _configuration)
+        tables["configurations"] = read_table(configurations, _columns(Configuration))
+        chosen = read_rows(tables["configurations"], partial(_plain, Configuration))
     else:
         chosen = tuple(
             Configuration(profile.name, level.name, node.name, 1.0, epochs)
@@ -348,30 +339,13 @@ def _node(cells: Cells) -> Node:
     )
 
 
-def _link(cells: Cells) -> Link:
-    return Link(
-        cells.text("tail"),
-        cells.text("head"),
-        cells.number("rate_bit_per_s"),
-        cells.number("delay_s"),
-        cells.number("energy_j_per_bit"),
-    )
+def _columns(kind: type[Plain]) -> tuple[str, ...]:
+    return tuple(column.name for column in dataclasses.fields(kind))  # type: ignore[arg-type]
 
 
-def _compression(cells: Cells) -> Compression:
-    return Compression(
-        cells.text("name"),
-        cells.number("flops_factor"),
-        cells.number("param_factor"),
-        cells.number("activation_factor"),
-    )
-
-
-def _configuration(cells: Cells) -> Configuration:
-    return Configuration(
-        cells.text("model"),
-        cells.text("compression"),
-        cells.text("source"),
-        cells.number("fraction"),
-        cells.integer("epochs"),
-    )
+def _plain(kind: type[PartT], cells: Cells) -> PartT:
+    """Return a part whose fields have the names of columns."""
+    read: dict[str, Callable[[str], object]]
+    read = {"str": cells.text, "float": cells.number, "int": cells.integer}
+    columns = dataclasses.fields(kind)  # type: ignore[arg-type]
+    return kind(**{column.name: read[str(column.type)](column.name) for column in columns})

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import TypeVar, cast
+from typing import cast
 
+from splitopt.instances.cift.checks import check_factors, check_whole
 from splitopt.instances.cift.doubt import CERTAIN, Doubt, Draw, quantile
 from splitopt.instances.cift.parts import (
     Compression,
     Configuration,
-    Factors,
     Link,
     Node,
     SpeedInterval,
@@ -23,11 +23,16 @@ from splitopt.instances.cift.parts import (
     read_factors,
 )
 from splitopt.instances.core import fields
-from splitopt.instances.core.documents import content_hash
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.exact import rational
+from splitopt.instances.core.parts import (
+    Annotated,
+    keep_numbers,
+    read_annotations,
+    read_parts,
+    within,
+)
 from splitopt.instances.networks.curves import LearningCurve
-from splitopt.instances.networks.downsets import downsets_of
 from splitopt.instances.networks.profiles import Profile, read_version
 
 __all__ = [
@@ -57,32 +62,11 @@ GRAPHS, FACTORS, THROUGHPUT = (
 BEYOND = frozenset((GRAPHS, FACTORS, THROUGHPUT))
 
 
-Part = TypeVar("Part")
-_GROUPS = (
-    "nodes",
-    "links",
-    "models",
-    "compressions",
-    "configurations",
-    "curves",
-    "assumptions",
-)
-
-
-def _read_list(
-    found: Mapping[str, object], name: str, read: Callable[[object], Part]
-) -> tuple[Part, ...]:
-    parts = []
-    for index, entry in enumerate(fields.sequence(name, found[name])):
-        try:
-            parts.append(read(entry))
-        except InputError as error:
-            raise error.within(f"{name}[{index}]") from None
-    return tuple(parts)
+_GROUPS = ("nodes", "links", "models", "compressions", "configurations", "curves")
 
 
 @dataclass(frozen=True)
-class CiftInstance:
+class CiftInstance(Annotated):
     """One instance of CIFT, checked when it is built and never changed.
 
     Attributes
@@ -141,195 +125,14 @@ class CiftInstance:
     problem = "cift"
 
     def __post_init__(self) -> None:
-        fields.name("name", self.name)
-        fields.text("description", self.description)
-        for group in _GROUPS:
-            object.__setattr__(self, group, tuple(getattr(self, group)))
-        for index, line in enumerate(self.assumptions):
-            fields.text(f"assumptions[{index}]", line)
+        self.keep_annotations(*_GROUPS)
         object.__setattr__(self, "requests", fields.integer("requests", self.requests, minimum=0))
-        for column in ("inference_deadline_s", "fine_tuning_deadline_s"):
-            if getattr(self, column) is not None:
-                value = fields.number(
-                    column, getattr(self, column), minimum=0, remedy="null for no deadline"
-                )
-                object.__setattr__(self, column, value)
-        if self.throughput_per_s is not None:
-            value = fields.number("throughput_per_s", self.throughput_per_s, above=0)
-            object.__setattr__(self, "throughput_per_s", value)
-        if self.error_target is not None:
-            value = fields.number("error_target", self.error_target, minimum=0, maximum=1)
-            object.__setattr__(self, "error_target", value)
-        for group in ("nodes", "models", "compressions"):
-            fields.names_differ(group, [part.name for part in getattr(self, group)])
-        if not self.nodes:
-            raise InputError("nodes", [], "at least one node", "add the nodes")
+        deadlines = ("inference_deadline_s", "fine_tuning_deadline_s")
+        keep_numbers(self, *deadlines, minimum=0, remedy="null for no deadline")
+        keep_numbers(self, "throughput_per_s", above=0)
+        keep_numbers(self, "error_target", minimum=0, maximum=1)
         object.__setattr__(self, "models", tuple(model.bare() for model in self.models))
-        for model in self.models:
-            if model.is_graph:
-                downsets_of(model)
-        self._check_factors([node.factors for node in self.nodes])
-        self._check_links()
-        self._check_curves()
-        self._check_configurations()
-        if self.doubt is not None:
-            self._check_doubt(self.doubt)
-            if self.doubt.network and self.beyond:
-                raise InputError(
-                    "doubt",
-                    " and ".join(sorted(self.doubt.kinds)),
-                    f"epochs alone, with {self.beyond[0]}",
-                    "leave the doubt of the network out, or what it does not go with",
-                )
-
-    def _check_factors(self, given: Sequence[Factors]) -> None:
-        for index, factors in enumerate(given):
-            for model, blocks in factors:
-                where = f"nodes[{index}].factors"
-                self._check_known(where, model, self.model_index)
-                profile = self.models[self.model_index[model]]
-                names = {block.name: k for k, block in enumerate(profile.blocks)}
-                for block, _ in blocks:
-                    self._check_known(f"{where}.{model}", block, names)
-
-    def _check_links(self) -> None:
-        known = set(self.node_index)
-        pairs: set[tuple[str, str]] = set()
-        for index, link in enumerate(self.links):
-            for end in ("tail", "head"):
-                if getattr(link, end) not in known:
-                    raise InputError(
-                        f"links[{index}].{end}",
-                        getattr(link, end),
-                        "the name of a node",
-                        "add the node or correct the name",
-                    )
-            if (link.tail, link.head) in pairs:
-                raise InputError(
-                    f"links[{index}]",
-                    f"{link.tail} -> {link.head}",
-                    "at most one link an ordered pair",
-                    "remove one of the two",
-                )
-            pairs.add((link.tail, link.head))
-        self._check_acyclic()
-
-    def _check_acyclic(self) -> None:
-        waiting = {node.name: 0 for node in self.nodes}
-        for link in self.links:
-            waiting[link.head] += 1
-        ready = [name for name, count in waiting.items() if count == 0]
-        order = []
-        while ready:
-            name = ready.pop()
-            order.append(name)
-            for link in self.links_from[name]:
-                waiting[link.head] -= 1
-                if waiting[link.head] == 0:
-                    ready.append(link.head)
-        if len(order) == len(self.nodes):
-            return
-        # Each node that is left has a link from another one: going back runs into the cycle.
-        back = {
-            link.head: (index, link)
-            for index, link in enumerate(self.links)
-            if waiting[link.tail] > 0 and waiting[link.head] > 0
-        }
-        node = next(iter(back))
-        met: set[str] = set()
-        while node not in met:
-            met.add(node)
-            node = back[node][1].tail
-        index, link = back[node]
-        raise InputError(
-            f"links[{index}]",
-            f"{link.tail} -> {link.head}",
-            "links without a cycle",
-            "remove a link of the cycle",
-        )
-
-    def _check_curves(self) -> None:
-        seen: set[tuple[str, str]] = set()
-        for index, curve in enumerate(self.curves):
-            where = f"curves[{index}]"
-            self._check_known(f"{where}.model", curve.model, self.model_index)
-            self._check_known(f"{where}.compression", curve.compression, self.compression_index)
-            if (curve.model, curve.compression) in seen:
-                raise InputError(
-                    where,
-                    f"{curve.model}, {curve.compression}",
-                    "one curve a model and compression",
-                    "remove one of the two",
-                )
-            seen.add((curve.model, curve.compression))
-
-    def _check_known(self, where: str, name: str, known: Mapping[str, int]) -> None:
-        if name not in known:
-            raise InputError(
-                where, name, "one of " + ", ".join(known), "correct the name or add what it names"
-            )
-
-    def _check_configurations(self) -> None:
-        curves = {(curve.model, curve.compression): curve for curve in self.curves}
-        seen: set[tuple[str, str, str, float]] = set()
-        for index, g in enumerate(self.configurations):
-            where = f"configurations[{index}]"
-            self._check_known(f"{where}.model", g.model, self.model_index)
-            self._check_known(f"{where}.compression", g.compression, self.compression_index)
-            self._check_known(f"{where}.source", g.source, self.node_index)
-            node = self.nodes[self.node_index[g.source]]
-            if node.tier != "end":
-                raise InputError(
-                    f"{where}.source", g.source, "an end node", "choose a node of tier end"
-                )
-            key = (g.model, g.compression, g.source, g.fraction)
-            if key in seen:
-                raise InputError(
-                    where, ", ".join(map(str, key)), "each configuration once", "remove one"
-                )
-            seen.add(key)
-            samples = self.samples_per_epoch(g)
-            if self.error_target is None:
-                if g.epochs > 0 and samples < 1:
-                    raise InputError(
-                        f"{where}.epochs", g.epochs, "0 for a source without data", "give it data"
-                    )
-                continue
-            curve = curves.get((g.model, g.compression))
-            if curve is None:
-                raise InputError(
-                    f"{where}",
-                    f"{g.model}, {g.compression}",
-                    "pairs with a learning curve",
-                    "add the curve, or set error_target to null",
-                )
-            if samples < 1:
-                raise InputError(
-                    f"{where}.source", g.source, "a node with samples >= 1", "give it data"
-                )
-            if not curve.follows(g.epochs, samples, self.error_target):
-                due = curve.epochs(samples, self.error_target)
-                raise InputError(
-                    f"{where}.epochs",
-                    g.epochs,
-                    "nothing, since the target is out of reach"
-                    if due is None
-                    else f"{due}, as it follows from the curve",
-                    "remove the configuration" if due is None else f"write {due}",
-                )
-
-    def _check_doubt(self, doubt: Doubt) -> None:
-        doubt.check_names(
-            [g.key for g in self.configurations],
-            [(link.tail, link.head) for link in self.links],
-            [node.name for node in self.nodes],
-        )
-        for index, entry in enumerate(doubt.epochs):
-            node = self.nodes[self.node_index[entry.source]]
-            if max(entry.values) > 0 and math.ceil(rational(entry.fraction) * node.samples) < 1:
-                raise InputError(
-                    f"doubt.epochs[{index}]", entry.source, "a source with data", "give it data"
-                )
+        check_whole(self)
 
     # -- derived ---------------------------------------------------------------------------
 
@@ -355,14 +158,6 @@ class CiftInstance:
         for link in self.links:
             leaving[link.tail].append(link)
         return {name: tuple(links) for name, links in leaving.items()}
-
-    @cached_property
-    def content_hash(self) -> str:
-        """SHA-256 of what determines the optimum; name and annotations are left out."""
-        document = self.to_document()
-        for annotation in ("name", "description", "assumptions", "origin"):
-            del document[annotation]
-        return content_hash(document)
 
     @property
     def beyond(self) -> tuple[str, ...]:
@@ -509,38 +304,29 @@ class CiftInstance:
         # Each document says the lowest version that holds it; a higher one is read as well.
         newer = found["version"] == NEXT_VERSION
         read_version(found, FORMAT, VERSION, NEXT_VERSION)
-        try:
+        with within("training"):
             training = Training.from_document(found["training"]) if "training" in found else None
-        except InputError as error:
-            raise error.within("training") from None
-        try:
+        with within("doubt"):
             doubt = Doubt.from_document(found["doubt"]) if "doubt" in found else None
-        except InputError as error:
-            raise error.within("doubt") from None
         instance = CiftInstance(
-            name=fields.name("name", found["name"]),
-            nodes=_read_list(found, "nodes", Node.from_document),
-            links=_read_list(found, "links", Link.from_document),
-            models=_read_list(found, "models", Profile.from_document),
-            compressions=_read_list(found, "compressions", Compression.from_document),
-            configurations=_read_list(found, "configurations", Configuration.from_document),
+            **read_annotations(found),
+            nodes=read_parts(found, "nodes", Node.from_document),
+            links=read_parts(found, "links", Link.from_document),
+            models=read_parts(found, "models", Profile.from_document),
+            compressions=read_parts(found, "compressions", Compression.from_document),
+            configurations=read_parts(found, "configurations", Configuration.from_document),
             requests=found["requests"],  # type: ignore[arg-type]
             error_target=found.get("error_target"),  # type: ignore[arg-type]
-            curves=_read_list(found, "curves", LearningCurve.from_document)
-            if "curves" in found
-            else (),
+            curves=read_parts(found, "curves", LearningCurve.from_document),
             inference_deadline_s=found.get("inference_deadline_s"),  # type: ignore[arg-type]
             fine_tuning_deadline_s=found.get("fine_tuning_deadline_s"),  # type: ignore[arg-type]
             training=training or Training(),
             doubt=doubt,
-            description=fields.text("description", found.get("description", "")),
-            assumptions=fields.read_lines(found, "assumptions"),
-            origin=fields.read_origin(found),
             throughput_per_s=found.get("throughput_per_s"),  # type: ignore[arg-type]
         )
         # Factors of 1 are dropped, but not before what they name is known.
         nodes = cast("list[dict[str, object]]", found["nodes"])
-        instance._check_factors([read_factors(node.get("factors", {})) for node in nodes])
+        check_factors(instance, [read_factors(node.get("factors", {})) for node in nodes])
         later = (*instance.beyond, *(("doubt",) if doubt is not None else ()))
         if not newer and later:
             raise InputError(

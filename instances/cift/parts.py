@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from dataclasses import dataclass
 from typing import Literal
 
 from splitopt.instances.core import fields
 from splitopt.instances.core.errors import InputError
-
-__all__ = [
-    "TIERS",
-    "Compression",
-    "Configuration",
-    "Factors",
-    "Link",
-    "Node",
-    "SpeedInterval",
-    "Speeds",
-    "Tier",
-    "Training",
-    "read_factors",
-]
+from splitopt.instances.core.parts import Plain, keep_names, keep_numbers, within
 
 TIERS = ("end", "edge", "cloud")
 Tier = Literal["end", "edge", "cloud"]
@@ -118,9 +104,7 @@ class Node:
     def __post_init__(self) -> None:
         fields.name("name", self.name)
         fields.one_of("tier", self.tier, TIERS)
-        for column in ("kappa_j_s2_per_flop3", "busy_power_w", "memory_bytes"):
-            value = fields.number(column, getattr(self, column), minimum=0)
-            object.__setattr__(self, column, value)
+        keep_numbers(self, "kappa_j_s2_per_flop3", "busy_power_w", "memory_bytes", minimum=0)
         object.__setattr__(self, "samples", fields.integer("samples", self.samples, minimum=0))
         object.__setattr__(self, "factors", _checked(self.factors))
         if isinstance(self.speeds_flop_per_s, SpeedInterval):
@@ -170,10 +154,8 @@ class Node:
         speeds = found["speeds_flop_per_s"]
         if isinstance(speeds, dict):
             ends = fields.mapping("speeds_flop_per_s", speeds, ("min", "max"))
-            try:
+            with within("speeds_flop_per_s"):
                 found["speeds_flop_per_s"] = SpeedInterval(ends["min"], ends["max"])  # type: ignore[arg-type]
-            except InputError as error:
-                raise error.within("speeds_flop_per_s") from None
         return Node(**found)  # type: ignore[arg-type]
 
     def to_document(self) -> dict[str, object]:
@@ -194,7 +176,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class Link(Plain):
     """A directed link; gradients go back over it at the same figures.
 
     Attributes
@@ -212,27 +194,13 @@ class Link:
     energy_j_per_bit: float
 
     def __post_init__(self) -> None:
-        fields.name("tail", self.tail)
-        fields.name("head", self.head)
-        rate = fields.number("rate_bit_per_s", self.rate_bit_per_s, above=0)
-        object.__setattr__(self, "rate_bit_per_s", rate)
-        for column in ("delay_s", "energy_j_per_bit"):
-            value = fields.number(column, getattr(self, column), minimum=0)
-            object.__setattr__(self, column, value)
-
-    @staticmethod
-    def from_document(document: object) -> Link:
-        """Return the link in a JSON object."""
-        columns = [column.name for column in dataclasses.fields(Link)]
-        return Link(**dict(fields.mapping("", document, columns)))  # type: ignore[arg-type]
-
-    def to_document(self) -> dict[str, object]:
-        """Return the link as a JSON object."""
-        return dataclasses.asdict(self)
+        keep_names(self, "tail", "head")
+        keep_numbers(self, "rate_bit_per_s", above=0)
+        keep_numbers(self, "delay_s", "energy_j_per_bit", minimum=0)
 
 
 @dataclass(frozen=True, slots=True)
-class Compression:
+class Compression(Plain):
     """A compression level: what it leaves of FLOPs, parameters and activations (0 < x <= 1)."""
 
     name: str
@@ -242,23 +210,11 @@ class Compression:
 
     def __post_init__(self) -> None:
         fields.name("name", self.name)
-        for column in ("flops_factor", "param_factor", "activation_factor"):
-            value = fields.number(column, getattr(self, column), above=0, maximum=1)
-            object.__setattr__(self, column, value)
-
-    @staticmethod
-    def from_document(document: object) -> Compression:
-        """Return the level in a JSON object."""
-        columns = [column.name for column in dataclasses.fields(Compression)]
-        return Compression(**dict(fields.mapping("", document, columns)))  # type: ignore[arg-type]
-
-    def to_document(self) -> dict[str, object]:
-        """Return the level as a JSON object."""
-        return dataclasses.asdict(self)
+        keep_numbers(self, "flops_factor", "param_factor", "activation_factor", above=0, maximum=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class Training(Plain):
     """Factors by which training costs more than a forward pass.
 
     Attributes
@@ -279,25 +235,13 @@ class Training:
     memory_factor: float = 3.0
 
     def __post_init__(self) -> None:
-        for column in ("compute_factor", "communication_factor", "memory_factor"):
-            value = fields.number(column, getattr(self, column), above=0)
-            object.__setattr__(self, column, value)
+        keep_numbers(self, "compute_factor", "communication_factor", "memory_factor", above=0)
         batch_size = fields.integer("batch_size", self.batch_size, minimum=1)
         object.__setattr__(self, "batch_size", batch_size)
 
-    @staticmethod
-    def from_document(document: object) -> Training:
-        """Return the factors in a JSON object."""
-        columns = [column.name for column in dataclasses.fields(Training)]
-        return Training(**dict(fields.mapping("", document, columns)))  # type: ignore[arg-type]
-
-    def to_document(self) -> dict[str, object]:
-        """Return the factors as a JSON object."""
-        return dataclasses.asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
-class Configuration:
+class Configuration(Plain):
     """A configuration g = (m, c, u, q) with its number of epochs K_g.
 
     Attributes
@@ -317,23 +261,11 @@ class Configuration:
     epochs: int
 
     def __post_init__(self) -> None:
-        for column in ("model", "compression", "source"):
-            fields.name(column, getattr(self, column))
-        fraction = fields.number("fraction", self.fraction, above=0, maximum=1)
-        object.__setattr__(self, "fraction", fraction)
+        keep_names(self, "model", "compression", "source")
+        keep_numbers(self, "fraction", above=0, maximum=1)
         object.__setattr__(self, "epochs", fields.integer("epochs", self.epochs, minimum=0))
 
     @property
     def key(self) -> tuple[str, str, str, float]:
         """(m, c, u, q)."""
         return self.model, self.compression, self.source, self.fraction
-
-    @staticmethod
-    def from_document(document: object) -> Configuration:
-        """Return the configuration in a JSON object."""
-        columns = [column.name for column in dataclasses.fields(Configuration)]
-        return Configuration(**dict(fields.mapping("", document, columns)))  # type: ignore[arg-type]
-
-    def to_document(self) -> dict[str, object]:
-        """Return the configuration as a JSON object."""
-        return dataclasses.asdict(self)

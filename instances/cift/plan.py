@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from splitopt.instances.cift.model import CiftInstance, Configuration
 from splitopt.instances.core import fields
 from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.parts import keep_names, keep_numbers, read_parts
 from splitopt.instances.networks.downsets import Downsets, downsets_of
 from splitopt.instances.networks.profiles import Profile, read_version
-
-__all__ = ["CiftPlan", "Stop", "hosted_by", "states_of", "stop_between"]
 
 FORMAT = "splitopt-cift-plan"
 VERSION = 1
@@ -46,10 +45,8 @@ class Stop:
     def __post_init__(self) -> None:
         fields.name("node", self.node)
         object.__setattr__(self, "blocks", fields.integer("blocks", self.blocks, minimum=0))
-        for column in ("inference_speed_flop_per_s", "fine_tuning_speed_flop_per_s"):
-            if getattr(self, column) is not None:
-                value = fields.number(column, getattr(self, column), above=0)
-                object.__setattr__(self, column, value)
+        speeds = ("inference_speed_flop_per_s", "fine_tuning_speed_flop_per_s")
+        keep_numbers(self, *speeds, above=0)
 
     @staticmethod
     def from_document(document: object) -> Stop:
@@ -133,10 +130,8 @@ class CiftPlan:
     stops: tuple[Stop, ...]
 
     def __post_init__(self) -> None:
-        for column in ("model", "compression", "source"):
-            fields.name(column, getattr(self, column))
-        fraction = fields.number("fraction", self.fraction, above=0, maximum=1)
-        object.__setattr__(self, "fraction", fraction)
+        keep_names(self, "model", "compression", "source")
+        keep_numbers(self, "fraction", above=0, maximum=1)
         if not self.stops:
             raise InputError("stops", [], "at least the source", "add the stops of the path")
 
@@ -158,15 +153,8 @@ class CiftPlan:
 
     def configuration(self, instance: CiftInstance) -> Configuration | None:
         """Return the instance's configuration the plan chose, None when it has none such."""
-        for g in instance.configurations:
-            if (g.model, g.compression, g.source, g.fraction) == (
-                self.model,
-                self.compression,
-                self.source,
-                self.fraction,
-            ):
-                return g
-        return None
+        key = self.model, self.compression, self.source, self.fraction
+        return next((g for g in instance.configurations if g.key == key), None)
 
     def order(self, instance: CiftInstance) -> tuple[object, ...]:
         """Return the key of the lexicographic order that breaks ties between plans.
@@ -203,19 +191,8 @@ class CiftPlan:
         given = fields.sequence("stops", found["stops"], minimum=1)
         named = any(isinstance(e, dict) and isinstance(e.get("blocks"), list) for e in given)
         read_version(found, FORMAT, GRAPH_VERSION if named else VERSION)
-        stops = []
-        for index, entry in enumerate(given):
-            try:
-                stops.append(Stop.from_document(entry))
-            except InputError as error:
-                raise error.within(f"stops[{index}]") from None
-        return CiftPlan(
-            found["model"],  # type: ignore[arg-type]
-            found["compression"],  # type: ignore[arg-type]
-            found["source"],  # type: ignore[arg-type]
-            found["fraction"],  # type: ignore[arg-type]
-            tuple(stops),
-        )
+        chosen = {k: found[k] for k in ("model", "compression", "source", "fraction")}
+        return CiftPlan(**chosen, stops=read_parts(found, "stops", Stop.from_document))  # type: ignore[arg-type]
 
     def to_document(self) -> dict[str, object]:
         """Return the plan as a JSON object."""

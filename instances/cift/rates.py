@@ -15,18 +15,13 @@ import math
 from fractions import Fraction
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.instances.cift.model import CiftInstance, Compression, Link, Node, SpeedInterval
+from splitopt.instances.core.arrays import Bools, Floats
 from splitopt.instances.core.exact import rational
 from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.networks.downsets import Downsets
 from splitopt.instances.networks.profiles import Profile
-
-__all__ = ["least_speeds", "open_hops"]
-
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 _NEAR = 1e-11  # relative distance from the limit within which doubles do not decide
 _INSIDE = 1.0 + 1e-12  # of a speed in an interval, so that it passes

@@ -24,8 +24,6 @@ from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["Units", "scaled"]
-
 
 @dataclass(frozen=True, slots=True)
 class Units:

@@ -7,12 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from splitopt.instances.contract.method import (
-    Recorder,
-    Support,
-    UnsupportedError,
-    read_options,
-)
+from splitopt.instances.contract.method import Recorder, Support, UnsupportedError, read_options
 from splitopt.instances.contract.supports import lacking
 
 if TYPE_CHECKING:
@@ -24,8 +19,6 @@ if TYPE_CHECKING:
         Parameters,
         Result,
     )
-
-__all__ = ["Framed", "Run"]
 
 InstanceT = TypeVar("InstanceT")
 PlanT = TypeVar("PlanT")

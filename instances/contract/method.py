@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -20,6 +19,15 @@ if TYPE_CHECKING:
 
     Instance = CiftInstance | MepraInstance
     Plan = CiftPlan | MepraPlan
+from splitopt.instances.contract.options import (
+    SOLVER,
+    Option,
+    OptionValue,
+    Parameters,
+    read_options,
+    solver_parameters,
+)
+from splitopt.instances.contract.progress import OnProgress, Progress, Recorder
 
 __all__ = [
     "SOLVER",
@@ -41,8 +49,7 @@ __all__ = [
     "solver_parameters",
 ]
 
-OptionValue = bool | int | float | str
-_ValueT = TypeVar("_ValueT")
+
 Statistic = bool | int | float | str | None
 
 
@@ -104,91 +111,6 @@ class Budget:
             )
         if not 0 <= self.relative_gap < 1:
             raise InputError("relative_gap", self.relative_gap, "0 <= gap < 1", "give 1e-6")
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """One point of a run's trajectory: what was known after `time_s` seconds.
-
-    Where the objective is a new one, `plan` is what has it, if the method hands it on; the
-    trajectory that is kept has none.
-    """
-
-    time_s: float
-    objective: float | None
-    bound: float | None
-    plan: Plan | None = field(default=None, compare=False, repr=False)
-
-
-OnProgress = Callable[[Progress], None]
-
-
-class Recorder:
-    """Collect the trajectory of a run and pass each point on.
-
-    Only improvements are kept: a lower objective or a higher bound.
-    """
-
-    def __init__(self, on_progress: OnProgress | None = None) -> None:
-        self._start = time.perf_counter()
-        self._on_progress = on_progress
-        self._points: list[Progress] = []
-        self.objective: float | None = None
-        self.bound: float | None = None
-
-    @property
-    def elapsed_s(self) -> float:
-        """Seconds since the recorder was made."""
-        return time.perf_counter() - self._start
-
-    @property
-    def points(self) -> tuple[Progress, ...]:
-        """The trajectory so far."""
-        return tuple(self._points)
-
-    def remaining_s(self, budget: Budget) -> float | None:
-        """Return the seconds left of the budget, at least 0; None without a limit."""
-        if budget.time_limit_s is None:
-            return None
-        return max(0.0, budget.time_limit_s - self.elapsed_s)
-
-    def retract_bound(self, known: float | None) -> None:
-        """Take back every bound above `known` (None: every bound) that was recorded."""
-
-        def held(bound: float | None) -> float | None:
-            return None if bound is None or known is None else min(bound, known)
-
-        self._points = [Progress(p.time_s, p.objective, held(p.bound)) for p in self._points]
-        self.bound = held(self.bound)
-
-    def note(
-        self,
-        objective: float | None = None,
-        bound: float | None = None,
-        plan: Plan | None = None,
-    ) -> None:
-        """Record an incumbent's objective, a bound, or both, if they improve.
-
-        `plan` is the feasible plan that has `objective`: a run that is stopped keeps it.
-        """
-        better, new = False, None
-        if (
-            objective is not None
-            and math.isfinite(objective)
-            and (self.objective is None or objective < self.objective)
-        ):
-            self.objective, better, new = objective, True, plan
-        if (
-            bound is not None
-            and math.isfinite(bound)
-            and (self.bound is None or bound > self.bound)
-        ):
-            self.bound, better = bound, True
-        if better:
-            point = Progress(self.elapsed_s, self.objective, self.bound)
-            self._points.append(point)
-            if self._on_progress is not None:
-                self._on_progress(replace(point, plan=new))
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,131 +251,6 @@ class Result:
 
     def __str__(self) -> str:
         return "\n".join(f"{name:<12} {value}" for name, value in self.summary().items())
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One option of a method.
-
-    Attributes
-    ----------
-    name, default, description
-        As the user sees them; the default's type is the option's type.
-    minimum, maximum
-        Closed range of a number; None for no limit.
-    choices
-        Values a text may take; empty for any.
-    """
-
-    name: str
-    default: OptionValue
-    description: str
-    minimum: float | None = None
-    maximum: float | None = None
-    choices: tuple[str, ...] = ()
-
-    def allowed(self) -> str:
-        """Return in words what the option may hold."""
-        if self.choices:
-            return "one of " + ", ".join(self.choices)
-        if isinstance(self.default, bool):
-            return "true or false"
-        if isinstance(self.default, str):
-            return "a text"
-        kind = "an integer" if isinstance(self.default, int) else "a number"
-        if self.minimum is not None:
-            kind += f" >= {self.minimum:g}"
-        if self.maximum is not None:
-            kind += f" <= {self.maximum:g}" if self.minimum is None else f" and <= {self.maximum:g}"
-        return kind
-
-    def read(self, value: object) -> OptionValue:
-        """Return `value` as this option's type; a text is converted.
-
-        Raises
-        ------
-        InputError
-            When it does not fit.
-        """
-        wrong = InputError(
-            f"option {self.name}", value, self.allowed(), f"leave it out for {self.default!r}"
-        )
-        if isinstance(self.default, bool):
-            if isinstance(value, bool):
-                return value
-            if value in ("true", "false"):
-                return value == "true"
-            raise wrong
-        if isinstance(self.default, str):
-            if not isinstance(value, str) or (self.choices and value not in self.choices):
-                raise wrong
-            return value
-        if isinstance(value, bool) or not isinstance(value, int | float | str):
-            raise wrong
-        number: int | float
-        try:
-            number = int(value) if isinstance(self.default, int) else float(value)
-        except (ValueError, OverflowError):
-            raise wrong from None
-        if isinstance(value, float) and number != value:
-            raise wrong
-        if isinstance(number, float) and not math.isfinite(number):
-            raise wrong
-        if self.minimum is not None and number < self.minimum:
-            raise wrong
-        if self.maximum is not None and number > self.maximum:
-            raise wrong
-        return number
-
-
-class Parameters(Protocol):
-    """What a solver can be told beside the options of a method: all its own parameters."""
-
-    def read(self, given: Mapping[str, object]) -> Mapping[str, OptionValue]:
-        """Return parameters as the solver holds them; raise InputError for what it does not."""
-
-
-SOLVER = "solver."  # what options begin with that are the solver's own parameters
-
-
-def solver_parameters(options: Mapping[str, _ValueT]) -> dict[str, _ValueT]:
-    """Return what of a method's options is for its solver, by the solver's own names."""
-    return {n.removeprefix(SOLVER): v for n, v in options.items() if n.startswith(SOLVER)}
-
-
-def read_options(
-    method: str,
-    known: tuple[Option, ...],
-    given: Mapping[str, object],
-    parameters: Parameters | None = None,
-) -> dict[str, OptionValue]:
-    """Return every option of a method: those given, checked, and the defaults.
-
-    Parameters
-    ----------
-    parameters
-        Of the solver that the method calls: options named ``solver.NAME`` are handed on to it.
-
-    Raises
-    ------
-    InputError
-        For an option the method does not have, or a value that does not fit.
-    """
-    theirs = solver_parameters(given)
-    if parameters is not None and theirs:
-        own = {name: value for name, value in given.items() if not name.startswith(SOLVER)}
-        found = parameters.read(theirs)
-        return read_options(method, known, own) | {SOLVER + n: v for n, v in found.items()}
-    names = [option.name for option in known]
-    for name in given:
-        if name not in names:
-            raise InputError(
-                f"option {name}",
-                given[name],
-                "options of " + method + ": " + (", ".join(names) or "none"),
-                "leave it out or correct its name",
-            )
-    return {o.name: o.read(given[o.name]) if o.name in given else o.default for o in known}
 
 
 InstanceT_contra = TypeVar("InstanceT_contra", contravariant=True)

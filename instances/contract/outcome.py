@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from splitopt.instances.core.violations import Violation
     from splitopt.instances.mepra.plan import MepraPlan
 
-__all__ = ["admitted", "cheaper", "conclude", "nothing_found", "proven_infeasible"]
-
-
 PlanT = TypeVar("PlanT", "CiftPlan", "MepraPlan")
 
 

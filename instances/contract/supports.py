@@ -6,8 +6,6 @@ from typing import Any
 
 from splitopt.instances.contract.method import Method, Support
 
-__all__ = ["supported"]
-
 _SAID = {
     "epochs": "numbers of epochs in doubt",
     "scenarios": "scenarios of the network",

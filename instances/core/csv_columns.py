@@ -13,8 +13,6 @@ from typing import Literal
 
 from splitopt.instances.core.errors import InputError, did_you_mean
 
-__all__ = ["Columns", "read_columns"]
-
 _FACTOR = re.compile(r"[0-9]+\.?[0-9]*([eE][+-]?[0-9]+)?|\.[0-9]+([eE][+-]?[0-9]+)?")
 _SPACES = " \u00a0\u2009\u202f'\u2019_"
 

@@ -16,8 +16,6 @@ from splitopt.instances.core.csv_columns import Columns
 from splitopt.instances.core.documents import read_bytes
 from splitopt.instances.core.errors import InputError, InputErrors, did_you_mean
 
-__all__ = ["Cells", "Table", "read_rows", "read_table"]
-
 LARGEST_FILE_BYTES = 256 << 20
 MOST_ROWS = 5_000_000
 MOST_COLUMNS = 200

@@ -18,17 +18,6 @@ from typing import IO
 
 from splitopt.instances.core.errors import InputError
 
-__all__ = [
-    "canonical",
-    "content_hash",
-    "parse_json",
-    "read_bytes",
-    "read_json",
-    "survives",
-    "write_bytes",
-    "write_json",
-]
-
 LARGEST_FILE_BYTES = 1 << 30
 # A columnar file of a million devices has a dozen brackets; more than this many means a file
 # made to exhaust memory (an empty list costs 60 bytes for every 2 read).

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 
 from splitopt.instances.core.printable import printable
 
-__all__ = ["InputError", "InputErrors", "did_you_mean"]
-
 _SHOWN = 80
 _LINE = 400
 

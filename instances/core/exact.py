@@ -10,10 +10,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Interval", "rational", "sum_at_most_one", "sum_rational"]
-
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
+from splitopt.instances.core.arrays import Bools, Floats
 
 
 # Plans of one instance are judged one after another, and its figures are the same each time. Typed:

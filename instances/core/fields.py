@@ -9,21 +9,6 @@ from collections.abc import Collection, Mapping, Sequence
 from splitopt.instances.core.documents import survives
 from splitopt.instances.core.errors import InputError
 
-__all__ = [
-    "Scalar",
-    "integer",
-    "mapping",
-    "method_name",
-    "name",
-    "names_differ",
-    "number",
-    "one_of",
-    "read_lines",
-    "read_origin",
-    "sequence",
-    "text",
-]
-
 Scalar = str | int | float | bool | None
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,119}")

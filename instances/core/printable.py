@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["printable"]
-
 
 def printable(text: str) -> str:
     r"""Return `text` as one line, with what cannot be printed as Python writes it.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["TOLERANCES", "Tolerances", "gap", "not_above", "values_agree"]
-
 
 @dataclass(frozen=True, slots=True)
 class Tolerances:

@@ -12,8 +12,6 @@ from splitopt.instances.networks.profiles import (
     load_profile,
 )
 
-__all__ = ["cift_chain", "mepra_chain"]
-
 
 def _ends(flops: list[float], groups: int) -> list[int]:
     """Return where `groups` groups end (exclusive), of about equal FLOPs, none empty."""

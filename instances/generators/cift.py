@@ -25,8 +25,6 @@ from splitopt.instances.generators.witness import Prices, least
 from splitopt.instances.networks.curves import LearningCurve
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["build_cift"]
-
 # Uncompressed first, then from mild to strong; only what was measured is offered.
 _LEVELS = ("none", "int8", "prune-50-int8", "prune-50", "prune-25", "int4", "prune-75")
 _FRACTIONS = (1.0, 0.5, 0.25, 0.75, 0.1)

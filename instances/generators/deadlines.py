@@ -9,8 +9,6 @@ from splitopt.instances.generators.draws import round_digits, round_up
 from splitopt.instances.generators.knobs import CiftKnobs
 from splitopt.instances.generators.witness import Prices, least
 
-__all__ = ["set_deadlines"]
-
 # Relative, far above rounding and the tolerance of the judge.
 _CLEAR = 0.05
 _APART = 1.01

@@ -12,12 +12,10 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
-__all__ = ["Draws", "draws_for", "round_digits", "round_up"]
+from splitopt.instances.core.arrays import Floats, Ints
 
 Item = TypeVar("Item")
-Floats = npt.NDArray[np.float64]
 _SEGMENTS = 16
 
 
@@ -93,7 +91,7 @@ class Draws:
         """Return an integer in low..high, both included."""
         return low + int(self.unit() * (high - low + 1))
 
-    def integers(self, low: int, high: int, count: int) -> npt.NDArray[np.int64]:
+    def integers(self, low: int, high: int, count: int) -> Ints:
         """Return `count` integers in low..high, both included."""
         return low + (self.units(count) * (high - low + 1)).astype(np.int64)
 

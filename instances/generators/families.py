@@ -10,8 +10,6 @@ from typing import Literal
 from splitopt.instances.core.errors import InputError, did_you_mean
 from splitopt.instances.generators.knobs import CiftKnobs, MepraKnobs
 
-__all__ = ["FAMILIES", "Family", "find"]
-
 
 @dataclass(frozen=True, slots=True)
 class Family:

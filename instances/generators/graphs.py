@@ -17,8 +17,6 @@ from splitopt.instances.networks.merging import merged_runs
 from splitopt.instances.networks.profiles import Block, Profile
 from splitopt.instances.networks.tensors import Tensor
 
-__all__ = ["GRAPHS", "branches", "dense", "graph", "graph_names", "inception", "u_net"]
-
 
 class _Graph:
     """A network in the making: each block puts out one tensor, named as the block."""

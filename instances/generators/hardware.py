@@ -10,16 +10,6 @@ from splitopt.instances.core import fields
 from splitopt.instances.core.documents import parse_json
 from splitopt.instances.core.errors import InputError
 
-__all__ = [
-    "LinkClass",
-    "NodeClass",
-    "link_class",
-    "link_classes",
-    "node_class",
-    "node_classes",
-    "transmit_power_w",
-]
-
 Range = tuple[float, float]
 
 
@@ -118,16 +108,6 @@ def _tables() -> tuple[dict[str, NodeClass], dict[str, LinkClass], Range]:
         "transmit_power_w", document["transmit_power_w"], ("range", "sources")
     )
     return nodes, links, _range("transmit_power_w.range", transmit["range"])
-
-
-def node_classes() -> dict[str, NodeClass]:
-    """Return the classes of nodes by name."""
-    return dict(_tables()[0])
-
-
-def link_classes() -> dict[str, LinkClass]:
-    """Return the classes of links by name."""
-    return dict(_tables()[1])
 
 
 def node_class(name: str) -> NodeClass:

@@ -9,8 +9,7 @@ from typing import Literal
 
 from splitopt.instances.core import fields
 from splitopt.instances.core.errors import InputError
-
-__all__ = ["CiftKnobs", "MepraKnobs", "change"]
+from splitopt.instances.core.parts import keep_numbers
 
 Deadlines = Literal["none", "inference", "fine-tuning", "both"]
 Infeasible = Literal["no", "deadline", "deadlines-together", "memory", "no-configuration"]
@@ -22,11 +21,6 @@ FractionKind = Literal["printed", "drawn"]
 
 def _whole(knobs: object, column: str, low: int, high: int) -> None:
     value = fields.integer(column, getattr(knobs, column), minimum=low, maximum=high)
-    object.__setattr__(knobs, column, value)
-
-
-def _real(knobs: object, column: str, low: float, high: float) -> None:
-    value = fields.number(column, getattr(knobs, column), minimum=low, maximum=high)
     object.__setattr__(knobs, column, value)
 
 
@@ -141,9 +135,9 @@ class CiftKnobs:
             "tightness",
             "heterogeneity",
         ):
-            _real(self, column, 0.0, 1.0)
+            keep_numbers(self, column, minimum=0.0, maximum=1.0)
         for column in ("bandwidth", "bit_energy"):
-            _real(self, column, 1e-6, 1e6)
+            keep_numbers(self, column, minimum=1e-6, maximum=1e6)
         if self.blocks is not None:
             _whole(self, "blocks", 1, 100)
         _names(self, "models")
@@ -219,9 +213,9 @@ class MepraKnobs:
             ("digits", 2, 12),
         ):
             _whole(self, column, least, most)
-        _real(self, "heterogeneity", 0.0, 1.0)
-        _real(self, "bandwidth", 1e-6, 1e6)
-        _real(self, "feature_bits", 1e-3, 64.0)
+        keep_numbers(self, "heterogeneity", minimum=0.0, maximum=1.0)
+        keep_numbers(self, "bandwidth", minimum=1e-6, maximum=1e6)
+        keep_numbers(self, "feature_bits", minimum=1e-3, maximum=64.0)
         if self.layers is not None:
             _whole(self, "layers", 1, 62)
         _names(self, "models")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from splitopt.instances.core.arrays import Floats, Ints
 from splitopt.instances.generators.chains import mepra_chain
 from splitopt.instances.generators.draws import Draws, draws_for, round_digits
 from splitopt.instances.generators.hardware import link_class, node_class, transmit_power_w
@@ -15,8 +16,6 @@ from splitopt.instances.mepra.model import ExitFractions, MepraInstance, exit_se
 from splitopt.instances.networks.profiles import Layer, MultiExitProfile, load_profile
 from splitopt.instances.sources.mepra import exits_at_quarters, place_exits
 from splitopt.instances.sources.tables import printed_devices
-
-__all__ = ["build_lattice", "build_mepra", "build_partition"]
 
 _TOTAL = 1000
 _REFERENCE = "vgg16-imagenet"
@@ -65,9 +64,7 @@ def _exit_bits(knobs: MepraKnobs, profile: MultiExitProfile) -> int:
     return exit_set_bits(exits_at_quarters([layer.flops for layer in profile.layers]))
 
 
-def _devices(
-    draws: Draws, knobs: MepraKnobs
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _devices(draws: Draws, knobs: MepraKnobs) -> tuple[Floats, Floats, Floats]:
     n, spread = knobs.devices, knobs.heterogeneity
     kinds = [node_class(name) for name in knobs.node_classes]
     kind = draws.integers(0, len(kinds) - 1, n)
@@ -154,20 +151,11 @@ def build_partition(
         for c in sorted(set(numbers))
     )
     place = {p.name: k for k, p in enumerate(profiles)}
-    return MepraInstance(
-        name=name,
-        edge_capacity_flop_per_s=1.0,
-        bandwidth_bit_per_s=1.0,
-        weight_time_per_s=1.0,
-        weight_energy_per_j=0.0,
-        profiles=profiles,
-        exit_fractions=ExitFractions.of([[1.0]]),
-        speed_flop_per_s=np.array([c / whole for c in numbers]),
-        power_w=np.zeros(n),
-        transmit_power_w=np.zeros(n),
+    return _alone(
+        profiles,
+        speeds=np.array([c / whole for c in numbers]),
         profile=np.array([place[f"number-{c}"] for c in numbers]),
-        exit_row=np.zeros(n, dtype=np.int64),
-        exit_set=np.ones(n, dtype=np.int64),
+        name=name,
         description=description,
         assumptions=("Made up: the reduction from PARTITION that shows MEPRA to be NP-hard.",),
     )
@@ -198,21 +186,33 @@ def build_lattice(
         MultiExitProfile(f"side-{k}", 0.0, (Layer("all", root * root, 0.0, 0.0),))
         for k, root in enumerate(roots, start=1)
     )
-    every = np.arange(n)
-    return MepraInstance(
+    return _alone(
+        profiles,
+        speeds=np.array([root / (2.0 * theta) for root in roots]),
+        profile=np.arange(n),
         name=name,
+        description=description,
+        assumptions=("Made up: costs in exact proportion to roots that lie near a lattice.",),
+    )
+
+
+def _alone(
+    profiles: tuple[MultiExitProfile, ...], speeds: Floats, profile: Ints, **named: Any
+) -> MepraInstance:
+    """Return an instance of one layer a device in which work alone costs, by its time."""
+    n = len(speeds)
+    return MepraInstance(
         edge_capacity_flop_per_s=1.0,
         bandwidth_bit_per_s=1.0,
         weight_time_per_s=1.0,
         weight_energy_per_j=0.0,
         profiles=profiles,
         exit_fractions=ExitFractions.of([[1.0]]),
-        speed_flop_per_s=np.array([root / (2.0 * theta) for root in roots]),
+        speed_flop_per_s=speeds,
         power_w=np.zeros(n),
         transmit_power_w=np.zeros(n),
-        profile=every,
+        profile=profile,
         exit_row=np.zeros(n, dtype=np.int64),
         exit_set=np.ones(n, dtype=np.int64),
-        description=description,
-        assumptions=("Made up: costs in exact proportion to roots that lie near a lattice.",),
+        **named,
     )

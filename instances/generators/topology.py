@@ -7,8 +7,6 @@ from splitopt.instances.generators.draws import Draws, round_digits
 from splitopt.instances.generators.hardware import LinkClass, NodeClass, link_class, node_class
 from splitopt.instances.generators.knobs import CiftKnobs
 
-__all__ = ["columns", "draw_links", "draw_nodes"]
-
 _CLASSES: dict[str, dict[str, tuple[str, ...]]] = {
     "data-sheet": {
         "end": ("single-board", "phone", "jetson"),

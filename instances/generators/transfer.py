@@ -13,16 +13,6 @@ from splitopt.instances.networks.curve_data import learning_data
 from splitopt.instances.networks.curves import LearningCurve
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = [
-    "TRANSFER_ASSUMPTION",
-    "compression_names",
-    "compressions",
-    "curve_for",
-    "epochs_needed",
-    "error_after",
-    "size_class",
-]
-
 TRANSFER_ASSUMPTION = (
     "Learning curves: measured on small networks fine-tuned on digits, taken over to this network "
     "by size class (small below 60 MB of parameters, medium below 300 MB, large above); measured "

@@ -19,8 +19,6 @@ from splitopt.instances.cift.model import CiftInstance, Configuration, Link, Nod
 from splitopt.instances.cift.plan import CiftPlan, Stop, stop_between
 from splitopt.instances.networks.downsets import downsets_of
 
-__all__ = ["Prices", "least"]
-
 _INFINITY = float("inf")
 _PLACES = 9  # speeds tried on an interval
 

@@ -36,20 +36,6 @@ from splitopt.instances.library.index import folder
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-    from splitopt.instances.contract.method import Plan
-
-__all__ = [
-    "FIGURES",
-    "LABEL_ENGINE",
-    "PLANS",
-    "Confirmation",
-    "KnownInstance",
-    "Registry",
-    "plan_documents",
-    "plan_of",
-    "registry",
-    "solu",
-]
 
 FORMAT = "splitopt-best-known"
 VERSION = 1
@@ -268,16 +254,6 @@ def registry() -> Registry:
 def plan_documents() -> Mapping[str, object]:
     """Return the stored plans as JSON objects, by content hash."""
     return cast("Mapping[str, object]", _read(folder(), PLANS) or {})
-
-
-def plan_of(content_hash: str) -> Plan | None:
-    """Return the best plan known of an instance, None where none is stored."""
-    document = plan_documents().get(content_hash)
-    if document is None:
-        return None
-    from splitopt.instances.judge import plan_from_document
-
-    return plan_from_document(document)
 
 
 def solu(entries: Iterable[KnownInstance]) -> str:

@@ -26,8 +26,6 @@ from splitopt.instances.problems import problem_of
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["main"]
-
 FOLDER = Path(__file__).parent.parent / "data" / "library"
 STANDARD, NETWORKS, UNCERTAIN = "standard-v1", "networks-v1", "uncertain-v1"
 

@@ -12,8 +12,6 @@ from splitopt.instances.library.recipes import Recipe
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["candidates", "generate_candidate"]
-
 CIFT, CIFT_ALIKE, CIFT_CORE, CIFT_DEEP, MEPRA = 300, 90, 70, 24, 300
 _FIRST_SEED = 10_000
 _TRANSFORMERS = (

@@ -19,8 +19,6 @@ from splitopt.instances.cift.model import (
 from splitopt.instances.cift.parts import Tier
 from splitopt.instances.networks.profiles import Block, Profile
 
-__all__ = ["CRAFTED_CIFT"]
-
 _MADE_UP = ("Made up: a small network and small figures, for the property alone.",)
 _NONE = Compression("none", 1.0, 1.0, 1.0)
 

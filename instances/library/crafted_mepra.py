@@ -9,8 +9,6 @@ import numpy as np
 from splitopt.instances.mepra.model import ExitFractions, MepraInstance, exit_set_bits
 from splitopt.instances.networks.profiles import Layer, MultiExitProfile
 
-__all__ = ["CRAFTED_MEPRA"]
-
 _MADE_UP = ("Made up: a small network and small figures, for the property alone.",)
 
 

@@ -12,8 +12,6 @@ from splitopt.instances.cift.model import CiftInstance, Node, SpeedInterval
 from splitopt.instances.generators.witness import Prices, least
 from splitopt.instances.mepra.model import MepraInstance
 
-__all__ = ["features"]
-
 
 def _log(value: float) -> float:
     return math.log10(max(value, 1e-12))

@@ -12,8 +12,6 @@ from splitopt.instances import sources
 from splitopt.instances.core.documents import parse_json
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["SETS", "Entry", "find", "folder", "rows"]
-
 # In the order shown; what a set is for stands in docs/instances.md.
 SETS = (
     *("tiny", "quick", "standard-v1", "networks-v1", "uncertain-v1", "large"),

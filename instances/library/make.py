@@ -13,8 +13,6 @@ from splitopt.instances.library.index import Entry
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["make"]
-
 
 def _crafted(name: str) -> Instance:
     if name.startswith("cift"):

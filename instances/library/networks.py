@@ -22,8 +22,6 @@ from splitopt.instances.generators.witness import Prices, least
 from splitopt.instances.library import build
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["CHOSEN", "VARIANTS", "draw", "main", "with_network"]
-
 _BASE: dict[str, Any] = {
     "sources": 1,
     "compressions": 1,

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["LARGE", "QUICK", "QUICK_SOURCES", "TINY", "Recipe"]
-
 
 @dataclass(frozen=True, slots=True)
 class Recipe:

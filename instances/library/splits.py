@@ -14,8 +14,6 @@ from splitopt.instances.generators.draws import Draws, draws_for
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["SEEDS", "SPLITS", "Split", "sample"]
-
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 _SIZE = 10**9

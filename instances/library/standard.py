@@ -20,14 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from splitopt.instances.core.arrays import Floats
 from splitopt.instances.core.documents import canonical, parse_json, write_bytes
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.library import build
 from splitopt.instances.library.candidates import candidates, generate_candidate
-
-__all__ = ["CELLS", "cell", "chosen", "main", "ranks", "read_table"]
 
 Row = Mapping[str, Any]
 TABLE = build.FOLDER / "candidates.json.gz"
@@ -102,7 +100,7 @@ def cell(row: Row) -> str | None:
     return _cift_cell(row) if row["problem"] == "cift" else _mepra_cell(row)
 
 
-def ranks(rows: Sequence[Row]) -> npt.NDArray[np.float64]:
+def ranks(rows: Sequence[Row]) -> Floats:
     """Return features as ranks in [0, 1], shape (rows, features); equal values share a rank."""
     keys = sorted(rows[0]["features"])
     table = np.array([[row["features"][key] for key in keys] for row in rows], dtype=np.float64)

@@ -38,8 +38,6 @@ from splitopt.instances.judge import evaluate
 from splitopt.instances.library.build import FOLDER, UNCERTAIN
 from splitopt.instances.networks.curve_data import curve_errors, learning_data
 
-__all__ = ["DRIVING", "SET", "STANDING", "epochs_measured", "main", "uncertain", "with_held_out"]
-
 SET = UNCERTAIN
 STANDING = (0.069, 0.304, 0.427, 0.631, 0.844, 1.168, 1.641, 2.442, 3.164, 3.846)
 DRIVING = (0.157, 0.378, 0.562, 0.728, 0.897, 1.174, 1.597, 2.611, 6.544, 14.778)

@@ -14,8 +14,6 @@ from pathlib import Path
 from splitopt.instances.core.documents import write_json
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["ARCHITECTURES", "imported", "main"]
-
 FOLDER = Path(__file__).parent.parent / "data" / "graphs"
 # Profile to the name in the package's files, and a title.
 ARCHITECTURES: Mapping[str, tuple[str, str]] = {

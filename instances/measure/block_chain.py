@@ -15,8 +15,6 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
-__all__ = ["BlockFigures", "ChainFigures", "NetworkChain", "measure_chain"]
-
 FP32_BYTES = 4
 FP32_BITS = 32
 

@@ -26,19 +26,6 @@ import numpy as np
 
 from splitopt.instances.networks.profiles import Block, Profile
 
-__all__ = [
-    "ARCHITECTURES",
-    "COMPRESSIONS",
-    "Architecture",
-    "Compression",
-    "calibrate",
-    "compress",
-    "forward",
-    "initial_parameters",
-    "profile",
-    "size_factors",
-]
-
 Tensor = Any  # torch is imported inside the functions: it is an extra
 Parameters = dict[str, Tensor]
 

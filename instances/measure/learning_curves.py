@@ -62,8 +62,6 @@ from splitopt.instances.networks.curve_data import write_learning_data
 from splitopt.instances.networks.curve_fitting import fit_document
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["FRACTIONS", "Digits", "load_digits", "main", "measure"]
-
 FRACTIONS = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 EPOCHS = 40
 BATCH = 10

@@ -15,8 +15,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["main", "measure_all", "profile_text", "readme_text"]
-
 FORMAT = "splitopt-profile"
 VERSION = 1
 DATA = Path(__file__).resolve().parent.parent / "data" / "profiles"

@@ -14,8 +14,6 @@ from torch import nn
 
 from splitopt.instances.measure.block_chain import NetworkChain
 
-__all__ = ["bert_base", "gpt2", "vit_b16"]
-
 _TOKEN_ID_BITS = 32
 _PIXEL_BITS = 8
 

@@ -15,8 +15,6 @@ from torch import nn
 
 from splitopt.instances.measure.block_chain import NetworkChain
 
-__all__ = ["alexnet", "mobilenetv2", "resnet", "vgg16"]
-
 _SIDE = {"imagenet": 224, "cifar10": 32}
 _CLASSES = {"imagenet": 1000, "cifar10": 10}
 _PIXEL_BITS = 8

@@ -10,10 +10,10 @@ import numpy as np
 
 from splitopt.instances.core.csv_tables import Cells, Table, read_rows, read_table
 from splitopt.instances.core.errors import InputError
-from splitopt.instances.mepra.model import ExitFractions, MepraInstance, Reading, exit_set_bits
+from splitopt.instances.mepra.columns import exit_set_bits
+from splitopt.instances.mepra.fractions import ExitFractions, Reading
+from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.networks.profiles import MultiExitProfile, Profile
-
-__all__ = ["mepra_from_csv"]
 
 FRACTION = "fraction_"
 

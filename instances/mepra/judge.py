@@ -15,16 +15,13 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from splitopt.instances.core.arrays import Bools, Floats, Ints
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.exact import Interval, rational, sum_at_most_one, sum_rational
 from splitopt.instances.core.violations import Violation
 from splitopt.instances.mepra.model import ExitFractions, MepraInstance, exit_set_of
 from splitopt.instances.mepra.plan import MepraPlan
 
-__all__ = ["MepraEvaluation", "check_mepra", "cost_interval", "evaluate_mepra", "exact_cost"]
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 Array = Any  # float64 array, object array of Fractions, or Interval
 _CHUNK = 1 << 16
 _EXACT_DEVICES = 2000
@@ -57,9 +54,9 @@ class _Numbers(Protocol):
 
     def lift(self, values: npt.ArrayLike) -> Array: ...
 
-    def where(self, mask: npt.NDArray[np.bool_], yes: Array, no: Array) -> Array: ...
+    def where(self, mask: Bools, yes: Array, no: Array) -> Array: ...
 
-    def fractions(self, table: ExitFractions, rows: Integers) -> list[Array]:
+    def fractions(self, table: ExitFractions, rows: Ints) -> list[Array]:
         """Return p_j by layer, each over devices."""
 
 
@@ -67,10 +64,10 @@ class _Doubles:
     def lift(self, values: npt.ArrayLike) -> Array:
         return np.asarray(values, dtype=np.float64)
 
-    def where(self, mask: npt.NDArray[np.bool_], yes: Array, no: Array) -> Array:
+    def where(self, mask: Bools, yes: Array, no: Array) -> Array:
         return np.where(mask, yes, no)
 
-    def fractions(self, table: ExitFractions, rows: Integers) -> list[Array]:
+    def fractions(self, table: ExitFractions, rows: Ints) -> list[Array]:
         return list(table.normalised[rows].T)
 
 
@@ -82,10 +79,10 @@ class _Rationals:
             out[index] = rational(float(value))
         return out
 
-    def where(self, mask: npt.NDArray[np.bool_], yes: Array, no: Array) -> Array:
+    def where(self, mask: Bools, yes: Array, no: Array) -> Array:
         return np.where(mask, yes, no)
 
-    def fractions(self, table: ExitFractions, rows: Integers) -> list[Array]:
+    def fractions(self, table: ExitFractions, rows: Ints) -> list[Array]:
         figures = self.lift(table.rows[rows])
         sums = figures.sum(axis=1)
         if table.reading == "leftover-to-last":
@@ -100,10 +97,10 @@ class _Intervals:
     def lift(self, values: npt.ArrayLike) -> Array:
         return Interval.around(values)
 
-    def where(self, mask: npt.NDArray[np.bool_], yes: Array, no: Array) -> Array:
+    def where(self, mask: Bools, yes: Array, no: Array) -> Array:
         return Interval(np.where(mask, yes.low, no.low), np.where(mask, yes.high, no.high))
 
-    def fractions(self, table: ExitFractions, rows: Integers) -> list[Array]:
+    def fractions(self, table: ExitFractions, rows: Ints) -> list[Array]:
         distinct, choice = np.unique(rows, return_inverse=True)
         columns = [Interval.around(c) for c in table.rows[distinct].T]
         sums = Interval.around(np.zeros(len(distinct)))
@@ -239,9 +236,9 @@ def _structure(instance: MepraInstance, plan: MepraPlan) -> list[Violation]:
     return broken
 
 
-def _starved(instance: MepraInstance, plan: MepraPlan) -> npt.NDArray[np.bool_]:
+def _starved(instance: MepraInstance, plan: MepraPlan) -> Bools:
     """Return which devices leave work to the edge and have no share of it, shape (n,)."""
-    without: npt.NDArray[np.bool_] = plan.shares == 0
+    without: Bools = plan.shares == 0
     if not bool(without.any()):
         return without
     busy = np.zeros(instance.devices, dtype=bool)

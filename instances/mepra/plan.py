@@ -8,17 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from splitopt.instances.core import fields
+from splitopt.instances.core.arrays import Floats, Ints
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.exact import sum_at_most_one
-from splitopt.instances.mepra.model import bits_column, column, read_exit_sets, write_exit_sets
+from splitopt.instances.mepra.columns import bits_column, column, read_exit_sets, write_exit_sets
 from splitopt.instances.networks.profiles import read_version
-
-__all__ = ["MepraPlan", "shares_from_weights"]
 
 FORMAT = "splitopt-mepra-plan"
 VERSION = 1
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 
 _MANY = 10_000
 
@@ -61,9 +58,9 @@ class MepraPlan:
         X_i as bits where exits are free, int64, shape (n,); None where they are fixed.
     """
 
-    splits: Integers
+    splits: Ints
     shares: Floats
-    exit_set: Integers | None = None
+    exit_set: Ints | None = None
 
     def __post_init__(self) -> None:
         splits = column("splits", self.splits, integer=True).astype(np.int64)

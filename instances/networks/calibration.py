@@ -38,19 +38,6 @@ from splitopt.instances.core.errors import InputError
 from splitopt.instances.networks.curve_data import Floats, learning_data
 from splitopt.instances.networks.curves import LearningCurve
 
-__all__ = [
-    "HORIZON",
-    "KNOWN",
-    "EpochsDistribution",
-    "Integers",
-    "Prediction",
-    "early",
-    "epochs_distribution",
-    "group_weights",
-    "late",
-    "quantile",
-]
-
 #: Epochs that were measured.
 HORIZON = 40
 #: What the curve was fitted on, by what differs where it is used.

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from splitopt.instances.core.documents import canonical, parse_json, write_bytes
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["Floats", "curve_errors", "learning_data", "write_learning_data"]
-
 Floats = NDArray[np.float64]
 
 

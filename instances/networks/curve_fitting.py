@@ -39,14 +39,6 @@ from splitopt.instances.core.errors import InputError
 from splitopt.instances.networks.curve_data import Floats, curve_errors
 from splitopt.instances.networks.curves import LearningCurve
 
-__all__ = [
-    "CurveFit",
-    "bootstrap_fits",
-    "epochs_interval",
-    "fit_curve",
-    "fit_document",
-]
-
 EXPONENT_RANGE = (0.05, 2.0)  # of g; below, G N^-g and the floor cannot be told apart
 OFFSET_RANGE = (1.0, 1e5)  # of b, in samples
 DIGITS = 6

@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from splitopt.instances.core import fields
 from splitopt.instances.core.errors import InputError
+from splitopt.instances.core.parts import Plain, keep_names, keep_numbers
 from splitopt.instances.core.tolerances import TOLERANCES
-
-__all__ = ["LearningCurve"]
 
 
 @dataclass(frozen=True, slots=True)
-class LearningCurve:
+class LearningCurve(Plain):
     """Expected error of one model at one compression level.
 
     After k epochs on N samples an epoch the expected error is::
@@ -42,14 +40,9 @@ class LearningCurve:
     rate_offset: float
 
     def __post_init__(self) -> None:
-        fields.name("model", self.model)
-        fields.name("compression", self.compression)
-        for column in ("floor", "data_scale", "data_exponent", "rate_scale"):
-            value = fields.number(column, getattr(self, column), minimum=0)
-            object.__setattr__(self, column, value)
-        object.__setattr__(
-            self, "rate_offset", fields.number("rate_offset", self.rate_offset, above=0)
-        )
+        keep_names(self, "model", "compression")
+        keep_numbers(self, "floor", "data_scale", "data_exponent", "rate_scale", minimum=0)
+        keep_numbers(self, "rate_offset", above=0)
 
     def _data_term(self, samples: int) -> float:
         return self.data_scale * math.pow(samples, -self.data_exponent)
@@ -96,24 +89,3 @@ class LearningCurve:
         return (
             epochs >= 0 and epochs - 1 - slack < real - TOLERANCES.epochs <= epochs + slack
         ) or (epochs == 0 and real <= 2 * slack)
-
-    def to_document(self) -> dict[str, object]:
-        """Return the curve as a JSON object."""
-        return {column: getattr(self, column) for column in _COLUMNS}
-
-    @staticmethod
-    def from_document(document: object) -> LearningCurve:
-        """Return the curve in a JSON object."""
-        found = fields.mapping("", document, _COLUMNS)
-        return LearningCurve(**dict(found))  # type: ignore[arg-type]
-
-
-_COLUMNS = (
-    "model",
-    "compression",
-    "floor",
-    "data_scale",
-    "data_exponent",
-    "rate_scale",
-    "rate_offset",
-)

@@ -15,18 +15,13 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from splitopt.instances.core.arrays import Bools, Floats
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["MOST_DOWNSETS", "Downsets", "downsets_of"]
-
 # Tables hold a figure for each pair of downsets: 2000 of them are 32 MB of doubles.
 MOST_DOWNSETS = 2000
-
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, slots=True)

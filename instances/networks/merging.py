@@ -10,10 +10,6 @@ import dataclasses
 
 from splitopt.instances.networks.profiles import Block, Profile
 
-__all__ = ["MERGES", "merged", "merged_runs", "merged_to_chain"]
-
-MERGES = ("none", "runs", "blocks")
-
 
 def merged(profile: Profile, how: str) -> Profile:
     """Return a graph as it is, or merged by `runs` or by `blocks`; a chain stays as it is."""

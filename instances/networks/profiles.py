@@ -11,16 +11,8 @@ from typing import Any
 from splitopt.instances.core import fields
 from splitopt.instances.core.documents import parse_json
 from splitopt.instances.core.errors import InputError
-from splitopt.instances.networks.tensors import Tensor, check_tensors, read_tensors
-
-__all__ = [
-    "Block",
-    "Layer",
-    "MultiExitProfile",
-    "Profile",
-    "load_profile",
-    "profile_names",
-]
+from splitopt.instances.core.parts import Plain, read_parts
+from splitopt.instances.networks.tensors import Tensor, check_tensors
 
 FORMAT = "splitopt-profile"
 VERSION = 1
@@ -69,6 +61,12 @@ class Block:
             "", document, ("name", "flops", "param_bytes", "activation_bits"), ("exit_flops",)
         )
         return Block(**dict(found))  # type: ignore[arg-type]
+
+    @staticmethod
+    def without_bits(document: object) -> Block:
+        """Return the block of a graph in a JSON object: the bits of its output are tensors'."""
+        found = fields.mapping("", document, ("name", "flops", "param_bytes"), ("exit_flops",))
+        return Block(**found, activation_bits=0)  # type: ignore[arg-type]
 
     def to_document(self, *, bits: bool = True) -> dict[str, object]:
         """Return the block as a JSON object, with or without the bits of its output."""
@@ -180,24 +178,18 @@ class Profile:
             ("format", "version", "head_blocks", "classes", "title", "source", "notes", "origin"),
         )
         read_version(found, FORMAT, GRAPH_VERSION if graph else VERSION)
-        blocks = []
-        for index, entry in enumerate(fields.sequence("blocks", found["blocks"], minimum=1)):
-            try:
-                if graph:
-                    fields.mapping("", entry, ("name", "flops", "param_bytes"), ("exit_flops",))
-                    entry = {**entry, "activation_bits": 0}  # type: ignore[dict-item]
-                blocks.append(Block.from_document(entry))
-            except InputError as error:
-                raise error.within(f"blocks[{index}]") from None
+        read = Block.without_bits if graph else Block.from_document
+        blocks = read_parts(found, "blocks", read, minimum=1)
         notes = fields.sequence("notes", found.get("notes", ()))
         if graph:
-            make = functools.partial(Profile.graph, tensors=read_tensors(found["tensors"]))
+            tensors = read_parts(found, "tensors", Tensor.from_document, minimum=1)
+            make = functools.partial(Profile.graph, tensors=tensors)
         else:
             bits = fields.number("input_bits", found["input_bits"], minimum=0)
             make = functools.partial(Profile, input_bits=bits)
         return make(
             name=fields.name("name", found["name"]),
-            blocks=tuple(blocks),
+            blocks=blocks,
             head_blocks=fields.integer("head_blocks", found.get("head_blocks", 0), minimum=0),
             classes=fields.integer("classes", found.get("classes", 0), minimum=0),
             title=fields.text("title", found.get("title", "")),
@@ -290,7 +282,7 @@ def read_version(found: Mapping[str, object], format_name: str, *versions: int) 
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(Plain):
     """One logical layer j of a multi-exit DNN.
 
     Attributes
@@ -345,19 +337,10 @@ class MultiExitProfile:
     def from_document(document: object) -> MultiExitProfile:
         """Return the profile in a JSON object."""
         found = fields.mapping("", document, ("name", "input_bits", "layers"))
-        layers = []
-        for index, entry in enumerate(fields.sequence("layers", found["layers"], minimum=1)):
-            try:
-                row = fields.mapping(
-                    "", entry, ("name", "flops", "branch_flops", "activation_bits")
-                )
-                layers.append(Layer(**dict(row)))  # type: ignore[arg-type]
-            except InputError as error:
-                raise error.within(f"layers[{index}]") from None
         return MultiExitProfile(
             fields.name("name", found["name"]),
             fields.number("input_bits", found["input_bits"], minimum=0),
-            tuple(layers),
+            read_parts(found, "layers", Layer.from_document, minimum=1),
         )
 
     def to_document(self) -> dict[str, object]:
@@ -365,15 +348,7 @@ class MultiExitProfile:
         return {
             "name": self.name,
             "input_bits": self.input_bits,
-            "layers": [
-                {
-                    "name": layer.name,
-                    "flops": layer.flops,
-                    "branch_flops": layer.branch_flops,
-                    "activation_bits": layer.activation_bits,
-                }
-                for layer in self.layers
-            ],
+            "layers": [layer.to_document() for layer in self.layers],
         }
 
 

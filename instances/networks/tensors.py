@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from splitopt.instances.core import fields
 from splitopt.instances.core.errors import InputError
-
-__all__ = ["Tensor", "check_tensors", "read_tensors"]
+from splitopt.instances.core.parts import Plain
 
 
 @dataclass(frozen=True, slots=True)
-class Tensor:
+class Tensor(Plain):
     """One tensor of a graph of blocks.
 
     Attributes
@@ -47,31 +46,9 @@ class Tensor:
             raise InputError("consumers", consumers, "each consumer once", "drop the repeated one")
         object.__setattr__(self, "consumers", tuple(sorted(consumers)))
 
-    @staticmethod
-    def from_document(document: object) -> Tensor:
-        """Return the tensor in a JSON object."""
-        found = fields.mapping("", document, ("name", "bits", "producer", "consumers"))
-        return Tensor(**dict(found))  # type: ignore[arg-type]
-
     def to_document(self) -> dict[str, object]:
         """Return the tensor as a JSON object."""
-        return {
-            "name": self.name,
-            "bits": self.bits,
-            "producer": self.producer,
-            "consumers": list(self.consumers),
-        }
-
-
-def read_tensors(document: object) -> tuple[Tensor, ...]:
-    """Return the tensors in a JSON list."""
-    tensors = []
-    for index, entry in enumerate(fields.sequence("tensors", document, minimum=1)):
-        try:
-            tensors.append(Tensor.from_document(entry))
-        except InputError as error:
-            raise error.within(f"tensors[{index}]") from None
-    return tuple(tensors)
+        return super(Tensor, self).to_document() | {"consumers": list(self.consumers)}
 
 
 def check_tensors(tensors: Sequence[Tensor], blocks: Sequence[str]) -> None:

@@ -10,8 +10,6 @@ from splitopt.instances.networks.profiles import Layer, MultiExitProfile, load_p
 from splitopt.instances.sources.settings import FLOAT_BITS, SourceSettings
 from splitopt.instances.sources.tables import CITATION, printed_devices
 
-__all__ = ["build", "exits_at_quarters", "place_exits"]
-
 _REFERENCE = "vgg16-imagenet"
 
 

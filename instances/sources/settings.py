@@ -9,8 +9,7 @@ from typing import Literal
 
 from splitopt.instances.core import fields
 from splitopt.instances.core.errors import InputError
-
-__all__ = ["TABLES", "VARIANTS", "SourceSettings", "Variant"]
+from splitopt.instances.core.parts import keep_numbers
 
 Table = Literal["image", "video"]
 ExitPlacement = Literal["all", "quarters", "free"]
@@ -71,20 +70,12 @@ class SourceSettings:
         fields.one_of("exits", self.exits, ("all", "quarters", "free"))
         fields.one_of("reading", self.reading, ("proportional", "leftover-to-last"))
         fields.name("backbone", self.backbone)
-        for column in (
-            "bandwidth_mbit_per_s",
-            "edge_capacity_flop_per_s",
-            "feature_bits_per_element",
-        ):
-            object.__setattr__(self, column, fields.number(column, getattr(self, column), above=0))
-        for column in ("weight_time_per_s", "weight_energy_per_j"):
-            value = fields.number(column, getattr(self, column), minimum=0)
-            object.__setattr__(self, column, value)
+        positive = ("bandwidth_mbit_per_s", "edge_capacity_flop_per_s", "feature_bits_per_element")
+        keep_numbers(self, *positive, above=0)
+        keep_numbers(self, "weight_time_per_s", "weight_energy_per_j", minimum=0)
         if self.weight_time_per_s == 0 and self.weight_energy_per_j == 0:
             raise InputError("weight_time_per_s", 0.0, "one weight above 0", "raise one of the two")
-        if self.input_bits is not None:
-            value = fields.number("input_bits", self.input_bits, minimum=0)
-            object.__setattr__(self, "input_bits", value)
+        keep_numbers(self, "input_bits", minimum=0)
 
 
 @dataclass(frozen=True, slots=True)

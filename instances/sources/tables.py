@@ -9,8 +9,6 @@ from importlib import resources
 from splitopt.instances.core import fields
 from splitopt.instances.core.documents import parse_json
 
-__all__ = ["CITATION", "PrintedDevice", "printed_devices"]
-
 CITATION = (
     "Y. Ma, Y. Wang, B. Tang, Joint Optimization of Model Partitioning and Resource Allocation "
     "for Multi-Exit DNNs in Edge-Device Collaboration, Electronics 2025, 14, 1647"

@@ -51,7 +51,7 @@ def cift(size: str) -> Any:
 
 
 def build_cift(formulation: str, instance: Any, route: str) -> Any:
-    from splitopt.formulations.cift.assignment import model as cift_assignment_model
+    from splitopt.formulations.cift.assignment.building import build_model
     from splitopt.formulations.cift.flow import arcs as cift_flow_arcs
     from splitopt.formulations.cift.flow import method as cift_flow
     from splitopt.formulations.cift.pyomo import models as pyomo_cift
@@ -61,7 +61,7 @@ def build_cift(formulation: str, instance: Any, route: str) -> Any:
     if route != "direct":
         return pyomo_cift.model(instance, formulation)
     if formulation == "assignment":
-        return cift_assignment_model.build_model(instance).sparse(1.0)
+        return build_model(instance).sparse(1.0)
     graph = cift_flow_arcs.build_graph(instance)
     return cift_flow.flow_model(graph, np.arange(len(graph.arcs)), 1.0)
 

@@ -400,9 +400,8 @@ def searched(models, best, chosen, seed):
         plan = models.plan_of(model, best.instance, "assignment")
         return plan, np.flatnonzero(arrays.integer & (values > 0.5))
 
-    return milp.prove(
-        best, arrays, scale=1.0, read=read, support=100, seed=seed, start=lambda: None
-    )
+    form = milp.Formulation(arrays, scale=1.0, read=read, support=100, start=lambda: None)
+    return milp.prove(best, form, seed)
 
 
 def promising(entries: tuple[Entry, ...]) -> list[Entry]:

@@ -20,7 +20,7 @@ import splitopt
 from splitopt.bench.methods.byfile.names import FORMULATIONS
 from splitopt.bench.methods.exporting import unit_of_file, write
 from splitopt.bench.methods.registry import load
-from splitopt.formulations.cift.pyomo import gdp, gdp_rows
+from splitopt.formulations.cift.pyomo import gdp, gdp_arrays
 from splitopt.formulations.cift.pyomo import models as pyomo_cift
 from splitopt.formulations.cift.pyomo.energy import least_energy_j
 from splitopt.formulations.mepra.pyomo import models as pyomo_mepra
@@ -225,7 +225,7 @@ def test_arrays_are_what_pyomo_makes_of_the_disjuncts(name, transformation):
     transform = pyo.TransformationFactory(f"gdp.{transformation}")
     transform.apply_to(m)
     of_pyomo, variables = compiled(m)
-    written = gdp_rows.written(instance, transformation)
+    written = gdp_arrays.written(instance, transformation)
     meaning, shared, meant = [], [], {}
     for variable, keys in written.columns.items():
         for key in keys:
@@ -326,7 +326,7 @@ def test_relaxations_are_as_strong_as_the_page_says():
         arrays, _ = compiled(pyomo_cift.model(instance, formulation))
         arrays.integer[:] = False
         roots[formulation] = solve_highs(
-            load_highs(arrays), time_limit_s=20, relative_gap=0, support=0, integer=False
+            load_highs(arrays), time_limit_s=20, relative_gap=0, support=0
         ).objective
     best = optimum(instance)
     assert roots["gdp-bigm"] < roots["gdp-hull"] <= best * (1 + 1e-9)

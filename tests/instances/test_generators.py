@@ -13,15 +13,10 @@ from splitopt.instances.cift.judge import check_cift, evaluate_cift
 from splitopt.instances.contract.method import Budget
 from splitopt.instances.core.documents import canonical
 from splitopt.instances.core.errors import InputError
-from splitopt.instances.generators import families, generate, instance_name
+from splitopt.instances.generators import families, generate, hardware, instance_name
 from splitopt.instances.generators.chains import cift_chain, mepra_chain
 from splitopt.instances.generators.draws import Draws, draws_for, round_digits, round_up
-from splitopt.instances.generators.hardware import (
-    link_class,
-    link_classes,
-    node_class,
-    node_classes,
-)
+from splitopt.instances.generators.hardware import link_class, node_class
 from splitopt.instances.generators.transfer import (
     compression_names,
     curve_for,
@@ -185,7 +180,8 @@ def test_power_at_the_highest_speed_lies_in_its_class():
 
 
 def test_every_range_has_a_source():
-    for kind in (*node_classes().values(), *link_classes().values()):
+    nodes, links, _ = hardware._tables()
+    for kind in (*nodes.values(), *links.values()):
         assert kind.sources
         assert all(len(line) > 10 for line in kind.sources)
     with pytest.raises(InputError, match="datacentre-gpu"):

@@ -7,15 +7,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-import numpy.typing as npt
 
-from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.cift.model import CiftInstance, Node, SpeedInterval
+from splitopt.instances.core.arrays import Floats, Ints
 from splitopt.instances.core.exact import rational
-
-__all__ = ["Choice", "Reach", "choices_of"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +129,16 @@ def _reach(instance: CiftInstance, source: str) -> Reach:
         np.array([link.delay_s for link in leaving], dtype=np.float64),
         np.array([link.energy_j_per_bit for link in leaving], dtype=np.float64),
     )
+
+
+def efficient(node: Node) -> list[tuple[float, float]]:
+    """Return (speed, J a FLOP) of the levels that no faster one matches in energy."""
+    speeds = node.speeds_flop_per_s
+    if isinstance(speeds, SpeedInterval):
+        raise TypeError("the assignment model needs listed speeds")
+    figures = [(f, node.kappa_j_s2_per_flop3 * f**2 + node.busy_power_w / f) for f in speeds]
+    return [
+        (f, joules)
+        for position, (f, joules) in enumerate(figures)
+        if all(joules < later for _, later in figures[position + 1 :])
+    ]

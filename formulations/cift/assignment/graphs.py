@@ -26,20 +26,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.cift.assignment.limits import Seconds, sending
 from splitopt.formulations.solvers.highs import WIDE
+from splitopt.instances.core.arrays import Floats, Ints
 from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.networks.profiles import Profile
 
 if TYPE_CHECKING:
     from splitopt.formulations.cift.assignment.model import AssignmentModel
-
-__all__ = ["Crossing", "add_crossing", "add_path"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,22 +11,18 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.cift.chances import SERVE, TUNE, elements
 from splitopt.formulations.cift.doubtful import Deadline, Spent
 from splitopt.formulations.solvers.highs import WIDE
 from splitopt.instances.cift.rates import open_hops
+from splitopt.instances.core.arrays import Floats, Ints
 from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.networks.downsets import downsets_of
 
 if TYPE_CHECKING:
     from splitopt.formulations.cift.assignment.model import AssignmentModel
 
-__all__ = ["PHASES", "Seconds", "add_limits", "busy", "hosting", "narrow", "sending"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 Seconds = dict[str, list[Spent]]
 
 PHASES = ("serve", "tune")

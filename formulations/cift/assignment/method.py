@@ -1,6 +1,6 @@
 """CIFT as an assignment of blocks to nodes: a MILP for HiGHS as arrays.
 
-Figures come from `splitopt.formulations.cift.assignment.model`, which writes the rows.
+Figures come from `splitopt.formulations.cift.assignment.building`, which writes the rows.
 
 Variables
 ---------
@@ -41,25 +41,20 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from splitopt.formulations.cift.assignment.model import AssignmentModel, build_model
+from splitopt.formulations.cift.assignment.building import build_model, floor_j
+from splitopt.formulations.cift.assignment.model import AssignmentModel
+from splitopt.formulations.cift.assignment.plans import fitting, plan_of, raised
 from splitopt.formulations.cift.doubtful import extended, root_tangents
 from splitopt.formulations.cift.exact import ListedSpeeds
 from splitopt.formulations.cift.incumbent import Incumbent
-from splitopt.formulations.cift.milp import Row, prove
+from splitopt.formulations.cift.milp import Formulation, Row, prove
 from splitopt.formulations.solvers.parameters import HIGHS
 from splitopt.instances.cift.doubt import KINDS
 from splitopt.instances.cift.model import BEYOND
 from splitopt.instances.cift.plan import CiftPlan
-from splitopt.instances.contract.method import (
-    Result,
-)
-
-__all__ = ["METHOD", "CiftAssignment"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from splitopt.instances.contract.method import Result
+from splitopt.instances.core.arrays import Floats, Ints
 
 
 class CiftAssignment(ListedSpeeds):
@@ -74,7 +69,7 @@ class CiftAssignment(ListedSpeeds):
         """Search until the gap asked for is proven, or a limit."""
         instance = best.instance
         assignment = build_model(instance)
-        best.raise_bound(assignment.floor_j * (1 - 1e-12))
+        best.raise_bound(floor_j(assignment) * (1 - 1e-12))
         best.statistics["build_s"] = best.recorder.elapsed_s
         return _solve(best, assignment, seed)
 
@@ -84,15 +79,15 @@ def _solve(best: Incumbent, assignment: AssignmentModel, seed: int) -> Result:
     fresh: list[Row] = []
 
     def read(values: Floats) -> tuple[CiftPlan, Ints]:
-        plan = assignment.plan(values)
+        plan = plan_of(assignment, values)
         # A host without FLOP may have no level in the solution, though it has one in the plan.
         taken = assignment.binary & (values > 0.5)
         if not plan.is_graph:
-            raised = assignment.raised(plan)
+            known, _ = raised(assignment, plan)
             for deadline in assignment.deadlines:
-                fresh.extend(deadline.tangents(raised))
-                raised[list(deadline.late.values())] = 0.0
-            taken &= raised > 0
+                fresh.extend(deadline.tangents(known))
+                known[list(deadline.late.values())] = 0.0
+            taken &= known > 0
         return plan, np.flatnonzero(taken)
 
     def cuts(columns: Ints) -> list[Row]:
@@ -104,16 +99,15 @@ def _solve(best: Incumbent, assignment: AssignmentModel, seed: int) -> Result:
     if assignment.chances is not None:
         rows = root_tangents(model, assignment.deadlines, lambda: best.remaining_s == 0)
         model = extended(model, rows)
-    return prove(
-        best,
+    form = Formulation(
         model,
         scale=scale,
         read=read,
         support=assignment.support,
-        seed=seed,
-        start=lambda: None if best.plan is None else assignment.values(best.plan),
+        start=lambda: None if best.plan is None else fitting(assignment, best.plan),
         cuts=cuts,
     )
+    return prove(best, form, seed)
 
 
 METHOD = CiftAssignment()

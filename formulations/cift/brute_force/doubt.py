@@ -17,8 +17,6 @@ from splitopt.formulations.cift.brute_force.plans import Data, Placement, deadli
 from splitopt.instances.cift.model import CiftInstance, Configuration, SpeedInterval
 from splitopt.instances.core.exact import rational
 
-__all__ = ["Network", "Taken"]
-
 
 @dataclass(frozen=True)
 class Taken:

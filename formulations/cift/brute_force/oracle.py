@@ -29,8 +29,6 @@ from fractions import Fraction
 
 from splitopt.instances.core.exact import rational
 
-__all__ = ["Host", "PhaseOptimum", "phase_optimum"]
-
 # The bound allows for rounding this large, relative to the energy: some ten operations a host,
 # and a minimiser that is off in the last place changes the energy to second order only.
 _ROUNDING = 1e-12

@@ -19,22 +19,6 @@ from splitopt.instances.core.exact import rational
 from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = [
-    "Data",
-    "Hops",
-    "Placement",
-    "Segment",
-    "count_plans",
-    "deadline",
-    "keeps_up",
-    "larger_than",
-    "paths",
-    "placements",
-    "segmentations",
-    "split",
-    "states",
-]
-
 Segment = tuple[int, int, int]  # node, states before and after
 Placement = tuple[tuple[int, ...], tuple[int, ...]]  # nodes of the path, state behind each
 States = tuple[frozenset[int], ...]

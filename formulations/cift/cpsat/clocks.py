@@ -23,14 +23,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.instances.cift.doubt import Draw, quantile
 from splitopt.instances.cift.model import CiftInstance
-
-__all__ = ["Clock", "Clocks", "bands", "relaxed", "slowness"]
-
-Floats = npt.NDArray[np.float64]
+from splitopt.instances.core.arrays import Floats
 
 _BELOW = 1 - 1e-13  # more than the rounding of a mean over a few hundred atoms
 

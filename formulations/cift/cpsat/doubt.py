@@ -35,20 +35,15 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.cift.cpsat.clocks import bands, slowness
 from splitopt.formulations.cift.cpsat.figures import DOWN, Offer, seconds_allowed
 from splitopt.formulations.cift.cpsat.model import Deadline, IntegerModel, Literal, Scales, weighted
 from splitopt.instances.cift.model import CiftInstance
-
-__all__ = ["add_doubt", "whole_weights"]
+from splitopt.instances.core.arrays import Floats, Ints
 
 _COMMON = 2**50  # weights are exact up to this denominator
 _SQUARES = 2.0**60  # sums of squares stay below
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

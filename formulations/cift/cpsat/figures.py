@@ -22,19 +22,15 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.cift.cpsat.clocks import Clocks, relaxed
 from splitopt.instances.cift.model import CiftInstance, Configuration, SpeedInterval
 from splitopt.instances.cift.rates import open_hops
+from splitopt.instances.core.arrays import Floats
 from splitopt.instances.core.exact import rational
 from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.networks.downsets import downsets_of
 from splitopt.instances.networks.profiles import Profile
-
-__all__ = ["DOWN", "BlockRun", "Hop", "Offer", "down", "offers", "packing", "seconds_allowed"]
-
-Floats = npt.NDArray[np.float64]
 
 DOWN = 1 - 2.0**-48
 

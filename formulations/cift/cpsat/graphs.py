@@ -31,8 +31,6 @@ from splitopt.instances.networks.profiles import Profile
 if TYPE_CHECKING:
     from splitopt.formulations.cift.cpsat.model import IntegerModel, Literal
 
-__all__ = ["crossed", "follow", "stops_of"]
-
 
 def _needs(graph: Profile) -> list[tuple[int, int]]:
     """Return the pairs (a, b) of blocks where b needs a."""

@@ -67,18 +67,12 @@ from splitopt.formulations.cift.cpsat.paths import Kept, reduced
 from splitopt.formulations.cift.cpsat.plans import literals_of, read_plan
 from splitopt.formulations.cift.exact import ListedSpeeds
 from splitopt.formulations.cift.incumbent import Incumbent
+from splitopt.formulations.solvers.cpsat import run
 from splitopt.formulations.solvers.parameters import CPSAT
 from splitopt.instances.cift.doubt import KINDS
 from splitopt.instances.cift.model import BEYOND, CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
-from splitopt.instances.contract.method import (
-    Option,
-    Result,
-    Support,
-    Termination,
-)
-
-__all__ = ["METHOD", "CiftCpsat"]
+from splitopt.instances.contract.method import Option, Result, Support, Termination
 
 _FINER = 5  # how often the scale is refined
 
@@ -189,8 +183,6 @@ def _run(
     counts: dict[str, int],
 ) -> Any:
     """Run CP-SAT within what is left of the budget; return its status."""
-    from ortools.sat.python import cp_model
-
     blur = model.blur
 
     def take(value: Any) -> None:
@@ -201,31 +193,14 @@ def _run(
     def bound(scaled: float) -> None:
         best.propose_bound(min((scaled - blur) / scales.energy, model.cutoff))
 
-    class _OnSolution(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
-        def on_solution_callback(self) -> None:
-            take(self.value)
-
-    solver = cp_model.CpSolver()
-    if best.remaining_s is not None:
-        solver.parameters.max_time_in_seconds = best.remaining_s
-    solver.parameters.num_workers = best.budget.threads
-    solver.parameters.random_seed = seed % 2**31
-    solver.parameters.relative_gap_limit = best.budget.relative_gap / 2
-    # OR-Tools 9.15 loses solutions where it matches at-most-ones with linear rows in presolve
-    # and then proves a wrong optimum (google/or-tools issues 5274 and 5293); this skips it.
-    solver.parameters.presolve_inclusion_work_limit = 0
-    # It also calls models infeasible that are not, where an integer is above one of several.
-    solver.parameters.auto_detect_greater_than_at_least_one_of = False
-    CPSAT.set(solver.parameters, best.parameters)
-    solver.parameters.log_search_progress = best.budget.log
-    solver.best_bound_callback = bound
-    status = solver.solve(model.cp, _OnSolution())
+    settings = {
+        "relative_gap_limit": best.budget.relative_gap / 2,
+        # It calls models infeasible that are not, where an integer is above one of several.
+        "auto_detect_greater_than_at_least_one_of": False,
+    }
+    solver, status = run(best, model.cp, settings, seed, take=take, bound=bound)
     counts["branches"] += solver.num_branches
     counts["conflicts"] += solver.num_conflicts
-    if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        take(solver.value)
-    if status not in (cp_model.MODEL_INVALID, cp_model.INFEASIBLE):
-        bound(solver.best_objective_bound)
     return status
 
 

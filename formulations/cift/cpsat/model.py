@@ -21,16 +21,6 @@ from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.core.exact import rational
 
-__all__ = [
-    "Deadline",
-    "IntegerModel",
-    "Scales",
-    "build",
-    "least_energy_j",
-    "scales_for",
-    "weighted",
-]
-
 _TARGET = 2.0**34  # about where the scaled optimum and deadlines lie
 _MOST = 2.0**60  # sums of coefficients stay below
 

@@ -23,12 +23,8 @@ from splitopt.formulations.cift.pricing import FARTHEST, LOOSE, climb, within
 from splitopt.formulations.cift.sweeps import GOAL, ROOT, Sweeps
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan, Stop
+from splitopt.instances.core.arrays import Floats, Ints
 from splitopt.instances.core.exact import rational
-
-__all__ = ["Kept", "OfferPaths", "reduced"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 _SERVE, _TUNE, _HOP, _RELAY = range(4)
 _MOST_ARCS = 2_000_000  # estimated from above
@@ -52,7 +48,7 @@ class OfferPaths:
     instance: CiftInstance
     choices: Sequence[Offer]
     rank: Sequence[int]
-    stage: list[npt.NDArray[np.int64]] = field(default_factory=list)
+    stage: list[Ints] = field(default_factory=list)
     states: int = 2
     _chunks: list[tuple[npt.ArrayLike, ...]] = field(default_factory=list)
 

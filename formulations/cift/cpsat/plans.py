@@ -10,8 +10,6 @@ from splitopt.formulations.cift.cpsat.model import IntegerModel, Literal
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan, Stop, hosted_by
 
-__all__ = ["literals_of", "read_plan"]
-
 
 def read_plan(
     model: IntegerModel, choices: list[Offer], instance: CiftInstance, value: Any

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from splitopt.formulations.cift.cpsat.model import IntegerModel, Literal
 
-__all__ = ["limit_rates"]
-
 
 def limit_rates(model: IntegerModel, k: int, offer: Offer, instance: CiftInstance) -> None:
     """State that hosts and links of an offer keep up, if the instance asks for a throughput."""

@@ -21,9 +21,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from splitopt.formulations.cift.didp.figures import Figures, Floats, Level
-
-__all__ = ["FAR", "Rest", "best_prices", "rest"]
+from splitopt.formulations.cift.didp.figures import Figures, Level
+from splitopt.instances.core.arrays import Floats
 
 FAR = 2.0**60  # stands for infinity
 _ROUNDS = 30

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.cift.didp.states import (
     Segments,
@@ -34,13 +33,8 @@ from splitopt.formulations.cift.didp.states import (
 )
 from splitopt.formulations.solvers.didp import EXACT
 from splitopt.instances.cift.model import CiftInstance, Configuration, Link, SpeedInterval
+from splitopt.instances.core.arrays import Bools, Floats, Ints
 from splitopt.instances.core.tolerances import TOLERANCES
-
-__all__ = ["Figures", "Hop", "Level", "figures"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 _DOWN = 1 - 2.0**-48  # takes off more than the rounding of a product of a few doubles
 
@@ -131,28 +125,12 @@ def figures(instance: CiftInstance, dearest_j: float) -> Figures:
     """Return the figures; plans that cost `dearest_j` are not wanted (infinite: any is)."""
     chosen = _distinct(instance)
     deadlines = (instance.inference_deadline_s, instance.fine_tuning_deadline_s)
-    blocks = [len(instance.models[instance.model_index[g.model]].blocks) for g in chosen]
+    blocks = max(len(instance.models[instance.model_index[g.model]].blocks) for g in chosen)
     states = states_of(instance, chosen)
-    rated = instance.throughput_per_s is not None
     passes = np.array([float(instance.expected_passes(g)) for g in chosen])
     timed = np.array([float(instance.assured_passes(g)) for g in chosen])
-    training = instance.training
-    counts = (
-        (np.full(len(chosen), float(instance.requests)), np.ones(len(chosen))),
-        (training.compute_factor * passes, training.compute_factor * timed),
-    )
-    speeds = tuple(
-        _worthwhile(instance, timed=deadline is not None or limited, free=not often.any())
-        for deadline, (often, _), limited in zip(deadlines, counts, (rated, False), strict=True)
-    )
-    work, bits = networks(instance, chosen, states, max(blocks))
-    runs = [
-        [
-            _runs(instance, work, [f[min(k, len(f) - 1)] for f in mine], *count)
-            for k in range(max(len(f) for f in mine))
-        ]
-        for mine, count in zip(speeds, counts, strict=True)
-    ]
+    work, bits = networks(instance, chosen, states, blocks)
+    speeds, runs = _computing(instance, work, passes, timed)
     heads = {
         n: [instance.node_index[link.head] for link in instance.links_from[node.name]]
         for n, node in enumerate(instance.nodes)
@@ -162,9 +140,9 @@ def figures(instance: CiftInstance, dearest_j: float) -> Figures:
         [out[min(k, len(out) - 1)] if out else None for out in leaving]
         for k in range(max(len(out) for out in leaving))
     ]
-    shipped = [training.communication_factor * s for s in (passes, timed)]
+    shipped = [instance.training.communication_factor * s for s in (passes, timed)]
     cuts = [_cuts(instance, bits, links, *shipped) for links in outs]
-    terms = 2 * max(blocks) + len(instance.nodes)
+    terms = 2 * blocks + len(instance.nodes)
     if not math.isfinite(dearest_j):
         dearest_j = sum(max(float(e.sum(axis=2).max()) for e, _ in part) for part in runs)
         dearest_j += len(instance.nodes) * max((float(c[0].max()) for c in cuts), default=0.0)
@@ -199,6 +177,32 @@ def figures(instance: CiftInstance, dearest_j: float) -> Figures:
         terms,
         [top for _, top in timing],
     )
+
+
+def _computing(
+    instance: CiftInstance, work: Floats, passes: Floats, timed: Floats
+) -> tuple[list[list[list[float]]], list[list[tuple[Floats, Floats]]]]:
+    """Return, for serving and for fine-tuning, the speeds of each node and J and s at the k-th."""
+    compute, G = instance.training.compute_factor, len(passes)
+    rated = instance.throughput_per_s is not None
+    speeds, runs = [], []
+    for limited, often, counted in (
+        (
+            rated or instance.inference_deadline_s is not None,
+            np.full(G, float(instance.requests)),
+            np.ones(G),
+        ),
+        (instance.fine_tuning_deadline_s is not None, compute * passes, compute * timed),
+    ):
+        mine = _worthwhile(instance, timed=limited, free=not often.any())
+        speeds.append(mine)
+        runs.append(
+            [
+                _runs(instance, work, [f[min(k, len(f) - 1)] for f in mine], often, counted)
+                for k in range(max(len(f) for f in mine))
+            ]
+        )
+    return speeds, runs
 
 
 def _scale(most: float, terms: int) -> tuple[float, float]:

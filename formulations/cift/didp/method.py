@@ -79,8 +79,6 @@ from splitopt.formulations.solvers.didp import Beams, supported, widen
 from splitopt.instances.cift.model import BEYOND, CiftInstance
 from splitopt.instances.contract.method import Result, Support, Termination
 
-__all__ = ["METHOD", "CiftDidp"]
-
 _FINER = 5  # how often figures are scaled
 
 

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from splitopt.formulations.cift.didp.bounds import FAR, Rest, rest
-from splitopt.formulations.cift.didp.figures import Bools, Figures, Floats
+from splitopt.formulations.cift.didp.figures import Figures
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan, Stop, stop_between
-
-__all__ = ["program", "read_plan"]
+from splitopt.instances.core.arrays import Bools, Floats
 
 _ARRIVED, _TUNE, _SERVE, _PLACED, _ROOT = range(5)
 

@@ -15,21 +15,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.instances.cift.model import CiftInstance, Configuration, Link, Node
 from splitopt.instances.cift.rates import least_speeds, open_hops
+from splitopt.instances.core.arrays import Bools, Floats, Ints
 from splitopt.instances.core.exact import rational
 from splitopt.instances.networks.downsets import Downsets, downsets_of
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["Segments", "States", "longest", "networks", "segments", "states_of", "wide_hops"]
-
 _NEAR = 1e-9  # relative distance from the memory below which rationals decide
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

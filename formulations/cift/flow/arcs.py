@@ -49,13 +49,9 @@ import numpy.typing as npt
 from splitopt.formulations.cift.flow.graph import Arcs, FlowGraph
 from splitopt.instances.cift.model import CiftInstance, Configuration, Node, SpeedInterval
 from splitopt.instances.cift.rates import least_speeds, open_hops
+from splitopt.instances.core.arrays import Floats, Ints
 from splitopt.instances.core.exact import rational
 from splitopt.instances.networks.downsets import downsets_of
-
-__all__ = ["build_graph"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 _NEAR = 1e-9  # relative distance from the memory below which rationals decide
 

@@ -31,7 +31,6 @@ from fractions import Fraction
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.cift.flow.arcs import build_graph
 from splitopt.formulations.cift.flow.graph import FlowGraph
@@ -40,11 +39,8 @@ from splitopt.formulations.cift.pricing import LOOSE
 from splitopt.formulations.solvers.highs import WIDE, SparseModel
 from splitopt.instances.cift.doubt import Doubt, Draw, EpochsInDoubt, quantile
 from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.core.arrays import Floats, Ints
 
-__all__ = ["Atoms", "Cone", "Doubtful", "Extra", "doubtful_graph"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 _COMMON = 10**9  # weights with a common denominator up to this are written as whole numbers
 
 

@@ -8,19 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.formulations.cift.pricing import LOOSE
 from splitopt.formulations.cift.sweeps import GOAL, ROOT, Sweeps
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan, Stop, states_of, stop_between
+from splitopt.instances.core.arrays import Bools, Floats, Ints
 from splitopt.instances.networks.downsets import downsets_of
-
-__all__ = ["Arcs", "FlowGraph"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +51,7 @@ class Arcs:
     def __len__(self) -> int:
         return len(self.tail)
 
-    def take(self, chosen: npt.NDArray[np.bool_] | Ints) -> Arcs:
+    def take(self, chosen: Bools | Ints) -> Arcs:
         """Return some of the arcs."""
         return Arcs(*(getattr(self, name)[chosen] for name in Arcs.__slots__))
 

@@ -43,7 +43,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.cift.exact import ListedSpeeds
 from splitopt.formulations.cift.expansion import Expanded, settle
@@ -51,7 +50,7 @@ from splitopt.formulations.cift.flow.arcs import build_graph
 from splitopt.formulations.cift.flow.doubt import Extra, doubtful_graph
 from splitopt.formulations.cift.flow.graph import FlowGraph
 from splitopt.formulations.cift.incumbent import Incumbent
-from splitopt.formulations.cift.milp import Row, prove
+from splitopt.formulations.cift.milp import Formulation, Row, prove
 from splitopt.formulations.cift.planes import HighsPlanes
 from splitopt.formulations.cift.pricing import climb, within
 from splitopt.formulations.solvers.highs import WIDE, SparseModel
@@ -59,16 +58,8 @@ from splitopt.formulations.solvers.parameters import HIGHS
 from splitopt.instances.cift.doubt import KINDS
 from splitopt.instances.cift.model import BEYOND
 from splitopt.instances.cift.plan import CiftPlan
-from splitopt.instances.contract.method import (
-    Option,
-    Result,
-    Termination,
-)
-
-__all__ = ["METHOD", "CiftFlow", "flow_model"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from splitopt.instances.contract.method import Option, Result, Termination
+from splitopt.instances.core.arrays import Floats, Ints
 
 
 def flow_model(graph: FlowGraph, arcs: Ints, scale: float) -> SparseModel:
@@ -210,17 +201,16 @@ def _branch_and_bound(
         model = extra.add(model, arcs)
     assert isinstance(built, float)
     best.statistics["build_s"] = built + best.recorder.elapsed_s - began
-    return prove(
-        best,
+    form = Formulation(
         model,
         scale=scale,
         read=read,
         support=3 * len(best.instance.nodes) + len(model.cost) - len(arcs),
-        seed=seed,
         start=start,
         cuts=cuts,
         cutoff=cutoff,
     )
+    return prove(best, form, seed)
 
 
 METHOD = CiftFlow()

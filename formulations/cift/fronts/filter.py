@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-__all__ = ["first_of_kind"]
-
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def first_of_kind(serve: Any, tune: Any) -> Any:

@@ -13,7 +13,7 @@ Nodes are taken heads before tails. A relay is the first term; since a hosted se
 
 What is left out: triples that, with the least of the way from the source, miss a deadline, or cost
 more than the best plan known, in energy alone and at the prices of the configuration's Lagrangian
-bound (`splitopt.formulations.cift.fronts.chain`). A first pass keeps the few cheapest triples a
+bound (`splitopt.formulations.cift.fronts.bounds`). A first pass keeps the few cheapest triples a
 state and gives that plan; the second keeps all and is the proof.
 
 It shares no code with the label programs of `heuristics`, runs in the other direction, and trims
@@ -28,30 +28,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.cift.exact import ListedSpeeds
-from splitopt.formulations.cift.fronts.chain import (
-    LATE,
-    Chain,
-    chain_of,
-    highest,
-    least,
-    topological,
-)
+from splitopt.formulations.cift.fronts.bounds import highest, least
+from splitopt.formulations.cift.fronts.chain import LATE, Chain, chain_of, topological
 from splitopt.formulations.cift.fronts.filter import first_of_kind
 from splitopt.formulations.cift.incumbent import Incumbent
 from splitopt.instances.cift.model import BEYOND
 from splitopt.instances.cift.plan import CiftPlan, Stop, stop_between
-from splitopt.instances.contract.method import (
-    Result,
-    Termination,
-)
-
-__all__ = ["METHOD", "CiftFronts"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from splitopt.instances.contract.method import Result, Termination
+from splitopt.instances.core.arrays import Floats, Ints
 
 _ROUNDING = 1e-11  # of sums of a few hundred products
 _FEW = 24  # triples a state in the first pass

@@ -8,7 +8,6 @@ from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.cift.chances import chances, expected
 from splitopt.formulations.cift.outer.doubt import in_doubt
@@ -18,14 +17,10 @@ from splitopt.formulations.cift.pricing import LOOSE
 from splitopt.formulations.cift.sweeps import GOAL, ROOT
 from splitopt.instances.cift.model import CiftInstance, Compression, Link
 from splitopt.instances.cift.rates import least_speeds, open_hops
+from splitopt.instances.core.arrays import Floats, Ints
 from splitopt.instances.core.exact import rational
 from splitopt.instances.networks.downsets import Downsets, downsets_of
 from splitopt.instances.networks.profiles import Profile
-
-__all__ = ["build_placements"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 def _order(instance: CiftInstance) -> list[int]:

@@ -10,17 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.cift.chances import SERVE, TUNE, Chance, elements
 from splitopt.formulations.cift.outer.fitting import Demand
 from splitopt.instances.cift.model import CiftInstance
-
-__all__ = ["InDoubt", "in_doubt"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+from splitopt.instances.core.arrays import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)

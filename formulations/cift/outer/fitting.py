@@ -22,15 +22,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.cift.chances import Chance
 from splitopt.formulations.cift.outer.speeds import Engine, joules_per_flop
-
-__all__ = ["Demand", "fit_in_doubt"]
-
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
+from splitopt.instances.core.arrays import Bools, Floats
 
 _HALVINGS = 100
 _RAISED = 1e-3  # how much faster, at most, what SLSQP finds is made

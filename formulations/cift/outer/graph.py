@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.cift.chances import SERVE, TUNE
 from splitopt.formulations.cift.incumbent import Incumbent
@@ -26,14 +25,12 @@ from splitopt.formulations.cift.pricing import LOOSE
 from splitopt.formulations.cift.sweeps import Sweeps
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan, stop_between
+from splitopt.instances.core.arrays import Bools, Floats, Ints
 from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.networks.downsets import downsets_of
 
 __all__ = ["SERVE", "TUNE", "Placements"]
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 # Of the judge's tolerance on deadlines, what a fitted plan may use.
 _USED = 1 + 0.9 * TOLERANCES.deadline

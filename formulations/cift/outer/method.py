@@ -54,12 +54,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.cift.doubtful import extended, root_tangents
 from splitopt.formulations.cift.exact import AnySpeeds
 from splitopt.formulations.cift.incumbent import Incumbent
-from splitopt.formulations.cift.milp import Row, prove
+from splitopt.formulations.cift.milp import Formulation, Row, prove
 from splitopt.formulations.cift.outer.building import build_placements
 from splitopt.formulations.cift.outer.graph import SERVE, TUNE, Placements
 from splitopt.formulations.cift.outer.model import OuterModel
@@ -69,16 +68,8 @@ from splitopt.formulations.solvers.parameters import HIGHS
 from splitopt.instances.cift.doubt import KINDS
 from splitopt.instances.cift.model import BEYOND
 from splitopt.instances.cift.plan import CiftPlan
-from splitopt.instances.contract.method import (
-    Option,
-    Result,
-    Termination,
-)
-
-__all__ = ["METHOD", "CiftOuter"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from splitopt.instances.contract.method import Option, Result, Termination
+from splitopt.instances.core.arrays import Floats, Ints
 
 
 class CiftOuter(AnySpeeds):
@@ -188,18 +179,17 @@ def _rounds(
 
     first = model.sparse(_first_tangents(model, prices, step))
     rows = root_tangents(first, [d for _, d in model.deadlines], lambda: best.remaining_s == 0)
-    return prove(
-        best,
+    form = Formulation(
         extended(first, rows),
         scale=scale,
         read=read,
         support=model.support,
-        seed=seed,
         start=lambda: None if best.plan is None else model.values(best.plan),
         refine=refine,
         cuts=lambda columns: refine(),
         cutoff=cutoff,
     )
+    return prove(best, form, seed)
 
 
 METHOD = CiftOuter()

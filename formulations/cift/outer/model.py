@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.cift.chances import elements
 from splitopt.formulations.cift.doubtful import Deadline, Spent
@@ -17,12 +16,7 @@ from splitopt.formulations.cift.outer.speeds import Engine, joules_per_flop
 from splitopt.formulations.cift.sweeps import GOAL, ROOT
 from splitopt.formulations.solvers.highs import WIDE, SparseModel
 from splitopt.instances.cift.plan import CiftPlan, states_of
-
-__all__ = ["OuterModel"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+from splitopt.instances.core.arrays import Bools, Floats, Ints
 
 _APART = 1e-7  # relative distance of a new tangent from those there are
 
@@ -53,7 +47,7 @@ class _Group:
     work: float
     dearest_j: float
     steep: float
-    columns: tuple[int, ...]
+    columns: tuple[int, ...] = ()
 
 
 class OuterModel:
@@ -131,25 +125,18 @@ class OuterModel:
                         self._computing[phase].append((position, int(arcs[position]), seconds, 1.0))
                     continue
                 steep = engine.node.kappa_j_s2_per_flop3 * engine.high**2 / dearest
-                self._group(phase, n, engine, segments, shares, work, energy, steep)
+                self._add(_Group(phase, n, engine, segments, shares, work, energy, steep))
         self._one_level()
 
-    def _group(
-        self,
-        phase: int,
-        n: int,
-        engine: Engine,
-        segments: Ints,
-        shares: Floats,
-        work: float,
-        energy: float,
-        steep: float,
-    ) -> None:
+    def _add(self, group: _Group) -> None:
+        """Add what a configuration may compute on a node in a phase."""
+        phase, n, engine, work = group.phase, group.node, group.engine, group.work
+        segments, shares = group.segments, group.shares
         arc = int(self.arcs[segments[0]])
         if engine.levels is None:
             slowest = engine.high / engine.low
             u, t = self._new(0.0, 1.0), self._new(0.0, slowest)
-            columns: tuple[int, ...] = (u, t, self._new(energy, 1.0))
+            columns: tuple[int, ...] = (u, t, self._new(group.dearest_j, 1.0))
             self._timed[phase].append((t, work / engine.high))
             self._computing[phase].append((t, arc, work / engine.high, slowest))
             self._row(0.0, np.inf, {t: 1.0, u: -1.0})
@@ -164,7 +151,7 @@ class OuterModel:
             dearest = joules_per_flop(engine.node, engine.high)
             found = []
             for f in engine.levels:
-                v = self._new(energy * joules_per_flop(engine.node, f) / dearest, 1.0)
+                v = self._new(group.dearest_j * joules_per_flop(engine.node, f) / dearest, 1.0)
                 self._timed[phase].append((v, work / f))
                 self._computing[phase].append((v, arc, work / f, 1.0))
                 if (phase, n, f) not in self._level:
@@ -174,7 +161,7 @@ class OuterModel:
             done = dict.fromkeys(found, 1.0)
         pairs = zip(segments.tolist(), (-shares).tolist(), strict=True)
         self._row(0.0, 0.0, done | dict(pairs))
-        self.groups.append(_Group(phase, n, engine, segments, shares, work, energy, steep, columns))
+        self.groups.append(replace(group, columns=columns))
 
     # -- constraints -------------------------------------------------------------------------
 

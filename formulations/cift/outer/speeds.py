@@ -16,8 +16,6 @@ import numpy as np
 
 from splitopt.instances.cift.model import Node, SpeedInterval
 
-__all__ = ["Engine", "fit", "joules_per_flop"]
-
 _HALVINGS = 200
 
 

@@ -16,8 +16,6 @@ from splitopt.formulations.solvers.pyomo import chosen
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan, Stop, stop_between
 
-__all__ = ["add_columns", "add_rows", "placed_graph", "spent"]
-
 Blocks = Callable[[int, int, int], Any]  # x of configuration, block from 1 and node, 0 where none
 
 

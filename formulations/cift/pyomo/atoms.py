@@ -14,15 +14,11 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.cift.pyomo.data import Chain, limit
 from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.core.arrays import Floats
 from splitopt.instances.core.exact import rational
-
-__all__ = ["Atom", "Deadline", "deadlines", "fastest"]
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

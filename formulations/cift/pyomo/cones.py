@@ -10,8 +10,6 @@ import pyomo.environ as pyo
 from splitopt.formulations.cift.pyomo.data import Chain, Key
 from splitopt.instances.cift.model import CiftInstance, SpeedInterval
 
-__all__ = ["Cones"]
-
 Terms = list[tuple[float, str, Key]]  # coefficient, variable, its index
 
 

@@ -13,7 +13,6 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.cift.pyomo.takes import TAKES
 from splitopt.formulations.solvers.highs import SparseModel
@@ -21,23 +20,12 @@ from splitopt.instances.cift.doubt import refuse_doubt
 from splitopt.instances.cift.model import CiftInstance, Compression, SpeedInterval
 from splitopt.instances.cift.plan import CiftPlan, Stop
 from splitopt.instances.cift.rates import open_hops
+from splitopt.instances.core.arrays import Floats
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.exact import rational
 from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.networks.downsets import Downsets, downsets_of
 from splitopt.instances.networks.profiles import Profile
-
-__all__ = [
-    "Chain",
-    "Hop",
-    "Key",
-    "Written",
-    "chains",
-    "level_of",
-    "limit",
-    "need",
-    "placed",
-]
 
 Key = Any  # the index of a variable, nearly always a tuple
 
@@ -289,7 +277,7 @@ class Written:
     model: SparseModel
     columns: Mapping[str, Sequence[Key]]
 
-    def chosen(self, values: npt.NDArray[np.float64]) -> dict[str, list[Key]]:
+    def chosen(self, values: Floats) -> dict[str, list[Key]]:
         """Return the indices of what is one, by name of the variable."""
         on = np.flatnonzero(values > 0.5)
         found: dict[str, list[Key]] = {}

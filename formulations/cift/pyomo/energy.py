@@ -12,8 +12,6 @@ from splitopt.formulations.cift.pyomo.data import chains
 from splitopt.instances.cift.model import CiftInstance, SpeedInterval
 from splitopt.instances.networks.downsets import Downsets
 
-__all__ = ["least_energy_j", "levels"]
-
 
 def _busy_w(instance: CiftInstance, n: int) -> float:
     """Return rho of a node; in doubt, as long as it is expected to be busy for a second's work."""

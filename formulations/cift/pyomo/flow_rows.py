@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.cift.milp import Row
 from splitopt.formulations.cift.pyomo.atoms import fastest
@@ -23,11 +22,8 @@ from splitopt.formulations.solvers.files import NamedModel
 from splitopt.formulations.solvers.highs import SparseModel
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan, Stop, stop_between
+from splitopt.instances.core.arrays import Floats, Ints
 
-__all__ = ["Cone", "Flow", "arcs", "named", "plan"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 _PHASES = (("latency", ("serve", "hop")), ("time", ("tune", "hop")))
 _COMMON = 10**9  # weights with a common denominator up to this are written as whole numbers
 

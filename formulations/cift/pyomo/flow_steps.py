@@ -11,18 +11,13 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.cift.pyomo.atoms import Atom, Deadline, deadlines
 from splitopt.formulations.cift.pyomo.data import Chain
 from splitopt.formulations.cift.pyomo.energy import levels
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.rates import least_speeds
-
-__all__ = ["VARIABLES", "Columns", "Steps"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from splitopt.instances.core.arrays import Bools, Floats, Ints
 
 VARIABLES = ("y", "serve", "tune", "skip", "hop")
 _ARRIVED, _PLACED, _BETWEEN = 0, 1, 2
@@ -59,7 +54,7 @@ class Columns:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def take(self, kept: npt.NDArray[np.bool_]) -> Columns:
+    def take(self, kept: Bools) -> Columns:
         """Return some of the columns."""
         return Columns(
             self.keys[kept],
@@ -119,7 +114,7 @@ class Steps:
             return np.where(done == self.last, (2 * (self.last + 1) - 1) * self.nodes, place)
         return place
 
-    def _in_time(self, columns: Columns, deadline: Deadline, phase: int) -> npt.NDArray[np.bool_]:
+    def _in_time(self, columns: Columns, deadline: Deadline, phase: int) -> Bools:
         """Return which columns do not miss a deadline by themselves too often."""
         late = np.zeros(len(columns))
         if deadline.most == np.inf:
@@ -129,7 +124,7 @@ class Steps:
             if deadline.kappa:
                 seconds += deadline.kappa * np.sqrt(self.variance(columns, atom, phase))
             late += float(atom.weight) * (seconds > deadline.most)
-        kept: npt.NDArray[np.bool_] = late <= float(deadline.room) + 1e-9
+        kept: Bools = late <= float(deadline.room) + 1e-9
         return kept
 
     def seconds(self, columns: Columns, atom: Atom, phase: int) -> Floats:

@@ -63,8 +63,6 @@ from splitopt.formulations.solvers.pyomo import chosen
 from splitopt.instances.cift.model import CiftInstance, SpeedInterval
 from splitopt.instances.cift.plan import CiftPlan
 
-__all__ = ["disjunctive_model", "model", "plan_of"]
-
 
 def disjunctive_model(instance: CiftInstance) -> Any:
     """Return the program with its disjuncts, before any transformation.

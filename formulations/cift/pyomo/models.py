@@ -22,12 +22,11 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.cift.exact import ListedSpeeds
 from splitopt.formulations.cift.incumbent import Incumbent
-from splitopt.formulations.cift.milp import Row, prove
-from splitopt.formulations.cift.pyomo import flow_rows, gdp_rows
+from splitopt.formulations.cift.milp import Formulation, Row, prove
+from splitopt.formulations.cift.pyomo import flow_rows, gdp_arrays, gdp_rows
 from splitopt.formulations.cift.pyomo.data import Written
 from splitopt.formulations.cift.pyomo.takes import TAKES
 from splitopt.formulations.solvers.files import NamedModel
@@ -35,23 +34,8 @@ from splitopt.formulations.solvers.highs import SparseModel
 from splitopt.formulations.solvers.parameters import HIGHS
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
-from splitopt.instances.contract.method import (
-    Result,
-    Support,
-    Termination,
-)
-
-__all__ = [
-    "FORMULATIONS",
-    "GDP_BIGM",
-    "GDP_HULL",
-    "PYOMO_FLOW",
-    "arrays",
-    "model",
-    "named",
-    "plan_of",
-    "plan_of_arrays",
-]
+from splitopt.instances.contract.method import Result, Support, Termination
+from splitopt.instances.core.arrays import Floats, Ints
 
 _TRANSFORMATIONS: Mapping[str, Literal["bigm", "hull"]] = {"gdp-bigm": "bigm", "gdp-hull": "hull"}
 FORMULATIONS = ("flow", "assignment", "gdp-bigm", "gdp-hull")
@@ -59,8 +43,6 @@ FORMULATIONS = ("flow", "assignment", "gdp-bigm", "gdp-hull")
 MOST_ARCS = 100_000
 MOST_HULL_VARIABLES = 10_000
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 Read = Callable[[Floats], CiftPlan]
 Cuts = Callable[[Ints], list[Row]]
 
@@ -104,7 +86,7 @@ def arrays(
         flow = flow_rows.Flow(instance)
         written, cuts = flow.written(), flow.cuts
     else:
-        written = gdp_rows.written(instance, _TRANSFORMATIONS[formulation])
+        written = gdp_arrays.written(instance, _TRANSFORMATIONS[formulation])
     return (
         written.model,
         lambda values: plan_of_arrays(instance, formulation, written, values),
@@ -125,7 +107,7 @@ def named(instance: CiftInstance, formulation: str) -> tuple[NamedModel, Written
     if formulation == "flow":
         return flow_rows.named(instance)
     if formulation in _TRANSFORMATIONS:
-        return gdp_rows.named(instance, _TRANSFORMATIONS[formulation])
+        return gdp_arrays.named(instance, _TRANSFORMATIONS[formulation])
     return None
 
 
@@ -190,19 +172,18 @@ class PyomoCift(ListedSpeeds):
             return plan(values), np.flatnonzero(model.integer & (values > 0.5))
 
         most = max(len(network.blocks) for network in instance.models)
-        return prove(
-            best,
+        form = Formulation(
             replace(model, cost=model.cost * scale),
             scale=scale,
             read=read,
             # A configuration, blocks or steps, hops, and levels with their shares.
             support=2 + most + 8 * len(instance.nodes),
-            seed=seed,
             start=lambda: None,
             cuts=cuts,
             # Of the hull's many binaries it takes most of the time, and runs past the limit.
             probing=self.formulation != "gdp-hull",
         )
+        return prove(best, form, seed)
 
 
 PYOMO_FLOW = PyomoCift("pyomo-flow", "flow")

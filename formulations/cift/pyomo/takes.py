@@ -8,8 +8,6 @@ from typing import NamedTuple
 from splitopt.instances.cift.doubt import KINDS
 from splitopt.instances.cift.model import BEYOND, FACTORS, THROUGHPUT
 
-__all__ = ["TAKES", "Takes"]
-
 
 class Takes(NamedTuple):
     """What a formulation takes: in the words of ``instance.beyond``, kinds of doubt, intervals."""

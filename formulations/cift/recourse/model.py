@@ -35,7 +35,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.cift.recourse.outcomes import (
     Outcome,
@@ -46,11 +45,9 @@ from splitopt.formulations.cift.recourse.outcomes import (
 )
 from splitopt.formulations.solvers.highs import WIDE, SparseModel
 from splitopt.instances.cift.model import CiftInstance, Node, SpeedInterval
+from splitopt.instances.core.arrays import Floats
 from splitopt.instances.core.tolerances import TOLERANCES
 
-__all__ = ["Arcs", "Rows", "arcs_of", "equivalent", "master", "placement_at"]
-
-Floats = npt.NDArray[np.float64]
 _LOOSE = 1 + TOLERANCES.deadline
 
 

@@ -28,20 +28,6 @@ from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.exact import rational
 from splitopt.instances.core.tolerances import TOLERANCES
 
-__all__ = [
-    "GROWN",
-    "Outcome",
-    "Placement",
-    "best_sum",
-    "energies",
-    "keep_share",
-    "outcomes",
-    "placement_of",
-    "seen",
-    "serves_surely",
-    "value",
-]
-
 # The judge's tolerance, less what sums of doubles can be off by: what passes here passes there.
 GROWN = (1 + TOLERANCES.deadline) * (1 - 1e-13)
 Segment = tuple[int, int, int]  # node, blocks done before, blocks done after

@@ -19,8 +19,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from splitopt.formulations.cift.scip.model import Model
 
-__all__ = ["Crossing", "cross"]
-
 
 @dataclass
 class Crossing:

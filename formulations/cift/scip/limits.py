@@ -15,15 +15,11 @@ from collections import defaultdict
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.cift.chances import TUNE, Chance, elements, room
 from splitopt.formulations.cift.scip.model import PHASES, WIDER, Model, total
+from splitopt.instances.core.arrays import Floats
 from splitopt.instances.core.tolerances import TOLERANCES
-
-__all__ = ["limit"]
-
-Floats = npt.NDArray[np.float64]
 
 
 def limit(model: Model) -> None:

@@ -48,7 +48,7 @@ off only where the judge rejects it at the highest ones.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from splitopt.formulations.cift.exact import AnySpeeds
@@ -59,12 +59,7 @@ from splitopt.formulations.cift.scip.reading import plans
 from splitopt.formulations.solvers.parameters import SCIP
 from splitopt.instances.cift.doubt import KINDS
 from splitopt.instances.cift.model import BEYOND
-from splitopt.instances.contract.method import (
-    Result,
-    Termination,
-)
-
-__all__ = ["METHOD", "CiftScip"]
+from splitopt.instances.contract.method import Result, Termination
 
 _MARGIN = 1e-8  # relative, off SCIP's bound: reduced costs to 1e-9 on an optimum of about 1e3
 _COARSE = 10.0  # factor between scales from which solving again is worth it
@@ -122,7 +117,7 @@ def _set(model: Model, best: Incumbent, seed: int) -> None:
 
 def _run(best: Incumbent, model: Model, seed: int) -> Result:
     """Solve, and again without placements that only SCIP's tolerance admits."""
-    from pyscipopt import SCIP_EVENTTYPE, Eventhdlr, quicksum
+    from pyscipopt import quicksum
 
     scip = model.scip
     rejected: list[list[Variable]] = []
@@ -133,19 +128,9 @@ def _run(best: Incumbent, model: Model, seed: int) -> Result:
         if not any(accepted):
             rejected.append(used)
 
-    class _OnSolution(Eventhdlr):  # type: ignore[misc]
-        def eventinit(self) -> None:
-            self.model.catchEvent(SCIP_EVENTTYPE.BESTSOLFOUND, self)
-
-        def eventexit(self) -> None:
-            self.model.dropEvent(SCIP_EVENTTYPE.BESTSOLFOUND, self)
-
-        def eventexec(self, event: Any) -> None:
-            found(self.model.getBestSol())
-
-    scip.includeEventhdlr(_OnSolution(), "incumbents", "offers each incumbent to the judge")
+    _on_solution(scip, found)
     _set(model, best, seed)
-    nodes = rounds = 0
+    rounds = 0
     while True:
         if best.remaining_s is not None:
             scip.setParam("limits/time", scip.getTotalTime() + best.remaining_s)
@@ -155,26 +140,9 @@ def _run(best: Incumbent, model: Model, seed: int) -> Result:
             best.refuse(str(error))
             return best.claim(Termination.LIMIT)
         rounds += 1
-        nodes += scip.getNTotalNodes()
-        status = scip.getStatus()
-        best.statistics |= {
-            "status": status,
-            "nodes": nodes,
-            "rounds": rounds,
-            "solve_s": best.recorder.elapsed_s,
-        }
-        if status == "infeasible":
-            return best.claim(Termination.SOLVED, exhausted=math.inf)
-        if scip.getNSols() > 0:
-            found(scip.getBestSol())
-        bound = scip.getDualbound()
-        if abs(bound) < scip.infinity():
-            best.propose_bound((bound - _MARGIN * max(1.0, abs(bound))) / model.scale)
-        if status not in ("optimal", "gaplimit"):
-            ended = {"timelimit": Termination.TIME, "memlimit": Termination.MEMORY}
-            if status not in ended:
-                best.refuse(f"SCIP ended with {status}")
-            return best.claim(ended.get(status, Termination.LIMIT))
+        ended = _ended(best, model, rounds, found)
+        if ended is not None:
+            return ended
         coarse = not best.closed and best.objective_scale(1.0) > _COARSE * model.scale
         if best.closed or not (rejected or coarse):
             return best.claim(Termination.SOLVED)
@@ -188,6 +156,50 @@ def _run(best: Incumbent, model: Model, seed: int) -> Result:
         for used in rejected:
             scip.addCons(quicksum(used) <= len(used) - 1)
         rejected.clear()
+
+
+def _on_solution(scip: Any, found: Callable[[Any], None]) -> None:
+    """Have SCIP tell each solution that is better."""
+    from pyscipopt import SCIP_EVENTTYPE, Eventhdlr
+
+    class _OnSolution(Eventhdlr):  # type: ignore[misc]
+        def eventinit(self) -> None:
+            self.model.catchEvent(SCIP_EVENTTYPE.BESTSOLFOUND, self)
+
+        def eventexit(self) -> None:
+            self.model.dropEvent(SCIP_EVENTTYPE.BESTSOLFOUND, self)
+
+        def eventexec(self, event: Any) -> None:
+            found(self.model.getBestSol())
+
+    scip.includeEventhdlr(_OnSolution(), "incumbents", "offers each incumbent to the judge")
+
+
+def _ended(
+    best: Incumbent, model: Model, rounds: int, found: Callable[[Any], None]
+) -> Result | None:
+    """Take what a round found; return the result where it was the last one."""
+    scip = model.scip
+    status = scip.getStatus()
+    best.statistics |= {
+        "status": status,
+        "nodes": int(best.statistics.get("nodes") or 0) + scip.getNTotalNodes(),
+        "rounds": rounds,
+        "solve_s": best.recorder.elapsed_s,
+    }
+    if status == "infeasible":
+        return best.claim(Termination.SOLVED, exhausted=math.inf)
+    if scip.getNSols() > 0:
+        found(scip.getBestSol())
+    bound = scip.getDualbound()
+    if abs(bound) < scip.infinity():
+        best.propose_bound((bound - _MARGIN * max(1.0, abs(bound))) / model.scale)
+    if status in ("optimal", "gaplimit"):
+        return None
+    limits = {"timelimit": Termination.TIME, "memlimit": Termination.MEMORY}
+    if status not in limits:
+        best.refuse(f"SCIP ended with {status}")
+    return best.claim(limits.get(status, Termination.LIMIT))
 
 
 METHOD = CiftScip()

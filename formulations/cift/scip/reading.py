@@ -17,8 +17,6 @@ from splitopt.instances.cift.rates import least_speeds
 from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.networks.downsets import downsets_of
 
-__all__ = ["plans"]
-
 Variable = Any
 # Of the judge's tolerance on deadlines, what a fitted plan may use.
 _USED = 1 + 0.9 * TOLERANCES.deadline

@@ -62,7 +62,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.mepra.didp.stages import SPENT, Stages, stages_of
 from splitopt.formulations.mepra.exact import ExactMepra
@@ -70,11 +69,8 @@ from splitopt.formulations.mepra.incumbent import Incumbent
 from splitopt.formulations.mepra.layerwise import descent, plan_of, walked_options
 from splitopt.formulations.solvers.didp import supported, widen
 from splitopt.instances.contract.method import Result, Support, Termination
+from splitopt.instances.core.arrays import Floats
 from splitopt.instances.mepra.model import MepraInstance
-
-__all__ = ["METHOD", "MepraDidp"]
-
-Floats = npt.NDArray[np.float64]
 
 _MOST_DEVICES = 5000
 _SHIFTS = (-0.5, 0.0, 0.5)

@@ -10,14 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.formulations.mepra.layerwise import WalkedOption, root_of
+from splitopt.instances.core.arrays import Floats
 from splitopt.instances.mepra.model import MepraInstance
-
-__all__ = ["SPENT", "Stages", "stages_of"]
-
-Floats = npt.NDArray[np.float64]
 
 SPENT = 0.75  # of the gap asked for: on rounding, and by which plans must be better to matter
 _ROUNDING = 1e-11  # relative; covers the rounding of every double here

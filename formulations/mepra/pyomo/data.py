@@ -22,8 +22,6 @@ from dataclasses import dataclass
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.mepra.model import MepraInstance
 
-__all__ = ["Option", "Step", "options", "steps"]
-
 MOST_FREE_LAYERS = 10
 DEVICE, EDGE = 0, 1
 

@@ -46,8 +46,6 @@ from splitopt.formulations.solvers.pyomo import chosen
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
 
-__all__ = ["FORMULATIONS", "STEP", "conic", "model", "natural", "plan_of", "tangent"]
-
 FORMULATIONS = ("natural", "conic", "tangent")
 STEP = 0.02
 MOST_TANGENTS = 2000

@@ -13,8 +13,6 @@ from typing import Any
 
 from .common import ParameterError, UnsupportedError, answer, refuse, remaining_s
 
-__all__ = ["HELD", "check", "load", "solve"]
-
 HELD = {
     "seconds": "--time-limit sets it",
     "sec": "--time-limit sets it",

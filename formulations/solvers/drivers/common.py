@@ -10,17 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-__all__ = [
-    "Improvements",
-    "ParameterError",
-    "UnsupportedError",
-    "answer",
-    "as_kind",
-    "refuse",
-    "refuse_held",
-    "remaining_s",
-]
-
 _MOST = 40  # names to list; more are only told how near they are
 
 

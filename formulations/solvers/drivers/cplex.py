@@ -9,8 +9,6 @@ from typing import Any
 
 from .common import ParameterError, UnsupportedError, answer, as_kind, refuse, remaining_s
 
-__all__ = ["HELD", "check", "load", "solve"]
-
 HELD = {
     "timelimit": "--time-limit sets it",
     "mip.tolerances.mipgap": "--gap sets it",

@@ -8,8 +8,6 @@ from typing import Any
 from .common import ParameterError, as_kind, refuse
 from .ortools import run, without_pyarrow
 
-__all__ = ["HELD", "check", "load", "set_parameters", "solve"]
-
 HELD = {
     "max_time_in_seconds": "--time-limit sets it",
     "num_workers": "--threads sets it",

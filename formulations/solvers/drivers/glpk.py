@@ -8,8 +8,6 @@ from typing import Any
 
 from .common import UnsupportedError, answer, as_kind, refuse, remaining_s
 
-__all__ = ["HELD", "check", "load", "size", "solve"]
-
 HELD = {
     "tm_lim": "--time-limit sets it",
     "mip_gap": "--gap sets it",

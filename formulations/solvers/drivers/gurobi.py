@@ -16,8 +16,6 @@ from .common import (
     remaining_s,
 )
 
-__all__ = ["HELD", "check", "load", "solve"]
-
 HELD = {
     "TimeLimit": "--time-limit sets it",
     "MIPGap": "--gap sets it",

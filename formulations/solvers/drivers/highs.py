@@ -16,8 +16,6 @@ from .common import (
     remaining_s,
 )
 
-__all__ = ["HELD", "check", "load", "set_parameters", "size", "solve"]
-
 HELD = {
     "time_limit": "--time-limit sets it",
     "threads": "--threads sets it",

@@ -9,8 +9,6 @@ from typing import Any
 
 from .common import ParameterError, UnsupportedError, answer, remaining_s
 
-__all__ = ["check", "load", "run", "solve", "without_pyarrow"]
-
 
 def without_pyarrow() -> None:
     """Let pandas do without pyarrow, which starts a thread: such a process cannot be forked."""

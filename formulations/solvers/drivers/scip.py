@@ -16,8 +16,6 @@ from .common import (
     remaining_s,
 )
 
-__all__ = ["HELD", "check", "load", "set_parameters", "size", "solve"]
-
 HELD = {
     "limits/time": "--time-limit sets it",
     "limits/gap": "--gap sets it",

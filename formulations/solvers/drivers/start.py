@@ -24,8 +24,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["main"]
-
 _MOST = 1 << 20
 _PR_SET_PDEATHSIG = 1
 

@@ -11,8 +11,6 @@ from typing import Any
 
 from .common import ParameterError, UnsupportedError, answer, as_kind, refuse, remaining_s
 
-__all__ = ["HELD", "check", "load", "solve"]
-
 HELD = {
     "timelimit": "--time-limit sets it",
     "maxtime": "--time-limit sets it",

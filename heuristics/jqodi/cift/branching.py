@@ -14,17 +14,13 @@ from fractions import Fraction
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.heuristics.jqodi.cift.program import Graph
 from splitopt.instances.cift.doubt import Draw
 from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.core.arrays import Floats, Ints
 from splitopt.instances.core.tolerances import TOLERANCES
 
-__all__ = ["Branch", "Branching", "branching_of", "fastest_mean"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 _GROWN = 1.0 + TOLERANCES.deadline
 _NARROW = 1e-12  # relative width of an interval of variances that is not split again
 

@@ -22,26 +22,22 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.heuristics.jqodi.cift.branching import Branch, Branching, branching_of
 from splitopt.heuristics.jqodi.cift.network import OUTWARD, Case, Instance
-from splitopt.heuristics.jqodi.cift.program import Graph, Ints, Outcome, Rules
+from splitopt.heuristics.jqodi.cift.program import Graph, Outcome, Rules, outcome_of
 from splitopt.heuristics.jqodi.cift.search import EXACT_RATIO, Search, State
 from splitopt.heuristics.jqodi.cift.twin import twin
 from splitopt.instances.cift.judge import evaluate_cift
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import Budget, Recorder, Termination
+from splitopt.instances.core.arrays import Floats
 from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.judge import check
 
 if TYPE_CHECKING:
     from splitopt.heuristics.jqodi.cift.dual import Dual
-
-__all__ = ["DoubtfulSearch"]
-
-Floats = npt.NDArray[np.float64]
 
 _TOLERANCE = TOLERANCES.deadline
 # Limits rounded outward, for the bound; where the judge rejects what passes there, a little inside.
@@ -255,7 +251,6 @@ class DoubtfulSearch(Search):
 
     def _shortest(self, graph: Graph, resources: Any, limits: Any, most: int | None) -> Outcome:
         """Return the cheapest path within the limits, None where it is not below the threshold."""
-        from splitopt.heuristics.labels import Termination as Ended
         from splitopt.heuristics.labels import constrained_shortest_path
 
         self._counts["branches"] += 1
@@ -279,20 +274,4 @@ class DoubtfulSearch(Search):
             time_limit_s=self.recorder.remaining_s(self.budget),
             memory_limit_bytes=self.budget.memory_limit_bytes or 4 << 30,
         )
-        ended = {
-            Ended.TIME: Termination.TIME,
-            Ended.LABELS: Termination.LIMIT,
-            Ended.MEMORY: Termination.MEMORY,
-        }.get(found.termination, Termination.SOLVED)
-        path: Ints | None = found.arcs
-        if found.cost is None or (math.isfinite(self.energy) and found.arcs[0] == len(tail) - 1):
-            path = None
-        return Outcome(
-            math.inf if found.bound is None else found.bound,
-            path,
-            ended,
-            found.termination is Ended.INFEASIBLE,
-            False,
-            found.statistics.labels_made,
-            0.0,
-        )
+        return outcome_of(found, len(tail) - 1 if math.isfinite(self.energy) else None)

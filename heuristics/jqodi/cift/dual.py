@@ -30,8 +30,6 @@ from splitopt.heuristics.jqodi.cift.passes import (
 from splitopt.heuristics.jqodi.cift.speeds import Phase, phase_speeds
 from splitopt.instances.core.kernels import Floats, Floats2, Ints2, kernel, part
 
-__all__ = ["Dual", "ascend", "least_times", "plan_speeds"]
-
 _UNIT = 2.0**-53
 _ROUNDS = 60
 

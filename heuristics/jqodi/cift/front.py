@@ -30,8 +30,6 @@ from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import Budget, Recorder
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["Axis", "EnergyFront", "FrontPoint", "energy_front", "rules_of"]
-
 Axis = Literal["inference", "fine-tuning"]
 _SHARE = 0.7  # of the time limit, for labels
 _SAMPLES = 64
@@ -91,11 +89,6 @@ class EnergyFront:
     complete: bool
     labels: int
     runtime_s: float
-
-    def energy_within(self, deadline_s: float) -> float | None:
-        """Return the least energy of a point that keeps a deadline, None when none does."""
-        energies = [point.energy_j for point in self.points if point.deadline_s <= deadline_s]
-        return min(energies, default=None)
 
     def to_document(self) -> dict[str, object]:
         """Return the front as plain data."""

@@ -38,8 +38,6 @@ from splitopt.instances.core.kernels import (
     part,
 )
 
-__all__ = ["Arcs", "Levels", "Limits", "bounds_of", "write_arcs"]
-
 _UNIT = 2.0**-53
 
 

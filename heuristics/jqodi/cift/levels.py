@@ -12,17 +12,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.heuristics.jqodi.cift.graph import Levels
 from splitopt.heuristics.jqodi.cift.network import Instance
 from splitopt.instances.cift.model import CiftInstance, Node, SpeedInterval
-
-__all__ = ["MOST_LEVELS", "least_epsilon", "levels_needed", "phase_levels", "step_for"]
+from splitopt.instances.core.arrays import Floats
 
 MOST_LEVELS = 20_000  # of one node
-
-Floats = npt.NDArray[np.float64]
 
 
 def step_for(epsilon: float) -> tuple[float, float]:

@@ -39,8 +39,6 @@ from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.tolerances import gap
 from splitopt.instances.judge import check
 
-__all__ = ["APPROXIMATE", "EXACT_PROGRAM", "JqodiCift"]
-
 _REDUCTION = Option(
     "reduction",
     True,

@@ -36,16 +36,12 @@ import numpy.typing as npt
 
 from splitopt.instances.cift.model import CiftInstance, Configuration, SpeedInterval
 from splitopt.instances.cift.rates import least_speeds, open_hops
+from splitopt.instances.core.arrays import Floats, Ints
 from splitopt.instances.core.exact import rational
 from splitopt.instances.core.kernels import Booleans, Bytes, Floats3, Ints2
 from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.networks.downsets import downsets_of
 from splitopt.instances.networks.profiles import Profile
-
-__all__ = ["OUTWARD", "Case", "Chain", "Instance", "Load", "Network"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 # Relative, of a limit: more than sums of one path in different orders differ by. What is ruled out
 # exceeds its limit by more; what is accepted is for the judge.

@@ -13,15 +13,12 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.heuristics.jqodi.cift.network import OUTWARD, Case, Instance, Load, Network
 from splitopt.instances.cift.doubt import Draw
 from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.core.arrays import Floats, Ints
 
-__all__ = ["RATIO", "Configured", "ends_of"]
-
-Floats = npt.NDArray[np.float64]
 RATIO = 1.0 + 1e-9
 _ROUNDS = 60
 _INSIDE = 1.0 - 1e-13  # what sums of doubles can be off by: the judge takes what keeps it
@@ -39,7 +36,7 @@ class Outcome(NamedTuple):
 class Shares(NamedTuple):
     """Weights of the outcomes: in units, as fractions of 1, and units that may be given up."""
 
-    units: npt.NDArray[np.int64]
+    units: Ints
     weight: Floats
     room: int
 

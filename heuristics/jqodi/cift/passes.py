@@ -21,8 +21,6 @@ import numpy as np
 from splitopt.heuristics.jqodi.cift.network import Chain, Load, Network
 from splitopt.instances.core.kernels import Floats, Floats2, Ints3, part
 
-__all__ = ["Prices", "backward", "cheapest", "forward", "prices_at", "trace"]
-
 
 class Prices(NamedTuple):
     """Prices at one set of multipliers, and what the cheapest speeds spend.

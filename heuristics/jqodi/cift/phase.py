@@ -21,8 +21,6 @@ from splitopt.heuristics.jqodi.cift.speeds import Phase, phase_speeds
 from splitopt.heuristics.labels.sorting import stable_order
 from splitopt.instances.core.kernels import Floats, Ints, Ints2, kernel, part
 
-__all__ = ["phase_bound", "phase_optimum"]
-
 _UNIT = 2.0**-53
 
 

@@ -27,8 +27,6 @@ from splitopt.heuristics.jqodi.cift.phase import phase_bound, phase_optimum
 from splitopt.heuristics.jqodi.cift.speeds import Phase, phase_speeds
 from splitopt.instances.core.kernels import Floats, Ints, Ints2, kernel, part
 
-__all__ = ["Enumerated", "enumerate_placements"]
-
 _MOST_LABELS = 20_000
 _LEAF = 20  # steps a placement counts for
 

@@ -12,18 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.heuristics.jqodi.cift.network import OUTWARD, Case, Instance
 from splitopt.instances.contract.method import Budget, Termination
+from splitopt.instances.core.arrays import Floats, Ints
 
 if TYPE_CHECKING:
     from splitopt.heuristics.jqodi.cift.graph import Limits
-
-__all__ = ["Graph", "Outcome", "Program", "Rules"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +164,6 @@ class Graph:
         more
             Further arguments of `splitopt.heuristics.labels.constrained_shortest_path`.
         """
-        from splitopt.heuristics.labels import Termination as Ended
         from splitopt.heuristics.labels import constrained_shortest_path
 
         tail, head, figure = self.arcs.tail, self.arcs.head, self.arcs.figure
@@ -201,27 +195,8 @@ class Graph:
             memory_limit_bytes=budget.memory_limit_bytes or 4 << 30,
             **more,
         )
-        ended = {
-            Ended.TIME: Termination.TIME,
-            Ended.LABELS: Termination.LIMIT,
-            Ended.MEMORY: Termination.MEMORY,
-        }.get(found.termination, Termination.SOLVED)
-        path: Ints | None = found.arcs
-        if found.cost is None or (worth is not None and found.arcs[0] == len(tail) - 1):
-            path = None
-        infeasible = found.termination is Ended.INFEASIBLE
-        if times_only and ended is Termination.SOLVED and found.cost is not None:
-            infeasible = not found.cost <= limit[1] * shrink
-            path = None if infeasible else path
-        return Outcome(
-            math.inf if found.bound is None else found.bound,
-            path,
-            ended,
-            infeasible,
-            found.termination is Ended.TIGHTENED_INFEASIBLE,
-            found.statistics.labels_made,
-            found.statistics.label_bound_made or 0.0,
-        )
+        known = len(tail) - 1 if worth is not None else None
+        return outcome_of(found, known, limit[1] * shrink if times_only else None)
 
     def decode(self, path: Ints) -> tuple[Ints, Floats, Floats]:
         """Return (stops, serving speeds, fine-tuning speeds) of a path; NaN where there is none."""
@@ -238,3 +213,38 @@ class Graph:
                 speeds[-1][1] = self.tune.speed[m]
         both = np.array(speeds)
         return np.array(stops), both[:, 0], both[:, 1]
+
+
+def outcome_of(found: Any, known: int | None, within: float | None = None) -> Outcome:
+    """Return what the label program found.
+
+    Parameters
+    ----------
+    known
+        The arc that stands for the incumbent, if there is one.
+    within
+        Where the cost is a time: its limit.
+    """
+    from splitopt.heuristics.labels import Termination as Ended
+
+    ended = {
+        Ended.TIME: Termination.TIME,
+        Ended.LABELS: Termination.LIMIT,
+        Ended.MEMORY: Termination.MEMORY,
+    }.get(found.termination, Termination.SOLVED)
+    path: Ints | None = found.arcs
+    if found.cost is None or (known is not None and found.arcs[0] == known):
+        path = None
+    infeasible = found.termination is Ended.INFEASIBLE
+    if within is not None and ended is Termination.SOLVED and found.cost is not None:
+        infeasible = not found.cost <= within
+        path = None if infeasible else path
+    return Outcome(
+        math.inf if found.bound is None else found.bound,
+        path,
+        ended,
+        infeasible,
+        found.termination is Ended.TIGHTENED_INFEASIBLE,
+        found.statistics.labels_made,
+        found.statistics.label_bound_made or 0.0,
+    )

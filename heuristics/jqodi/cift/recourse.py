@@ -31,16 +31,13 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.heuristics.jqodi.cift.network import OUTWARD, Instance
 from splitopt.heuristics.jqodi.cift.outcomes import RATIO, Configured, ends_of
 from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.core.arrays import Floats
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["Late", "late_speeds"]
-
-Floats = npt.NDArray[np.float64]
 _PRICES = np.array([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
 
 

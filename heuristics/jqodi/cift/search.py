@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from splitopt.heuristics.jqodi.cift.dual import Dual
     from splitopt.heuristics.jqodi.cift.graph import Limits
 
-__all__ = ["EXACT_RATIO", "Search", "State"]
-
 EXACT_RATIO = 1.0 + 1e-9
 _ROUNDS = 60
 _STEPS, _FEW_STEPS = 300_000, 500

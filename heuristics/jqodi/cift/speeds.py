@@ -17,8 +17,6 @@ from splitopt.heuristics.jqodi.cift.network import Network
 from splitopt.heuristics.jqodi.cift.passes import cheapest
 from splitopt.instances.core.kernels import Booleans, Floats, Ints, kernel, part
 
-__all__ = ["Phase", "phase_speeds"]
-
 
 class Phase(NamedTuple):
     """Serving or fine-tuning at a fixed placement.

@@ -5,17 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.heuristics.jqodi.cift.network import Instance
 from splitopt.instances.cift.doubt import refuse_doubt
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan, states_of
-
-__all__ = ["Steps", "steps_of"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from splitopt.instances.core.arrays import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -36,7 +31,7 @@ class Steps:
     inference_latency_s: Floats
     fine_tuning_time_s: Floats
     stop: Ints
-    hosted: npt.NDArray[np.bool_]
+    hosted: Bools
 
 
 def steps_of(instance: CiftInstance, plan: CiftPlan) -> Steps:

@@ -23,8 +23,6 @@ from splitopt.instances.contract.method import Budget, Recorder, Termination
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.tolerances import TOLERANCES
 
-__all__ = ["RatePoint", "ThroughputFront", "highest_throughput", "throughput_front"]
-
 _BEYOND = 1.0 + 2.0 * TOLERANCES.deadline  # more than the judge lets pass
 _CLOSE = 1e-6  # relative, of the highest throughput by halving
 _SHARE = 0.8  # of the time limit, for the walk

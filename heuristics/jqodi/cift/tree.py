@@ -19,18 +19,14 @@ from splitopt.heuristics.jqodi.cift.network import Case, Instance
 from splitopt.heuristics.jqodi.cift.program import Graph, Program
 from splitopt.instances.cift.doubt import refuse_doubt
 from splitopt.instances.cift.model import CiftInstance
+from splitopt.instances.core.arrays import Bools, Floats, Ints
 from splitopt.instances.core.errors import InputError
 
 if TYPE_CHECKING:
     from splitopt.heuristics.labels import LabelLog
 
-__all__ = ["FATES", "Doors", "Tree", "time_energy_tree"]
-
 FATES = ("kept", "dominated", "trimmed", "over a deadline", "too dear")
 _MOST_ARCS = 1_000_000  # above, the graph is written without what deadlines rule out
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -88,17 +84,17 @@ class Tree:
     """
 
     configuration: int
-    parent: npt.NDArray[np.int64]
-    energy_j: npt.NDArray[np.float64]
-    inference_latency_s: npt.NDArray[np.float64]
-    fine_tuning_time_s: npt.NDArray[np.float64]
+    parent: Ints
+    energy_j: Floats
+    inference_latency_s: Floats
+    fine_tuning_time_s: Floats
     node: tuple[str, ...]
-    blocks: npt.NDArray[np.int64]
-    serving_speed: npt.NDArray[np.float64]
-    fine_tuning_speed: npt.NDArray[np.float64]
+    blocks: Ints
+    serving_speed: Floats
+    fine_tuning_speed: Floats
     phase: tuple[str, ...]
-    fate: npt.NDArray[np.int64]
-    optimal: npt.NDArray[np.bool_]
+    fate: Ints
+    optimal: Bools
     inference_deadline_s: float | None
     fine_tuning_deadline_s: float | None
     doors: Doors | None
@@ -138,23 +134,7 @@ def time_energy_tree(
     """
     from splitopt.heuristics.labels import constrained_shortest_path
 
-    refuse_doubt(instance, "the time-energy tree")
-    if not 0 <= configuration < len(instance.configurations):
-        raise InputError(
-            "configuration",
-            configuration,
-            f"0 to {len(instance.configurations) - 1}",
-            "choose one of the instance's",
-        )
-    step, rest = 0.0, epsilon if _many_speeds(instance) else 0.0
-    if instance.has_continuous_speeds and _many_speeds(instance):
-        if epsilon <= 0:
-            raise InputError(
-                "epsilon", epsilon, "a number > 0 where speeds are continuous", "give 0.1, say"
-            )
-        from splitopt.heuristics.jqodi.cift.levels import step_for
-
-        step, rest = step_for(epsilon)
+    step, rest = _rules(instance, configuration, epsilon)
     arrays = Instance(instance)
     program = Program(arrays, step)
     case = arrays.case(configuration)
@@ -190,21 +170,60 @@ def time_energy_tree(
     complete = log.complete and found.termination.value in ended
     times = np.full((len(log.node), 2), np.nan)
     times[:, present] = log.resources
+    doors = _doors(graph, log, times, most) if whole and complete else None
+    return _written(instance, configuration, graph, log, times, doors, complete)
+
+
+def _rules(instance: CiftInstance, configuration: int, epsilon: float) -> tuple[float, float]:
+    """Return the step of the grid of speeds and the error left to the labels."""
+    refuse_doubt(instance, "the time-energy tree")
+    if not 0 <= configuration < len(instance.configurations):
+        raise InputError(
+            "configuration",
+            configuration,
+            f"0 to {len(instance.configurations) - 1}",
+            "choose one of the instance's",
+        )
+    # Else one speed of a node is enough.
+    many = instance.deadlines > 0 or instance.throughput_per_s is not None
+    if not (instance.has_continuous_speeds and many):
+        return 0.0, epsilon if many else 0.0
+    if epsilon <= 0:
+        raise InputError(
+            "epsilon", epsilon, "a number > 0 where speeds are continuous", "give 0.1, say"
+        )
+    from splitopt.heuristics.jqodi.cift.levels import step_for
+
+    return step_for(epsilon)
+
+
+def _written(
+    instance: CiftInstance,
+    configuration: int,
+    graph: Graph,
+    log: LabelLog,
+    times: Floats,
+    doors: Doors | None,
+    complete: bool,
+) -> Tree:
+    """Return the tree of the labels in a log."""
+    load = graph.case.load
     mark = graph.arcs.mark[log.arc]
     # A segment's first arc where the phases are in series: a serving level, none for training yet.
-    between = (mark[:, 3] >= 0) & (mark[:, 4] < 0) & (case.load.compute > 0)
+    between = (mark[:, 3] >= 0) & (mark[:, 4] < 0) & (load.compute > 0)
     hop = (mark[:, 3] < 0) & (mark[:, 4] < 0) & (mark[:, 0] != _tail_nodes(graph.arcs)[log.arc])
     phase = np.where(between, "serving", np.where(hop, "arrived", "placed"))
     node, blocks = mark[:, 0].astype(np.int64), mark[:, 2].astype(np.int64)
-    node[0], blocks[0], phase[0] = case.load.source, 0, "arrived"
+    node[0], blocks[0], phase[0] = load.source, 0, "arrived"
     mark[0, 3:] = -1
+    names = list(graph.names)
     return Tree(
         configuration,
         log.parent,
         log.cost,
         times[:, 0],
         times[:, 1],
-        tuple(arrays.names[n] for n in node.tolist()),
+        tuple(names[n] for n in node.tolist()),
         blocks,
         _chosen(graph.serve.speed, mark[:, 3]),
         _chosen(graph.tune.speed, mark[:, 4]),
@@ -213,15 +232,10 @@ def time_energy_tree(
         _on_path(log.parent, (log.fate == 0) & (log.node == graph.goal), log.cost),
         instance.inference_deadline_s,
         instance.fine_tuning_deadline_s,
-        _doors(graph, log, times, most) if whole and complete else None,
+        doors,
         complete,
-        instance.models[instance.model_index[case.configuration.model]].is_graph,
+        instance.models[instance.model_index[graph.case.configuration.model]].is_graph,
     )
-
-
-def _many_speeds(instance: CiftInstance) -> bool:
-    """Return whether one speed of a node is not enough."""
-    return instance.deadlines > 0 or instance.throughput_per_s is not None
 
 
 def _chosen(speed: Floats, level: npt.NDArray[np.int32]) -> Floats:
@@ -276,18 +290,16 @@ def _doors(graph: Graph, log: LabelLog, times: Floats, most: int) -> Doors:
     )
 
 
-def _tail_nodes(arcs: object) -> npt.NDArray[np.int64]:
+def _tail_nodes(arcs: object) -> Ints:
     """Return the node each arc leaves from: known from the arcs that enter its tail."""
     tail, head, mark = arcs.tail, arcs.head, arcs.mark  # type: ignore[attr-defined]
     at = np.full(int(max(tail.max(), head.max())) + 1, -1, dtype=np.int64)
     at[head] = mark[:, 0]
-    found: npt.NDArray[np.int64] = np.where(at[tail] >= 0, at[tail], mark[:, 0])
+    found: Ints = np.where(at[tail] >= 0, at[tail], mark[:, 0])
     return found
 
 
-def _on_path(
-    parent: npt.NDArray[np.int64], ends: npt.NDArray[np.bool_], energy: npt.NDArray[np.float64]
-) -> npt.NDArray[np.bool_]:
+def _on_path(parent: Ints, ends: Bools, energy: Floats) -> Bools:
     """Return which labels lead to the cheapest one of `ends`."""
     on = np.zeros(len(parent), dtype=np.bool_)
     if bool(ends.any()):

@@ -15,11 +15,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from splitopt.heuristics.jqodi.cift.branching import Floats, fastest_mean
+from splitopt.heuristics.jqodi.cift.branching import fastest_mean
 from splitopt.instances.cift.doubt import Doubt
 from splitopt.instances.cift.model import CiftInstance
-
-__all__ = ["twin"]
+from splitopt.instances.core.arrays import Floats
 
 
 def _least(doubt: Doubt, slow: Floats) -> Floats:

@@ -17,14 +17,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.heuristics.jqodi.mepra.options import Fronts
+from splitopt.instances.core.arrays import Ints
 
-__all__ = ["Relaxed", "relax"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 _UNIT = 2.0**-53
 
 

@@ -9,15 +9,6 @@ import numpy as np
 from splitopt.heuristics.labels.sorting import stable_order
 from splitopt.instances.core.kernels import Floats, Ints, kernel, part
 
-__all__ = [
-    "choose",
-    "fixed_points",
-    "free_points",
-    "hulls",
-    "improve",
-    "useful",
-]
-
 _EPS = 2.0**-52
 
 

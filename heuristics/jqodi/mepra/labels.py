@@ -26,8 +26,6 @@ import numpy as np
 
 from splitopt.instances.core.kernels import Floats, kernel
 
-__all__ = ["stage"]
-
 
 @kernel(
     lambda c, d, low_a, low_d, option_c, option_d, rest, *_: (

@@ -25,8 +25,6 @@ from splitopt.instances.judge import check
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan
 
-__all__ = ["APPROXIMATE", "EXACT_PROGRAM", "JqodiMepra"]
-
 _REDUCTION = Option(
     "reduction",
     True,

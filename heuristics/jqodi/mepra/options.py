@@ -26,13 +26,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from splitopt.instances.core.arrays import Floats, Ints
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
-
-__all__ = ["Fronts", "fronts_of"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 _UNIT = 2.0**-53
 _SORTED = 20_000

@@ -17,14 +17,10 @@ import numpy.typing as npt
 from splitopt.heuristics.jqodi.mepra.dual import Relaxed, relax
 from splitopt.heuristics.jqodi.mepra.options import Fronts, fronts_of
 from splitopt.instances.contract.method import Budget, Recorder, Statistic, Termination
+from splitopt.instances.core.arrays import Floats, Ints
 from splitopt.instances.judge import evaluate
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan
-
-__all__ = ["EXACT_RATIO", "MepraSearch"]
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 EXACT_RATIO = 1.0 + 1e-9
 _UNIT = 2.0**-53
@@ -171,12 +167,8 @@ class MepraSearch:
         low_a = c - 2.0 * price * d if delta else np.empty(0)
         history: list[tuple[npt.NDArray[np.int32], npt.NDArray[np.int16]]] = []
         counts, held = np.zeros(4, dtype=np.int64), 0
-        memory = self.budget.memory_limit_bytes or _MEMORY_BYTES
         for k in range(size):
-            left = self.recorder.remaining_s(self.budget)
-            most = (memory - held) // 64
-            if left is not None:
-                most = min(most, int(left * _LABELS_A_SECOND))
+            most, by_time = self._most(held)
             c, d, low_a, low_d, pred, chosen, *more = stage(
                 c,
                 d,
@@ -193,8 +185,7 @@ class MepraSearch:
                 most,
             )
             if more[0] > most:
-                slow = left is not None and most < (memory - held) // 64
-                self.termination = Termination.TIME if slow else Termination.MEMORY
+                self.termination = Termination.TIME if by_time else Termination.MEMORY
                 break
             counts += more
             held += 6 * len(pred)
@@ -213,6 +204,13 @@ class MepraSearch:
             carried = low_a + 2.0 * price * low_d + low_d * low_d if delta else c + d * d
             least = relaxed.bound + float(carried.min()) - error
         self._raise(min(threshold, least))
+
+    def _most(self, held: int) -> tuple[int, bool]:
+        """Return how many labels there is room for, and whether it is time that sets it."""
+        left = self.recorder.remaining_s(self.budget)
+        fit = ((self.budget.memory_limit_bytes or _MEMORY_BYTES) - held) // 64
+        most = fit if left is None else min(fit, int(left * _LABELS_A_SECOND))
+        return most, most < fit
 
     def _count(self, stages: _Stages, counts: list[int]) -> None:
         """Add up what the passes of the label program did."""
@@ -246,9 +244,7 @@ class MepraSearch:
         return fronts.plan(self.instance, option), cost
 
 
-def _look_ahead(
-    stages: _Stages, slack: float, price: float
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _look_ahead(stages: _Stages, slack: float, price: float) -> tuple[Floats, Floats]:
     """Return some shifts of the multiplier, and what is still to be paid at each.
 
     Returns

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["warm_up"]
-
 _KERNELS = ("kernels", "labels")
 
 

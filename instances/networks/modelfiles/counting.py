@@ -10,8 +10,6 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["Shape", "ShapeMissingError", "flops"]
-
 Shape = tuple[int, ...]
 Shapes = Callable[[str], Shape]
 

@@ -9,8 +9,6 @@ from typing import Any
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.networks.modelfiles.reading import Network, reads
 
-__all__ = ["Part", "made_up", "part", "session"]
-
 _LEAST_IR = 4  # before it, every weight had to be an input as well
 
 

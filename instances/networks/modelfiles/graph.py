@@ -14,8 +14,6 @@ from dataclasses import dataclass
 
 from splitopt.instances.networks.modelfiles.reading import Network, Operator
 
-__all__ = ["GraphBlock", "chain", "crossing", "graph", "plain_name", "tensors"]
-
 _NAME_LENGTH = 120
 
 

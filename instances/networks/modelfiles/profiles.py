@@ -21,8 +21,6 @@ from splitopt.instances.networks.modelfiles.timing import Timing
 from splitopt.instances.networks.profiles import Block, Profile
 from splitopt.instances.networks.tensors import Tensor
 
-__all__ = ["Imported", "import_onnx", "with_times"]
-
 # Above it a block alone is not what it is in the whole, and a plan's sums are off.
 SUM_TOLERANCE = 0.05
 

@@ -19,8 +19,6 @@ from splitopt.instances.core.errors import InputError
 from splitopt.instances.networks.modelfiles.counting import Shape, ShapeMissingError, flops
 from splitopt.instances.networks.modelfiles.shapes import RANDOM, settle, static_shapes
 
-__all__ = ["Network", "Operator", "read_network"]
-
 # One protocol buffer holds no more; larger models keep their weights beside the file.
 LARGEST_FILE_BYTES = 1 << 31
 _INT64 = 7

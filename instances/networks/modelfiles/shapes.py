@@ -9,8 +9,6 @@ from typing import Any
 from splitopt.instances.core.errors import InputError, did_you_mean
 from splitopt.instances.networks.modelfiles.counting import Shape
 
-__all__ = ["RANDOM", "settle", "static_shapes"]
-
 # Constant inputs or none do not make these constant.
 RANDOM = {
     "Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform",

@@ -23,8 +23,6 @@ from splitopt.instances.networks.modelfiles.cutting import made_up, part, sessio
 from splitopt.instances.networks.modelfiles.graph import GraphBlock
 from splitopt.instances.networks.modelfiles.reading import Network
 
-__all__ = ["Measured", "Timing", "best_of", "joules", "measure"]
-
 POWERCAP = Path("/sys/class/powercap")
 _NOTHING = "nothing"
 _ENERGY_S = 0.1  # the counter of energy moves every millisecond

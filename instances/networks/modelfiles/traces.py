@@ -17,8 +17,6 @@ from splitopt.instances.networks.modelfiles.graph import GraphBlock
 from splitopt.instances.networks.modelfiles.reading import Network
 from splitopt.instances.networks.modelfiles.timing import Measured, Timing
 
-__all__ = ["timing_from_trace"]
-
 _KERNEL = "_kernel_time"
 _ADDED = ("_nchwc", "_fused", "_nhwc", "_token_0")
 

@@ -7,15 +7,22 @@ import pytest
 from splitopt.instances import library
 from splitopt.instances.core.documents import canonical, parse_json
 from splitopt.instances.core.errors import InputError
+from splitopt.instances.judge import plan_from_document
 from splitopt.instances.library.best_known import (
     LABEL_ENGINE,
     Confirmation,
     KnownInstance,
     Registry,
-    plan_of,
+    plan_documents,
     registry,
     solu,
 )
+
+
+def plan_of(content_hash):
+    """Return the best plan known of an instance, None where none is stored."""
+    document = plan_documents().get(content_hash)
+    return None if document is None else plan_from_document(document)
 
 
 def confirmation(method="highs-flow", engine="HiGHS", objective=10.0, bound=10.0):
