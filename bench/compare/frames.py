@@ -222,6 +222,8 @@ def _export_parquet(out: Path, path: Path) -> int:
     import pyarrow as pa  # type: ignore[import-untyped]
     from pyarrow import parquet
 
+    # Returns pages sooner than the default, which faults them in anew for each piece.
+    pool = pa.system_memory_pool()
     heavy = ("plan", "trajectory")
     kinds = {name: pa.int64() for name in INTEGERS}
     kinds |= {name: pa.string() for name in (*TEXTS, *JSON, "trajectory", "plan", *_DERIVED)}
@@ -229,7 +231,7 @@ def _export_parquet(out: Path, path: Path) -> int:
     whole = pa.schema([(name, kinds.get(name, pa.float64())) for name in (*_HEAVY, *_DERIVED)])
 
     def array(name: str, values: Sequence[Any]) -> Any:
-        return pa.array(values, whole.field(name).type)
+        return pa.array(values, whole.field(name).type, memory_pool=pool)
 
     def arrays(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
         columns = list(zip(*rows, strict=True)) or [()] * len(names)

@@ -39,12 +39,12 @@ def checksum(*parts: str | bytes | float | None) -> bytes:
 
 def _packed(value: object) -> bytes:
     """Return a value as bytes; 10 and 10.0, which are one to a column of SQLite, give the same."""
+    if isinstance(value, bytes):
+        return value
     if isinstance(value, str):
         return value.encode("utf-8", "surrogatepass")
     if value is None:
         return _NO_VALUE
-    if isinstance(value, bytes):
-        return value
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value).encode()
