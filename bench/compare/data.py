@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from splitopt.bench.compare.summary import (
+    BestOfTask,
     Figures,
     MethodSummary,
-    summarise,
-    virtual_best_summary,
+    Names,
+    RunFigures,
+    best_of_tasks,
+    by_variant,
+    summarise_variants,
+    summary_of_best,
 )
 from splitopt.bench.compare.variants import variant_names
 from splitopt.bench.store.rows import Row, Verdict
@@ -72,6 +77,8 @@ class ReportData:
     calls: list[dict[str, Any]]
     best_known: dict[str, BestKnown]
     contradictions: list[Contradiction] = field(default_factory=list)
+    # What stands on several pages, as HTML: lines of runs by their key, charts by their name.
+    drawn: dict[object, str] = field(default_factory=dict)
 
     @cached_property
     def refuted(self) -> frozenset[str]:
@@ -92,6 +99,10 @@ class ReportData:
     def variants(self) -> dict[str, str]:
         """What a run's method is called, by key of the run; see `variant_names`."""
         return variant_names(self.rows)
+
+    def plans(self, rows: Sequence[Row]) -> dict[str, bytes | None]:
+        """Return the plans of rows as JSON texts, by key; None for one without."""
+        return self._store.plans([row.key for row in rows])
 
     def whole(self, row: Row) -> Row:
         """Return a row with its plan and what it printed."""
@@ -118,7 +129,7 @@ class ReportData:
         """
         order = list(PROBLEMS)
         return sorted(
-            self.summarised(self.rows),
+            summarise_variants(self._variants_found),
             key=lambda s: (
                 order.index(s.problem) if s.problem in order else len(order),
                 -s.proved,
@@ -128,13 +139,32 @@ class ReportData:
             ),
         )
 
-    def summarised(self, rows: Iterable[Row]) -> list[MethodSummary]:
-        """Return every method on some rows."""
-        return summarise(rows, self.figures, self.variants)
+    @cached_property
+    def _variants_found(self) -> dict[Names, list[tuple[int, str, RunFigures]]]:
+        return by_variant(self.rows, self.figures, self.variants)
 
-    def best_of(self, rows: Iterable[Row]) -> MethodSummary | None:
-        """Return what choosing the best method for each task of some rows would give."""
-        return virtual_best_summary(rows, self.figures, self.variants)
+    def summarised(self, problem: str, hashes: Collection[str]) -> list[MethodSummary]:
+        """Return every method of a problem on the instances with these hashes."""
+        mine = {names: runs for names, runs in self._variants_found.items() if names[0] == problem}
+        return summarise_variants(mine, hashes)
+
+    @cached_property
+    def _best_of_tasks(self) -> dict[str, list[tuple[str, BestOfTask]]]:
+        return {
+            problem: best_of_tasks(self.of_problem(problem), self.figures, self.variants)
+            for problem in self.problems
+        }
+
+    def virtual_best(
+        self, problem: str, hashes: Collection[str] | None = None
+    ) -> MethodSummary | None:
+        """Return what choosing the best method for each task would give.
+
+        Of all instances, or of those with a hash in `hashes`.
+        """
+        best = self._best_of_tasks[problem]
+        tasks = [found for key, found in best if hashes is None or key in hashes]
+        return summary_of_best(problem, tasks)
 
     def of(self, problem: str) -> list[MethodSummary]:
         """Return the summaries of a problem, the best first."""
@@ -149,12 +179,15 @@ class ReportData:
 
         Methods keep the order of their first run: a rank would change colours with each run.
         """
-        names = dict.fromkeys(self.name(row) for row in self.of_problem(problem))
-        return {name: k for k, name in enumerate(names)}
+        return self._colours[problem]
 
-    def virtual_best(self, problem: str) -> MethodSummary | None:
-        """Return what choosing the best method for each task would give."""
-        return self.best_of(self.of_problem(problem))
+    @cached_property
+    def _colours(self) -> dict[str, dict[str, int]]:
+        found: dict[str, dict[str, int]] = {problem: {} for problem in self.problems}
+        for row in self.rows:
+            names = found[row.problem]
+            names.setdefault(self.variants[row.key], len(names))
+        return found
 
     @cached_property
     def problems(self) -> list[str]:
@@ -181,6 +214,17 @@ class ReportData:
         """Return the rows of a problem."""
         return self._by_problem.get(problem, [])
 
+    @cached_property
+    def _by_method(self) -> dict[tuple[str, str], list[Row]]:
+        found: dict[tuple[str, str], list[Row]] = defaultdict(list)
+        for row in self.rows:
+            found[row.problem, row.method].append(row)
+        return dict(found)
+
+    def of_method(self, problem: str, method: str) -> list[Row]:
+        """Return the rows of a method."""
+        return self._by_method.get((problem, method), [])
+
     def counted(self, problem: str) -> tuple[int, int]:
         """Return how many instances a problem has, and of how many the answer is proven."""
         hashes = {row.instance_hash for row in self.of_problem(problem)}
@@ -195,7 +239,7 @@ class ReportData:
 
     def methods(self, problem: str) -> list[str]:
         """Return the methods with rows of a problem, in the order of their first row."""
-        return list(dict.fromkeys(row.method for row in self.of_problem(problem)))
+        return [name for there, name in self._by_method if there == problem]
 
     def verdict(self, row: Row) -> str:
         """Return the verdict on a row after the cross-check."""

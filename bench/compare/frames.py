@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import io
+import itertools
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,6 +29,7 @@ __all__ = ["csv_bytes", "export", "frame"]
 _DERIVED = ("verdict_after_cross_check", "best_objective", "best_bound", "commit")
 _LEFT_OUT = ("stdout", "stderr")
 _PIECE = 10_000
+_PART = 500
 
 
 def _csv_cell(value: Any) -> Any:
@@ -67,53 +69,55 @@ class _Claim(NamedTuple):
     violations: Any
 
 
-_claimed = operator.itemgetter(*map(COLUMNS.index, _Claim._fields))
-_environment, _guarantee, _violations = (
-    COLUMNS.index(name) for name in ("environment_hash", "guarantee", "violations")
-)
-_LIGHT = [field.name for field in dataclasses.fields(Row) if field.name not in HEAVY]
+_claimed = operator.itemgetter(*map(COLUMNS.index, _Claim._fields[:-2]))
+_environment = COLUMNS.index("environment_hash")
 _HEAVY = [field.name for field in dataclasses.fields(Row) if field.name not in _LEFT_OUT]
-_heavy = operator.itemgetter(*map((*COLUMNS, "plan", "trajectory").index, _HEAVY))
+_LIGHT = [name for name in _HEAVY if name not in HEAVY]
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class _Table:
-    """The rows of a store, a tuple each, in pieces; what follows from all of them by piece."""
+    """The rows of a store in pieces of some thousand; what follows from all of them by piece.
 
-    names: list[str]
-    pieces: list[Any]
+    A piece has what was made of each of `COLUMNS`; of derived values a row a row.
+    """
+
+    pieces: list[list[Any]]
     derived: list[list[tuple[Any, ...]]]
 
 
-def _read(out: Path, *, heavy: bool, piece: Callable[[list[tuple[Any, ...]]], Any]) -> _Table:
-    """Read a store; each some thousand rows become what `piece` makes of them.
+def _read(store: Store, make: Callable[[str, list[Any]], Any]) -> _Table:
+    """Read a store but for plans and trajectories; a column of a piece becomes what `make` says.
 
     Values are those of the tables, where what is no scalar is a JSON text already.
     """
-    pieces, claims, environments = [], [], []
-    lines: list[tuple[Any, ...]] = []
-    with uncollected(), Store(out, readonly=True) as store:
-        where = f"{out}: "
-        for values, payload in store.records(heavy=heavy, order="id"):
-            *claim, _, violations = _claimed(values)
-            read = dict(records.json_values(where, values))  # all, so that none is forged
-            held = (violations,) if read[_violations] else ()
-            claims.append(_Claim._make((*claim, read.get(_guarantee), held)))
-            environments.append(values[_environment])
-            if heavy:
-                texts = records.plan_and_trajectory(where, values[0], payload)
-                lines.append(_heavy((*values[:-1], *texts)))
-            else:
-                lines.append(values[:-1])
-            if len(lines) == _PIECE:
-                pieces.append(piece(lines))
-                lines = []
-        pieces.append(piece(lines))
-        known, machines = store.best_known(), store.environments()
+    where = f"{store.path.parent}: "
+    pieces: list[list[Any]] = []
+    claims: list[_Claim] = []
+    environments: list[str] = []
+    batches: list[list[tuple[Any, ...]]] = []
+    sizes: list[int] = []
+
+    def finish() -> None:
+        columns = list(zip(*batches, strict=True)) or [()] * len(COLUMNS)
+        pieces.append([make(*named) for named in zip(COLUMNS, map(_joined, columns), strict=False)])
+        sizes.append(len(claims) - sum(sizes))
+        batches.clear()
+
+    for columns in store.columns(heavy=False, order="id"):
+        texts = records.json_columns(where, columns)  # all, so that none is forged
+        held = zip(*_claimed(columns), texts["guarantee"], texts["violations"], strict=True)
+        claims += map(_Claim._make, held)
+        environments += columns[_environment]
+        batches.append(columns)
+        if len(claims) - sum(sizes) >= _PIECE:
+            finish()
+    finish()
+    known, machines = store.best_known(), store.environments()
     refuted = frozenset(c.refuted for c in cross_check(claims, known) if c.refuted is not None)
     best = references(claims, known, refuted)
     commits = {key: machine.get("commit") for key, machine in machines.items()}
-    derived = [
+    derived = (
         (
             "wrong" if claim.key in refuted else claim.verdict,
             best[claim.instance_hash].objective,
@@ -121,9 +125,8 @@ def _read(out: Path, *, heavy: bool, piece: Callable[[list[tuple[Any, ...]]], An
             commits.get(environment),
         )
         for claim, environment in zip(claims, environments, strict=True)
-    ]
-    by_piece = [derived[k : k + _PIECE] for k in range(0, len(pieces) * _PIECE, _PIECE)]
-    return _Table(_HEAVY if heavy else _LIGHT, pieces, by_piece)
+    )
+    return _Table(pieces, [list(itertools.islice(derived, size)) for size in sizes])
 
 
 def frame(out: str | Path, *, heavy: bool = False) -> pd.DataFrame:
@@ -140,13 +143,25 @@ def frame(out: str | Path, *, heavy: bool = False) -> pd.DataFrame:
     """
     import pandas as pd
 
-    found = _read(Path(out), heavy=heavy, piece=lambda lines: lines)
-    lines = [
-        (*line, *more)
-        for piece, derived in zip(found.pieces, found.derived, strict=True)
-        for line, more in zip(piece, derived, strict=True)
-    ]
-    return pd.DataFrame(lines, columns=[*found.names, *_DERIVED])
+    with uncollected(), Store(Path(out), readonly=True) as store, store.snapshot():
+        found = _read(store, lambda _, values: values)
+        texts = (
+            [None if text is None else text.decode() for text in pair]
+            for pair in store.plans_and_trajectories()
+        )
+        more = list(zip(*texts, strict=True)) or [(), ()] if heavy else []
+    pieces: Iterable[Iterable[Any]] = zip(*found.pieces, strict=True)
+    columns: dict[str, Sequence[Any]] = dict(zip(COLUMNS, map(_joined, pieces), strict=True))
+    columns |= dict(zip(("plan", "trajectory"), more, strict=False))
+    names = _HEAVY if heavy else _LIGHT
+    lines = zip(*(columns[name] for name in names), strict=True)
+    derived = _joined(found.derived)
+    whole = [(*line, *more) for line, more in zip(lines, derived, strict=True)]
+    return pd.DataFrame(whole, columns=[*names, *_DERIVED])
+
+
+def _joined(pieces: Iterable[Iterable[Any]]) -> list[Any]:
+    return list(itertools.chain.from_iterable(pieces))
 
 
 def csv_bytes(table: pd.DataFrame) -> bytes:
@@ -179,27 +194,70 @@ def export(out: Path, path: Path) -> int:
     return _export_parquet(out, path)
 
 
+class _Pieces(io.RawIOBase):
+    """A file that is written to and taken away piece by piece."""
+
+    def __init__(self) -> None:
+        self._held: list[bytes] = []
+        self._at = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def write(self, data: Any) -> int:
+        self._held.append(bytes(data))
+        self._at += len(data)
+        return len(data)
+
+    def taken(self) -> list[bytes]:
+        """Return what was written since the last time."""
+        taken, self._held = self._held, []
+        return taken
+
+
 def _export_parquet(out: Path, path: Path) -> int:
     import pyarrow as pa  # type: ignore[import-untyped]
     from pyarrow import parquet
 
+    # Returns pages sooner than the default, which faults them in anew for each piece.
+    pool = pa.system_memory_pool()
+    heavy = ("plan", "trajectory")
     kinds = {name: pa.int64() for name in INTEGERS}
-    kinds |= {name: pa.string() for name in (*TEXTS, *JSON, "trajectory", "plan")}
-    schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in _HEAVY])
-    more = pa.schema(
-        [(name, pa.float64() if name.startswith("best") else pa.string()) for name in _DERIVED]
-    )
+    kinds |= {name: pa.string() for name in (*TEXTS, *JSON, "trajectory", "plan", *_DERIVED)}
+    kinds |= {name: pa.float64() for name in ("best_objective", "best_bound")}
+    whole = pa.schema([(name, kinds.get(name, pa.float64())) for name in (*_HEAVY, *_DERIVED)])
 
-    def columns(lines: list[tuple[Any, ...]], of: Any) -> list[Any]:
-        by_column = list(zip(*lines, strict=True)) or [()] * len(of)
-        return [pa.array(found, field.type) for found, field in zip(by_column, of, strict=True)]
+    def array(name: str, values: Sequence[Any]) -> Any:
+        return pa.array(values, whole.field(name).type, memory_pool=pool)
 
-    table = _read(out, heavy=True, piece=lambda lines: columns(lines, schema))
-    packed = io.BytesIO()
-    whole = pa.schema([*schema, *more])
-    with parquet.ParquetWriter(packed, whole) as writer:
-        for piece, derived in zip(table.pieces, table.derived, strict=True):
-            arrays = [*piece, *columns(derived, more)]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=whole))
-    write_bytes(path, packed.getvalue())
-    return sum(map(len, table.derived))
+    def arrays(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
+        columns = list(zip(*rows, strict=True)) or [()] * len(names)
+        return {name: array(name, found) for name, found in zip(names, columns, strict=True)}
+
+    def texts_of(rows: Iterator[tuple[Any, ...]]) -> dict[str, Any]:
+        # Plans are most of a store: no more of them than these are held twice.
+        parts = [arrays(heavy, [])]
+        while part := list(itertools.islice(rows, _PART)):
+            parts.append(arrays(heavy, part))
+        return {name: pa.chunked_array([part[name] for part in parts]) for name in heavy}
+
+    def written(store: Store, found: _Table) -> Iterator[bytes]:
+        file = _Pieces()
+        texts = store.plans_and_trajectories()
+        with parquet.ParquetWriter(file, whole) as writer:
+            for piece, derived in zip(found.pieces, found.derived, strict=True):
+                columns = dict(zip(COLUMNS, piece, strict=True))
+                columns |= arrays(_DERIVED, derived)
+                columns |= texts_of(itertools.islice(texts, len(derived)))
+                writer.write_table(pa.table(columns).select(whole.names).cast(whole))
+                yield from file.taken()
+            next(texts, None)  # says whether the store has changed meanwhile
+        yield from file.taken()
+
+    with uncollected(), Store(out, readonly=True) as store, store.snapshot():
+        found = _read(store, array)
+        write_bytes(path, written(store, found))
+    return sum(map(len, found.derived))

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 
-from splitopt.bench.compare.metrics import primal_dual_integral, primal_integral
+from splitopt.bench.compare.metrics import primal_gap, step_integral
 from splitopt.bench.store.rows import Row, Verdict
 from splitopt.bench.verdicts.crosscheck import is_feasible
 from splitopt.bench.verdicts.references import Reference
 
-__all__ = ["RunIntegrals", "held_objective", "judged_trajectory", "run_integrals"]
+__all__ = [
+    "Course",
+    "RunIntegrals",
+    "held_objective",
+    "judged_trajectory",
+    "run_course",
+    "run_integrals",
+]
 
 Point = tuple[float, float | None, float | None]
 
@@ -20,6 +28,23 @@ class RunIntegrals:
 
     primal_s: float
     primal_dual_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How a run went, as far as the judge confirms it.
+
+    Attributes
+    ----------
+    times_s, gaps
+        Since when it held a primal gap, and that gap, 0..1; it is 1 before.
+    integrals
+        None for an instance that has no plan.
+    """
+
+    times_s: array[float]
+    gaps: array[float]
+    integrals: RunIntegrals | None
 
 
 def held_objective(row: Row, refuted: frozenset[str] = frozenset()) -> float | None:
@@ -48,25 +73,24 @@ def judged_trajectory(row: Row, refuted: frozenset[str] = frozenset()) -> list[P
     """
     if row.verdict == Verdict.WRONG or row.key in refuted:
         return []
-    objective = row.objective if is_feasible(row) else None
-    points: list[Point] = []
-    for time_s, incumbent, bound in row.trajectory:
-        points.append(
-            (
-                time_s,
-                None if incumbent is None or objective is None else max(incumbent, objective),
-                None if bound is None or row.bound is None else min(bound, row.bound),
-            )
+    objective, most = row.objective if is_feasible(row) else None, row.bound
+    points: list[Point] = [
+        (
+            time_s,
+            None if incumbent is None or objective is None else max(incumbent, objective),
+            None if bound is None or most is None else min(bound, most),
         )
+        for time_s, incumbent, bound in row.trajectory
+    ]
     end = row.time_limit_s if row.solve_time_s is None else row.solve_time_s
     last = points[-1][0] if points else 0.0
     return [*points, (max(end, last), objective, row.bound)]
 
 
-def run_integrals(
+def run_course(
     row: Row, reference: Reference, refuted: frozenset[str] = frozenset()
-) -> RunIntegrals | None:
-    """Return the integrals of a run; None where no plan is known to measure it by.
+) -> Course | None:
+    """Return the course of a run; None where no plan is known to measure it by.
 
     Parameters
     ----------
@@ -75,10 +99,24 @@ def run_integrals(
     refuted
         Keys of rows that the cross-check refutes: their gap is 1 throughout.
     """
-    if reference.infeasible or reference.objective is None:
+    if reference.objective is None:
         return None
     points = judged_trajectory(row, refuted)
-    return RunIntegrals(
-        primal_integral(points, reference.objective, row.time_limit_s),
-        primal_dual_integral(points, row.time_limit_s),
-    )
+    times_s = array("d", [time_s for time_s, _, _ in points])
+    gaps = array("d", [primal_gap(value, reference.objective) for _, value, _ in points])
+    integrals = None
+    if not reference.infeasible:
+        between = [primal_gap(incumbent, bound) for _, incumbent, bound in points]
+        integrals = RunIntegrals(
+            step_integral(zip(times_s, gaps, strict=True), row.time_limit_s),
+            step_integral(zip(times_s, between, strict=True), row.time_limit_s),
+        )
+    return Course(times_s, gaps, integrals)
+
+
+def run_integrals(
+    row: Row, reference: Reference, refuted: frozenset[str] = frozenset()
+) -> RunIntegrals | None:
+    """Return the integrals of a run; None where there is no plan, or none is known."""
+    course = run_course(row, reference, refuted)
+    return None if course is None else course.integrals

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from splitopt.bench.compare.alignment import align
-from splitopt.bench.compare.integrals import RunIntegrals, held_objective, run_integrals
+from splitopt.bench.compare.integrals import Course, RunIntegrals, held_objective, run_course
 from splitopt.bench.compare.metrics import gap_to_best, shifted_geometric_mean
 from splitopt.bench.store.rows import Row, Verdict
 from splitopt.bench.verdicts.references import Reference
@@ -15,8 +15,11 @@ from splitopt.bench.verdicts.references import Reference
 __all__ = [
     "SHIFT_S",
     "VIRTUAL_BEST",
+    "BestOfTask",
     "Figures",
     "MethodSummary",
+    "best_of_tasks",
+    "by_variant",
     "charged_time_s",
     "is_proved",
     "is_right",
@@ -24,6 +27,8 @@ __all__ = [
     "is_wrong",
     "run_gap",
     "summarise",
+    "summarise_variants",
+    "summary_of_best",
     "task",
     "virtual_best_summary",
 ]
@@ -31,6 +36,8 @@ __all__ = [
 # The field's usual shift for times in seconds.
 SHIFT_S = 10.0
 VIRTUAL_BEST = "virtual best"
+# Problem, method, variant.
+Names = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +171,9 @@ class RunFigures:
     time_limit_s: float
     charged_s: float
     settled: bool
-    integrals: RunIntegrals | None
+    supported: bool
+    told: bool  # whether it has a trajectory
+    course: Course | None
 
     def charged(self, factor: float) -> float:
         """Return `charged_time_s`."""
@@ -206,7 +215,9 @@ class Figures:
             time_limit_s=row.time_limit_s,
             charged_s=row.solve_time_s or 0.0,
             settled=solved and right,
-            integrals=None if reference is None else run_integrals(row, reference, refuted),
+            supported=row.termination != "unsupported",
+            told=bool(row.trajectory),
+            course=None if reference is None else run_course(row, reference, refuted),
         )
 
 
@@ -214,13 +225,14 @@ def _mean(values: Sequence[float]) -> float | None:
     return statistics.fmean(values) if values else None
 
 
-def _one(names: tuple[str, str, str], rows: list[Row], figures: Figures) -> MethodSummary:
-    tried = [figures.of(row) for row in rows if row.termination != "unsupported"]
+def _one(names: Names, runs: Sequence[RunFigures]) -> MethodSummary:
+    tried = [each for each in runs if each.supported]
     gaps = [each.gap for each in tried if each.gap is not None]
     times = [each.charged(1.0) for each in tried]
-    integrals = []
-    if any(row.trajectory for row in rows):
-        integrals = [each.integrals for each in tried if each.integrals is not None]
+    integrals: list[RunIntegrals] = []
+    if any(each.told for each in runs):
+        courses = [each.course for each in tried if each.course is not None]
+        integrals = [each.integrals for each in courses if each.integrals is not None]
     par = [_mean([each.charged(factor) for each in tried]) for factor in (2.0, 10.0)]
     problem, method, variant = names
     return MethodSummary(
@@ -228,7 +240,7 @@ def _one(names: tuple[str, str, str], rows: list[Row], figures: Figures) -> Meth
         method=method,
         variant=variant,
         runs=len(tried),
-        unsupported=len(rows) - len(tried),
+        unsupported=len(runs) - len(tried),
         solved=sum(each.solved for each in tried),
         right=sum(each.right for each in tried),
         wrong=sum(each.wrong for each in tried),
@@ -245,6 +257,37 @@ def _one(names: tuple[str, str, str], rows: list[Row], figures: Figures) -> Meth
     )
 
 
+def by_variant(
+    rows: Iterable[Row], figures: Figures, variants: Mapping[str, str]
+) -> dict[Names, list[tuple[int, str, RunFigures]]]:
+    """Return the figures of runs by problem, method and variant.
+
+    With each stand its place among `rows`, and the hash of its instance.
+    """
+    found: dict[Names, list[tuple[int, str, RunFigures]]] = {}
+    for k, row in enumerate(rows):
+        names = (row.problem, row.method, variants.get(row.key, row.method))
+        found.setdefault(names, []).append((k, row.instance_hash, figures.of(row)))
+    return found
+
+
+def summarise_variants(
+    variants: Mapping[Names, Sequence[tuple[int, str, RunFigures]]],
+    hashes: Collection[str] | None = None,
+) -> list[MethodSummary]:
+    """Return a summary of each method, on all instances or on those with a hash in `hashes`.
+
+    By problem they stand in the order of their first runs.
+    """
+    chosen = {
+        names: [run for run in runs if hashes is None or run[1] in hashes]
+        for names, runs in variants.items()
+    }
+    order = sorted((runs[0][0], names) for names, runs in chosen.items() if runs)
+    found = [_one(names, [run for *_, run in chosen[names]]) for _, names in order]
+    return sorted(found, key=lambda summary: summary.problem)
+
+
 def summarise(
     rows: Iterable[Row], figures: Figures, variants: Mapping[str, str] | None = None
 ) -> list[MethodSummary]:
@@ -255,15 +298,88 @@ def summarise(
     variants
         What a run's method is called, by key of the run; its name unless given.
     """
-    called = variants or {}
-    methods: dict[tuple[str, str, str], list[Row]] = {}
-    for row in rows:
-        names = (row.problem, row.method, called.get(row.key, row.method))
-        methods.setdefault(names, []).append(row)
-    return [
-        _one(names, found, figures)
-        for names, found in sorted(methods.items(), key=lambda item: item[0][0])
-    ]
+    return summarise_variants(by_variant(rows, figures, variants or {}))
+
+
+@dataclass(frozen=True, slots=True)
+class BestOfTask:
+    """The best that any method did on a task, in each figure by itself.
+
+    Attributes
+    ----------
+    gap
+        None where no method held a plan to measure.
+    charged_s
+        Seconds charged, with a failure at once, twice and ten times its limit.
+    """
+
+    gap: float | None
+    solved: bool
+    right: bool
+    proved: bool
+    charged_s: tuple[float, float, float]
+
+
+def _best(mine: Sequence[RunFigures]) -> BestOfTask:
+    gaps = [each.gap for each in mine if each.gap is not None]
+    once, twice, tenfold = (min([each.charged(k) for each in mine]) for k in (1.0, 2.0, 10.0))
+    return BestOfTask(
+        min(gaps, default=None),
+        any(each.solved for each in mine),
+        any(each.right for each in mine),
+        any(each.proved for each in mine),
+        (once, twice, tenfold),
+    )
+
+
+def best_of_tasks(
+    rows: Iterable[Row], figures: Figures, variants: Mapping[str, str]
+) -> list[tuple[str, BestOfTask]]:
+    """Return the best on each task that a method tried, with the hash of its instance.
+
+    Tasks are those of `align`.
+
+    Parameters
+    ----------
+    rows
+        Runs of one problem.
+    variants
+        What a run's method is called, by key of the run.
+    """
+    aligned = align(rows, variants)
+    columns = zip(*aligned.rows.values(), strict=True)
+    found = []
+    for (instance_hash, *_), column in zip(aligned.tasks, columns, strict=True):
+        mine = [figures.of(row) for row in column if row is not None]
+        if mine:
+            found.append((str(instance_hash), _best(mine)))
+    return found
+
+
+def summary_of_best(problem: str, tasks: Sequence[BestOfTask]) -> MethodSummary | None:
+    """Return the summary of the best on some tasks; None without one."""
+    if not tasks:
+        return None
+    gaps = [task.gap for task in tasks if task.gap is not None]
+    charged = list(zip(*(task.charged_s for task in tasks), strict=True))
+    return MethodSummary(
+        problem=problem,
+        method=VIRTUAL_BEST,
+        variant=VIRTUAL_BEST,
+        runs=len(tasks),
+        unsupported=0,
+        solved=sum(task.solved for task in tasks),
+        right=sum(task.right for task in tasks),
+        wrong=0,
+        proved=sum(task.proved for task in tasks),
+        failed=0,
+        gaps=len(gaps),
+        gap_median=statistics.median(gaps) if gaps else None,
+        gap_worst=max(gaps) if gaps else None,
+        time_s=shifted_geometric_mean(charged[0], SHIFT_S),
+        par2_s=statistics.fmean(charged[1]),
+        par10_s=statistics.fmean(charged[2]),
+    )
 
 
 def virtual_best_summary(
@@ -273,8 +389,7 @@ def virtual_best_summary(
 
     On each task every figure is the best of any method's, counted as it is for that method: the
     least charged time, the least gap, right where one is right. So it is no worse than any method
-    in any figure, and time and gap of a task may come of different methods. Tasks are those of
-    `align`.
+    in any figure, and time and gap of a task may come of different methods.
 
     Parameters
     ----------
@@ -285,37 +400,5 @@ def virtual_best_summary(
     """
     rows = list(rows)
     called = variants or {row.key: row.method for row in rows}
-    aligned = align(rows, called)
-    columns = [
-        [figures.of(row) for row in column if row is not None]
-        for column in zip(*aligned.rows.values(), strict=True)
-    ]
-    tasks = [column for column in columns if column]
-    if not tasks:
-        return None
-    gaps = []
-    for mine in tasks:
-        there = [each.gap for each in mine if each.gap is not None]
-        gaps += [min(there)] if there else []
-
-    def charged(factor: float) -> list[float]:
-        return [min(each.charged(factor) for each in mine) for mine in tasks]
-
-    return MethodSummary(
-        problem=rows[0].problem,
-        method=VIRTUAL_BEST,
-        variant=VIRTUAL_BEST,
-        runs=len(tasks),
-        unsupported=0,
-        solved=sum(any(each.solved for each in mine) for mine in tasks),
-        right=sum(any(each.right for each in mine) for mine in tasks),
-        wrong=0,
-        proved=sum(any(each.proved for each in mine) for mine in tasks),
-        failed=0,
-        gaps=len(gaps),
-        gap_median=statistics.median(gaps) if gaps else None,
-        gap_worst=max(gaps) if gaps else None,
-        time_s=shifted_geometric_mean(charged(1.0), SHIFT_S),
-        par2_s=statistics.fmean(charged(2.0)),
-        par10_s=statistics.fmean(charged(10.0)),
-    )
+    tasks = [best for _, best in best_of_tasks(rows, figures, called)]
+    return summary_of_best(rows[0].problem, tasks) if tasks else None

@@ -15,11 +15,12 @@ def _shown(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _traits(row: Row) -> dict[str, object]:
+def _traits(row: Row) -> dict[str, str]:
     """Return what tells runs of one method apart: the code, as far as known, and the options."""
     source = row.method_source and row.method_source[:8]
     code = {"version": row.method_version, "source": source}
-    return {**{name: value for name, value in code.items() if value}, **row.options}
+    traits = {**{name: value for name, value in code.items() if value}, **row.options}
+    return {name: _shown(value) for name, value in traits.items()}
 
 
 def variant_names(rows: Iterable[Row]) -> dict[str, str]:
@@ -33,20 +34,24 @@ def variant_names(rows: Iterable[Row]) -> dict[str, str]:
     groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
         groups[(row.problem, row.method)].append(row)
-    found = {}
+    found: dict[str, str] = {}
     for (_, method), mine in groups.items():
+        # Of a hundred thousand runs few differ: the store gives equal options as one object.
+        kinds = [(row.method_version, row.method_source, id(row.options)) for row in mine]
+        traits = {k: _traits(row) for k, row in dict(zip(kinds, mine, strict=True)).items()}
         values: dict[str, set[str]] = defaultdict(set)
-        for row in mine:
-            for name, value in _traits(row).items():
-                values[name].add(_shown(value))
+        for each in traits.values():
+            for name, value in each.items():
+                values[name].add(value)
         # An option that only some runs know of differs too.
         differ = [
             name
             for name, seen in values.items()
-            if len(seen) > 1 or any(name not in _traits(row) for row in mine)
+            if len(seen) > 1 or any(name not in each for each in traits.values())
         ]
-        for row in mine:
-            traits = _traits(row)
-            parts = [f"{name}={_shown(traits[name])}" for name in differ if name in traits]
-            found[row.key] = " ".join([method, *parts])
+        names = {
+            kind: " ".join([method, *(f"{name}={each[name]}" for name in differ if name in each)])
+            for kind, each in traits.items()
+        }
+        found |= {row.key: names[kind] for kind, row in zip(kinds, mine, strict=True)}
     return found

@@ -73,7 +73,8 @@ def write_pages(data: ReportData, folder: Path | None = None) -> Path:
     # it finds the others too.
     first = index_page(data)
     for name, text in _pages(data):
-        write_bytes(folder / name, text.encode("utf-8", "replace"))
+        # A report is made again in no time: no page waits for the disk but the first.
+        write_bytes(folder / name, text.encode("utf-8", "replace"), lasting=False)
         written.add(name)
     write_bytes(folder / "index.html", first.encode("utf-8", "replace"))
     for kind in kinds:

@@ -111,7 +111,7 @@ def problem_page(data: ReportData, problem: str) -> str:
 
 def method_page(data: ReportData, problem: str, method: str) -> str:
     """Return the page of a method."""
-    rows = [row for row in data.of_problem(problem) if row.method == method]
+    rows = data.of_method(problem, method)
     summary = "a method of the user's own"
     for entry in METHODS:
         if (entry.name, entry.problem) == (method, problem):

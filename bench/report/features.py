@@ -81,9 +81,8 @@ def feature_groups(
         if len(by) < 2:
             continue
         for value, hashes in sorted(by.items()):
-            rows = [row for row in data.of_problem(problem) if row.instance_hash in hashes]
-            found = data.summarised(rows)
-            best = data.best_of(rows)
+            found = data.summarised(problem, hashes)
+            best = data.virtual_best(problem, hashes)
             groups[name, value] = (len(hashes), [*found, *([best] if best is not None else [])])
     return groups
 

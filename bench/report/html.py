@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import json
 import math
@@ -9,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Cell", "Markup", "page", "sortable_table", "tag", "text"]
+__all__ = ["Cell", "Column", "Markup", "page", "sortable_table", "table_of", "tag", "text"]
 
 _VOID = ("input", "link", "meta", "br", "hr", "line", "rect", "circle", "path", "polygon")
 _SVG_VOID = ("line", "rect", "circle", "path", "polygon")
@@ -30,9 +31,12 @@ _PLAIN = re.compile(r"[\w .,:;=+*/()%\[\]{}|#@!?$~^-]*", re.ASCII)
 
 def text(value: object) -> Markup:
     """Return `value` escaped; markup stays as it is."""
-    if isinstance(value, Markup):
-        return value
+    kind = type(value)
+    if kind is Markup:
+        return value  # type: ignore[return-value]
     shown = str(value)
+    if kind is float or kind is int:
+        return Markup(shown)
     if _PLAIN.fullmatch(shown):  # most of a hundred thousand rows
         return Markup(shown)
     if not shown.isprintable():
@@ -41,21 +45,25 @@ def text(value: object) -> Markup:
     return Markup(html.escape(shown, quote=True))
 
 
+@functools.cache
+def _attribute(key: str) -> str:
+    key = key.rstrip("_").replace("_", "-")
+    # SVG has a few names in camel case.
+    return {"viewbox": "viewBox", "preserveaspectratio": "preserveAspectRatio"}.get(key, key)
+
+
 def tag(name: str, /, *children: Child | Iterable[Child], **attributes: object) -> Markup:
     """Return an element.
 
     Attribute names lose a trailing ``_`` and have ``_`` for ``-``; None leaves one out, True
     gives it no value.
     """
-    parts = [name]
+    opening = name
     for key, value in attributes.items():
         if value is None or value is False:
             continue
-        key = key.rstrip("_").replace("_", "-")
-        # SVG has a few names in camel case.
-        key = {"viewbox": "viewBox", "preserveaspectratio": "preserveAspectRatio"}.get(key, key)
-        parts.append(key if value is True else f'{key}="{text(value)}"')
-    opening = " ".join(parts)
+        written = _attribute(key)
+        opening += f" {written}" if value is True else f' {written}="{text(value)}"'
     if name in _VOID and not children:
         return Markup(f"<{opening}/>" if name in _SVG_VOID else f"<{opening}>")
     inner = []
@@ -112,6 +120,66 @@ class Cell:
         return Markup(f"<{name}{parts}>{text(self.shown)}</{name}>")
 
 
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table: whether it is sorted as figures, and whether they stand to the right."""
+
+    title: str
+    figures: bool = False
+    right: bool = False
+
+
+def table_of(
+    caption: str,
+    columns: Sequence[Column],
+    body: Sequence[Markup],
+    *,
+    filter_label: str | None = None,
+    choices: Mapping[int, tuple[Iterable[str], str | None]],
+    foot: Sequence[Markup] = (),
+) -> Markup:
+    """Return a table as `sortable_table` does, of rows that are elements already.
+
+    Parameters
+    ----------
+    choices
+        Columns to filter by one of these values, and the value chosen at first, None for all.
+    """
+    titles = [
+        tag(
+            "th",
+            tag("button", column.title, type="button"),
+            scope="col",
+            aria_sort="none",
+            class_="number" if column.right else None,
+            data_figure=column.figures,
+        )
+        for column in columns
+    ]
+    table = tag(
+        "table",
+        tag("caption", caption),
+        tag("thead", tag("tr", titles)),
+        tag("tbody", body),
+        tag("tfoot", foot) if foot else None,
+        class_="sortable",
+    )
+    scroller = tag("div", table, class_="scroll", tabindex="0", role="region", aria_label=caption)
+    parts: list[Markup] = []
+    for k, (values, chosen) in choices.items():
+        options = [tag("option", "all", value="")]
+        options += [tag("option", value, value=value, selected=value == chosen) for value in values]
+        choice = tag("select", options, data_column=k)
+        parts.append(tag("label", columns[k].title + " ", choice))
+    if filter_label is not None:
+        field = tag("input", type="search", class_="filter", autocomplete="off")
+        parts.append(tag("label", filter_label + " ", field))
+    if not parts:
+        return scroller
+    count = tag("span", f"{len(body)} rows", class_="count", role="status")
+    return tag("div", tag("div", parts, count, class_="controls"), scroller, class_="filtered")
+
+
 def sortable_table(
     caption: str,
     header: Sequence[str],
@@ -134,57 +202,33 @@ def sortable_table(
     footer
         Rows that stay at the end, whatever the order.
     """
-    table_cells, foot_cells = (
+    body, foot = (
         [[cell if isinstance(cell, Cell) else Cell(cell) for cell in line] for line in part]
         for part in (lines, footer)
     )
-    titles = []
+    columns = []
     for k, title in enumerate(header):
         # A heading stands over its figures.
-        figures = bool(lines) and all(cells[k].numeric for cells in table_cells)
-        right = bool(lines) and all(cells[k].right for cells in table_cells)
-        button = tag("button", title, type="button")
-        titles.append(
-            tag(
-                "th",
-                button,
-                scope="col",
-                aria_sort="none",
-                class_="number" if right else None,
-                data_figure=figures,
-            )
-        )
-    head = tag("tr", titles)
-    body, foot = (
+        figures = bool(body) and all(cells[k].numeric for cells in body)
+        right = bool(body) and all(cells[k].right for cells in body)
+        columns.append(Column(title, figures, right))
+    # What an element says is not what its cell is made of: the text alone is compared.
+    choices = {
+        k: (dict.fromkeys(str(cells[k].key or cells[k].shown) for cells in body), chosen)
+        for k, chosen in (facets or {}).items()
+    }
+    written = (
         [tag("tr", [cell.markup(k == 0) for k, cell in enumerate(cells)]) for cells in part]
-        for part in (table_cells, foot_cells)
+        for part in (body, foot)
     )
-    table = tag(
-        "table",
-        tag("caption", caption),
-        tag("thead", head),
-        tag("tbody", body),
-        tag("tfoot", foot) if foot else None,
-        class_="sortable",
+    return table_of(
+        caption,
+        columns,
+        next(written),
+        filter_label=filter_label,
+        choices=choices,
+        foot=next(written),
     )
-    scroller = tag("div", table, class_="scroll", tabindex="0", role="region", aria_label=caption)
-    if filter_label is None and not facets:
-        return scroller
-    parts: list[Markup] = []
-    for column, chosen in (facets or {}).items():
-        # What an element says is not what its cell is made of: the text alone is compared.
-        values = dict.fromkeys(
-            str(cells[column].key or cells[column].shown) for cells in table_cells
-        )
-        options = [tag("option", "all", value="")]
-        options += [tag("option", value, value=value, selected=value == chosen) for value in values]
-        choice = tag("select", options, data_column=column)
-        parts.append(tag("label", header[column] + " ", choice))
-    if filter_label is not None:
-        field = tag("input", type="search", class_="filter", autocomplete="off")
-        parts.append(tag("label", filter_label + " ", field))
-    count = tag("span", f"{len(lines)} rows", class_="count", role="status")
-    return tag("div", tag("div", parts, count, class_="controls"), scroller, class_="filtered")
 
 
 def page(

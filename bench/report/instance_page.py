@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from splitopt.bench.compare.data import InstanceEntry, ReportData
 from splitopt.bench.compare.summary import is_right
@@ -17,6 +17,7 @@ from splitopt.bench.report.parts import alarm, charts, facts, home
 from splitopt.bench.report.picture import picture
 from splitopt.bench.report.plots import instance_chart
 from splitopt.bench.report.tables import run_table
+from splitopt.bench.store.records import plan_of
 from splitopt.bench.store.rows import Row
 from splitopt.instances.core.documents import content_hash
 from splitopt.instances.core.errors import InputError
@@ -103,47 +104,60 @@ def _pictures(
     heading = tag("h2", "Plans")
     if instance is None:
         return [heading, tag("p", "The store does not hold the instance, so there is no picture.")]
-    # The best plan of each method, and of equal plans one with all who found it.
-    plans: dict[str, Row] = {}
-    finders: dict[str, list[str]] = defaultdict(list)
-    seen = set()
-    for row in sorted(rows, key=lambda r: math.inf if r.objective is None else r.objective):
-        name = data.name(row)
-        if name in seen or data.figures.of(row).gap is None:
-            continue
-        row = data.whole(row)
-        if row.plan is None:
-            continue
-        seen.add(name)
-        key = content_hash(dict(row.plan))
-        plans.setdefault(key, row)
-        finders[key].append(name)
+    plans = _best_plans(data, rows)
     if not plans:
         return [heading, tag("p", "No run found a feasible plan, so there is no picture.")]
     drawn = []
-    for key, row in plans.items():
+    for found in plans:
         try:
-            drawing = picture(instance, plan_from_document(row.plan))
+            drawing = picture(instance, plan_from_document(found.plan))
         except InputError:
             continue
         if drawing is not None:
-            drawn.append((key, row, drawing))
+            drawn.append((found, drawing))
         if len(drawn) > _MOST_PICTURES:
             break
     if not drawn:
         return [heading, tag("p", "No plan fits the instance any more.")]
-    (key, best, drawing), *others = drawn
-    parts = [
-        tag("h2", "The best plan here"),
-        tag(
-            "p",
-            f"Objective {number_text(best.objective)}, found by {', '.join(finders[key])}.",
-            class_="quiet",
-        ),
-        drawing,
-    ]
-    for key, row, drawing in others:
-        gap = gap_text(data.figures.of(row).gap)
-        summary = f"{', '.join(finders[key])}: {number_text(row.objective)}, gap {gap}"
+    (best, drawing), *others = drawn
+    said = f"Objective {number_text(best.row.objective)}, found by {', '.join(best.finders)}."
+    parts = [tag("h2", "The best plan here"), tag("p", said, class_="quiet"), drawing]
+    for found, drawing in others:
+        objective, gap = number_text(found.row.objective), data.figures.of(found.row).gap
+        summary = f"{', '.join(found.finders)}: {objective}, gap {gap_text(gap)}"
         parts.append(tag("details", tag("summary", summary), drawing, class_="plan"))
     return parts
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A plan, the first run that found it, and what the methods are called that did."""
+
+    plan: dict[str, Any]
+    row: Row
+    finders: list[str]
+
+
+def _best_plans(data: ReportData, rows: list[Row]) -> list[_Found]:
+    """Return the best plan of each method, the best first, and of equal plans one."""
+    order = sorted(rows, key=lambda r: math.inf if r.objective is None else r.objective)
+    order = [row for row in order if data.figures.of(row).gap is not None]
+    first = {data.name(row): row for row in reversed(order)}
+    texts = data.plans(list(first.values()))
+    plans: dict[str, _Found] = {}
+    hashes: dict[bytes, str] = {}
+    seen = set()
+    for row in order:
+        name = data.name(row)
+        if name in seen:
+            continue
+        text = texts[row.key] if row.key in texts else data.plans([row])[row.key]
+        if text is None:
+            continue
+        seen.add(name)
+        if text not in hashes:
+            plan = plan_of(f"{data.out}: ", row.key, text)
+            hashes[text] = content_hash(plan)
+            plans.setdefault(hashes[text], _Found(plan, row, []))
+        plans[hashes[text]].finders.append(name)
+    return list(plans.values())

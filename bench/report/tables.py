@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from splitopt.bench.compare.data import InstanceEntry, ReportData
 from splitopt.bench.compare.summary import is_right
-from splitopt.bench.report.html import Cell, Markup, sortable_table, tag
+from splitopt.bench.report.html import Cell, Column, Markup, sortable_table, table_of, tag
 from splitopt.bench.report.numbers import gap_text, memory_text, number_text, time_text
 from splitopt.bench.store.rows import Row
 
@@ -80,48 +81,12 @@ def instance_table(data: ReportData, problem: str, root: str) -> Markup:
     )
 
 
-def run_table(
-    data: ReportData,
-    rows: Sequence[Row],
-    root: str,
-    *,
-    caption: str = "Runs",
-    instances: bool = True,
-    methods: bool = True,
-) -> Markup:
-    """Return runs, a line each; without most of them where there are very many."""
-    lines: list[list[Cell | str]] = []
-    shown = rows if len(rows) <= MOST_RUNS else rows[:FIRST_RUNS]
-    for row in shown:
-        gap = data.figures.of(row).gap
-        line: list[Cell | str] = []
-        if instances:
-            link = instance_link(data.instances[row.instance_hash], root)
-            line.append(Cell(link, row.instance_name))
-        if methods:
-            link = method_link(row.problem, row.method, data.name(row), root)
-            line.append(Cell(link, data.name(row)))
-        options = ", ".join(f"{k}={v}" for k, v in row.options.items())
-        line += [
-            count_cell(row.seed),
-            Cell(options or "-", None, "remark"),
-            row.ending,
-            row.status,
-            verdict_cell(data, row),
-            number_cell(row.objective, number_text),
-            number_cell(row.bound, number_text),
-            number_cell(gap, gap_text),
-            number_cell(row.solve_time_s, time_text),
-            number_cell(row.cpu_time_s, time_text),
-            number_cell(
-                row.peak_memory_bytes, lambda v: memory_text(None if v is None else int(v))
-            ),
-            Cell(row.verdict_reason or row.detail or "", None, "remark"),
-        ]
-        lines.append(line)
-    names = [
-        *(["instance"] if instances else []),
-        *(["method"] if methods else []),
+_INSTANCE, _METHOD = Column("instance"), Column("method")
+# What a table of runs says of a run on every page; all of it figures but the words.
+_WORDS = ("options", "ended", "status", "verdict", "remark")
+_COLUMNS = tuple(
+    Column(title, figures=title not in _WORDS, right=title not in _WORDS)
+    for title in (
         "seed",
         "options",
         "ended",
@@ -134,14 +99,80 @@ def run_table(
         "CPU",
         "memory",
         "remark",
-    ]
-    chosen = [name for name in ("method", "ended", "verdict") if name in names]
-    table = sortable_table(
-        caption,
-        names,
-        lines,
+    )
+)
+
+
+@functools.lru_cache(maxsize=4096)
+def _word(shown: str, class_: str | None = None) -> Markup:
+    return Cell(shown, None, class_).markup(False)
+
+
+def _run(data: ReportData, row: Row) -> Markup:
+    """Return the cells of a run under `_COLUMNS`, which stand on several pages."""
+    found = data.drawn.get(row.key)
+    if found is None:
+        options = ", ".join(f"{k}={v}" for k, v in row.options.items())
+        memory = None if row.peak_memory_bytes is None else int(row.peak_memory_bytes)
+        cells = (
+            count_cell(row.seed).markup(False),
+            _word(options or "-", "remark"),
+            _word(row.ending),
+            _word(row.status),
+            verdict_cell(data, row).markup(False),
+            number_cell(row.objective, number_text).markup(False),
+            number_cell(row.bound, number_text).markup(False),
+            number_cell(data.figures.of(row).gap, gap_text).markup(False),
+            number_cell(row.solve_time_s, time_text).markup(False),
+            number_cell(row.cpu_time_s, time_text).markup(False),
+            Cell(memory_text(memory), math.nan if memory is None else memory).markup(False),
+            _word(row.verdict_reason or row.detail or "", "remark"),
+        )
+        found = data.drawn[row.key] = "".join(cells)
+    return Markup(found)
+
+
+def run_table(
+    data: ReportData,
+    rows: Sequence[Row],
+    root: str,
+    *,
+    instances: bool = True,
+    methods: bool = True,
+) -> Markup:
+    """Return runs, a line each; without most of them where there are very many."""
+    shown = rows if len(rows) <= MOST_RUNS else rows[:FIRST_RUNS]
+
+    @functools.cache
+    def first(instance: tuple[str, str], method: tuple[str, str, str]) -> Markup:
+        cells = []
+        if instances:
+            cells.append(Cell(instance_link(data.instances[instance[0]], root), instance[1]))
+        if methods:
+            cells.append(Cell(method_link(*method, root), method[-1]))
+        return Markup("".join(cell.markup(k == 0) for k, cell in enumerate(cells)))
+
+    body = []
+    for row in shown:
+        instance = (row.instance_hash, row.instance_name)
+        method = (row.problem, row.method, data.name(row))
+        body.append(tag("tr", first(instance, method), _run(data, row)))
+    columns = [*([_INSTANCE] if instances else []), *([_METHOD] if methods else []), *_COLUMNS]
+    said: Mapping[str, Callable[[Row], str]] = {
+        "method": data.name,
+        "ended": lambda row: row.ending,
+        "verdict": data.verdict,
+    }
+    table = table_of(
+        "Runs",
+        columns,
+        body,
         filter_label="Show runs with",
-        facets={names.index(name): None for name in chosen},
+        choices={
+            k: (dict.fromkeys(map(said[column.title], shown)), None)
+            for k, column in enumerate(columns)
+            if column.title in said
+        },
     )
     if len(shown) == len(rows):
         return table

@@ -17,7 +17,7 @@ import math
 import operator
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 __all__ = ["OUTCOME_BYTES", "RowChecksum", "checksum", "outcome_checksum"]
 
@@ -39,12 +39,12 @@ def checksum(*parts: str | bytes | float | None) -> bytes:
 
 def _packed(value: object) -> bytes:
     """Return a value as bytes; 10 and 10.0, which are one to a column of SQLite, give the same."""
+    if isinstance(value, bytes):
+        return value
     if isinstance(value, str):
         return value.encode("utf-8", "surrogatepass")
     if value is None:
         return _NO_VALUE
-    if isinstance(value, bytes):
-        return value
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value).encode()
@@ -97,36 +97,39 @@ class RowChecksum:
             data, sound = b"\0".join(map(_packed, values)), False  # a text in place of a figure
         return hashlib.sha256(data).digest()[:_BYTES], sound
 
-    def each(self, rows: Sequence[Sequence[object]]) -> Iterator[tuple[bytes, bool, bytes]]:
-        """Yield for each of many rows what `whole` says of it, and a byte a column.
+    def wholes(self, columns: Sequence[Sequence[object]]) -> list[bytes] | None:
+        """Return the checksum of all columns of each of many rows, given a sequence a column.
 
-        What follows the columns is left out. Most values of a column stand in many rows, and are
-        packed once.
+        None where one of them is not of its type or not finite: `whole` tells which. What follows
+        the columns is left out.
         """
-        width = len(self._columns)
-        singly, filled, finite = [], [], True
-        columns = itertools.islice(zip(*rows, strict=True), width)
-        for column, nothing in zip(columns, self._nothing, strict=True):
-            values = set(column)
-            byte = {value: zlib.crc32(_packed(value)) & 255 for value in values}
-            singly.append(map(byte.__getitem__, column))
-            finite = finite and math.inf not in values and -math.inf not in values
-            some = None in values
-            filled.append([nothing if v is None else v for v in column] if some else column)
+        filled: list[Sequence[object]] = [
+            [nothing if v is None else v for v in column] if None in column else column
+            for column, nothing in zip(columns, self._nothing, strict=False)
+        ]
+        numbers = self._numbers(filled)
         try:
-            figures = zip(*self._figures(filled), strict=True)
-            texts = zip(*self._texts(filled), strict=True)
-            wholes = [
-                hashlib.sha256(self._pack(*f) + "\0".join(t).encode("utf-8", "surrogatepass"))
+            if any(math.inf in column or -math.inf in column for column in numbers):
+                return None
+            figures = itertools.starmap(self._pack, zip(*self._figures(filled), strict=True))
+            texts = map("\0".join, zip(*self._texts(filled), strict=True))
+            return [
+                hashlib.sha256(f + t.encode("utf-8", "surrogatepass")).digest()[:_BYTES]
                 for f, t in zip(figures, texts, strict=True)
             ]
-            said = [(whole.digest()[:_BYTES], True) for whole in wholes] if finite else None
         except (struct.error, TypeError, OverflowError):
-            said = None
-        if said is None:  # one of them is not sound
-            said = [self.whole(row[:width]) for row in rows]
-        for whole, bytes_ in zip(said, map(bytes, zip(*singly, strict=True)), strict=True):
-            yield *whole, bytes_
+            return None
+
+    def singly(self, columns: Sequence[Sequence[object]]) -> list[bytes]:
+        """Return a byte a column for each of many rows, given as for `wholes`.
+
+        Most values of a column stand in many rows, and are packed once.
+        """
+        found = []
+        for column in columns[: len(self._columns)]:
+            byte = {value: zlib.crc32(_packed(value)) & 255 for value in set(column)}
+            found.append(map(byte.__getitem__, column))
+        return list(map(bytes, zip(*found, strict=True)))
 
     def of(
         self, values: Sequence[object], whole: bytes | None = None, singly: bytes | None = None

@@ -29,16 +29,19 @@ __all__ = [
     "REQUIRED",
     "RUN",
     "STORED",
+    "all_sound",
     "altered",
     "check_payload",
     "checked",
     "decode",
+    "decoded",
     "encode",
     "inflate",
-    "json_values",
+    "json_columns",
     "no_payload",
     "pack",
     "plan_and_trajectory",
+    "plan_of",
     "unpack",
 ]
 
@@ -159,8 +162,12 @@ def no_payload(where: str, key: str, found: str) -> InputError:
     return InputError(f"{where}payloads: {key[:12]}", found, allowed, _DISTRUST)
 
 
-def unpack(where: str, key: str, payload: Sequence[Any], *, output: bool = True) -> dict[str, Any]:
+def unpack(
+    where: str, key: str, payload: Sequence[Any], *, output: bool = True, plan: bool = True
+) -> dict[str, Any]:
     """Return the heavy fields of a row; without `output` nothing of what it printed.
+
+    Without `plan` none, and one whose checksum fits is not looked into.
 
     Raises
     ------
@@ -169,7 +176,12 @@ def unpack(where: str, key: str, payload: Sequence[Any], *, output: bool = True)
     """
     check_payload(where, key, payload, _PARTS if output else _PARTS[:1])
     try:
-        found = _NO_OUTPUT | _read(inflate(payload[0]))
+        document = inflate(payload[0])
+        trajectory = None if plan or payload[2] is None else _split(document)[0]
+        if trajectory is None:
+            found = _NO_OUTPUT | _read(document)
+        else:
+            found = _NO_OUTPUT | {"trajectory": _read(trajectory), "plan": None}
         if output and payload[1] is not None:
             found |= _read(inflate(payload[1]))
         if set(found) != set(HEAVY):
@@ -177,26 +189,55 @@ def unpack(where: str, key: str, payload: Sequence[Any], *, output: bool = True)
         check_heavy(found)
         if not output:
             found |= _NO_OUTPUT
+        if not plan:
+            found["plan"] = None
     except (ValueError, TypeError, RecursionError) as error:
         raise no_payload(where, key, str(error)) from None
     return dict(found)
 
 
-def plan_and_trajectory(where: str, key: str, payload: Sequence[Any]) -> tuple[str | None, str]:
+def plan_and_trajectory(where: str, key: str, payload: Sequence[Any]) -> tuple[bytes | None, bytes]:
     """Return plan and trajectory as the JSON texts that they are; the plan None without one."""
     if payload[2] is not None:
         check_payload(where, key, payload, _PARTS[:1])
         try:
-            text = inflate(payload[0]).decode()
+            document = inflate(payload[0])
+            if not document.isascii():
+                document.decode()
+            trajectory, plan = _split(document)
         except ValueError as error:
             raise no_payload(where, key, str(error)) from None
-        # Figures alone stand before it.
-        before, found, plan = text.partition(',"plan":')
-        if found and before.startswith('{"trajectory":['):
-            return None if plan == "null}" else plan[:-1], before[len('{"trajectory":') :]
-    heavy = unpack(where, key, payload, output=False)
-    texts = [_dumped(heavy[name]).decode() for name in ("plan", "trajectory")]
-    return None if heavy["plan"] is None else texts[0], texts[1]
+        if trajectory is not None:
+            return None if plan == b"null" else plan, trajectory
+    heavy = unpack(where, key, payload, output=False)  # says what is wrong, if anything is
+    plan, trajectory = (_dumped(heavy[name]) for name in ("plan", "trajectory"))
+    return None if heavy["plan"] is None else plan, trajectory
+
+
+def plan_of(where: str, key: str, text: bytes) -> dict[str, Any]:
+    """Return the plan in such a text.
+
+    Raises
+    ------
+    InputError
+        When it is none.
+    """
+    try:
+        found = _read(text)
+        if not isinstance(found, dict):
+            raise ValueError("plan: no object")
+    except (ValueError, RecursionError) as error:
+        raise no_payload(where, key, str(error)) from None
+    return found
+
+
+def _split(document: bytes) -> tuple[bytes | None, bytes]:
+    """Return trajectory and plan of a document, JSON texts; no trajectory where it is not ours."""
+    before, found, plan = document.partition(b',"plan":')
+    # Figures alone stand before the plan.
+    if found and before.startswith(b'{"trajectory":['):
+        return before[len(b'{"trajectory":') :], plan[:-1]
+    return None, document
 
 
 # -- reading -------------------------------------------------------------------------------
@@ -220,17 +261,14 @@ def _named(names: tuple[str, ...]) -> bool:
     return True
 
 
-def checked(
-    where: str, values: Sequence[Any], said: tuple[bytes, bool, bytes] | None = None
-) -> bool:
+def checked(where: str, values: Sequence[Any], *, wholly: bool = False) -> bool:
     """Return whether a row is of the types it should be; one without a checksum is.
 
     Parameters
     ----------
-    said
-        What `RowChecksum.each` says of it. With it the checksum itself is checked beyond what tells
-        that the row is as it was stored: wanted where it is copied, or has to be good for whatever
-        reads the row later.
+    wholly
+        Whether the checksum itself is checked, beyond what tells that the row is as it was stored:
+        wanted where it is copied, or has to be good for whatever reads the row later.
 
     Raises
     ------
@@ -238,14 +276,40 @@ def checked(
         When it is not as it was stored.
     """
     found = values[-1]
-    whole, sound, singly = said or (*CHECKSUMS.whole(values[:-1]), None)
+    whole, sound = CHECKSUMS.whole(values[:-1])
     if found is not None and (
         not isinstance(found, bytes)
         or CHECKSUMS.differs(found, whole)
-        or (singly is not None and found != CHECKSUMS.of(values, whole, singly))
+        or (wholly and found != CHECKSUMS.of(values[:-1], whole))
     ):
         raise altered(where, values)
     return sound and None not in _required(values) and _known(_words(values))
+
+
+def all_sound(columns: Sequence[Sequence[Any]], *, wholly: bool) -> bool:
+    """Return whether each of many rows, given a sequence a column, is as it was stored, and sound.
+
+    That is, whether `checked` would return True for each; which one is not is for it to say.
+
+    Parameters
+    ----------
+    wholly
+        Whether checksums are held beyond what tells that rows are as they were stored.
+    """
+    found = columns[len(COLUMNS)]
+    wholes = CHECKSUMS.wholes(columns)
+    if wholes is None or not set(map(type, found)) <= {bytes, type(None)}:
+        return False
+    if wholly:
+        singly = CHECKSUMS.singly(columns)
+        each = zip(zip(*columns, strict=True), wholes, singly, strict=True)
+        right = [CHECKSUMS.of(*one) for one in each]
+        held = all(f is None or f == r for f, r in zip(found, right, strict=True))
+    else:
+        differs = CHECKSUMS.differs
+        held = not any(f is not None and differs(f, w) for f, w in zip(found, wholes, strict=True))
+    filled = not any(None in column for column in _required(columns))
+    return held and filled and all(map(_known, set(zip(*_words(columns), strict=True))))
 
 
 def altered(where: str, values: Sequence[Any]) -> InputError:
@@ -257,42 +321,55 @@ def altered(where: str, values: Sequence[Any]) -> InputError:
 
 
 def decode(where: str, values: Sequence[Any], heavy: Mapping[str, Any] | None = None) -> Row:
-    """Return the row from its values; without `heavy` those fields are empty.
+    """Return the row from its values; see `decoded`."""
+    columns = [(value,) for value in values]
+    return next(decoded(where, columns, None if heavy is None else [heavy]))
+
+
+def decoded(
+    where: str, columns: Sequence[Sequence[Any]], heavy: Sequence[Mapping[str, Any]] | None = None
+) -> Iterator[Row]:
+    """Yield rows from their values, given a sequence a column; without `heavy` those are empty.
 
     Raises
     ------
     InputError
         When a name or a JSON text in it is none.
     """
-    try:
-        _named(_names(values))
-    except InputError as error:
-        field = f"{where}runs: {str(values[_KEY])[:12]}: {error.field}"
-        raise InputError(field, error.value, error.allowed, error.remedy) from None
-    parts = list(values[:-1])
-    for place, value in json_values(where, values):
-        parts[place] = value
-    found = _EMPTY if heavy is None else heavy
-    trajectory = tuple([(p[0], p[1], p[2]) for p in found["trajectory"]])
-    parts += (trajectory, found["plan"], found["stdout"], found["stderr"])
-    return Row(*_ordered(parts))
+    keys = columns[_KEY]
+    for key, names in zip(keys, zip(*_names(columns), strict=True), strict=True):
+        try:
+            _named(names)
+        except InputError as error:
+            field = f"{where}runs: {str(key)[:12]}: {error.field}"
+            raise InputError(field, error.value, error.allowed, error.remedy) from None
+    parts: list[Sequence[Any]] = list(columns[: len(COLUMNS)])
+    for name, values in json_columns(where, columns).items():
+        parts[COLUMNS.index(name)] = values
+    found = [_EMPTY] * len(keys) if heavy is None else heavy
+    parts.append([tuple(map(tuple, each["trajectory"])) for each in found])
+    parts += ([each[name] for each in found] for name in HEAVY[1:])
+    return map(Row, *_ordered(parts))
 
 
-def json_values(where: str, values: Sequence[Any]) -> Iterator[tuple[int, Any]]:
-    """Yield what a row holds as JSON texts: column's number and value, but for what is None.
+def json_columns(where: str, columns: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
+    """Return what rows hold as JSON texts, by column; None where there is none.
 
     Raises
     ------
     InputError
         When a text is none that was stored: whoever forges a row can make its checksum fit.
     """
-    for place, read in _JSON_PLACES.items():
-        if values[place] is not None:
+    found: dict[str, list[Any]] = {}
+    for name, read in _READERS.items():
+        values = found[name] = []
+        for key, text in zip(columns[_KEY], columns[COLUMNS.index(name)], strict=True):
             try:
-                yield place, read(values[place])
+                values.append(None if text is None else read(text))
             except (ValueError, TypeError, RecursionError) as error:
-                field = f"{where}runs: {str(values[_KEY])[:12]}: {COLUMNS[place]}"
+                field = f"{where}runs: {str(key)[:12]}: {name}"
                 raise InputError(field, str(error), "the JSON that was stored", _DISTRUST) from None
+    return found
 
 
 _EMPTY: Mapping[str, Any] = {"trajectory": (), "plan": None, "stdout": "", "stderr": ""}
@@ -318,6 +395,8 @@ def _list(text: str) -> tuple[Any, ...]:
     return tuple(found)
 
 
-_JSON_PLACES: Mapping[int, Callable[[str], Any]] = {
-    COLUMNS.index(name): _list if name in ("cores", "violations") else _object for name in JSON
-}
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    # No two rows have the same.
+    name: _object.__wrapped__ if name == "statistics" else _object
+    for name in JSON
+} | {"cores": _list, "violations": _list}

@@ -457,7 +457,7 @@ class Store(Around):
             self._require_whole(heavy=True)
             if ranges or self.unchecked():
                 check_table(self._connection, "main", str(self.path.parent))
-            for _ in self._sound_rows(f"SELECT {RUN} FROM runs") if each else ():
+            for _ in self._sound(f"SELECT {RUN} FROM runs", wholly=True) if each else ():
                 pass
             self._check_payloads(("document", "output") if each else ("output",))
 
@@ -487,7 +487,7 @@ class Store(Around):
             "GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 7"
         ):
             first = f"SELECT {RUN} FROM runs WHERE id = ?"
-            values = self._sound(tuple(self._query(first, (number,))[0]))
+            values = self._require_sound(tuple(self._query(first, (number,))[0]))
             if found is not None and found != outcome_checksum(tuple(names), bool(late_)):
                 raise records.altered(self._where, values)
             for field, name in zip(("problem", "method"), names, strict=False):
@@ -576,48 +576,89 @@ class Store(Around):
     def records(
         self, *, heavy: bool = True, order: str = "instance_hash, id", wholly: bool = False
     ) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
-        """Yield the rows as they stand in the tables, with their payloads, instance by instance.
+        """Yield the rows as they stand in the tables, with their payloads; see `columns`.
 
-        Values come in the order of `COLUMNS`, then the checksum; they are as they were stored. A
-        payload is a document, what was printed, and a checksum; empty where not `heavy`. With
-        `wholly` the checksums of rows, too, are checked to the last byte.
+        Values come in the order of `COLUMNS`, then the checksum. A payload is a document, what was
+        printed, and a checksum; empty where not `heavy`.
+        """
+        width = len(COLUMNS) + 1
+        for columns in self.columns(heavy=heavy, order=order, wholly=wholly):
+            for found in zip(*columns, strict=True):
+                yield found[:width], found[width:]
+
+    def columns(
+        self, *, heavy: bool = True, order: str = "instance_hash, id", wholly: bool = False
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield the rows as they stand in the tables, some thousand at a time, a tuple a column.
+
+        They are as they were stored. Payloads without what was printed, which nobody here reads,
+        follow where `heavy`. With `wholly` the checksums of rows, too, are checked to the last
+        byte.
         """
         with self._errors():
             self._require_whole(heavy=heavy)
-            width = len(COLUMNS) + 1
-            payload = PAYLOAD.replace("output", "NULL")  # nobody here reads what was printed
+            payload = PAYLOAD.replace("output", "NULL")
             selected = (
                 f"{RUN}, {payload} FROM runs LEFT JOIN payloads USING (key)"
                 if heavy
                 else f"{RUN} FROM runs"
             )
-            if wholly:
-                yield from self._sound_rows(f"SELECT {selected} ORDER BY {order}")
-            else:
-                for found in self._tuples(f"SELECT {selected} ORDER BY {order}"):
-                    yield self._sound(found[:width]), found[width:]
-            if self._reading is not None and self._reading.stale:
-                raise StoreError(f"{self.path}: written while it was read; start again")
+            yield from self._sound(f"SELECT {selected} ORDER BY {order}", wholly=wholly)
+            self._require_steady()
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read what stands there at one moment, whatever a runner writes meanwhile."""
+        with self._lock, self._errors():
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("COMMIT")
+
+    def plans_and_trajectories(self) -> Iterator[tuple[bytes | None, bytes]]:
+        """Yield plan and trajectory of all rows as JSON texts, in the order they were stored.
+
+        Raises
+        ------
+        InputError
+            At the first payload that is not as it was stored.
+        """
+        with self._errors():
+            self._require_whole(heavy=True)
+            selected = PAYLOAD.replace("output", "NULL")
+            for key, *payload in self._tuples(
+                f"SELECT key, {selected} FROM runs LEFT JOIN payloads USING (key) ORDER BY id"
+            ):
+                yield records.plan_and_trajectory(self._where, key, payload)
+            self._require_steady()
+
+    def _require_steady(self) -> None:
+        if self._reading is not None and self._reading.stale:
+            raise StoreError(f"{self.path}: written while it was read; start again")
 
     def _require_whole(self, *, heavy: bool) -> None:
         if self._reading is not None and heavy:
             self._reading.require_whole("runs", "payloads")
 
-    def _sound_rows(self, sql: str) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
-        """Yield rows that are as they were stored, to the last byte of their checksums.
-
-        What is selected beside a row comes apart.
-        """
-        width = len(COLUMNS) + 1
-        for batch in self._batches(sql):
-            for found, said in zip(batch, CHECKSUMS.each(batch), strict=True):
-                yield self._sound(found[:width], said), found[width:]
-
     def _sound(
-        self, values: tuple[Any, ...], said: tuple[bytes, bool, bytes] | None = None
-    ) -> tuple[Any, ...]:
+        self, sql: str, values: Sequence[object] = (), *, wholly: bool = False
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield columns of rows that are as they were stored, and of the types that they should be.
+
+        What is selected beside a row follows.
+        """
+        for batch in self._batches(sql, values):
+            columns = list(zip(*batch, strict=True))
+            if not records.all_sound(columns, wholly=wholly):
+                for found in batch:
+                    self._require_sound(found[: len(COLUMNS) + 1], wholly=wholly)
+            yield columns
+
+    def _require_sound(self, values: tuple[Any, ...], *, wholly: bool = False) -> tuple[Any, ...]:
         """Return a row that is as it was stored, and of the types that it should be."""
-        if not records.checked(self._where, values, said):
+        if not records.checked(self._where, values, wholly=wholly):
             check_table(self._connection, "main", str(self.path.parent))  # says what is wrong
             allowed = "what rows hold"
             raise InputError(f"{self._where}runs: {values[0]!s:.12}", "other", allowed, "redo it")
@@ -679,17 +720,40 @@ class Store(Around):
         given = {"instance_hash": instance_hash, "key": key}
         chosen = {name: value for name, value in given.items() if value is not None}
         where = " AND ".join(f"runs.{name} = ?" for name in chosen) or "1"
+        sql = f"SELECT {selected} FROM runs {join}WHERE {where} ORDER BY id"
         width = len(COLUMNS) + 1
-        for found in self._tuples(
-            f"SELECT {selected} FROM runs {join}WHERE {where} ORDER BY id", tuple(chosen.values())
-        ):
-            values = self._sound(found[:width])
+        for columns in self._sound(sql, tuple(chosen.values())):
             parts = None
             if heavy:
-                parts = records.unpack(self._where, values[0], found[width:], output=output)
-                if not plans:
-                    parts["plan"] = None
-            yield records.decode(self._where, values, parts)
+                payloads = zip(columns[0], zip(*columns[width:], strict=True), strict=True)
+                parts = [
+                    records.unpack(self._where, key, payload, output=output, plan=plans)
+                    for key, payload in payloads
+                ]
+            yield from records.decoded(self._where, columns, parts)
+
+    def plans(self, keys: Sequence[str]) -> dict[str, bytes | None]:
+        """Return the plans of these rows as JSON texts, by key; None for one without.
+
+        Raises
+        ------
+        InputError
+            At the first payload that is not as it was stored.
+        """
+        marks = ", ".join("?" * len(keys))
+        selected = PAYLOAD.replace("output", "NULL")
+        chosen = f"SELECT key, {selected} FROM payloads WHERE key IN ({marks})"
+
+        def read() -> dict[str, bytes | None]:
+            self._require_whole(heavy=True)
+            found = {key: payload for key, *payload in self._tuples(chosen, keys)}
+            none = (None, None, None)
+            return {
+                key: records.plan_and_trajectory(self._where, key, found.get(key, none))[0]
+                for key in keys
+            }
+
+        return self._steadily(read)
 
     def _warn_of_unchecked(self) -> None:
         if count := self.unchecked():
@@ -713,8 +777,8 @@ class Store(Around):
                 f"SELECT id, {RUN}, {PAYLOAD} FROM runs LEFT JOIN payloads USING (key)"
             ):
                 try:
-                    (said,) = CHECKSUMS.each([found])
-                    records.decode("", self._sound(tuple(found[:width]), said))
+                    values = self._require_sound(tuple(found[:width]), wholly=True)
+                    records.decode("", values)
                     records.unpack("", found[0], found[width:])
                 except InputError:
                     numbers.append((number,))
@@ -732,7 +796,7 @@ class Store(Around):
         found = {}
         rows = self._query(f"SELECT {RUN} FROM runs WHERE method IN ({marks})", names)
         for values in map(tuple, rows):
-            row = records.decode(self._where, self._sound(values))
+            row = records.decode(self._where, self._require_sound(values))
             run = wanted.get(row.versionless_key)
             if run is not None and row.key != run.key:
                 found[row.key] = row.method

@@ -86,14 +86,14 @@ def judged_again(store: Store, again: Again, but: Collection[str] = ()) -> Stand
     where = f"{store.path.parent}: "
     for values, payload in store.records(wholly=True):  # it is copied as it stands
         key = values[_key]
-        check_payload(where, key, payload, ("document",))
         if key in but or _claims(values) == _NOTHING:
+            check_payload(where, key, payload, ("document",))
             continue
         instance = values[_instance]
         if instance not in judged:
             judged[instance] = again.instance_of(instance) is not None
         unjudged += not judged[instance]
-        plan, _ = plan_and_trajectory(where, key, payload)
+        plan, _ = plan_and_trajectory(where, key, payload)  # as it was stored, too
         claim = (_judged(values), checksum(plan))
         if claim not in like:
             if len(like) >= _CLAIMS_HELD:

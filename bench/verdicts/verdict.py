@@ -19,7 +19,7 @@ from splitopt.bench.verdicts.known import known_of
 from splitopt.instances.contract.method import Guarantee, SolutionStatus, Termination
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.tolerances import TOLERANCES, gap, not_above, values_agree
-from splitopt.instances.judge import certify, evaluate, plan_from_document
+from splitopt.instances.judge import check, evaluate, plan_from_document
 
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance, Plan
@@ -206,15 +206,14 @@ class JudgedPlan:
 
 
 def judge_plan(instance: Instance, document: Mapping[str, Any] | None) -> JudgedPlan:
-    """Return what a plan costs and breaks, in exact arithmetic."""
+    """Return what a plan costs, in floating point, and what it breaks, in exact arithmetic."""
     if document is None:
         return JudgedPlan()
     plan: Plan | None = None
     violations: tuple[Mapping[str, Any], ...] = ()
     try:
         plan = plan_from_document(document)
-        exact = certify(instance, plan)
-        violations = tuple(v.to_document() for v in exact.violations[:20])
+        violations = tuple(v.to_document() for v in check(instance, plan)[:20])
         return JudgedPlan(plan, evaluate(instance, plan).objective, violations)
     except InputError as error:
         refused = f"the plan does not fit the instance: {error}"

@@ -14,6 +14,7 @@ from splitopt.bench.compare.metrics.integrals import (
     primal_dual_integral,
     primal_gap,
     primal_integral,
+    step_integral,
 )
 from splitopt.bench.compare.metrics.profiles import (
     StepFunction,
@@ -34,4 +35,5 @@ __all__ = [
     "primal_gap",
     "primal_integral",
     "shifted_geometric_mean",
+    "step_integral",
 ]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-__all__ = ["Point", "primal_dual_integral", "primal_gap", "primal_integral"]
+__all__ = ["Point", "primal_dual_integral", "primal_gap", "primal_integral", "step_integral"]
 
 Point = tuple[float, float | None, float | None]
 
@@ -24,7 +24,7 @@ def primal_gap(value: float | None, reference: float | None) -> float:
     return abs(value - reference) / max(abs(value), abs(reference))
 
 
-def _integral(points: Sequence[tuple[float, float]], horizon_s: float) -> float:
+def step_integral(points: Iterable[tuple[float, float]], horizon_s: float) -> float:
     """Return the integral over 0..horizon of a step function that is 1 before its first point."""
     total, since, height = 0.0, 0.0, 1.0
     for time_s, value in points:
@@ -46,13 +46,13 @@ def primal_integral(trajectory: Sequence[Point], best: float | None, horizon_s: 
     horizon_s
         Its upper end, the time limit: runs that end earlier keep their last gap.
     """
-    return _integral(
+    return step_integral(
         [(t, primal_gap(incumbent, best)) for t, incumbent, _ in trajectory], horizon_s
     )
 
 
 def primal_dual_integral(trajectory: Sequence[Point], horizon_s: float) -> float:
     """Return the integral of the gap between incumbent and bound over 0..horizon in s."""
-    return _integral(
+    return step_integral(
         [(t, primal_gap(incumbent, bound)) for t, incumbent, bound in trajectory], horizon_s
     )

@@ -23,11 +23,9 @@ def epsilon_chart(data: ReportData, problem: str, only: str | None = None) -> Ch
     """
     found: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
     tightened = False
-    for row in data.of_problem(problem):
+    for row in data.of_problem(problem) if only is None else data.of_method(problem, only):
         epsilon = row.options.get("epsilon")
         reference = data.references[row.instance_hash]
-        if only not in (None, row.method):
-            continue
         if not isinstance(epsilon, int | float) or epsilon <= 0 or not is_feasible(row):
             continue
         gap = gap_to_best(row.objective, reference.objective)

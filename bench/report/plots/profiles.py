@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 from splitopt.bench.compare.data import ReportData
-from splitopt.bench.compare.integrals import judged_trajectory
-from splitopt.bench.compare.metrics import data_profile, performance_profile, primal_gap
+from splitopt.bench.compare.metrics import data_profile, performance_profile
 from splitopt.bench.report.plots.common import CLOCK_S, SHARES, task_costs
 from splitopt.bench.report.scale import Scale
 from splitopt.bench.report.svg import Chart
@@ -61,10 +60,11 @@ def time_to_target(data: ReportData, row: Row) -> float:
     reference = data.references[row.instance_hash]
     if reference.infeasible:
         return (row.solve_time_s or 0.0) if data.figures.of(row).proved else math.inf
-    if reference.objective is None:
+    course = data.figures.of(row).course
+    if course is None:
         return math.inf
-    for time_s, incumbent, _ in judged_trajectory(row, data.refuted):
-        if primal_gap(incumbent, reference.objective) <= TARGET_GAP:
+    for time_s, gap in zip(course.times_s, course.gaps, strict=True):
+        if gap <= TARGET_GAP:
             return time_s if time_s <= row.time_limit_s else math.inf
     return math.inf
 

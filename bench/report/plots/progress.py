@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
 
 from splitopt.bench.compare.data import ReportData
-from splitopt.bench.compare.integrals import judged_trajectory
-from splitopt.bench.compare.metrics import primal_gap
+from splitopt.bench.compare.integrals import Course
 from splitopt.bench.report.plots.common import EARLIEST_S, SHARES
 from splitopt.bench.report.scale import Scale
 from splitopt.bench.report.svg import Chart
@@ -19,6 +20,7 @@ from splitopt.bench.verdicts.references import Reference
 __all__ = ["gap_over_time_chart", "instance_chart"]
 
 _GRID = 150
+_COURSES = 1000  # looked at together
 # Beyond this many runs a chart of an instance is a tangle: one a method is shown.
 _MOST_RUNS = 24
 
@@ -55,19 +57,25 @@ def gap_over_time_chart(data: ReportData, problem: str) -> Chart | None:
         if not mine:
             continue
         total = np.zeros(len(grid))
-        for row in mine:
-            total += _gaps_at(row, data.references[row.instance_hash], data.refuted, grid)
+        courses = [course for row in mine if (course := data.figures.of(row).course) is not None]
+        for k in range(0, len(courses), _COURSES):
+            for gaps in _gaps_at(courses[k : k + _COURSES], grid):
+                total += gaps
         chart.line(name, _corners(grid, total / len(mine)), hold=True)
     return chart
 
 
-def _gaps_at(
-    row: Row, reference: Reference, refuted: frozenset[str], grid: np.ndarray
-) -> np.ndarray:
-    points = judged_trajectory(row, refuted)
-    times = [point[0] for point in points]
-    gaps = [1.0, *(primal_gap(point[1], reference.objective) for point in points)]
-    return np.asarray(gaps)[np.searchsorted(times, grid, side="right")]
+def _gaps_at(courses: Sequence[Course], grid: np.ndarray) -> np.ndarray:
+    """Return the gap of each run at each time of a grid."""
+    # Each run ends with a point that no time is after, and the next begins before all times.
+    times: list[float] = []
+    gaps: list[float] = []
+    for course in courses:
+        times += (-math.inf, *itertools.accumulate(course.times_s, max), math.inf)
+        gaps += (1.0, *course.gaps, 0.0)
+    first = np.searchsorted(grid, times, side="left")
+    held = np.maximum(np.diff(first, append=0), 0)
+    return np.repeat(gaps, held).reshape(len(courses), len(grid))
 
 
 def _corners(grid: np.ndarray, heights: np.ndarray) -> list[tuple[float, float]]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from splitopt.bench.compare.metrics import (
+    bootstrap,
     data_profile,
     gap_to_best,
     paired_difference,
@@ -273,3 +274,26 @@ def test_an_interval_over_seeds_covers_the_truth_about_as_often_as_it_says():
         covered += found.low <= 1.0 <= found.high
     # Percentile intervals of 12 seeds are a little narrow: 0.95 less a few hundredths.
     assert 0.88 <= covered / 300 <= 0.98
+
+
+@pytest.mark.parametrize("picks", [1, 3000, 1 << 16])
+def test_resamples_are_those_of_one_row_after_the_other(picks, monkeypatch):
+    """Whatever is drawn together: the definition, written out, gives the same to the last bit."""
+    monkeypatch.setattr(bootstrap, "_PICKS", picks)
+    figures = np.random.default_rng(5)
+    sizes = [3, 3, 3, 1, 7, 7, 150, 20, 20, 3]
+    rows = [figures.lognormal(size=size) for size in sizes]
+    rows[1][:] = 0.1  # three times 0.1 is not 0.3
+    rows[5][:] = -1.0 / 3.0
+    rng = np.random.default_rng(7)
+    draws = np.zeros(300)
+    for row in rows:
+        if row.size > 100:
+            draws += rng.normal(row.mean(), row.std() / math.sqrt(row.size), 300)
+        else:
+            draws += row[rng.integers(0, row.size, size=(300, row.size))].mean(axis=1)
+    low, high = np.quantile(draws / len(rows), [0.05, 0.95])
+    nothing = [[0.0] * size for size in sizes]
+    found = paired_difference(nothing, rows, np.random.default_rng(7), level=0.9, resamples=300)
+    assert (found.low, found.high) == (low, high)
+    assert found.estimate == np.mean([row.mean() for row in rows])

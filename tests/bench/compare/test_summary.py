@@ -1,24 +1,31 @@
 """What the tables count, by hand."""
 
 import dataclasses
+from array import array
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from splitopt.bench.compare.alignment import align
-from splitopt.bench.compare.integrals import judged_trajectory, run_integrals
+from splitopt.bench.compare.integrals import Course, judged_trajectory, run_integrals
 from splitopt.bench.compare.summary import (
     Figures,
+    best_of_tasks,
+    by_variant,
     charged_time_s,
     is_proved,
     is_right,
     is_solved,
     run_gap,
     summarise,
+    summarise_variants,
+    summary_of_best,
     virtual_best_summary,
 )
 from splitopt.bench.compare.variants import variant_names
+from splitopt.bench.report.plots.progress import _gaps_at
 from splitopt.bench.report.svg import Chart, Scale
 from splitopt.bench.store.rows import Row
 from splitopt.bench.verdicts.references import Reference
@@ -247,6 +254,39 @@ def test_no_method_is_better_than_the_virtual_best_in_any_figure(drawn):
             assert getattr(best, time) <= getattr(one, time) + 1e-9
         if one.gaps == 2:
             assert best.gap_worst <= one.gap_worst
+
+
+@given(st.lists(st.tuples(st.sampled_from("ghi"), st.sampled_from("mn"), outcomes), max_size=12))
+def test_methods_on_some_instances_are_what_their_rows_alone_give(drawn):
+    """Whether instances are picked before or after the figures are worked out."""
+    rows = [
+        row(k, instance_hash=instance, method=method, solve_time_s=k / 3.0, **outcome)
+        for k, (instance, method, outcome) in enumerate(drawn)
+    ]
+    known = {key: Reference(10.0, 10.0, False, "a") for key in "ghi"}
+    figures, names = Figures(known, frozenset()), {each.key: each.method for each in rows}
+    for hashes in ({"g"}, {"g", "i"}, set("ghi")):
+        mine = [each for each in rows if each.instance_hash in hashes]
+        assert summarise_variants(by_variant(rows, figures, names), hashes) == summarise(
+            mine, figures
+        )
+        tasks = [best for key, best in best_of_tasks(rows, figures, names) if key in hashes]
+        assert summary_of_best("mepra", tasks) == virtual_best_summary(mine, figures)
+
+
+def test_gaps_at_times_are_those_last_held():
+    """By hand: what is told at a time holds from it on, and no time goes back."""
+    grid = np.array([0.5, 1.0, 2.0, 4.0])
+    courses = [
+        Course(array("d", []), array("d", []), None),
+        Course(array("d", [0.1, 1.0, 9.0]), array("d", [0.9, 0.5, 0.0]), None),
+        Course(array("d", [2.0, 1.0]), array("d", [0.4, 0.2]), None),
+    ]
+    assert _gaps_at(courses, grid).tolist() == [
+        [1.0, 1.0, 1.0, 1.0],
+        [0.9, 0.5, 0.5, 0.5],
+        [1.0, 1.0, 0.2, 0.2],
+    ]
 
 
 def test_later_than_the_limit_is_a_failure_in_every_figure():

@@ -2,17 +2,21 @@
 
 import contextlib
 import dataclasses
+import math
 import sqlite3
 import warnings
 import zlib
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 from stores import fill, restore, row
 
 from splitopt.bench.cli import cli
 from splitopt.bench.compare.data import load
 from splitopt.bench.compare.frames import export
+from splitopt.bench.store import records
 from splitopt.bench.store.backup import backup
 from splitopt.bench.store.records import CHECKSUMS, encode
 from splitopt.bench.store.schema import COLUMNS
@@ -87,6 +91,62 @@ def test_every_column_has_its_say():
         other[place] = 3 if other[place] is None else None
         assert CHECKSUMS.differs(found, CHECKSUMS.whole(other)[0]), name
     assert not CHECKSUMS.differs(found, CHECKSUMS.whole(values)[0])
+
+
+ODD = [None, 0.0, -0.0, 1, 2.5, 10.0, math.inf, -math.inf, 2**63, "", "x", "\ud800", "12", b"\1"]
+
+
+@given(st.data())
+def test_many_rows_are_held_against_their_checksums_as_each_is(data):
+    """By columns or one by one: the same bytes, and the same rows that are not sound."""
+    places = st.integers(0, len(COLUMNS) - 1)
+    plain = encode(row(objective=1.0, bound=None))
+    found = []
+    for _ in range(data.draw(st.integers(1, 4))):
+        values = list(plain)
+        for place, value in data.draw(st.dictionaries(places, st.sampled_from(ODD))).items():
+            values[place] = value
+        whole = data.draw(st.booleans())
+        stored = CHECKSUMS.of(values if whole else plain)
+        found.append((*values, data.draw(st.sampled_from([stored, stored, None, "text", b"\0"]))))
+    columns = list(zip(*found, strict=True))
+    each = [CHECKSUMS.whole(values[:-1]) for values in found]
+    together = CHECKSUMS.wholes(columns)
+    assert (together is not None) == all(sound for _, sound in each)
+    assert together is None or together == [whole for whole, _ in each]
+    parts = zip(found, each, CHECKSUMS.singly(columns), strict=True)
+    told = [CHECKSUMS.of(values, whole, singly) for values, (whole, _), singly in parts]
+    assert told == [CHECKSUMS.of(values[:-1]) for values in found]
+    for wholly in (False, True):
+        said = []
+        for values in found:
+            with contextlib.suppress(InputError):
+                said.append(records.checked("", values, wholly=wholly))
+        assert records.all_sound(columns, wholly=wholly) == (said == [True] * len(found))
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.sampled_from(
+                [None, 0, 1.5, -2.0, 0.0, 1e308, 10**400, math.inf, math.nan, True, "1"]
+            ),
+            max_size=4,
+        ),
+        max_size=4,
+    )
+)
+def test_points_told_column_by_column_are_points(points):
+    """What is taken at once is what passes one by one."""
+    from splitopt.bench.store.rows import _finite, _plain
+
+    one_by_one = all(
+        len(point) == 3
+        and _finite(point[0])
+        and all(value is None or _finite(value) for value in point[1:])
+        for point in points
+    )
+    assert not _plain(points) or one_by_one
 
 
 @pytest.mark.parametrize("part", ["document", "output"])
@@ -221,8 +281,6 @@ def test_a_hostile_store_is_one_line_or_harms_nothing(name, tmp_path):
 
 
 def test_a_payload_that_inflates_is_cut_off_early(monkeypatch):
-    from splitopt.bench.store import records
-
     with pytest.raises(ValueError, match="more than 1 MiB when unpacked"):
         records.inflate(faults._bomb(4 << 20), 1 << 20)
 

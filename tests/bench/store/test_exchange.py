@@ -6,6 +6,7 @@ import json
 import pytest
 from stores import fill, row
 
+from splitopt.bench.compare import frames
 from splitopt.bench.compare.data import load
 from splitopt.bench.compare.frames import export, frame
 from splitopt.bench.compare.stores import compare
@@ -249,6 +250,34 @@ def test_export_to_parquet_keeps_types_trajectories_and_plans(tmp_path):
     assert set(table.columns) - set(other.columns) == {"trajectory", "plan"}
     # Nothing but the two files was left behind.
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["rows.parquet"]
+
+
+@pytest.mark.parametrize("piece", [500, 1000])
+def test_a_store_is_exported_in_pieces_as_it_is_in_a_frame(piece, tmp_path, monkeypatch):
+    """Whole pieces and a rest, or pieces alone: rows, plans and what follows stay together."""
+    pd = pytest.importorskip("pandas")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr(frames, "_PIECE", piece)
+    monkeypatch.setattr(frames, "_PART", 300)
+    rows = [
+        row("m", k, objective=k + 1.0, trajectory=((0.5, float(k), None),) * (k % 3),
+            plan={"k": k, "of": "h\u00e9"} if k % 4 else None)
+        for k in range(1000)
+    ]  # fmt: skip
+    folder = fill(tmp_path / "a", rows)
+    assert export(folder, tmp_path / "rows.parquet") == 1000
+    file = parquet.ParquetFile(tmp_path / "rows.parquet")
+    sizes = [file.metadata.row_group(k).num_rows for k in range(file.num_row_groups)]
+    assert sizes == [piece] * (1000 // piece) + [0]
+    table, heavy = pd.read_parquet(tmp_path / "rows.parquet"), frames.frame(folder, heavy=True)
+    assert list(table.columns) == list(heavy.columns)
+    for found in (table, heavy):
+        plans = [json.loads(t) if isinstance(t, str) else None for t in found["plan"]]
+        assert plans == [one.plan for one in rows]
+        points = [json.loads(text) for text in found["trajectory"]]
+        assert points == [[list(point) for point in one.trajectory] for one in rows]
+        assert list(found["seed"]) == list(range(1000))
+        assert set(found["best_objective"]) == {1.0}
 
 
 def test_export_says_what_is_missing(tmp_path, monkeypatch):
