@@ -4,9 +4,11 @@ Known are the distances into the target by cost and by each resource
 (:mod:`splitopt.heuristics.labels.easy`). For weights :math:`w = \sum_j \alpha_j w_j`,
 :math:`\alpha \ge 0`, of which the distances :math:`d_j` by each :math:`w_j` are known,
 :math:`\sum_j \alpha_j d_j(v)` is at most the distance from v by w and consistent: an A* search for
-the shortest path by w goes nearly straight where w is close to what was tried before. So the rounds
-of the Lagrangian dual cost little after the first few, which search the whole graph and leave their
-distances for the rest.
+the shortest path by w goes nearly straight where w is close to what was tried before. Elsewhere the
+rounds of the Lagrangian dual take any short path first: with the bound stretched to the length of a
+path known the search goes straight too, the bound itself is the round's, and the path tells as much
+as the shortest one. Where it tells nothing new the whole graph is searched, and its distances are
+left for the rest.
 
 With an incumbent and the best multipliers, two guided searches then find the arcs that lie on a
 path whose Lagrangian bound is below the incumbent. Only these are handed on.
@@ -30,13 +32,18 @@ __all__ = ["Corridor", "has_cycle"]
 
 # Rounds of the dual at most; they end when its bound is so close to its limit, of what is left
 # between bound and incumbent.
-_ROUNDS, _CLOSE = 24, 0.02
+_ROUNDS, _CLOSE = 32, 0.02
 # Where there is no incumbent, the optimum is taken to be no dearer than so many times the dearest
 # path known, and no dearer than the bound by so many arcs of mean cost.
 _DEAR, _ARCS = 1.5, 2.0
-# A round searches the whole graph where the bound on its distance may be off by more; at most so
-# many do.
-_FAR, _WHOLE = 0.01, 6
+# Where the bound on its distance may be off by more, a round takes any short path that closes so
+# much of what is between that and the paths known; without one it searches the whole graph.
+_FAR, _WORTH = 0.006, 0.1
+# Fewer arcs are searched sooner than a round of Python.
+_SMALL = 30_000
+# Bounds are stretched so many times at most for short paths, and there a distance counts that is
+# better by this factor.
+_STRETCH, _BETTER = 2.0, 0.999
 
 
 @kernel()
@@ -47,7 +54,7 @@ def has_cycle(inward: Star, outward: Star) -> bool:
     made, done = 0, 0
     for v in range(n):
         for i in range(inward.start[v], inward.start[v + 1]):
-            if inward.end[i] != v:
+            if inward.end[inward.arc[i]] != v:
                 left[v] += 1
         if left[v] == 0:
             ready[made] = v
@@ -56,7 +63,7 @@ def has_cycle(inward: Star, outward: Star) -> bool:
         v = ready[done]
         done += 1
         for i in range(outward.start[v], outward.start[v + 1]):
-            u = outward.end[i]
+            u = outward.end[outward.arc[i]]
             if u != v:
                 left[u] -= 1
                 if left[u] == 0:
@@ -82,13 +89,12 @@ def _trail(via: Int32s, other: Int32s, begin: int, end: int) -> Any:
 
 
 @kernel()
-def whole(
-    inward: Star, head: Int32s, w0: float, w: Floats, source: int, target: int, dist: Floats
-) -> Any:
+def whole(inward: Star, head: Int32s, w: Floats, source: int, target: int, dist: Floats) -> Any:
     """Fill `dist` with distances into the target, or less; return the path from the source."""
-    via = np.empty(dist.size, np.int32)
-    settle(inward, w0, w, target, source, np.inf, dist, via)
-    for v in range(dist.size):
+    n, m = dist.size, inward.arc.size
+    via, weight, end = np.empty(n, np.int32), np.empty(m), np.empty(m, np.int32)
+    settle(inward, 1.0, w, target, source, np.inf, weight, end, dist, via)
+    for v in range(n):
         dist[v] = min(dist[v], dist[source])
     return _trail(via, head, source, target)
 
@@ -97,16 +103,18 @@ def whole(
 def guided(
     outward: Star,
     tail: Int32s,
+    w0: float,
     w: Floats,
     rows: Floats2,
     share: Floats,
     source: int,
     target: int,
+    better: float,
 ) -> Any:
-    """Return (distance, path) from source to target by cost and weights w."""
+    """Return (distance, path) from source to target by weights w0 and w, see `by_heap`."""
     n = outward.start.size - 1
     dist, via = np.empty(n), np.empty(n, np.int32)
-    by_heap(outward, 1.0, w, rows, share, source, target, np.inf, dist, via)
+    by_heap(outward, w0, w, rows, share, source, target, np.inf, better, dist, via)
     return dist[target], _trail(via, tail, target, source)[::-1].copy()
 
 
@@ -127,9 +135,9 @@ def cut(
     """
     n = outward.start.size - 1
     ahead, back, via = np.empty(n), np.empty(n), np.empty(n, np.int32)
-    by_heap(outward, 1.0, w, rows, share, source, -1, cutoff, ahead, via)
+    by_heap(outward, 1.0, w, rows, share, source, -1, cutoff, 1.0, ahead, via)
     one = np.ones(1)
-    by_heap(inward, 1.0, w, ahead.reshape(1, n), one, target, -1, cutoff, back, via)
+    by_heap(inward, 1.0, w, ahead.reshape(1, n), one, target, -1, cutoff, 1.0, back, via)
     # Source and target stay, were there nothing between them.
     back[source] = min(back[source], cutoff)
     start, end, cost, res = outward.start, outward.end, outward.cost, outward.res
@@ -149,7 +157,8 @@ def cut(
             continue
         nodes[place[v]] = v
         for i in range(start[v], start[v + 1]):
-            u, e = end[i], outward.arc[i]
+            e = outward.arc[i]
+            u = end[e]
             if place[u] < 0:
                 continue
             x = cost[e]
@@ -182,10 +191,7 @@ class Corridor:
         self.slack = 8.0 * (problem.n + 16 + columns.size) * UNIT
         self.bound, self.multiplier = -np.inf, np.zeros(columns.size)
         K = problem.limits.size
-        # Room for the distances to come; memory never written costs nothing.
-        rest = np.empty((1 + K + _WHOLE, problem.n))
-        rest[: 1 + K] = found.rest
-        self.found = found._replace(rest=rest)
+        self.found = found
         # Weights of cost and resources by which the distances are known, a row of `rest` each.
         self.weights = [np.eye(1 + K)[j] for j in range(1 + K)]
         self.known = [(float(row[0]), row[1 + columns]) for row in found.met]
@@ -194,8 +200,11 @@ class Corridor:
     def ascend(self, ratio: float, stop: NDArray[np.int64]) -> None:
         """Find bound and multipliers."""
         if self.columns.size > 1:
-            # The path that uses least of all resources together may keep the limits.
-            self._whole(0.0, self._spread(against(self.limits)))
+            # A path that uses little of all resources together may keep the limits.
+            w = self._spread(against(self.limits))
+            share = np.zeros(len(self.found.rest))
+            share[1 : 1 + w.size] = w
+            self._short(0.0, w, share, *self._between(0.0, w, share))
 
         def enough(best: float, top: float) -> bool:
             cost = self.incumbent.cost
@@ -254,14 +263,42 @@ class Corridor:
         share[: worth.size] = lagrange.combine(np.array(self.weights), worth, np.append(1.0, w))
         return share
 
-    def _whole(self, w0: float, w: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Search the whole graph, and keep the distances; return the path."""
+    def _whole(self, w: NDArray[np.float64]) -> float:
+        """Search the whole graph by cost and `w`, keep the distances; return that of the source."""
         f, p = self.found, self.problem
         row = f.rest[len(self.weights)]
-        path: NDArray[np.int64] = whole(f.inward, p.head, w0, w, p.source, p.target, row)
-        self.weights.append(np.append(w0, w))
+        self._meet(whole(f.inward, p.head, w, p.source, p.target, row))
+        self.weights.append(np.append(1.0, w))
+        return float(row[p.source])
+
+    def _guided(
+        self, w0: float, w: NDArray[np.float64], share: NDArray[np.float64], better: float
+    ) -> float:
+        """Meet the path of a guided search; return its distance by w0 and `w`."""
+        f, p = self.found, self.problem
+        value, path = guided(f.outward, p.tail, w0, w, f.rest, share, p.source, p.target, better)
         self._meet(path)
-        return path
+        return float(value)
+
+    def _short(
+        self,
+        w0: float,
+        w: NDArray[np.float64],
+        share: NDArray[np.float64],
+        low: float,
+        high: float,
+    ) -> float:
+        """Meet a short path, found by bounds stretched to what is likely; return its distance."""
+        stretch = min(high / low, _STRETCH) if low > 0.0 else 1.0
+        return self._guided(w0, w, share * stretch, _BETTER)
+
+    def _between(
+        self, w0: float, w: NDArray[np.float64], share: NDArray[np.float64]
+    ) -> tuple[float, float]:
+        """Return bounds on the distance by w0 and `w`: of the known rows, and of a known path."""
+        worth = self.found.rest[:, self.problem.source]
+        low = float(share @ np.where(share > 0.0, worth, 0.0))
+        return low, min(w0 * cost + float(w[self.columns] @ use) for cost, use in self.known)
 
     def _meet(self, path: NDArray[np.int64]) -> tuple[float, NDArray[np.float64]]:
         """Offer a path, and note its cost and use."""
@@ -273,15 +310,13 @@ class Corridor:
         return self.known[-1]
 
     def _oracle(self, multiplier: NDArray[np.float64]) -> tuple[float, float, NDArray[np.float64]]:
-        f, p = self.found, self.problem
         w = self._spread(multiplier)
         share = self._share(w)
-        low = float(share @ np.where(share > 0.0, f.rest[:, p.source], 0.0))
-        high = min(cost + float(multiplier @ use) for cost, use in self.known)
-        if high - low > _FAR * high and len(self.weights) < len(f.rest):
-            self._whole(1.0, w)
-            value = float(f.rest[len(self.weights) - 1, p.source])
-        else:
-            value, path = guided(f.outward, p.tail, w, f.rest, share, p.source, p.target)
-            self._meet(path)
-        return value, *self.known[-1]
+        low, high = self._between(1.0, w, share)
+        if high - low <= _FAR * high or len(self.weights) == len(self.found.rest):
+            low = self._guided(1.0, w, share, 1.0)
+        elif self.problem.tail.size < _SMALL or self._short(
+            1.0, w, share, low, high
+        ) > high - _WORTH * (high - low):
+            low = self._whole(w)
+        return low, *self.known[-1]

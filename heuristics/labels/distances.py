@@ -30,8 +30,8 @@ _PATIENCE = 12
 class Star(NamedTuple):
     """Arcs grouped by one end: place i of node v, ``start[v] <= i < start[v + 1]``.
 
-    It holds arc ``arc[i]``, whose other end is ``end[i]``. Its figures are ``cost[i]``,
-    ``res[i, k]`` if they are `own` copies, else those of ``arc[i]``.
+    It holds arc ``arc[i]``, whose other end is ``end[arc[i]]``: ends and figures are those of all
+    arcs, and no copies.
     """
 
     start: Int32s
@@ -39,53 +39,55 @@ class Star(NamedTuple):
     end: Int32s
     cost: Floats
     res: Floats2
-    own: bool
 
 
 @part
-def group(n: int, key: Int32s, other: Int32s, cost: Floats, res: Floats2, own: bool) -> Any:
+def group(n: int, key: Int32s, other: Int32s, cost: Floats, res: Floats2) -> Any:
     """Return the arcs grouped by `key`, in their old order."""
-    m, K = res.shape
+    m = key.size
     start = np.zeros(n + 1, np.int32)
     for e in range(m):
         start[key[e] + 1] += 1
     for v in range(n):
         start[v + 1] += start[v]
     fill = start[:n].copy()
-    arc, end = np.empty(m, np.int32), np.empty(m, np.int32)
-    c, r = cost, res
-    if own:
-        c, r = np.empty(m), np.empty((m, K))
+    arc = np.empty(m, np.int32)
     for e in range(m):
-        i = fill[key[e]]
+        arc[fill[key[e]]] = e
         fill[key[e]] += 1
-        arc[i] = e
-        end[i] = other[e]
-        if own:
-            c[i] = cost[e]
-            for k in range(K):
-                r[i, k] = res[e, k]
-    return Star(start, arc, end, c, r, own)
+    return Star(start, arc, other, cost, res)
 
 
 @part
-def _mean(star: Star, w0: float, w: Floats) -> float:
-    """Return the mean weight of some arcs."""
-    m = star.cost.size
+def _in_order(star: Star, w0: float, w: Floats, weight: Floats, end: Int32s) -> None:
+    """Fill `weight` and `end` with those of the arc at each place, to be read in order."""
+    arc, cost, res = star.arc, star.cost, star.res
+    for i in range(arc.size):
+        weight[i] = w0 * cost[arc[i]]
+        end[i] = star.end[arc[i]]
+    for k in range(w.size):
+        if w[k] > 0.0:
+            for i in range(arc.size):
+                weight[i] += w[k] * res[arc[i], k]
+
+
+@part
+def _mean(weight: Floats) -> float:
+    """Return the mean of some weights."""
+    m = weight.size
     stride = m // _SAMPLE + 1
     total = 0.0
-    for e in range(0, m, stride):
-        total += w0 * star.cost[e]
-        for k in range(w.size):
-            total += w[k] * star.res[e, k]
+    for i in range(0, m, stride):
+        total += weight[i]
     return float(total * stride / max(m, 1))
 
 
 @part
 def by_buckets(
-    star: Star,
-    w0: float,
-    w: Floats,
+    start: Int32s,
+    arc: Int32s,
+    end: Int32s,
+    weight: Floats,
     root: int,
     goal: int,
     cutoff: float,
@@ -94,31 +96,20 @@ def by_buckets(
 ) -> bool:
     """Fill `dist` and `via` (arcs) with the tree from `root`; false: buckets do not serve.
 
+    Places are those of `Star`; `end` and `weight` are by place.
+
     Nodes beyond `cutoff` are left out. The search ends once `goal` (-1: none) is settled: nodes not
     settled by then have a distance that is inf, or no less than the goal's.
     """
-    # Plain locals: reaching through a tuple in the inner loop costs more than the loop itself.
-    start, arc, end, cost, res, own = (
-        star.start,
-        star.arc,
-        star.end,
-        star.cost,
-        star.res,
-        star.own,
-    )
     n = dist.size
     for v in range(n):
         dist[v] = np.inf
         via[v] = -1
     dist[root] = 0.0
-    mean = _mean(star, w0, w)
+    mean = _mean(weight)
     if not 1e-280 < mean < 1e280:
         return False
     inverse = 2.0 / mean
-    resources = w.size
-    mixed = False
-    for k in range(resources):
-        mixed = mixed or w[k] > 0.0
     first = np.full(_BUCKETS, -1, np.int32)
     room = n + _BUCKETS
     then, node, key = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room)
@@ -154,12 +145,7 @@ def by_buckets(
             continue
         for i in range(start[v], start[v + 1]):
             u = end[i]
-            e = i if own else arc[i]
-            step = w0 * cost[e]
-            if mixed:
-                for k in range(resources):
-                    step += w[k] * res[e, k]
-            step += d
+            step = weight[i] + d
             if step < dist[u] and step <= cutoff:
                 dist[u] = step
                 via[u] = arc[i]
@@ -193,6 +179,7 @@ def _from_heap(
     share: Floats,
     goal: int,
     cutoff: float,
+    better: float,
     dist: Floats,
     via: Int32s,
     keys: Floats,
@@ -201,14 +188,8 @@ def _from_heap(
     size: int,
 ) -> int:
     """Go on until the heap is empty, or full: return its size, 0 when done."""
-    start, arc, end, cost, res, own = (
-        star.start,
-        star.arc,
-        star.end,
-        star.cost,
-        star.res,
-        star.own,
-    )
+    # Plain locals: reaching through a tuple in the inner loop costs more than the loop itself.
+    start, arc, end, cost, res = star.start, star.arc, star.end, star.cost, star.res
     resources = w.size
     mixed = False
     for k in range(resources):
@@ -238,14 +219,14 @@ def _from_heap(
         if v == goal:
             break
         for i in range(start[v], start[v + 1]):
-            u = end[i]
-            e = i if own else arc[i]
+            e = arc[i]
+            u = end[e]
             step = w0 * cost[e]
             if mixed:
                 for k in range(resources):
                     step += w[k] * res[e, k]
             step += d
-            if not step < dist[u]:
+            if not step < better * dist[u]:
                 continue
             ahead = step
             for j in range(share.size):
@@ -254,7 +235,7 @@ def _from_heap(
             if not ahead <= cutoff:
                 continue
             dist[u] = step
-            via[u] = arc[i]
+            via[u] = e
             j = size
             size += 1
             while j > 0:
@@ -277,13 +258,16 @@ def by_heap(
     root: int,
     goal: int,
     cutoff: float,
+    better: float,
     dist: Floats,
     via: Int32s,
 ) -> None:
     """Fill `dist` and `via` as `by_buckets` does, guided.
 
     What is left from node v on is ``sum_j share[j] * rows[j, v]`` at least; nodes whose distance
-    and this exceed `cutoff` are left out.
+    and this exceed `cutoff` are left out. Where it may be more than what is left, the path found is
+    short and need not be the shortest: then `better` < 1, a distance that is not better by this
+    factor does not count, keeps nodes from being entered too often.
     """
     for v in range(dist.size):
         dist[v] = np.inf
@@ -295,7 +279,7 @@ def by_heap(
     size = 1
     while size > 0:
         size = _from_heap(
-            star, w0, w, rows, share, goal, cutoff, dist, via, keys, sums, nodes, size
+            star, w0, w, rows, share, goal, cutoff, better, dist, via, keys, sums, nodes, size
         )
         # Grown out here: arrays that change within a loop make all of it slow.
         room = 2 * (room + star.end.size // 1024)
@@ -311,10 +295,16 @@ def settle(
     root: int,
     goal: int,
     cutoff: float,
+    weight: Floats,
+    end: Int32s,
     dist: Floats,
     via: Int32s,
 ) -> None:
-    """Fill `dist` and `via` as `by_buckets` does, in the way that serves."""
-    if not by_buckets(star, w0, w, root, goal, cutoff, dist, via):
+    """Fill `dist` and `via` as `by_buckets` does, in the way that serves.
+
+    `weight` and `end` are room for an entry an arc.
+    """
+    _in_order(star, w0, w, weight, end)
+    if not by_buckets(star.start, star.arc, end, weight, root, goal, cutoff, dist, via):
         none = np.empty(0)
-        by_heap(star, w0, w, none.reshape(0, 0), none, root, goal, cutoff, dist, via)
+        by_heap(star, w0, w, none.reshape(0, 0), none, root, goal, cutoff, 1.0, dist, via)

@@ -20,7 +20,10 @@ from splitopt.heuristics.labels.distances import Star, group, settle
 from splitopt.heuristics.labels.heap import pop, push
 from splitopt.instances.core.kernels import Floats, Floats2, Int32s, Ints, kernel, part
 
-__all__ = ["Easy", "easy_search"]
+__all__ = ["ROWS", "Easy", "easy_search"]
+
+# Memory never written costs nothing.
+ROWS = 6
 
 
 class Easy(NamedTuple):
@@ -29,8 +32,9 @@ class Easy(NamedTuple):
     ``path`` holds arcs in order (none: none within the limits was met); labels made = popped and
     expanded (``kept``) + ``dominated`` + ``over_bound`` (in the heap when the search ended) +
     ``over_limit``. ``rest[0, v]`` is the least cost from v, ``rest[1 + k, v]`` the least use of
-    resource k, or less; ``met[j]`` are cost and use of the path that attains it from the source,
-    infinite where none keeps limit j - 1. `inward` and `outward` are the arcs by head and by tail.
+    resource k, or less; `ROWS` rows more are room for others. ``met[j]`` are cost and use of the
+    path that attains ``rest[j]`` from the source, infinite where none keeps limit j - 1. `inward`
+    and `outward` are the arcs by head and by tail.
     """
 
     solved: bool
@@ -156,7 +160,8 @@ def _search(
         before[x] = last[v]
         last[v] = x
         for i in range(start[v], start[v + 1]):
-            u, e = end[i], arc[i]
+            e = arc[i]
+            u = end[e]
             c = lab_c[x] + cost[e]
             kappa = c + rest[0, u]
             if not kappa * (1.0 - slack) < best:
@@ -233,18 +238,18 @@ def easy_search(
     slack = 8.0 * (n + 16 + K) * 2.0**-53
     outer = limits * (1.0 + slack)
     path, other = np.empty(n, np.int64), np.empty(n, np.int64)
-    rest, via = np.empty((1 + K, n)), np.empty(n, np.int32)
+    rest, via = np.empty((1 + K + ROWS, n)), np.empty(n, np.int32)
     met = np.full((1 + K, 1 + K), np.inf)
-    inward = group(n, head, tail, cost, res, True)
+    inward = group(n, head, tail, cost, res)
     nothing = Easy(False, path[:0], 0, 0, 0, 0, 0, rest, met, inward, inward)
     count, best = 0, np.inf
-    w = np.zeros(K)
+    w, weight, end = np.zeros(K), np.empty(tail.size), np.empty(tail.size, np.int32)
     for j in range(1 + K):
         w0, cutoff = 1.0, np.inf
         if j > 0:
             w[j - 1] = 1.0
             w0, cutoff = 0.0, outer[j - 1]
-        settle(inward, w0, w, target, source, cutoff, rest[j], via)
+        settle(inward, w0, w, target, source, cutoff, weight, end, rest[j], via)
         if j > 0:
             w[j - 1] = 0.0
         if rest[j, source] == np.inf:
@@ -255,7 +260,7 @@ def easy_search(
             count, best = length, value
             path, other = other, path
     path = path[:count].copy()
-    outward = group(n, tail, head, cost, res, False)
+    outward = group(n, tail, head, cost, res)
     solved, better, made, kept, dominated, over_limit, left = _search(
         n, outward, rest, source, target, limits, outer, slack, best, quota
     )

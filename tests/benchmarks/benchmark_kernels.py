@@ -130,7 +130,8 @@ def roads(arcs: int, resources: int) -> tuple[Any, ...]:
     use[:, 0] = np.rint(36 * length / (along * rng.uniform(0.5, 1.0, a.size)))
     for k in range(1, resources):
         use[:, k] = np.rint(rng.uniform(0.5, 1.5, a.size) * length)
-    ends = np.concatenate([a, b]), np.concatenate([b, a])
+    # Ids of 32 bits are taken as they are.
+    ends = (np.concatenate(pair).astype(np.int32) for pair in ((a, b), (b, a)))
     return *ends, np.tile(length, 2), np.tile(use, (2, 1)), 0, side * side - 1
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from splitopt.heuristics.labels import constrained_shortest_path, lagrange
+from splitopt.heuristics.labels import constrained_shortest_path, corridor, lagrange
+from splitopt.heuristics.labels.corridor import Corridor
 from splitopt.heuristics.labels.distances import by_buckets, by_heap, group
 from splitopt.heuristics.labels.solve import _Run
 
@@ -40,15 +41,18 @@ def limited(case, share):
     resources=st.integers(1, 2),
     share=st.floats(-0.05, 1.0),
     epsilon=st.sampled_from([0.0, 0.02]),
+    short=st.booleans(),
 )
-def test_the_corridor_holds_the_optimum(seed, resources, share, epsilon):
+def test_the_corridor_holds_the_optimum(seed, resources, share, epsilon, short):
     # Same kernel, whole graph: what was left out must not matter, to the last bit.
     case = streets(9, resources, seed)
     limits = limited(case, share)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_Run, "_corridor", lambda self, ratio: None)
         whole = constrained_shortest_path(*case, limits, easy=False)
-    found = constrained_shortest_path(*case, limits, epsilon, others="kept", easy=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(corridor, "_SMALL", 0 if short else corridor._SMALL)
+        found = constrained_shortest_path(*case, limits, epsilon, others="kept", easy=False)
     if epsilon == 0.0:
         assert found.cost == whole.cost
         assert found.bound == whole.bound
@@ -56,6 +60,29 @@ def test_the_corridor_holds_the_optimum(seed, resources, share, epsilon):
     elif whole.cost is not None:
         assert found.bound <= whole.cost
         assert found.cost is None or whole.cost <= found.cost <= (1 + epsilon) * found.bound
+
+
+@pytest.mark.parametrize("resources", [1, 2])
+def test_rounds_that_take_short_paths_bound_from_below(resources, monkeypatch):
+    tail, head, cost, use, *ends = case = streets(15, resources, 4)
+    rounds, plain = [], Corridor._oracle
+
+    def noted(self, multiplier):
+        rounds.append((multiplier, *plain(self, multiplier)))
+        return rounds[-1][1:]
+
+    monkeypatch.setattr(Corridor, "_oracle", noted)
+    monkeypatch.setattr(corridor, "_SMALL", 0)
+    constrained_shortest_path(*case, limited(case, 0.4), easy=False)
+    gaps = []
+    for multiplier, bound, length, used in rounds:
+        mixed = cost + use @ multiplier
+        least = constrained_shortest_path(tail, head, mixed, None, *ends, []).cost
+        assert bound <= least * (1 + 1e-12) <= (length + used @ multiplier) * (1 + 2e-12)
+        gaps.append(least - bound)
+    # Some were short without being searched for everywhere, and the last ones exact.
+    assert max(gaps) > 1e-3 * least
+    assert min(gaps) < 1e-9 * least
 
 
 def test_the_guess_is_raised_where_it_is_too_low(monkeypatch):
@@ -67,13 +94,9 @@ def test_the_guess_is_raised_where_it_is_too_low(monkeypatch):
     def low(self):
         return self.bound * (1.0 + 1e-9)
 
-    from splitopt.heuristics.labels import corridor
-
-    plain = corridor.Corridor.cut
-    monkeypatch.setattr(corridor.Corridor, "likely", low)
-    monkeypatch.setattr(
-        corridor.Corridor, "cut", lambda self, top: tops.append(top) or plain(self, top)
-    )
+    plain = Corridor.cut
+    monkeypatch.setattr(Corridor, "likely", low)
+    monkeypatch.setattr(Corridor, "cut", lambda self, top: tops.append(top) or plain(self, top))
     assert constrained_shortest_path(*case, limits, easy=False).cost == wanted
     assert len(tops) > 1
     assert tops == sorted(tops)
@@ -95,12 +118,13 @@ def test_buckets_and_heap_give_the_same_distances(kind, goal):
     rng = np.random.default_rng(3)
     n, m = 40, 160
     tail, head = rng.integers(0, n, (2, m)).astype(np.int32)
-    star = group(n, tail, head, WEIGHTS[kind](rng, m), np.zeros((m, 0)), True)
+    star = group(n, tail, head, WEIGHTS[kind](rng, m), np.zeros((m, 0)))
     none, rows = np.empty(0), np.empty((0, 0))
     found, wanted = np.empty(n), np.empty(n)
     via = np.empty(n, np.int32)
-    served = by_buckets(star, 1.0, none, 0, goal, np.inf, found, via)
-    by_heap(star, 1.0, none, rows, none, 0, -1, np.inf, wanted, via)
+    end, weight = star.end[star.arc], star.cost[star.arc]
+    served = by_buckets(star.start, star.arc, end, weight, 0, goal, np.inf, found, via)
+    by_heap(star, 1.0, none, rows, none, 0, -1, np.inf, 1.0, wanted, via)
     # Where nothing costs anything there is no width for a bucket.
     assert served == (kind != "nothing")
     if served:
