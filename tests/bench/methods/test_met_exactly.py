@@ -144,7 +144,7 @@ def test_cift(entry, name):
 
 @pytest.mark.parametrize("entry", entries_for("mepra"), ids=lambda entry: entry.name)
 def test_mepra_shares_sum_to_one_and_not_a_bit_more(entry):
-    instance = load_instance("mepra-tiny-scarce")
+    instance = load_instance("mepra-tiny-alike")
     method = load(entry.name, "mepra")
     assert method.supports(instance)
     given = FEW.get(entry.name, {})
