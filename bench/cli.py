@@ -278,7 +278,11 @@ splitopt COMMAND --help has examples of each command.
 
 @click.group(
     cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "show_default": True,
+    },
     help=_HELP,
     epilog="Exit codes: 0 ended in order, 2 bad input, 130 interrupted (143 by SIGTERM), "
     "1 anything else.",

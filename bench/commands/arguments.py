@@ -22,6 +22,9 @@ else:  # older releases of click have no generic parameter types
     TextParam = TextsParam = click.ParamType
 
 __all__ = [
+    "FOLDER",
+    "PATH",
+    "SEED",
     "SUFFIXES",
     "Figure",
     "InstanceName",
@@ -137,6 +140,11 @@ def read_assignments(option: str, given: Sequence[str]) -> dict[str, str]:
 
 def _matching(names: Sequence[str], incomplete: str) -> list[CompletionItem]:
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+PATH = click.Path(path_type=Path)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+SEED = Whole(most=2**63 - 1)
 
 
 class InstanceName(TextParam):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from splitopt.bench.commands.arguments import SetOrInstance
+from splitopt.bench.commands.arguments import PATH, SetOrInstance
 from splitopt.bench.commands.output import echo_json, echo_table, json_option, say
 
 if TYPE_CHECKING:
@@ -57,10 +57,7 @@ alone. docs/instances.md says how the registry is made; `splitopt check --librar
 @click.argument("references", nargs=-1, type=SetOrInstance(), metavar="[SET|INSTANCE...]")
 @click.option("--open", "only_open", is_flag=True, help="Only what is not closed to 1e-6.")
 @click.option(
-    "--plan",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write the best plan of the one instance named.",
+    "--plan", type=PATH, metavar="FILE", help="Write the best plan of the one instance named."
 )
 @json_option
 def best_known(
@@ -132,7 +129,7 @@ One line an instance, as MIPLIB has them: =opt= NAME VALUE, =best= NAME VALUE, =
 =unkn= NAME.
 """,
 )
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE", type=PATH)
 @click.option(
     "--set", "sets", multiple=True, metavar="SET", help="Default: standard-v1; may be repeated."
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from splitopt.bench.commands.arguments import InstanceName, open_instance
+from splitopt.bench.commands.arguments import PATH, InstanceName, open_instance
 from splitopt.bench.commands.output import echo_json, echo_table, json_option, note, say
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ a contradiction found. 2: a file is wrong.
 """
 )
 @click.argument("instance", type=InstanceName(), required=False)
-@click.argument("plan", type=click.Path(path_type=Path), required=False)
+@click.argument("plan", type=PATH, required=False)
 @click.option("--library", is_flag=True, help="Check the best-known registry instead of a plan.")
 @click.option(
     "--set",
@@ -42,7 +42,7 @@ a contradiction found. 2: a file is wrong.
 @click.option(
     "--results",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
     help="With --library: results to judge again and hold against it; may be repeated.",
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from splitopt.bench.commands.arguments import Figure, SetOrInstance, Whole
+from splitopt.bench.commands.arguments import FOLDER, SEED, Figure, SetOrInstance, Whole
 from splitopt.bench.commands.output import (
     check_writable,
     echo_json,
@@ -54,7 +54,6 @@ whole takes a few minutes of one core, most of it the grid; --quick about one.
 @click.option(
     "--bandwidths",
     default="1:60",
-    show_default=True,
     metavar="LIST",
     help="Mbit/s of the sweeps, with commas; 1:60 is every whole number from 1 to 60.",
 )
@@ -64,7 +63,6 @@ whole takes a few minutes of one core, most of it the grid; --quick about one.
     multiple=True,
     type=SetOrInstance(),
     default=("quick",),
-    show_default=True,
     metavar="SET|INSTANCE",
     help="CIFT instances for claims 10 and 11; may be repeated.",
 )
@@ -72,34 +70,26 @@ whole takes a few minutes of one core, most of it the grid; --quick about one.
     "--generated",
     type=Whole(),
     default=12,
-    show_default=True,
     metavar="N",
     help="Instances to generate for the study of exit setting.",
 )
-@click.option(
-    "--seed",
-    type=Whole(most=2**63 - 1),
-    default=0,
-    show_default=True,
-    help="Of colonies and draws.",
-)
+@click.option("--seed", type=SEED, default=0, help="Of colonies and draws.")
 @click.option(
     "--time-limit",
     type=Figure(),
     default=10.0,
-    show_default=True,
     metavar="S",
     help="Seconds a run on CIFT, of the method and of each reference.",
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     metavar="DIR",
     help="Write claims.json, claims.md and figures into DIR; run again to go on.",
 )
 @click.option(
     "--docs",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     metavar="DIR",
     help="Write claims.md and figures alone into DIR: how docs/claims.md is made.",
 )

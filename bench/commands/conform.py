@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from splitopt.bench.commands.arguments import MethodName, Whole, plugin_option
+from splitopt.bench.commands.arguments import PATH, SEED, MethodName, Whole, plugin_option
 from splitopt.bench.commands.output import echo_json, echo_table, json_option, note, say
 
 if TYPE_CHECKING:
@@ -36,12 +36,20 @@ Exit code 0: everything holds. 1: something does not; the last lines say what an
     metavar="N",
     help="Try N random tiny instances of each problem instead.",
 )
-@click.option("--seed", type=Whole(most=2**63 - 1), default=0, help="With --fuzz: which ones.")
-@click.option("--start", type=Whole(), default=0, help="With --fuzz: the first one's number.")
-@click.option("--jobs", type=Whole(1), default=1, help="With --fuzz: processes at a time.")
+@click.option("--seed", type=SEED, default=0, show_default=False, help="With --fuzz: which ones.")
+@click.option(
+    "--start",
+    type=Whole(),
+    default=0,
+    show_default=False,
+    help="With --fuzz: the first one's number.",
+)
+@click.option(
+    "--jobs", type=Whole(1), default=1, show_default=False, help="With --fuzz: processes at a time."
+)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
     help="With --fuzz: write each failure's instance there, made small.",
 )

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from splitopt.bench.commands.arguments import Figure, SetOrInstance, Whole, open_instance
+from splitopt.bench.commands.arguments import (
+    FOLDER,
+    SEED,
+    Figure,
+    SetOrInstance,
+    Whole,
+    open_instance,
+)
 from splitopt.bench.commands.output import echo_json, echo_table, json_option, note, say
 from splitopt.bench.commands.selection import select_instances
 
@@ -48,7 +55,6 @@ given; then energy regret: plans made under a wrong K, at the true one.
     "--resamples",
     type=Whole(),
     default=20,
-    show_default=True,
     metavar="N",
     help="Bootstrap fits behind each interval; 0 for none.",
 )
@@ -58,7 +64,6 @@ given; then energy regret: plans made under a wrong K, at the true one.
     multiple=True,
     type=SetOrInstance(),
     default=("quick",),
-    show_default=True,
     metavar="SET|INSTANCE|none",
     help="CIFT instances for energy regret; may be repeated.",
 )
@@ -66,7 +71,6 @@ given; then energy regret: plans made under a wrong K, at the true one.
     "--draws",
     type=Whole(),
     default=10,
-    show_default=True,
     metavar="N",
     help="Resamples of K for energy regret, besides both ends of the interval; at most 40.",
 )
@@ -74,16 +78,13 @@ given; then energy regret: plans made under a wrong K, at the true one.
     "--time-limit",
     type=Figure(),
     default=60.0,
-    show_default=True,
     metavar="S",
     help="Seconds for each optimum of energy regret.",
 )
-@click.option(
-    "--seed", type=Whole(most=2**63 - 1), default=0, show_default=True, help="Of the bootstrap."
-)
+@click.option("--seed", type=SEED, default=0, help="Of the bootstrap.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     metavar="DIR",
     help="Write epochs.json, the tables as epochs.md, scores of calibration, and figures into DIR.",
 )

@@ -22,7 +22,6 @@ Exit code 0 also where there is no plan: it says what must give, and by how much
     "--time-limit",
     type=Figure(1e-9),
     default=10.0,
-    show_default=True,
     metavar="S",
     help="Wall-clock seconds for each solve.",
 )

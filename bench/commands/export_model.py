@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from splitopt.bench.commands.arguments import Figure, InstanceName, open_instance
+from splitopt.bench.commands.arguments import PATH, Figure, InstanceName, open_instance
 from splitopt.bench.commands.output import echo_json, json_option, note, say
 from splitopt.bench.methods.byfile.names import FORMULATIONS
 
@@ -57,7 +57,7 @@ docs/formulations.md says what each is. Results are exported by `splitopt export
     metavar="U",
     help="Unit of the objective, J for CIFT; by default the optimum becomes 64 or more.",
 )
-@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE")
+@click.option("--out", required=True, type=PATH, metavar="FILE")
 @click.option(
     "--check/--no-check",
     "check",

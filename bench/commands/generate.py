@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from splitopt.bench.commands.arguments import Whole, read_assignments
+from splitopt.bench.commands.arguments import PATH, SEED, read_assignments
 from splitopt.bench.commands.output import echo_json, echo_table, json_option, say, say_all
 
 if TYPE_CHECKING:
@@ -37,13 +37,7 @@ family, knobs and seed give the same bytes on any machine.
 """
 )
 @click.argument("family", required=False, shell_complete=_complete_family)
-@click.option(
-    "--seed",
-    type=Whole(most=2**63 - 1),
-    default=0,
-    show_default=True,
-    help="Seed of the generator.",
-)
+@click.option("--seed", type=SEED, default=0, help="Seed of the generator.")
 @click.option(
     "-k",
     "--knob",
@@ -55,10 +49,7 @@ family, knobs and seed give the same bytes on any machine.
 @click.option("--knobs", "show_knobs", is_flag=True, help="Show the knobs of the family.")
 @click.option("--name", help="Name of the instance; made from family, seed and knobs otherwise.")
 @click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write to FILE (.json or .json.gz) instead of stdout.",
+    "--out", type=PATH, metavar="FILE", help="Write to FILE (.json or .json.gz) instead of stdout."
 )
 @json_option
 def generate(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from splitopt.bench.commands.arguments import PATH
 from splitopt.bench.commands.output import (
     check_writable,
     echo_json,
@@ -30,11 +31,9 @@ Exit code 0: passed, or the class is graded. 1: not yet. 2: the exercise or the 
 """
 )
 @click.argument("exercise", metavar="[EXERCISE|FOLDER]", required=False)
-@click.argument("answer", required=False, type=click.Path(path_type=Path))
+@click.argument("answer", required=False, type=PATH)
 @click.option("--list", "listed", is_flag=True, help="Show the exercises.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Of a class: a line for each answer, as CSV."
-)
+@click.option("--out", type=PATH, help="Of a class: a line for each answer, as CSV.")
 @json_option
 @click.pass_context
 def grade(

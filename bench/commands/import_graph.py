@@ -7,7 +7,7 @@ from typing import cast
 
 import click
 
-from splitopt.bench.commands.arguments import InstanceName, open_instance
+from splitopt.bench.commands.arguments import PATH, InstanceName, open_instance
 from splitopt.bench.commands.output import note
 from splitopt.bench.commands.written import out_option, write_document
 
@@ -26,12 +26,11 @@ PROFILE is a JSON file of version 2: blocks in an order in which tensors lead fo
 with name, bits, producer (position of a block, null for a raw input) and consumers.
 """,
 )
-@click.argument("profile", type=click.Path(path_type=Path))
+@click.argument("profile", type=PATH)
 @click.option(
     "--merge",
     type=click.Choice(["none", "runs", "blocks"]),
     default="none",
-    show_default=True,
     help="Runs of blocks as one block each; or a chain of what lies between cuts through one "
     "tensor. Every plan of the result is one of the network, not the other way round.",
 )
@@ -78,7 +77,7 @@ Columns of MEASURED, a line for each block measured on a node:
 """,
 )
 @click.argument("instance", type=InstanceName())
-@click.argument("measured", type=click.Path(path_type=Path))
+@click.argument("measured", type=PATH)
 @out_option
 def factors(instance: str, measured: Path, out: Path | None) -> None:
     """Give the nodes of a CIFT instance their own times of single blocks."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from splitopt.bench.commands.arguments import Figure, Whole
+from splitopt.bench.commands.arguments import PATH, Figure, Whole
 from splitopt.bench.commands.output import check_writable, note
 from splitopt.bench.commands.written import out_option, write_document
 
@@ -32,7 +32,7 @@ Without --measure the work of a block is its FLOPs, two a multiply-add; with it,
 seconds measured here, times the speed of this machine.
 """,
 )
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=PATH)
 @click.option("--name", required=True, help="Name of the profile.")
 @click.option(
     "--input",
@@ -45,7 +45,6 @@ seconds measured here, times the speed of this machine.
     "--merge",
     type=click.Choice(["blocks", "operators"]),
     default="blocks",
-    show_default=True,
     help="The chain between cuts that one tensor crosses, or the graph.",
 )
 @click.option(
@@ -54,28 +53,22 @@ seconds measured here, times the speed of this machine.
     help="Bits of one raw input as it is shipped, such as 8 a pixel; by default those of its type.",
 )
 @click.option("--measure", is_flag=True, help="Measure the seconds of each block on this machine.")
-@click.option(
-    "--threads", type=Whole(1, 1024), default=1, show_default=True, help="With --measure: threads."
-)
-@click.option(
-    "--repeat", type=Whole(1), default=20, show_default=True, help="With --measure: rounds."
-)
+@click.option("--threads", type=Whole(1, 1024), default=1, help="With --measure: threads.")
+@click.option("--repeat", type=Whole(1), default=20, help="With --measure: rounds.")
 @click.option(
     "--trace",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="JSON",
     help="Take the seconds of each block from a profile that onnxruntime wrote elsewhere.",
 )
-@click.option(
-    "--measured-on", default="this-machine", show_default=True, help="Name of what was measured."
-)
+@click.option("--measured-on", default="this-machine", help="Name of what was measured.")
 @click.option(
     "--times",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="CSV",
     help="With --measure or --trace: write FLOPs, bytes, bits, seconds and spread of each block.",
 )
-@click.option("--title", default="", help="One line about the network.")
+@click.option("--title", default="", show_default=False, help="One line about the network.")
 @out_option
 def onnx_(
     model: Path,

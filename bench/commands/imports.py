@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from splitopt.bench.commands.arguments import Figure, Whole
+from splitopt.bench.commands.arguments import PATH, Figure, Whole
 from splitopt.bench.commands.import_graph import factors, graph
 from splitopt.bench.commands.import_onnx import onnx_
 from splitopt.bench.commands.output import note
@@ -64,7 +64,7 @@ A file of a profiler, with names, units and commas of its own:
       --column 'activation_bytes=Out [KiB]*1024' --measured-speed my-board 13.5e9
 """,
 )
-@click.argument("blocks", type=click.Path(path_type=Path))
+@click.argument("blocks", type=PATH)
 @click.option("--name", required=True, help="Name of the profile.")
 @click.option("--input-bits", required=True, type=Figure(most=1e30), help="Bits of one raw input.")
 @click.option(
@@ -85,9 +85,21 @@ A file of a profiler, with names, units and commas of its own:
     type=click.Choice(["point", "comma"]),
     help="What stands before decimals; the other may separate thousands, as spaces may.",
 )
-@click.option("--head-blocks", type=Whole(), default=0, help="Blocks at the end that are the head.")
-@click.option("--classes", type=Whole(), default=0, help="Classes the network tells apart.")
-@click.option("--title", default="", help="One line about the network.")
+@click.option(
+    "--head-blocks",
+    type=Whole(),
+    default=0,
+    show_default=False,
+    help="Blocks at the end that are the head.",
+)
+@click.option(
+    "--classes",
+    type=Whole(),
+    default=0,
+    show_default=False,
+    help="Classes the network tells apart.",
+)
+@click.option("--title", default="", show_default=False, help="One line about the network.")
 @out_option
 def profile(
     blocks: Path,
@@ -163,16 +175,16 @@ its data and --epochs epochs. Without --compressions: no compression.
 @click.option(
     "--requests", required=True, type=Whole(most=2**53), metavar="R", help="Inference requests."
 )
-@click.option("--epochs", type=Whole(), default=0, show_default=True, help="Epochs of fine-tuning.")
+@click.option("--epochs", type=Whole(), default=0, help="Epochs of fine-tuning.")
 @click.option("--inference-deadline", type=Figure(), metavar="S", help="Seconds a request.")
 @click.option(
     "--fine-tuning-deadline", type=Figure(), metavar="S", help="Seconds of all fine-tuning."
 )
-@click.option("--batch-size", type=Whole(), default=32, show_default=True, help="In fine-tuning.")
+@click.option("--batch-size", type=Whole(), default=32, help="In fine-tuning.")
 @click.option(
     "--throughput", type=Figure(), metavar="R/S", help="Requests a second that must be sustained."
 )
-@click.option("--description", default="", help="One line about the instance.")
+@click.option("--description", default="", show_default=False, help="One line about the instance.")
 @out_option
 def instance(
     name: str,
@@ -236,7 +248,7 @@ Columns of DEVICES, a line a device:
 Layers are the blocks of the profile before its head; behind each is an exit.
 """,
 )
-@click.argument("devices", type=click.Path(path_type=Path))
+@click.argument("devices", type=PATH)
 @click.option("--name", required=True, help="Name of the instance.")
 @profile_option
 @click.option(
@@ -249,34 +261,22 @@ Layers are the blocks of the profile before its head; behind each is an exit.
 @click.option(
     "--bandwidth", required=True, type=Figure(most=1e30), metavar="BIT/S", help="Of each device."
 )
-@click.option(
-    "--weight-time", type=Figure(most=1e30), default=1.0, show_default=True, help="w_T, a second."
-)
-@click.option(
-    "--weight-energy", type=Figure(most=1e30), default=1.0, show_default=True, help="w_E, a joule."
-)
+@click.option("--weight-time", type=Figure(most=1e30), default=1.0, help="w_T, a second.")
+@click.option("--weight-energy", type=Figure(most=1e30), default=1.0, help="w_E, a joule.")
 @click.option(
     "--exits",
     type=click.Choice(["all", "free", "column"]),
     default="all",
-    show_default=True,
     help="All enabled, a decision, or as the column says.",
 )
-@click.option(
-    "--total",
-    type=Figure(most=1e30),
-    default=1.0,
-    show_default=True,
-    help="What fractions add up to.",
-)
+@click.option("--total", type=Figure(most=1e30), default=1.0, help="What fractions add up to.")
 @click.option(
     "--reading",
     type=click.Choice(["as-given", "proportional", "leftover-to-last"]),
     default="as-given",
-    show_default=True,
     help="What to do where they do not.",
 )
-@click.option("--description", default="", help="One line about the instance.")
+@click.option("--description", default="", show_default=False, help="One line about the instance.")
 @out_option
 def devices(
     devices: Path,

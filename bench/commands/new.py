@@ -24,11 +24,7 @@ def new() -> None:
 
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     problem = click.option(
-        "--problem",
-        type=click.Choice(["cift", "mepra"]),
-        default="cift",
-        show_default=True,
-        help="What it is for.",
+        "--problem", type=click.Choice(["cift", "mepra"]), default="cift", help="What it is for."
     )
     return click.argument("name")(problem(json_option(function)))
 

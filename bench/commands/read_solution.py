@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from splitopt.bench.commands.arguments import Figure, InstanceName, open_instance
+from splitopt.bench.commands.arguments import PATH, Figure, InstanceName, open_instance
 from splitopt.bench.commands.check import VIOLATED, tell_verdict
 from splitopt.bench.commands.output import check_writable, json_option, note
 from splitopt.bench.methods.byfile.names import FORMULATIONS
@@ -25,7 +25,7 @@ is known by its content. Exit code 0: feasible. 1: the plan breaks a constraint.
 """,
 )
 @click.argument("instance", type=InstanceName())
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PATH)
 @click.option(
     "--formulation",
     "-f",
@@ -39,7 +39,7 @@ is known by its content. Exit code 0: feasible. 1: the plan breaks a constraint.
     metavar="U",
     help="Unit of the objective, where `export` was given one.",
 )
-@click.option("--out", type=click.Path(path_type=Path), metavar="PLAN", help="Write the plan.")
+@click.option("--out", type=PATH, metavar="PLAN", help="Write the plan.")
 @json_option
 @click.pass_context
 def read_solution(

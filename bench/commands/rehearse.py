@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from splitopt.bench.commands.arguments import Figure, InstanceName, Whole, open_instance
+from splitopt.bench.commands.arguments import PATH, Figure, InstanceName, Whole, open_instance
 from splitopt.bench.commands.output import (
     Cell,
     check_writable,
@@ -40,14 +40,14 @@ slower than this machine sleeps the rest. Needs the packages onnx and onnxruntim
 @click.option(
     "--plan",
     required=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="PLAN",
     help="The plan; a result of `solve --json` is one too.",
 )
 @click.option(
     "--model",
     required=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="ONNX",
     help="The file that the plan's profile was made of, by `import onnx`.",
 )
@@ -58,25 +58,18 @@ slower than this machine sleeps the rest. Needs the packages onnx and onnxruntim
     metavar="NAME=N,N,...",
     help="Shape of an input that the file leaves open; by default as in the import.",
 )
-@click.option(
-    "--requests", type=Whole(1, 100_000), default=50, show_default=True, help="To measure."
-)
-@click.option(
-    "--warm-up", type=Whole(), default=5, show_default=True, help="Requests before, not counted."
-)
+@click.option("--requests", type=Whole(1, 100_000), default=50, help="To measure.")
+@click.option("--warm-up", type=Whole(), default=5, help="Requests before, not counted.")
 @click.option(
     "--time-scale",
     type=Figure(1e-3, 1e6),
     default=1.0,
-    show_default=True,
     help="Run everything so many times slower: for hosts faster than this machine.",
 )
 @click.option(
     "--port", type=Whole(1, 65535), help="First of the ports on 127.0.0.1; by default free ones."
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="FILE", help="Draw it (SVG) to FILE."
-)
+@click.option("--out", type=PATH, metavar="FILE", help="Draw it (SVG) to FILE.")
 @json_option
 def rehearse(
     instance: str,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from splitopt.bench.commands.arguments import MethodNames
+from splitopt.bench.commands.arguments import FOLDER, PATH, MethodNames
 from splitopt.bench.commands.output import echo_json, json_option, say, say_all
 
 
@@ -22,16 +22,13 @@ any browser, without a network. With --paper: LaTeX tables, figures as PDF and S
 how to reproduce them, instead; pages too where --out is given.
 """
 )
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=PATH)
 @click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="FOLDER",
-    help="Where to write the report; DIR/report by default.",
+    "--out", type=FOLDER, metavar="FOLDER", help="Where to write the report; DIR/report by default."
 )
 @click.option(
     "--paper",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     metavar="FOLDER",
     help="Write tables, figures and references for a paper into this folder.",
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from splitopt.bench.commands.arguments import (
+    FOLDER,
     Figure,
     MethodNames,
     SetOrInstance,
@@ -74,18 +75,11 @@ interrupted by Ctrl-C, 143: by SIGTERM, 129: by SIGHUP; what was done is kept.
 @click.option(
     "--out",
     required=True,
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     metavar="DIR",
     help="Folder of the results; one that holds results is continued.",
 )
-@click.option(
-    "--time-limit",
-    type=Figure(),
-    default=10.0,
-    show_default=True,
-    metavar="S",
-    help="Seconds a run.",
-)
+@click.option("--time-limit", type=Figure(), default=10.0, metavar="S", help="Seconds a run.")
 @click.option(
     "--grace",
     type=Figure(),
@@ -93,16 +87,10 @@ interrupted by Ctrl-C, 143: by SIGTERM, 129: by SIGHUP; what was done is kept.
     help="Killed so long after its time limit; 2 s and a tenth of the limit by default.",
 )
 @click.option("--cpu-limit", type=Figure(), metavar="S", help="Processor seconds of a process.")
-@click.option("--seeds", default="0", show_default=True, help="Such as 0,1,2 or 0..4.")
-@click.option(
-    "--repetitions", type=Whole(1, 100_000), default=1, show_default=True, help="Runs of each seed."
-)
-@click.option(
-    "--jobs", type=Whole(1, 100_000), default=1, show_default=True, help="Runs at a time."
-)
-@click.option(
-    "--threads", type=Whole(1, 100_000), default=1, show_default=True, help="Threads of a run."
-)
+@click.option("--seeds", default="0", help="Such as 0,1,2 or 0..4.")
+@click.option("--repetitions", type=Whole(1, 100_000), default=1, help="Runs of each seed.")
+@click.option("--jobs", type=Whole(1, 100_000), default=1, help="Runs at a time.")
+@click.option("--threads", type=Whole(1, 100_000), default=1, help="Threads of a run.")
 @click.option("--memory-limit", metavar="SIZE", help="Bytes a run may hold, such as 2GiB.")
 @click.option(
     "--epsilon", type=Figure(), metavar="E", help="Option epsilon of every method that has one."

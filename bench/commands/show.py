@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from splitopt.bench.commands.arguments import Figure, InstanceName, Whole, open_instance
+from splitopt.bench.commands.arguments import PATH, Figure, InstanceName, Whole, open_instance
 from splitopt.bench.commands.output import (
     check_writable,
     echo_json,
@@ -32,12 +32,7 @@ Examples:
 """
 )
 @click.argument("instance", type=InstanceName())
-@click.option(
-    "--plan",
-    type=click.Path(path_type=Path),
-    metavar="PLAN",
-    help="A plan to evaluate stage by stage.",
-)
+@click.option("--plan", type=PATH, metavar="PLAN", help="A plan to evaluate stage by stage.")
 @click.option(
     "--tree", is_flag=True, help="The time-energy tree of JQODI (CIFT): labels and their fates."
 )
@@ -55,7 +50,7 @@ Examples:
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Draw it (SVG): network, blocks on hosts, time and energy; with --tree the tree.",
 )

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from splitopt.bench.commands.arguments import (
+    PATH,
+    SEED,
     Figure,
     InstanceName,
     MethodName,
@@ -58,17 +60,9 @@ SIGTERM; the last incumbent and bound that the method had sent are judged and pr
 @click.option(
     "--time-limit", type=Figure(), metavar="S", help="Wall-clock seconds; none by default."
 )
-@click.option(
-    "--threads", type=Whole(1, 100_000), default=1, show_default=True, help="Threads of the solver."
-)
+@click.option("--threads", type=Whole(1, 100_000), default=1, help="Threads of the solver.")
 @click.option("--gap", type=Figure(most=1e30), metavar="G", help="Relative gap at which to stop.")
-@click.option(
-    "--seed",
-    type=Whole(most=2**63 - 1),
-    default=0,
-    show_default=True,
-    help="Seed of what is random.",
-)
+@click.option("--seed", type=SEED, default=0, help="Seed of what is random.")
 @click.option(
     "-o",
     "--option",
@@ -79,13 +73,11 @@ SIGTERM; the last incumbent and bound that the method had sent are judged and pr
 )
 @click.option(
     "--warm-start",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="PLAN",
     help="A plan to start from, where the method can use one.",
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="PLAN", help="Write the plan to this file."
-)
+@click.option("--out", type=PATH, metavar="PLAN", help="Write the plan to this file.")
 @click.option("--memory-limit", metavar="SIZE", help="Bytes the run may hold, such as 2GiB.")
 @click.option("--log", is_flag=True, help="Show the solver's log on stderr.")
 @plugin_option

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from splitopt.bench.commands.arguments import PATH
 from splitopt.bench.commands.output import echo_json, echo_table, json_option, say
 
 
@@ -16,7 +17,7 @@ Examples:
   splitopt status results/quick --json
 """
 )
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=PATH)
 @json_option
 def status(directory: Path, as_json: bool) -> None:
     """Say which runs are recorded in DIR, how they ended, and whether some are in progress."""

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import click
 
-from splitopt.bench.commands.arguments import Figure
+from splitopt.bench.commands.arguments import PATH, Figure
 from splitopt.bench.commands.output import echo_json, json_option, note, say, say_all
 from splitopt.instances.core.errors import InputError
 
-_FOLDER = click.Path(path_type=Path)
 _MOST_REFUTED = 20
 
 
@@ -27,19 +26,12 @@ with as many runs at a time; intervals are bootstraps over seeds. Exit code with
 method got slower beyond its interval, less often right or more often wrong.
 """
 )
-@click.argument("before", metavar="A", type=_FOLDER)
-@click.argument("after", metavar="B", type=_FOLDER)
+@click.argument("before", metavar="A", type=PATH)
+@click.argument("after", metavar="B", type=PATH)
 @click.option(
     "--across", is_flag=True, help="Compare times of different machines or --jobs all the same."
 )
-@click.option(
-    "--level",
-    type=Figure(most=1.0),
-    default=0.95,
-    show_default=True,
-    metavar="P",
-    help="Of the intervals.",
-)
+@click.option("--level", type=Figure(most=1.0), default=0.95, metavar="P", help="Of the intervals.")
 @click.option("--check", is_flag=True, help="Exit with 1 where something regressed.")
 @json_option
 @click.pass_context
@@ -82,8 +74,8 @@ Exit code 1: a row says what the judge denies. It is merged, and called wrong. 2
 store, or a row holds what no row can; nothing is written.
 """
 )
-@click.argument("sources", metavar="DIR...", nargs=-1, required=True, type=_FOLDER)
-@click.option("--out", required=True, type=_FOLDER, metavar="DIR", help="Made if missing.")
+@click.argument("sources", metavar="DIR...", nargs=-1, required=True, type=PATH)
+@click.option("--out", required=True, type=PATH, metavar="DIR", help="Made if missing.")
 @click.option(
     "--trust", is_flag=True, help="Take verdicts as they are; quicker, for stores of your own."
 )
@@ -137,8 +129,8 @@ Examples:
   splitopt export-runs results/quick rows.parquet     # with trajectories and plans; needs pyarrow
 """,
 )
-@click.argument("directory", metavar="DIR", type=_FOLDER)
-@click.argument("file", metavar="FILE", type=_FOLDER)
+@click.argument("directory", metavar="DIR", type=PATH)
+@click.argument("file", metavar="FILE", type=PATH)
 @json_option
 def export(directory: Path, file: Path, as_json: bool) -> None:
     """Write the rows of the results in DIR to FILE, .csv or .parquet."""
@@ -161,8 +153,8 @@ While runs go on too: copying runs.sqlite alone would leave out what is in SQLit
 backup at FILE is replaced in one step.
 """
 )
-@click.argument("directory", metavar="DIR", type=_FOLDER)
-@click.argument("file", metavar="FILE", type=_FOLDER)
+@click.argument("directory", metavar="DIR", type=PATH)
+@click.argument("file", metavar="FILE", type=PATH)
 @json_option
 def backup(directory: Path, file: Path, as_json: bool) -> None:
     """Copy the results in DIR, as they stand now, to FILE."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import click
 
-from splitopt.bench.commands.arguments import Figure, InstanceName, Whole, open_instance
+from splitopt.bench.commands.arguments import PATH, Figure, InstanceName, Whole, open_instance
 from splitopt.bench.commands.output import (
     check_writable,
     echo_json,
@@ -50,24 +50,18 @@ instance's own value of the deadline swept is left out of account, the other one
     "--over",
     type=click.Choice(["inference", "fine-tuning", "throughput"]),
     default="inference",
-    show_default=True,
     help="The deadline to sweep, or the requests a second.",
 )
 @click.option(
     "--epsilon",
     type=Figure(most=1e30),
     default=0.0,
-    show_default=True,
     metavar="E",
     help="Relative error allowed; 0 gives every step (listed speeds).",
 )
-@click.option(
-    "--time-limit", type=Figure(), default=60.0, show_default=True, metavar="S", help="Seconds."
-)
-@click.option("--most", type=Whole(), default=30, show_default=True, help="Rows of the table.")
-@click.option(
-    "--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw the front (SVG)."
-)
+@click.option("--time-limit", type=Figure(), default=60.0, metavar="S", help="Seconds.")
+@click.option("--most", type=Whole(), default=30, help="Rows of the table.")
+@click.option("--plot", type=PATH, metavar="FILE", help="Draw the front (SVG).")
 @json_option
 def sweep(
     instance: str,

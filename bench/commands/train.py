@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from splitopt.bench.commands.arguments import Figure, Whole
+from splitopt.bench.commands.arguments import PATH, SEED, Figure, Whole
 from splitopt.bench.commands.output import check_writable, echo_json, json_option, note, say
 from splitopt.bench.runs.lines import State, lines
 from splitopt.instances.core.errors import InputError
@@ -49,13 +49,7 @@ optax: pip install "splitopt[learn]".
     metavar="V",
     help="mepra: closed-form (default) or own-shares; cift: priced (default) or unpriced.",
 )
-@click.option(
-    "--seed",
-    type=Whole(most=2**63 - 1),
-    default=0,
-    show_default=True,
-    help="Seed of everything random.",
-)
+@click.option("--seed", type=SEED, default=0, help="Seed of everything random.")
 @click.option(
     "--updates", type=Whole(), metavar="N", help="Updates in all; left out: as committed."
 )
@@ -66,11 +60,7 @@ optax: pip install "splitopt[learn]".
     help="Stop after so many by the clock; --resume goes on.",
 )
 @click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    required=True,
-    help="Where the policy goes (.npz).",
+    "--out", type=PATH, metavar="FILE", required=True, help="Where the policy goes (.npz)."
 )
 @click.option("--resume", is_flag=True, help="Go on from FILE.checkpoint.npz.")
 @json_option

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from splitopt.bench.commands.arguments import Figure, SetOrInstance, Whole, open_instance
+from splitopt.bench.commands.arguments import FOLDER, Figure, SetOrInstance, Whole, open_instance
 from splitopt.bench.commands.output import echo_json, json_option, note
 from splitopt.bench.commands.selection import select_instances
 from splitopt.bench.commands.step_progress import progress
@@ -47,22 +47,16 @@ With --out, the same command again does what is left. Exit code 1: something is 
     multiple=True,
     type=SetOrInstance(),
     default=("quick",),
-    show_default=True,
     metavar="SET|INSTANCE",
     help="What to verify on; may be repeated.",
 )
 @click.option(
-    "--epsilon",
-    "epsilons",
-    default="1,0.5,0.1,0.01",
-    show_default=True,
-    help="Relative errors, with commas.",
+    "--epsilon", "epsilons", default="1,0.5,0.1,0.01", help="Relative errors, with commas."
 )
 @click.option(
     "--seeds",
     type=Whole(),
     default=0,
-    show_default=True,
     metavar="N",
     help="Also verify on N small generated instances of each family.",
 )
@@ -70,32 +64,27 @@ With --out, the same command again does what is left. Exit code 1: something is 
     "--time-limit",
     type=Figure(),
     default=10.0,
-    show_default=True,
     metavar="S",
     help="Seconds a run, of the method and of each reference.",
 )
 @click.option(
     "--labels/--no-labels",
     default=True,
-    show_default=True,
     help="Run the label program alone too, without what bounds cut.",
 )
 @click.option(
     "--adversary",
     type=Whole(),
     default=0,
-    show_default=True,
     metavar="N",
     help="Also search for bad instances: so many evaluations an epsilon and form.",
 )
 @click.option(
-    "--explode",
-    is_flag=True,
-    help="Also grow a family on which the exact program explodes.",
+    "--explode", is_flag=True, help="Also grow a family on which the exact program explodes."
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     metavar="DIR",
     help="Write verdicts as they come (verdicts.jsonl), then verify.json and charts, into DIR.",
 )

@@ -6,15 +6,13 @@ from pathlib import Path
 
 import click
 
+from splitopt.bench.commands.arguments import PATH
 from splitopt.bench.commands.output import say_all
 
 __all__ = ["out_option", "write_document"]
 
 out_option = click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write to FILE (.json or .json.gz) instead of stdout.",
+    "--out", type=PATH, metavar="FILE", help="Write to FILE (.json or .json.gz) instead of stdout."
 )
 
 

@@ -25,8 +25,7 @@ def _places(instance: MepraInstance, plan: MepraPlan) -> Iterator[Finding]:
     yield Finding(
         "plan",
         f"{edge} of {instance.devices} devices send the raw input, {device} keep everything, "
-        f"{inside} cut "
-        "inside their network.",
+        f"{inside} cut inside their network.",
         {"edge": edge, "device": device, "inside": inside},
     )
 
@@ -45,9 +44,8 @@ def _congestion(
         yield Finding(
             "congestion",
             f"{int(busy.sum())} devices share the edge; the largest share, "
-            f"{100 * plan.shares[largest]:.1f} %, "
-            f"goes to device {largest + 1}. Shares follow the square root of the work left to "
-            "the edge.",
+            f"{100 * plan.shares[largest]:.1f} %, goes to device {largest + 1}. Shares follow the "
+            "square root of the work left to the edge.",
             {
                 "devices_at_edge": int(busy.sum()),
                 "largest_share": float(plan.shares[largest]),

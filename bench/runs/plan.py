@@ -19,7 +19,7 @@ from splitopt.instances.core.errors import InputError
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["RunPlan", "Skipped", "plan_runs", "put_instance"]
+__all__ = ["RunPlan", "Skipped", "check_selection", "plan_runs", "put_instance"]
 
 _MOST_DEVICES = 100_000
 
@@ -112,8 +112,8 @@ def plan_runs(
     InputError
         When an instance, a method or an option is not what it should be.
     """
-    seeds = _whole("seeds", spec.seeds)
-    _check(catalogue, spec, jobs)
+    seeds = check_selection(spec, jobs)
+    _check(catalogue, spec)
     find = functools.cache(catalogue.find)  # of methods by file it looks at what is installed
     resolved: dict[tuple[str, str], dict[str, object]] = {}
     plan = RunPlan([], jobs)
@@ -168,14 +168,19 @@ def plan_runs(
     return plan
 
 
-def _check(catalogue: Catalogue, spec: RunSpec, jobs: int) -> None:
-    """Raise where a selection names nothing, or what is not there."""
+def check_selection(spec: RunSpec, jobs: int) -> tuple[int, ...]:
+    """Return the seeds, each once; raise for what is wrong whatever the methods are."""
     for name, count in (("jobs", jobs), ("repetitions", spec.repetitions)):
         if count < 1:
             raise InputError(name, count, "an integer >= 1", "give 1")
     for kind, chosen in (("instances", spec.instances), ("methods", spec.methods)):
         if not chosen:
             raise InputError(kind, "none", "at least one", "name some")
+    return _whole("seeds", spec.seeds)
+
+
+def _check(catalogue: Catalogue, spec: RunSpec) -> None:
+    """Raise where a selection names a method that is not there."""
     for method in (*spec.methods, *spec.options):
         catalogue.require(method)
     for method in spec.options:

@@ -5,17 +5,18 @@ The runner can be killed at any moment and started again; several runners can wo
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from splitopt.bench.isolation.client import Zygote
 from splitopt.bench.methods.plugins import Catalogue
-from splitopt.bench.runs.plan import RunPlan, Skipped, plan_runs, put_instance
+from splitopt.bench.runs.plan import RunPlan, Skipped, check_selection, plan_runs, put_instance
 from splitopt.bench.runs.queue import RunEvent, RunQueue
 from splitopt.bench.runs.record import now_text
 from splitopt.bench.runs.solve_once import solve_once
@@ -116,24 +117,33 @@ def plan(
     The plan is a list of runs; it knows those already in the store at `out`, the pairs
     skipped, and the worst-case time.
     """
-    chosen = _plan(spec, jobs, cluster)
-    if out is not None and (out / FILE_NAME).is_file():
-        with Store(out, readonly=True) as store:
-            chosen.look_up(store)
+    with _planned(spec, jobs, cluster) as (chosen, _):
+        if out is not None and (out / FILE_NAME).is_file():
+            with Store(out, readonly=True) as store:
+                chosen.look_up(store)
     return chosen
 
 
-def _plan(spec: RunSpec, jobs: int, cluster: ClusterSpec | None) -> RunPlan:
+@contextlib.contextmanager
+def _planned(
+    spec: RunSpec, jobs: int, cluster: ClusterSpec | None
+) -> Iterator[tuple[RunPlan, list[Zygote]]]:
+    """Yield the runs of a selection, and the parent of processes that told of their methods.
+
+    Whoever takes it from the list closes it.
+    """
     if cluster is not None:
         from splitopt.bench.runs.cluster.walltime import check_walltime
 
         check_walltime(cluster, spec.limits)
         jobs = cluster.expected_jobs
-    zygote = Zygote()
+    check_selection(spec, jobs)  # before a process is started for it
+    spare = [Zygote()]
     try:
-        return plan_runs(Catalogue.build(spec.plugins, zygote), spec, jobs=jobs)
+        yield plan_runs(Catalogue.build(spec.plugins, spare[0]), spec, jobs=jobs), spare
     finally:
-        zygote.close()
+        for zygote in spare:
+            zygote.close()
 
 
 def run_set(
@@ -186,8 +196,8 @@ def run_set(
         When the cluster cannot be had or is lost; what was stored is kept.
     """
     begin = time.monotonic()
-    chosen = _plan(spec, jobs, cluster)  # refuses what is wrong before anything is written
-    with making(out) as store:
+    # Planning refuses what is wrong before anything is written.
+    with _planned(spec, jobs, cluster) as (chosen, spare), making(out) as store:
         chosen.look_up(store)
         for run in {run.instance_hash: run for run in chosen}.values():
             if not store.has_instance(run.instance_hash):
@@ -203,7 +213,7 @@ def run_set(
         work: Work | ClusterWork
         logs = out / "logs" if keep_logs else None
         if cluster is None:
-            work = Work(queue, chosen, logs)
+            work = Work(queue, chosen, logs, spare)
         else:
             from splitopt.bench.runs.cluster.work import ClusterWork
 

@@ -34,10 +34,16 @@ class Slot:
     ----------
     families
         Target of a method to the native library it calls, as `solver_families` gives it.
+    spare
+        Parents of runs of one thread that have imported nothing yet; one that is taken from the
+        list is closed here.
     """
 
-    def __init__(self, families: Mapping[str, str | None]) -> None:
+    def __init__(
+        self, families: Mapping[str, str | None], spare: list[Zygote] | None = None
+    ) -> None:
         self._families = families
+        self._spare = [] if spare is None else spare
         # One parent of runs for each family of solvers and number of threads, started when needed.
         self._zygotes: dict[tuple[int, str | None], Zygote] = {}
         sweep()
@@ -93,7 +99,7 @@ class Slot:
         key = (run.limits.threads, family)
         if key not in self._zygotes:
             wanted = [t for t, f in self._families.items() if f == family]
-            self._zygotes[key] = Zygote(run.limits.threads, wanted)
+            self._zygotes[key] = self._parent(run.limits.threads, wanted)
         zygote = self._zygotes[key]
         try:
             outcome = zygote.run(request, watch)
@@ -105,3 +111,18 @@ class Slot:
             self._zygotes.pop(key).close()
             return None, Doubt(str(error))
         return outcome, why
+
+    def _parent(self, threads: int, wanted: list[str]) -> Zygote:
+        """Return a parent of runs that imports what is wanted: a spare one, or another."""
+        try:
+            zygote = self._spare.pop() if threads == 1 else None
+        except IndexError:  # there was none, or another slot has it
+            zygote = None
+        if zygote is not None:
+            try:
+                zygote.preload(wanted)
+            except ZygoteLostError:  # it died meanwhile
+                zygote.close()
+            else:
+                return zygote
+        return Zygote(threads, wanted)

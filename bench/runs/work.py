@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from splitopt.bench.store.store import LEASE_S
 from splitopt.instances.core.errors import InputError
 
 if TYPE_CHECKING:
+    from splitopt.bench.isolation.client import Zygote
     from splitopt.instances.contract.method import Instance
 
 __all__ = ["Work"]
@@ -36,11 +37,15 @@ _WAIT_S = 0.2
 
 @dataclass
 class Work:
-    """The runs of a queue, done here, ``plan.jobs`` at a time; `logs` is the folder of logs."""
+    """The runs of a queue, done here, ``plan.jobs`` at a time; `logs` is the folder of logs.
+
+    Slots take the parents of runs in `spare` before they start others.
+    """
 
     queue: RunQueue
     plan: RunPlan
     logs: Path | None = None
+    spare: list[Zygote] = field(default_factory=list)
     interrupted: bool = False
 
     def __post_init__(self) -> None:
@@ -115,7 +120,7 @@ class Work:
 
     def _work(self) -> None:
         try:
-            with contextlib.closing(Slot(self._families)) as slot:
+            with contextlib.closing(Slot(self._families, self.spare)) as slot:
                 while not self._stop.is_set() and (run := self._next()) is not None:
                     self._do(run, slot)
         except BaseException as error:

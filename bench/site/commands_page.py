@@ -16,7 +16,7 @@ def _help(name: str, command: click.Command, parent: click.Context) -> str:
 
 def commands_page() -> str:
     """Return the help of every command, subcommands included, under the program's headings."""
-    root = click.Context(cli, info_name="splitopt", max_content_width=96)
+    root = click.Context(cli, info_name="splitopt", max_content_width=96, show_default=True)
     parts = [
         "# Command line",
         "Written by the program: this is what `splitopt COMMAND --help` prints. "

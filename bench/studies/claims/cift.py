@@ -19,7 +19,6 @@ import numpy.typing as npt
 
 from splitopt.bench.methods.registry import entries_for, load
 from splitopt.bench.store.sources import load_instance
-from splitopt.bench.studies.claims.criteria import Counted
 from splitopt.bench.studies.claims.statements import CLAIMS, RIVALS
 from splitopt.bench.studies.claims.thresholds import EPSILON_EXPONENT, PROVED, SIZE_EXPONENT
 from splitopt.bench.studies.claims.verdicts import Finding, Verdict, beats, combine
@@ -216,11 +215,7 @@ def judge_cift(tested: Tested) -> dict[int, tuple[Finding, ...]]:
         "latency": _surpasses(tested, "latency_s"),
     }
     return {
-        claim.number: tuple(
-            findings[part.criterion.name]
-            for part in claim.parts
-            if isinstance(part.criterion, Counted)
-        )
+        claim.number: tuple(findings[part.criterion.rule] for part in claim.parts)
         for claim in CLAIMS
         if claim.source == "000"
     }

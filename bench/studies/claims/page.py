@@ -54,19 +54,16 @@ def _head(document: Mapping[str, Any], command: str) -> Iterator[str]:
     yield ""
     yield (
         "The two sources claim eleven things. Here each is tested against proven optima. What "
-        "their "
-        "words mean in figures was fixed before anything was computed (see "
-        "[thresholds](#thresholds) "
-        "and the history of `bench/studies/claims/thresholds.py`)."
+        "their words mean in figures was fixed before anything was computed (see "
+        "[thresholds](#thresholds) and the history of `bench/studies/claims/thresholds.py`)."
     )
     yield ""
     grid = document["grid"]
     if grid is not None:
         yield (
-            f"The article on MEPRA gives no edge capacity, weights, input size, feature width or "
+            "The article on MEPRA gives no edge capacity, weights, input size, feature width or "
             f"exits. Under *our* defaults its methods run as registered; over a {grid['kind']} "
-            f"grid "
-            f"of {grid['points']:,} combinations of what it leaves open, at "
+            f"grid of {grid['points']:,} combinations of what it leaves open, at "
             f"{len(grid['bandwidths_mbit_per_s'])} bandwidths and for both tables, each claim is "
             "judged again. On the grid ACO-DRL is the *ideal* one: the proven optimum over splits "
             "and shares for ACO-EAR's exits. What it cannot do no learner can; what it does a "
@@ -76,10 +73,8 @@ def _head(document: Mapping[str, Any], command: str) -> Iterator[str]:
     if _learner(document):
         yield (
             "Under the defaults ACO-DRL is the learner (`ppo`, its shares given by the policy as "
-            "in "
-            "the article), trained on none of these instances; the verdict with the ideal one "
-            "stands "
-            "beside it."
+            "in the article), trained on none of these instances; the verdict with the ideal one "
+            "stands beside it."
         )
     elif document["sweeps"]:
         yield (
@@ -160,8 +155,7 @@ def _gains(document: Mapping[str, Any]) -> Iterator[str]:
         median = sorted(gain)[len(gain) // 2]
         line = (
             f"- {name.capitalize()} table: optimal splits and shares cost {percent(median, 2)} "
-            f"less than "
-            f"ACO-EAR in the median over the sweep, {percent(gain[most], 1)} at best (at "
+            f"less than ACO-EAR in the median over the sweep, {percent(gain[most], 1)} at best (at "
             f"{bandwidths[most]:g} Mbit/s); free exits would bring "
             f"{percent(_median_gain(curves, FREE, IDEAL), 3)} more in the median. "
             f"{percent(sweep['interior_split_share'][IDEAL])} of its splits cut inside the network."
@@ -174,12 +168,9 @@ def _gains(document: Mapping[str, Any]) -> Iterator[str]:
         gain = grid["free_exits_gain"]
         yield (
             f"- Over the grid {percent(inside['mean'])} of the ideal ACO-DRL's splits cut inside "
-            f"the "
-            f"network; at {percent(1 - grid['points_with_interior_splits'])} of the points none "
-            f"does "
-            "at any bandwidth: there the choice is device or edge. Exits chosen jointly with "
-            "splits "
-            f"and shares cost {percent(gain['mean'], 1)} less in the mean, "
+            f"the network; at {percent(1 - grid['points_with_interior_splits'])} of the points "
+            "none does at any bandwidth: there the choice is device or edge. Exits chosen jointly "
+            f"with splits and shares cost {percent(gain['mean'], 1)} less in the mean, "
             f"{percent(gain['most'], 0)} at most."
         )
         off = grid["stand_in_difference"]
@@ -187,9 +178,8 @@ def _gains(document: Mapping[str, Any]) -> Iterator[str]:
             exact = max(off[m] for m in (DEVICE, EDGE, SPINN, ACO))
             yield (
                 "- Where a colony sets exits the grid takes the exact best ones. Under the "
-                "defaults "
-                f"the costs of both differ by {exact:.1e} at most, relatively (FP-AR, whose "
-                f"allocations are drawn, by {off[FIXED]:.1e})."
+                f"defaults the costs of both differ by {exact:.1e} at most, relatively (FP-AR, "
+                f"whose allocations are drawn, by {off[FIXED]:.1e})."
             )
     yield ""
 
@@ -210,9 +200,8 @@ def _learned(curves: Mapping[str, Any], curve: str) -> str:
     name = "The learner" if curve == LEARNER else "Its variant with closed-form shares"
     return (
         f" {name} is {percent(sum(excess) / len(excess), 2)} above the optimum for its exits in "
-        f"the "
-        f"mean, {percent(max(excess), 2)} at worst, and visibly dearer than ACO-EAR, a matter of a "
-        f"millisecond, at {worse} of {len(known)} bandwidths."
+        f"the mean, {percent(max(excess), 2)} at worst, and visibly dearer than ACO-EAR, a matter "
+        f"of a millisecond, at {worse} of {len(known)} bandwidths."
     )
 
 

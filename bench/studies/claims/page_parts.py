@@ -156,11 +156,10 @@ def cift_section(document: Mapping[str, Any]) -> Iterator[str]:
     yield (
         "Only an abstract is known to us. Its method is tested as our reconstruction, `jqodi`; its "
         "theorem as the guarantee that `jqodi` states, run by run, against optima proven by "
-        "methods "
-        "that share no code with it. That the article's own algorithm keeps its promise, which "
-        "rivals it was compared with and on what data cannot be tested. Where plans are compared, "
-        "`jqodi` runs at its default epsilon, and a rival without a plan that keeps the deadlines "
-        "loses."
+        "methods that share no code with it. That the article's own algorithm keeps its promise, "
+        "which rivals it was compared with and on what data cannot be tested. Where plans are "
+        "compared, `jqodi` runs at its default epsilon, and a rival without a plan that keeps the "
+        "deadlines loses."
     )
     yield ""
     yield (

@@ -4,19 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from splitopt.bench.studies.claims.criteria import (
-    AboutTheSame,
-    AboveMost,
-    Beats,
-    BelowMostSlightly,
-    BeyondTheFastest,
-    Counted,
-    Criterion,
-    LevelsOff,
-    Lowest,
-    MatchesPlenty,
-    SlightlyBetter,
-)
+from splitopt.bench.studies.claims.criteria import Criterion
 from splitopt.bench.studies.claims.thresholds import CONSIDERABLE, FAR, SCARCE
 
 __all__ = ["CLAIMS", "EVEN", "OURS", "RIVALS", "SOURCE_METHODS", "Claim", "Part"]
@@ -88,11 +76,17 @@ CLAIMS: tuple[Claim, ...] = (
         (
             *(
                 Part(
-                    "image", f"{WORD[m]} slightly below SPINN-EAR's", SlightlyBetter(ACO, SPINN, m)
+                    "image",
+                    f"{WORD[m]} slightly below SPINN-EAR's",
+                    Criterion("slightly_better", (ACO, SPINN), m),
                 )
                 for m in ALL
             ),
-            Part("video", "cost slightly below SPINN-EAR's", SlightlyBetter(ACO, SPINN, "cost")),
+            Part(
+                "video",
+                "cost slightly below SPINN-EAR's",
+                Criterion("slightly_better", (ACO, SPINN), "cost"),
+            ),
         ),
     ),
     Claim(
@@ -100,7 +94,11 @@ CLAIMS: tuple[Claim, ...] = (
         "001",
         "ACO-DRL beats every method with even shares in latency and cost.",
         tuple(
-            Part(table, f"{WORD[m]} below every method's with even shares", Beats(OURS, EVEN, m))
+            Part(
+                table,
+                f"{WORD[m]} below every method's with even shares",
+                Criterion("better_than_all", (OURS, *EVEN), m),
+            )
             for table in ("image", "video")
             for m in BOTH
         ),
@@ -110,8 +108,19 @@ CLAIMS: tuple[Claim, ...] = (
         "001",
         "ACO-DRL beats FP-AR in latency and cost; FP-AR needs more energy than most (image).",
         (
-            *(Part("image", f"{WORD[m]} below FP-AR's", Beats(OURS, (FIXED,), m)) for m in BOTH),
-            Part("image", "FP-AR's energy above most others'", AboveMost(FIXED, "energy_j")),
+            *(
+                Part(
+                    "image",
+                    f"{WORD[m]} below FP-AR's",
+                    Criterion("better_than_all", (OURS, FIXED), m),
+                )
+                for m in BOTH
+            ),
+            Part(
+                "image",
+                "FP-AR's energy above most others'",
+                Criterion("above_most", (FIXED,), "energy_j"),
+            ),
         ),
     ),
     Claim(
@@ -119,12 +128,14 @@ CLAIMS: tuple[Claim, ...] = (
         "001",
         "ACO-edge-only-EAR needs the least energy but is slow when bandwidth is scarce (image).",
         (
-            Part("image", "edge-only's energy the lowest", Lowest(EDGE, "energy_j")),
+            Part(
+                "image", "edge-only's energy the lowest", Criterion("lowest", (EDGE,), "energy_j")
+            ),
             Part(
                 "image",
                 f"edge-only's latency at least {CONSIDERABLE:g} times the fastest other's up to "
                 f"{SCARCE:g} Mbit/s",
-                BeyondTheFastest(EDGE, "latency_s", up_to=SCARCE),
+                Criterion("slow_when_scarce", (EDGE,), "latency_s"),
             ),
         ),
     ),
@@ -134,9 +145,17 @@ CLAIMS: tuple[Claim, ...] = (
         "Above 10 Mbit/s ACO-EAR and ACO-DRL need about the same energy, ACO-DRL less latency and "
         "cost (image).",
         (
-            Part("image", "energy about the same", AboutTheSame(OURS, ACO, "energy_j", above=10.0)),
+            Part(
+                "image",
+                "energy about the same",
+                Criterion("about_the_same", (OURS, ACO), "energy_j", above=10.0),
+            ),
             *(
-                Part("image", f"{WORD[m]} below ACO-EAR's", Beats(OURS, (ACO,), m, above=10.0))
+                Part(
+                    "image",
+                    f"{WORD[m]} below ACO-EAR's",
+                    Criterion("better_than_all", (OURS, ACO), m, above=10.0),
+                )
                 for m in BOTH
             ),
         ),
@@ -146,8 +165,16 @@ CLAIMS: tuple[Claim, ...] = (
         "001",
         "Above 30 Mbit/s every method's cost levels off, the joint method's lowest (image).",
         (
-            Part("image", "every method's cost levels off", LevelsOff("cost", above=30.0)),
-            Part("image", "ACO-DRL's cost the lowest", Lowest(OURS, "cost", above=30.0)),
+            Part(
+                "image",
+                "every method's cost levels off",
+                Criterion("levels_off", (), "cost", above=30.0),
+            ),
+            Part(
+                "image",
+                "ACO-DRL's cost the lowest",
+                Criterion("lowest", (OURS,), "cost", above=30.0),
+            ),
         ),
     ),
     Claim(
@@ -158,12 +185,12 @@ CLAIMS: tuple[Claim, ...] = (
             Part(
                 "video",
                 "FP-AR's energy slightly below most others'",
-                BelowMostSlightly(FIXED, "energy_j", above=40.0),
+                Criterion("below_most_slightly", (FIXED,), "energy_j", above=40.0),
             ),
             Part(
                 "video",
                 f"FP-AR's latency at least {FAR:g} times most others'",
-                AboveMost(FIXED, "latency_s", factor=FAR, above=40.0),
+                Criterion("above_most", (FIXED,), "latency_s", above=40.0, factor=FAR),
             ),
         ),
     ),
@@ -172,7 +199,11 @@ CLAIMS: tuple[Claim, ...] = (
         "001",
         "Device-only and edge-only are worse than most others in latency and cost (video).",
         tuple(
-            Part("video", f"{name}'s {WORD[m]} above most others'", AboveMost(method, m))
+            Part(
+                "video",
+                f"{name}'s {WORD[m]} above most others'",
+                Criterion("above_most", (method,), m),
+            )
             for method, name in ((DEVICE, "device-only"), (EDGE, "edge-only"))
             for m in BOTH
         ),
@@ -182,7 +213,11 @@ CLAIMS: tuple[Claim, ...] = (
         "001",
         "Short of bandwidth, ACO-DRL matches or beats the others given plenty (video).",
         tuple(
-            Part("video", f"{WORD[m]} matches the others' with plenty", MatchesPlenty(OURS, m))
+            Part(
+                "video",
+                f"{WORD[m]} matches the others' with plenty",
+                Criterion("matches_plenty", (OURS,), m),
+            )
             for m in BOTH
         ),
     ),
@@ -191,13 +226,13 @@ CLAIMS: tuple[Claim, ...] = (
         "000",
         "The decisions approximate the optimum in polynomial time.",
         (
-            Part(None, "every run within its guaranteed factor", Counted("guarantee")),
-            Part(None, "labels grow as a polynomial of the size", Counted("size")),
-            Part(None, "labels grow as a polynomial of 1 / epsilon", Counted("epsilon")),
+            Part(None, "every run within its guaranteed factor", Criterion("guarantee")),
+            Part(None, "labels grow as a polynomial of the size", Criterion("size")),
+            Part(None, "labels grow as a polynomial of 1 / epsilon", Criterion("epsilon")),
             Part(
                 None,
                 "with two deadlines, both strict and against the optimum itself",
-                Counted("two-deadlines"),
+                Criterion("two-deadlines"),
             ),
         ),
     ),
@@ -206,8 +241,8 @@ CLAIMS: tuple[Claim, ...] = (
         "000",
         "The decisions surpass the state of the art in energy and latency.",
         (
-            Part(None, "energy below each other method's", Counted("energy")),
-            Part(None, "latency of a request below each other method's", Counted("latency")),
+            Part(None, "energy below each other method's", Criterion("energy")),
+            Part(None, "latency of a request below each other method's", Criterion("latency")),
         ),
     ),
 )

@@ -37,8 +37,6 @@ IDEAL, ALL_EXITS, FREE = "ideal ACO-DRL", "optimum, all exits on", "optimum, exi
 LEARNER, CLOSED_FORM = "ppo", "ppo, closed-form shares"
 #: Option `variant` of the learner by curve; the article's learner gives shares itself.
 _VARIANTS = {LEARNER: "own-shares", CLOSED_FORM: "closed-form"}
-#: Proves the optimum of a sweep's instances in milliseconds.
-MEASURES = ("latency_s", "energy_j", "cost")
 TIME_LIMIT_S = 60.0
 
 

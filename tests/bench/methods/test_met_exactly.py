@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from splitopt.bench.methods.conformance.oracle import optimum_of as brute
 from splitopt.bench.methods.registry import entries_for, load
 from splitopt.instances.cift.model import SpeedInterval
 from splitopt.instances.contract.method import Budget, SolutionStatus
@@ -18,11 +19,9 @@ from splitopt.instances.mepra.plan import MepraPlan
 
 SMALL = read_instance(Path(__file__).parents[2] / "data" / "small-cift.json")
 FREE = {"inference_deadline_s": None, "fine_tuning_deadline_s": None}
-MOST_SAMPLES = {"samples": 200}
-
-
-def brute(instance):
-    return load("brute-force", instance.problem).solve(instance, Budget(), 0, {})
+# Searches need not be long to be held to limits.
+FEW = {"random": {"samples": 200}, "ppo": {"samples": 8}}
+FEW["pymoo-ga"] = {"population": 16, "generations": 10}
 
 
 def full_memory(instance, plan):
@@ -122,7 +121,7 @@ def test_cift(entry, name):
         # There is no cloud, and no configuration without compression.
         assert entry.name in ("cloud-only", "compression-blind")
         return
-    given = {k: v for k, v in MOST_SAMPLES.items() if k in [o.name for o in method.options]}
+    given = FEW.get(entry.name, {})
     found, truth = method.solve(instance, Budget(60.0), 0, given), brute(instance)
     if found.status in (SolutionStatus.OPTIMAL, SolutionStatus.FEASIBLE):
         assert check(instance, found.plan) == []
@@ -145,10 +144,10 @@ def test_cift(entry, name):
 
 @pytest.mark.parametrize("entry", entries_for("mepra"), ids=lambda entry: entry.name)
 def test_mepra_shares_sum_to_one_and_not_a_bit_more(entry):
-    instance = load_instance("mepra-tiny-scarce")
+    instance = load_instance("mepra-tiny-alike")
     method = load(entry.name, "mepra")
     assert method.supports(instance)
-    given = {k: v for k, v in MOST_SAMPLES.items() if k in [o.name for o in method.options]}
+    given = FEW.get(entry.name, {})
     found = method.solve(instance, Budget(60.0), 0, given)
     assert found.plan is not None
     assert check(instance, found.plan) == []

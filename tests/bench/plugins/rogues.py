@@ -407,9 +407,9 @@ class Babbler(Honest):
         document = describe_result(result)
         what = BABBLE[seed]
         if what == "statistics":
-            document["statistics"] = {f"s{k}": "x" * 1000 for k in range(50_000)}
+            document["statistics"] = {f"s{k}": "x" * 1000 for k in range(5_000)}
         elif what == "points":
-            document["trajectory"] = [[k / 1e6, 1e7 - k, None] for k in range(1_000_000)]
+            document["trajectory"] = [[k / 1e6, 1e7 - k, None] for k in range(200_000)]
         elif what == "surrogates":
             document["statistics"] = {"\ud800": "\udfff", "list": ["\ud800"]}
         elif what == "depth":
@@ -434,7 +434,7 @@ class Babbler(Honest):
             "large": b'{"kind":"point","time_s":0.1,"objective":1' + b"0" * 400 + b"}",
             "texts": b'{"kind":"point","time_s":"x","objective":"y","bound":[],"plan":7}',
             "ready": b'{"kind":"ready","enforced":[1],"not_enforced":7}',
-            "reason": b'{"kind":"unsupported","reason":"' + b"x" * 50_000_000 + b'"}',
+            "reason": b'{"kind":"unsupported","reason":"' + b"x" * 5_000_000 + b'"}',
             "error": b'{"kind":"error","type":{},"message":["\\ud800"]}',
             "input": b'{"kind":"input"}',
             "nothing": b'{"kind":"result"}',

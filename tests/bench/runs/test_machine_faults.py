@@ -22,7 +22,7 @@ LACKING = """
 import errno, os
 from splitopt.bench.isolation import zygote
 
-left = 2
+left = {left}
 def lacking(wanted):
     def refuse(*given):
         global left
@@ -36,9 +36,10 @@ def main():
     {place} = lacking({place})
     zygote.main()
 """
+# Two processes tell what methods and options there are before those of runs.
 PLACES = {
-    "room": ("ENOSPC", "zygote.make_scratch", "No space left on device"),
-    "process": ("EAGAIN", "os.fork", "Resource temporarily unavailable"),
+    "room": ("ENOSPC", "zygote.make_scratch", 2, "No space left on device"),
+    "process": ("EAGAIN", "os.fork", 4, "Resource temporarily unavailable"),
 }
 
 
@@ -56,17 +57,17 @@ def solved(count, method="honest"):
 def test_a_machine_that_lacks_something_ends_the_set_and_makes_no_row(
     tmp_path, rogues, instance_file, monkeypatch, missing
 ):
-    code, place, said = PLACES[missing]
+    code, place, left, said = PLACES[missing]
     real, started = boot.command, []
-    (tmp_path / "lacking.py").write_text(LACKING.format(code=code, place=place))
+    (tmp_path / "lacking.py").write_text(LACKING.format(code=code, place=place, left=left))
     monkeypatch.syspath_prepend(str(tmp_path))
     selection = {"seeds": range(4), "time_limit_s": 20.0, "plugins": rogues}
     path, out = instance_file(), tmp_path / "out"
 
     def command(module, *arguments):
-        # The first one answers what methods there are; the second has the runs.
+        # The first one answers what methods there are and has the runs.
         started.append(module)
-        return real("lacking" if len(started) == 2 else module, *arguments)
+        return real("lacking" if len(started) == 1 else module, *arguments)
 
     monkeypatch.setattr("splitopt.bench.isolation.client.command", command)
     with pytest.raises(MachineError, match="this machine cannot do runs now: ") as caught:

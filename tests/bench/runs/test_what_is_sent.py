@@ -72,10 +72,10 @@ def test_it_ends_that_run_at_most(sent, what):
 
 def test_it_is_bounded(sent):
     out, rows = sent
-    # Every 101st of a million and the last: as many as there may be, or a few less.
-    assert len(rows["points"].trajectory) == 9902
+    # Every 21st of 200,000 and the last: as many as there may be, or a few less.
+    assert len(rows["points"].trajectory) == 9525
     assert rows["points"].trajectory[0] == (0.0, 1e7, None)
-    assert rows["points"].trajectory[-1] == (0.999999, 9000001.0, None)
+    assert rows["points"].trajectory[-1] == (0.199999, 9800001.0, None)
     (left,) = rows["statistics"].statistics.values()
     assert "at most 1048576 are kept" in left
     assert rows["surrogates"].statistics == {"?": "?", "list": ["?"]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from splitopt.bench.studies.claims import criteria, verdicts
+from splitopt.bench.studies.claims import verdicts
 from splitopt.bench.studies.claims.assumptions import (
     AXES,
     GRID_MBPS,
@@ -13,7 +13,7 @@ from splitopt.bench.studies.claims.assumptions import (
     grid,
     one_at_a_time,
 )
-from splitopt.bench.studies.claims.criteria import Sweep, judge
+from splitopt.bench.studies.claims.criteria import Criterion, Sweep, judge
 from splitopt.bench.studies.claims.statements import (
     ACO,
     CLAIMS,
@@ -175,7 +175,7 @@ def test_each_claim_holding_in_part_and_failing(number, index, verdict):
 def test_a_missing_method_leaves_its_parts_untested_and_says_so():
     sweep = made(ours=0.9)
     without = Sweep(B, {m: f for m, f in sweep.figures.items() if m != OURS})
-    found = judge(criteria.Beats(OURS, (ACO,), "cost"), without)
+    found = judge(Criterion("better_than_all", (OURS, ACO), "cost"), without)
     assert found.verdict is UNTESTED
     assert OURS in found.note
     assert of(2, without) is UNTESTED
@@ -191,11 +191,12 @@ def test_claims_look_only_at_their_range():
 
 def test_most_is_more_than_half_of_the_other_five():
     three = judge(
-        criteria.AboveMost(FIXED, "cost"), made(device_cost=0.9, edge_cost=0.9, spinn_cost=0.9)
+        Criterion("above_most", (FIXED,), "cost"),
+        made(device_cost=0.9, edge_cost=0.9, spinn_cost=0.9),
     )
     assert three.verdict is HOLDS
     assert three.figures["methods_below"] == 3
-    two = judge(criteria.AboveMost(FIXED, "cost"), made(device_cost=0.9, edge_cost=0.9))
+    two = judge(Criterion("above_most", (FIXED,), "cost"), made(device_cost=0.9, edge_cost=0.9))
     assert two.verdict is FAILS
 
 

@@ -460,6 +460,8 @@ def test_a_run_may_end_at_any_label(epsilon, others, front, monkeypatch):
             result = run(one, options)
             assert complaints(one, options, result, truth) == [], labels
             endings.add(result.termination)
+            if result.termination != Termination.LABELS:
+                break  # with more labels the run is the same
     assert Termination.LABELS in endings
 
 
