@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib
 import math
 import sys
@@ -91,11 +92,18 @@ def train(
     checkpoint = out.with_name(out.stem + ".checkpoint.npz")
     if resume and not checkpoint.is_file():
         raise InputError("--resume", str(checkpoint), "a checkpoint that exists", "leave it out")
-    trained = _call(target, variant, seed, updates, minutes, out, checkpoint, resume)
+    module, function = _trainer(target)
+    config = module.CONFIG
+    if updates is not None:
+        config = dataclasses.replace(config, updates=updates)
+    from splitopt.heuristics.learner.training import Session, describe
+
+    seconds = None if minutes is None else 60.0 * minutes
+    with _bar(config.updates) as on_update:
+        session = Session(checkpoint, resume, seconds=seconds, on_update=on_update)
+        trained = function(variant, seed, out, session, config=config)
     outcome = trained.outcome
     if as_json:
-        from splitopt.heuristics.learner.training import describe
-
         echo_json(
             {"problem": problem, "variant": variant, "seed": seed, "policy_sha256": trained.digest}
             | {"file": str(out), "checkpoint": str(checkpoint)}
@@ -113,16 +121,8 @@ def train(
         note(f"splitopt train {problem} --resume goes on from {checkpoint}")
 
 
-def _call(
-    target: str,
-    variant: str,
-    seed: int,
-    updates: int | None,
-    minutes: float | None,
-    out: Path,
-    checkpoint: Path,
-    resume: bool,
-) -> Any:
+def _trainer(target: str) -> tuple[Any, Callable[..., Any]]:
+    """Return the module of a trainer, and the trainer."""
     module_name, _, attribute = target.partition(":")
     try:
         module = importlib.import_module(module_name)
@@ -132,22 +132,7 @@ def _call(
         raise InputError(
             "train", f"no module {error.name}", "JAX and optax", 'pip install "splitopt[learn]"'
         ) from None
-    config = module.CONFIG
-    if updates is not None:
-        import dataclasses
-
-        config = dataclasses.replace(config, updates=updates)
-    with _bar(config.updates) as on_update:
-        return getattr(module, attribute)(
-            variant,
-            seed,
-            out,
-            config=config,
-            checkpoint=checkpoint,
-            resume=resume,
-            seconds=None if minutes is None else 60.0 * minutes,
-            on_update=on_update,
-        )
+    return module, getattr(module, attribute)
 
 
 @contextlib.contextmanager

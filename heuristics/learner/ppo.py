@@ -27,7 +27,9 @@ critic says of its last observation, one that ended is worth nothing more.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -211,6 +213,10 @@ def _mean(values: Array, weight: Array) -> Array:
     return jnp.sum(values * weight) / jnp.maximum(jnp.sum(weight), 1e-9)
 
 
+def _variance(values: Array, weight: Array) -> Array:
+    return _mean((values - _mean(values, weight)) ** 2, weight)
+
+
 def advantages(
     reward: Array,
     value: Array,
@@ -241,85 +247,138 @@ def advantages(
     return found
 
 
-def make_learner(environment: Environment, policy: Policy, config: PpoConfig) -> Learner:
-    """Return the learner of a policy in an environment."""
-    # Learning rate and entropy coefficient fall by the update; Adam's own step is the unit.
-    optimiser = optax.chain(
-        optax.clip_by_global_norm(config.max_gradient_norm), optax.scale_by_adam(eps=1e-5)
-    )
+class _Seen(NamedTuple):
+    """What a step of B environments showed; after a scan, of T steps.
 
-    def init(key: Array, data: Tree) -> Training:
+    `finished` and `ended` are sums over members and environments: of the returns of the episodes
+    that ended, and of how many these were.
+    """
+
+    observation: Tree
+    choice: Choice
+    reward: Array
+    terminated: Array
+    truncated: Array
+    next_value: Array
+    weight: Array
+    finished: Array
+    ended: Array
+
+
+class _Means(NamedTuple):
+    """What a minibatch showed; after an update, means over those taken."""
+
+    kl: Array
+    clip_fraction: Array
+    entropy: Array
+    policy_loss: Array
+    value_loss: Array
+    gradient_norm: Array
+
+
+class _Learning(NamedTuple):
+    """What changes from minibatch to minibatch."""
+
+    params: Tree
+    optimiser: Tree
+    stopped: Array
+
+
+def _falling(first: float, last: float, left: Array) -> Array:
+    """Return what stands between `first` and `last` with a part `left` of the way to go."""
+    return last + left * (first - last)
+
+
+@dataclass(frozen=True, eq=False)
+class _Ppo:
+    """A policy in an environment, and how it learns; every method can be traced."""
+
+    environment: Environment
+    policy: Policy
+    config: PpoConfig
+
+    @property
+    def optimiser(self) -> optax.GradientTransformation:
+        """Adam with a step of 1: the learning rate falls by the update, not by the minibatch."""
+        return optax.chain(
+            optax.clip_by_global_norm(self.config.max_gradient_norm),
+            optax.scale_by_adam(eps=1e-5),
+        )
+
+    def init(self, key: Array, data: Tree) -> Training:
+        """Return the state before the first update."""
         key, for_policy, for_environment = jax.random.split(key, 3)
-        params = policy.init(for_policy)
-        state, observation = environment.reset(data, for_environment, config.environments)
+        params = self.policy.init(for_policy)
+        state, observation = self.environment.reset(data, for_environment, self.config.environments)
         return Training(
             params,
-            optimiser.init(params),
+            self.optimiser.init(params),
             state,
             observation,
-            jnp.zeros_like(environment.weight(observation)),
+            jnp.zeros_like(self.environment.weight(observation)),
             key,
             jnp.zeros((), jnp.int32),
         )
 
-    def play(training: Training, data: Tree) -> tuple[Training, tuple[Tree, ...], Array]:
-        """Play T steps; return what happened, and the critic's word on where it stops."""
+    def step(self, data: Tree, now: Training, key: Array) -> tuple[Training, _Seen]:
+        """Play one step, with a new episode wherever one has ended."""
+        for_policy, for_step, for_reset = jax.random.split(key, 3)
+        choice = self.policy.sample(now.params, now.observation, for_policy)
+        after = self.environment.step(data, now.state, choice.action, for_step)
+        done = after.terminated | after.truncated
+        old = (after.state, after.observation)
 
-        def step(now: Training, key: Array) -> tuple[Training, tuple[Tree, ...]]:
-            for_policy, for_step, for_reset = jax.random.split(key, 3)
-            choice = policy.sample(now.params, now.observation, for_policy)
-            after = environment.step(data, now.state, choice.action, for_step)
-            done = after.terminated | after.truncated
-
-            def renew() -> tuple[Tree, Tree]:
-                fresh = environment.reset(data, for_reset, config.environments)
-                stale = (after.state, after.observation)
-                mixed: tuple[Tree, Tree] = jax.tree.map(
-                    lambda new, old: jnp.where(_like(done, new), new, old), fresh, stale
-                )
-                return mixed
-
-            state, observation = jax.lax.cond(
-                jnp.any(done), renew, lambda: (after.state, after.observation)
+        def renew() -> tuple[Tree, Tree]:
+            fresh = self.environment.reset(data, for_reset, self.config.environments)
+            mixed: tuple[Tree, Tree] = jax.tree.map(
+                lambda new, stale: jnp.where(_like(done, new), new, stale), fresh, old
             )
-            weight = environment.weight(now.observation)
-            total = now.running_return + after.reward * weight
-            ended = _like(done, total).astype(total.dtype) * weight
-            next_value = (
-                policy.value(now.params, after.observation)
-                if environment.truncates
-                else jnp.zeros_like(choice.value)
-            )
-            seen = (
-                now.observation,
-                choice,
-                after.reward,
-                after.terminated,
-                after.truncated,
-                next_value,
-                weight,
-                (jnp.sum(total * ended), jnp.sum(ended)),
-            )
-            total = jnp.where(_like(done, total), 0.0, total)
-            return now._replace(state=state, observation=observation, running_return=total), seen
+            return mixed
 
+        state, observation = jax.lax.cond(jnp.any(done), renew, lambda: old)
+        weight = self.environment.weight(now.observation)
+        total = now.running_return + after.reward * weight
+        ended = _like(done, total).astype(total.dtype) * weight
+        seen = _Seen(
+            now.observation,
+            choice,
+            after.reward,
+            after.terminated,
+            after.truncated,
+            self.policy.value(now.params, after.observation)
+            if self.environment.truncates
+            else jnp.zeros_like(choice.value),
+            weight,
+            jnp.sum(total * ended),
+            jnp.sum(ended),
+        )
+        total = jnp.where(_like(done, total), 0.0, total)
+        return now._replace(state=state, observation=observation, running_return=total), seen
+
+    def play(self, training: Training, data: Tree) -> tuple[Training, _Seen]:
+        """Play T steps; `next_value` is V(o'_t) wherever the episode goes on."""
         key, keys = jax.random.split(training.key)
         training, seen = jax.lax.scan(
-            step, training._replace(key=key), jax.random.split(keys, config.steps)
+            functools.partial(self.step, data),
+            training._replace(key=key),
+            jax.random.split(keys, self.config.steps),
         )
-        # With nothing of the future counted the critic is not asked about it.
+        if self.environment.truncates:
+            return training, seen
+        # Where an episode ends the shifted value belongs to the next one: it is not used. With
+        # nothing of the future counted the critic is not asked about the last.
+        value = seen.choice.value
         last = (
-            policy.value(training.params, training.observation)
-            if config.discount
-            else jnp.zeros_like(seen[1].value[0])
+            self.policy.value(training.params, training.observation)
+            if self.config.discount
+            else jnp.zeros_like(value[0])
         )
-        return training, seen, last
+        return training, seen._replace(next_value=jnp.concatenate([value[1:], last[None]]))
 
-    def loss_of(
-        params: Tree, batch: _Batch, entropy_weight: Array
-    ) -> tuple[Array, tuple[Array, ...]]:
-        found = policy.evaluate(params, batch.observation, batch.action)
-        w = batch.weight
+    def loss(self, params: Tree, batch: _Batch, entropy_weight: Array) -> tuple[Array, _Means]:
+        """Return the loss of a minibatch, and what it showed but for the gradient's norm."""
+        config, w = self.config, batch.weight
+        found = self.policy.evaluate(params, batch.observation, batch.action)
         centre = _mean(batch.advantage, w)
         spread = jnp.sqrt(_mean((batch.advantage - centre) ** 2, w))
         advantage = (batch.advantage - centre) / (spread + 1e-8)
@@ -332,82 +391,84 @@ def make_learner(environment: Environment, policy: Policy, config: PpoConfig) ->
         kl = _mean(ratio - 1.0 - log_ratio, w)
         outside = _mean((jnp.abs(ratio - 1.0) > config.clip).astype(ratio.dtype), w)
         loss = -gain + config.value_coefficient * error - entropy_weight * entropy
-        return loss, (kl, outside, entropy, -gain, error)
+        return loss, _Means(kl, outside, entropy, -gain, error, jnp.zeros(()))
 
-    def improve(training: Training, batch: _Batch) -> tuple[Training, tuple[Array, ...]]:
-        """Return training after the epochs, and means of what was seen on the way."""
+    def learn(
+        self, now: _Learning, rows: _Batch, rate: Array, entropy_weight: Array
+    ) -> tuple[_Learning, _Means]:
+        """Take one step along the gradient of a minibatch."""
+        (_, seen), gradient = jax.value_and_grad(self.loss, has_aux=True)(
+            now.params, rows, entropy_weight
+        )
+        change, memory = self.optimiser.update(gradient, now.optimiser, now.params)
+        params = optax.apply_updates(now.params, jax.tree.map(lambda leaf: -rate * leaf, change))
+        limit = self.config.target_kl
+        over = seen.kl > limit if limit > 0 else jnp.array(False)
+        return _Learning(params, memory, over), seen._replace(
+            gradient_norm=optax.tree.norm(gradient)
+        )
+
+    def improve(self, training: Training, batch: _Batch) -> tuple[Training, _Means, Array]:
+        """Return training after the epochs, means of what was seen, and the part skipped."""
+        config = self.config
         done = training.update.astype(jnp.float32) / max(1, config.updates - 1)
         left = jnp.clip(1.0 - done, 0.0, 1.0)
-        rate = config.final_learning_rate + left * (
-            config.learning_rate - config.final_learning_rate
-        )
-        entropy_weight = config.final_entropy_coefficient + left * (
-            config.entropy_coefficient - config.final_entropy_coefficient
+        rate = _falling(config.learning_rate, config.final_learning_rate, left)
+        entropy_weight = _falling(
+            config.entropy_coefficient, config.final_entropy_coefficient, left
         )
 
-        def minibatch(
-            now: tuple[Tree, Tree, Array], part: Array
-        ) -> tuple[tuple[Tree, Tree, Array], tuple[Array, ...]]:
-            params, memory, stopped = now
-
-            def learn() -> tuple[Tree, Tree, Array, tuple[Array, ...]]:
+        def minibatch(now: _Learning, part: Array) -> tuple[_Learning, tuple[_Means, Array]]:
+            def learn() -> tuple[_Learning, tuple[_Means, Array]]:
                 rows = jax.tree.map(lambda leaf: leaf[part], batch)
-                (_, seen), gradient = jax.value_and_grad(loss_of, has_aux=True)(
-                    params, rows, entropy_weight
-                )
-                update, new_memory = optimiser.update(gradient, memory, params)
-                stepped = optax.apply_updates(
-                    params, jax.tree.map(lambda leaf: -rate * leaf, update)
-                )
-                over = seen[0] > config.target_kl if config.target_kl > 0 else jnp.array(False)
-                seen = (*seen, optax.tree.norm(gradient), jnp.ones(()))
-                return stepped, new_memory, over, seen
+                after, seen = self.learn(now, rows, rate, entropy_weight)
+                return after, (seen, jnp.ones(()))
 
-            def skip() -> tuple[Tree, Tree, Array, tuple[Array, ...]]:
-                return params, memory, jnp.array(True), (jnp.zeros(()),) * 7
+            def skip() -> tuple[_Learning, tuple[_Means, Array]]:
+                nothing = jnp.zeros(())
+                return now, (_Means(*(nothing,) * len(_Means._fields)), nothing)
 
-            params, memory, stopped, seen = jax.lax.cond(stopped, skip, learn)
-            return (params, memory, stopped), seen
+            found: tuple[_Learning, tuple[_Means, Array]] = jax.lax.cond(now.stopped, skip, learn)
+            return found
 
         key, for_order = jax.random.split(training.key)
         order = jax.vmap(lambda k: jax.random.permutation(k, config.transitions))(
             jax.random.split(for_order, config.epochs)
         ).reshape(config.epochs * config.minibatches, -1)
-        (params, memory, _), seen = jax.lax.scan(
-            minibatch, (training.params, training.optimiser, jnp.array(False)), order
-        )
-        taken = jnp.sum(seen[-1])
-        means = tuple(jnp.sum(column) / taken for column in seen[:-1])
-        training = training._replace(params=params, optimiser=memory, key=key)
-        return training, (*means, (len(order) - taken) / len(order))
+        start = _Learning(training.params, training.optimiser, jnp.array(False))
+        end, (seen, learned) = jax.lax.scan(minibatch, start, order)
+        taken = jnp.sum(learned)
+        means = jax.tree.map(lambda column: jnp.sum(column) / taken, seen)
+        training = training._replace(params=end.params, optimiser=end.optimiser, key=key)
+        return training, means, (len(order) - taken) / len(order)
 
-    def update(training: Training, data: Tree) -> tuple[Training, Diagnostics]:
-        training, seen, last = play(training, data)
-        observation, choice, reward, terminated, truncated, next_value, weight, ended = seen
-        if not environment.truncates:
-            # Where an episode ends the shifted value belongs to the next one: it is not used.
-            next_value = jnp.concatenate([choice.value[1:], last[None]])
+    def update(self, training: Training, data: Tree) -> tuple[Training, Diagnostics]:
+        """Play T steps of each environment, then learn from them."""
+        training, seen = self.play(training, data)
+        choice, weight = seen.choice, seen.weight
         advantage = advantages(
-            reward,
+            seen.reward,
             choice.value,
-            next_value,
-            terminated,
-            truncated,
-            config.discount,
-            config.gae_lambda,
+            seen.next_value,
+            seen.terminated,
+            seen.truncated,
+            self.config.discount,
+            self.config.gae_lambda,
         )
         target = advantage + choice.value
-        batch = _Batch(observation, choice.action, choice.log_prob, advantage, target, weight)
+        batch = _Batch(seen.observation, choice.action, choice.log_prob, advantage, target, weight)
         batch = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), batch)
-        centre = _mean(target, weight)
-        explained = 1.0 - _mean((advantage - _mean(advantage, weight)) ** 2, weight) / (
-            _mean((target - centre) ** 2, weight) + 1e-12
-        )
-        training, means = improve(training, batch)
-        kl, outside, entropy, policy_loss, value_loss, norm, skipped = means
-        mean_return = jnp.sum(ended[0]) / jnp.sum(ended[1])
+        explained = 1.0 - _variance(advantage, weight) / (_variance(target, weight) + 1e-12)
+        training, means, skipped = self.improve(training, batch)
         return training._replace(update=training.update + 1), Diagnostics(
-            mean_return, kl, outside, entropy, explained, policy_loss, value_loss, norm, skipped
+            episode_return=jnp.sum(seen.finished) / jnp.sum(seen.ended),
+            explained_variance=explained,
+            skipped=skipped,
+            **means._asdict(),
         )
 
-    return Learner(jax.jit(init), jax.jit(update))
+
+def make_learner(environment: Environment, policy: Policy, config: PpoConfig) -> Learner:
+    """Return the learner of a policy in an environment."""
+    made = _Ppo(environment, policy, config)
+    return Learner(jax.jit(made.init), jax.jit(made.update))

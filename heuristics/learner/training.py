@@ -10,10 +10,10 @@ import dataclasses
 import functools
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +30,17 @@ from splitopt.heuristics.learner.ppo import (
 )
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["Outcome", "Report", "describe", "train"]
+__all__ = [
+    "WHOLE",
+    "Outcome",
+    "Report",
+    "Session",
+    "Task",
+    "Trained",
+    "describe",
+    "provenance",
+    "train",
+]
 
 Tree = Any
 # The same objects again (a training resumed, another seed) are not compiled again.
@@ -83,6 +93,15 @@ class Outcome:
     history: tuple[Report, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A training's outcome and the file its policy went to."""
+
+    outcome: Outcome
+    path: Path
+    digest: str
+
+
 class _Memory(NamedTuple):
     """What a checkpoint holds as arrays."""
 
@@ -103,39 +122,54 @@ def _score(value: float) -> float:
     return float(np.float32(value))
 
 
-def train(
-    environment: Environment,
-    policy: Policy,
-    config: PpoConfig,
-    seed: int,
-    *,
-    evaluate: Callable[[Tree], float] | None = None,
-    path: Path | None = None,
-    resume: bool = False,
-    updates: int | None = None,
-    seconds: float | None = None,
-    identity: dict[str, object] | None = None,
-    on_update: Callable[[Report], None] | None = None,
-) -> Outcome:
-    """Train a policy.
+@dataclass(frozen=True, eq=False, slots=True)
+class Task:
+    """What is trained, in what, how, and what it is judged by.
 
-    Parameters
+    Attributes
     ----------
-    seed
-        Seed of everything random.
     evaluate
         Score of parameters, less is better; called every ``config.evaluate_every`` updates and at
         the end.
+    identity
+        Facts a checkpoint must agree in to be resumed, such as which data it was trained on.
+    """
+
+    environment: Environment
+    policy: Policy
+    config: PpoConfig
+    evaluate: Callable[[Tree], float] | None = None
+    identity: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """How far one call trains, and what it leaves behind.
+
+    Attributes
+    ----------
     path, resume
         Checkpoint, written at each evaluation and at the end; whether to go on from it.
     updates
         Stop (as if interrupted) once so many are done in all; None for ``config.updates``.
     seconds
         Stop once so many have passed by the clock; None for no limit.
-    identity
-        Facts a checkpoint must agree in to be resumed, such as which data it was trained on.
     on_update
         Called after each update.
+    """
+
+    path: Path | None = None
+    resume: bool = False
+    updates: int | None = None
+    seconds: float | None = None
+    on_update: Callable[[Report], None] | None = None
+
+
+WHOLE = Session()
+
+
+def train(task: Task, seed: int, session: Session = WHOLE) -> Outcome:
+    """Train a policy; `seed` is that of everything random.
 
     Raises
     ------
@@ -143,47 +177,22 @@ def train(
         When the checkpoint belongs to another training, or is missing or damaged.
     """
     start, cpu = time.perf_counter(), time.process_time()
-    learner = _learner_of(environment, policy, config)  # type: ignore[arg-type]
-    data = environment.data
-    training = learner.init(jax.random.PRNGKey(seed), data)
-    memory = _Memory(
-        training,
-        training.params,
-        jnp.float32(jnp.inf),
-        jnp.int32(-1),
-        jnp.int32(0),
-    )
-    about: dict[str, object] = {
-        "format": "splitopt-training",
-        "version": 1,
-        "config": config.to_document(),
-        "seed": seed,
-        "identity": identity or {},
-    }
-    if resume:
-        if path is None:
-            raise InputError("resume", True, "a checkpoint to resume from", "give its path")
-        memory, found = checkpoint.restore(path, memory)
-        for name, value in about.items():
-            if found.get(name) != value:
-                raise InputError(
-                    f"checkpoint {name}", found.get(name), f"{value}", "resume what was begun"
-                )
-    last = config.updates if updates is None else min(updates, config.updates)
+    config, data = task.config, task.environment.data
+    learner = _learner_of(task.environment, task.policy, config)  # type: ignore[arg-type]
+    memory = _begin(learner.init(jax.random.PRNGKey(seed), data))
+    about = _about(task, seed)
+    if session.resume:
+        memory = _resumed(session.path, memory, about)
+    last = config.updates if session.updates is None else min(session.updates, config.updates)
     history: list[Report] = []
     compile_s = evaluate_s = 0.0
-    stopped = "updates"
-    score: float | None = None
-
-    def keep(now: _Memory) -> None:
-        if path is not None:
-            checkpoint.save(path, now, about)
-
+    stopped, score = "updates", None
     while int(memory.training.update) < last:
         if 0 < config.patience <= int(memory.stale):
             stopped = "patience"
             break
-        if seconds is not None and history and time.perf_counter() - start >= seconds:
+        late = session.seconds is not None and time.perf_counter() - start >= session.seconds
+        if late and history:
             stopped = "time"
             break
         training, diagnostics = learner.update(memory.training, data)
@@ -191,30 +200,18 @@ def train(
         done = int(training.update)
         if not history:
             compile_s = time.process_time() - cpu
-        if evaluate is not None and (done % config.evaluate_every == 0 or done == config.updates):
+        due = done % config.evaluate_every == 0 or done == config.updates
+        if task.evaluate is not None and due:
             before = time.process_time()
-            score = _score(evaluate(training.params))
+            score = _score(task.evaluate(training.params))
             evaluate_s += time.process_time() - before
-            better = score < float(memory.best_score)
-            memory = memory._replace(
-                best=training.params if better else memory.best,
-                best_score=jnp.float32(score) if better else memory.best_score,
-                best_update=jnp.int32(done) if better else memory.best_update,
-                stale=jnp.int32(0) if better else memory.stale + 1,
-            )
-            keep(memory)
-        best = float(memory.best_score)
-        report = Report(
-            done,
-            config.updates,
-            _figures(diagnostics),
-            score,
-            best if math.isfinite(best) else None,
-        )
+            memory = _judged(memory, score)
+            _keep(session.path, memory, about)
+        report = _report(config, memory, diagnostics, score)
         history.append(report)
-        if on_update is not None:
-            on_update(report)
-    keep(memory)
+        if session.on_update is not None:
+            session.on_update(report)
+    _keep(session.path, memory, about)
     found_any = int(memory.best_update) >= 0
     return Outcome(
         memory.best if found_any else memory.training.params,
@@ -231,6 +228,60 @@ def train(
     )
 
 
+def _begin(training: Training) -> _Memory:
+    return _Memory(training, training.params, jnp.float32(jnp.inf), jnp.int32(-1), jnp.int32(0))
+
+
+def _about(task: Task, seed: int) -> dict[str, object]:
+    """Return what a checkpoint says of the training it belongs to."""
+    return {
+        "format": "splitopt-training",
+        "version": 1,
+        "config": task.config.to_document(),
+        "seed": seed,
+        "identity": dict(task.identity),
+    }
+
+
+def _resumed(path: Path | None, like: _Memory, about: Mapping[str, object]) -> _Memory:
+    """Return what a checkpoint remembers, if it is one of this training."""
+    if path is None:
+        raise InputError("resume", True, "a checkpoint to resume from", "give its path")
+    memory, found = checkpoint.restore(path, like)
+    for name, value in about.items():
+        if found.get(name) != value:
+            raise InputError(
+                f"checkpoint {name}", found.get(name), f"{value}", "resume what was begun"
+            )
+    return cast(_Memory, memory)
+
+
+def _keep(path: Path | None, memory: _Memory, about: Mapping[str, object]) -> None:
+    if path is not None:
+        checkpoint.save(path, memory, about)
+
+
+def _judged(memory: _Memory, score: float) -> _Memory:
+    """Return what is remembered once the present parameters have a score."""
+    if not score < float(memory.best_score):
+        return memory._replace(stale=memory.stale + 1)
+    training = memory.training
+    return _Memory(training, training.params, jnp.float32(score), training.update, jnp.int32(0))
+
+
+def _report(
+    config: PpoConfig, memory: _Memory, diagnostics: Diagnostics, score: float | None
+) -> Report:
+    best = float(memory.best_score)
+    return Report(
+        int(memory.training.update),
+        config.updates,
+        _figures(diagnostics),
+        score,
+        best if math.isfinite(best) else None,
+    )
+
+
 def describe(outcome: Outcome) -> dict[str, object]:
     """Return all but parameters and history as plain data."""
     skip = ("params", "history")
@@ -239,3 +290,16 @@ def describe(outcome: Outcome) -> dict[str, object]:
         for column in dataclasses.fields(outcome)
         if column.name not in skip
     }
+
+
+def provenance(
+    task: Task, seed: int, instances: tuple[int, int], outcome: Outcome
+) -> dict[str, Any]:
+    """Return how parameters came about, for the file of a policy."""
+    return {
+        "seed": seed,
+        "config": task.config.to_document(),
+        "train_instances": instances[0],
+        "validation_instances": instances[1],
+        "jax": jax.__version__,
+    } | describe(outcome)

@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from splitopt.heuristics.baselines.mepra.data import Devices, device_chunks, split_costs
-from splitopt.heuristics.baselines.mepra.exit_rules import colony_exits, spinn_exits
+from splitopt.heuristics.baselines.mepra.exit_rules import Colony, colony_exits, spinn_exits
 from splitopt.instances.contract.frame import Framed, Run
 from splitopt.instances.contract.method import (
     Option,
@@ -161,11 +161,13 @@ class ArticleBaseline(Framed[MepraInstance, MepraPlan]):
             devices,
             cost_of,
             rng,
-            ants=int(options["ants"]),
-            iterations=int(options["iterations"]),
-            evaporation=float(options["evaporation"]),
-            visibility=float(options["visibility"]),
-            stop=stop,
+            Colony(
+                int(options["ants"]),
+                int(options["iterations"]),
+                float(options["evaporation"]),
+                float(options["visibility"]),
+            ),
+            stop,
         )
 
 

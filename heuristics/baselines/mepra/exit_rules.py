@@ -22,13 +22,14 @@ update. Each device has a colony of its own, since with the shares given devices
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from splitopt.heuristics.baselines.mepra.data import Devices
 
-__all__ = ["colony_exits", "spinn_exits"]
+__all__ = ["Colony", "colony_exits", "spinn_exits"]
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -57,15 +58,20 @@ def spinn_exits(devices: Devices) -> Integers:
     return exits
 
 
+class Colony(NamedTuple):
+    """Ants an iteration, iterations, r in (0, 1], and beta >= 0."""
+
+    ants: int
+    iterations: int
+    evaporation: float
+    visibility: float
+
+
 def colony_exits(
     devices: Devices,
     cost_of: Callable[[Devices, Integers], Floats],
     rng: np.random.Generator,
-    *,
-    ants: int,
-    iterations: int,
-    evaporation: float,
-    visibility: float,
+    colony: Colony,
     stop: Callable[[], bool],
 ) -> Integers:
     """Return the best exits that each device's colony found, as bits, shape (n,).
@@ -75,12 +81,10 @@ def colony_exits(
     cost_of
         Cost of each device for exits given as bits; called with several copies of the devices,
         one after the other, so that many ants are judged at once.
-    ants, iterations, evaporation, visibility
-        Ants an iteration, iterations, r in (0, 1], and beta >= 0.
     stop
         Asked after each iteration.
     """
-    n, most = devices.count, devices.most
+    n, most, ants = devices.count, devices.most, colony.ants
     everyone = np.arange(n)
     pheromone = np.ones((n, most + 1, most + 1))
     # What is on no path: back, beyond the last layer, or out of it.
@@ -88,12 +92,12 @@ def colony_exits(
     allowed = (place[None, :] > place[:, None])[None] & (
         place[None, None, :] <= devices.layers[:, None, None]
     )
-    seen = _visibility(devices) ** visibility
+    seen = _visibility(devices) ** colony.visibility
     best = np.int64(1) << (devices.layers - 1)
     best_cost = cost_of(devices, best)
     batch = max(1, min(ants, MOST_ROWS // n))
     crowds = {size: devices.repeated(size) for size in {batch, ants % batch or batch}}
-    for _ in range(iterations):
+    for _ in range(colony.iterations):
         weights = np.where(allowed, pheromone * seen, 0.0)
         for start in range(0, ants, batch):
             size = min(batch, ants - start)
@@ -103,11 +107,11 @@ def colony_exits(
             better = cost[ant, everyone] < best_cost
             best = np.where(better, exits.reshape(size, n)[ant, everyone], best)
             best_cost = np.where(better, cost[ant, everyone], best_cost)
-        pheromone *= 1.0 - evaporation
+        pheromone *= 1.0 - colony.evaporation
         here = np.zeros(n, dtype=np.int64)
         for exit_ in range(1, most + 1):
             on = (best >> (exit_ - 1)) & 1 == 1
-            pheromone[everyone[on], here[on], exit_] += evaporation
+            pheromone[everyone[on], here[on], exit_] += colony.evaporation
             here = np.where(on, exit_, here)
         np.clip(pheromone, LOWEST, 1.0, out=pheromone)
         if stop():

@@ -221,25 +221,25 @@ class CiftEnvironment:
 
     # -- acting ----------------------------------------------------------------------------
 
+    def _added(self, data: Bank, state: _State, action: Array) -> Array:
+        """Return what an action adds to the label: a speed's work, a link's hop, or nothing."""
+        level = jnp.minimum(action, data.serve_energy.shape[2] - 1)[:, None, None]
+        added = jnp.zeros_like(state.label)
+        for kind, costs, index in (
+            (Kind.INFERENCE_SPEED, self._level_costs(data, state, 0), level),
+            (Kind.FINE_TUNING_SPEED, self._level_costs(data, state, 1), level),
+            (Kind.LINK, self._hops(data, state), action[:, None, None]),
+        ):
+            chosen = jnp.take_along_axis(costs, index, axis=1)[:, 0]
+            added = jnp.where((state.kind == kind)[:, None], chosen, added)
+        return added
+
     def step(self, data: Bank, state: _State, action: Array, key: Array) -> Step:
         """Take one action in each episode."""
         i, kind = state.instance, state.kind
         row = jnp.where(kind == Kind.CONFIGURATION, data.first[i] + action, state.row)
         state = state._replace(row=row)
         trained = data.compute[row] > 0
-        levels = data.serve_energy.shape[2]
-        level = jnp.minimum(action, levels - 1)[:, None, None]
-
-        def chosen(costs: Array, index: Array) -> Array:
-            return jnp.take_along_axis(costs, index, axis=1)[:, 0]
-
-        added = jnp.zeros_like(state.label)
-        for k, costs, index in (
-            (Kind.INFERENCE_SPEED, self._level_costs(data, state, 0), level),
-            (Kind.FINE_TUNING_SPEED, self._level_costs(data, state, 1), level),
-            (Kind.LINK, self._hops(data, state), action[:, None, None]),
-        ):
-            added = jnp.where((kind == k)[:, None], chosen(costs, index), added)
         end = jnp.where(kind == Kind.SEGMENT, state.done + action, state.end)
         head = jnp.take_along_axis(data.heads[i, state.node], action[:, None], axis=1)[:, 0]
         node = jnp.where(kind == Kind.LINK, head, state.node)
@@ -262,7 +262,7 @@ class CiftEnvironment:
             ],
             jnp.full_like(kind, Kind.LINK),
         )
-        label = state.label + added
+        label = state.label + self._added(data, state, action)
         moved = _State(i, after, row, node, done, end, label, state.best)
         looked, observation = self._look(data, moved)
         excess = jnp.maximum(label[:, 1:].max(axis=-1) - 1.0, 0.0)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,13 +22,20 @@ from splitopt.heuristics.learner.cift.jax import CiftEnvironment
 from splitopt.heuristics.learner.cift.play import VARIANTS, write_policy
 from splitopt.heuristics.learner.cift.process import CiftProcess
 from splitopt.heuristics.learner.config import PpoConfig
-from splitopt.heuristics.learner.training import Outcome, Report, describe, train
+from splitopt.heuristics.learner.training import (
+    WHOLE,
+    Session,
+    Task,
+    Trained,
+    provenance,
+    train,
+)
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.generators import generate
 from splitopt.instances.library.splits import SEEDS, Split, sample
 
-__all__ = ["CONFIG", "TRAIN", "VALIDATION", "Trained", "bank_of", "instance_of", "train_cift"]
+__all__ = ["CONFIG", "TRAIN", "VALIDATION", "bank_of", "instance_of", "train_cift"]
 
 Tree = Any
 TRAIN, VALIDATION = 96, 64
@@ -107,15 +113,6 @@ def make_score(environment: CiftEnvironment, policy: CiftPolicy) -> Callable[[Tr
     return lambda params: float(score(params, environment.data))
 
 
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """A training's outcome and the file its policy went to."""
-
-    outcome: Outcome
-    path: Path
-    digest: str
-
-
 # Kept, so that several seeds in one process share what was compiled.
 @functools.lru_cache(maxsize=4)
 def _setting(
@@ -132,47 +129,24 @@ def train_cift(
     variant: str,
     seed: int,
     out: Path,
+    session: Session = WHOLE,
     *,
     config: PpoConfig = CONFIG,
-    checkpoint: Path | None = None,
-    resume: bool = False,
-    seconds: float | None = None,
     instances: tuple[int, int] = (TRAIN, VALIDATION),
-    on_update: Callable[[Report], None] | None = None,
 ) -> Trained:
-    """Train a policy and write it to `out`.
+    """Train a policy and write it to `out`; `instances` are trained and validated on.
 
     Parameters
     ----------
     variant
         ``priced`` or ``unpriced``: what it sees of completions.
-    checkpoint, resume, seconds
-        As in `splitopt.heuristics.learner.training.train`.
-    instances
-        How many to train and to validate on.
     """
     if variant not in VARIANTS:
         raise InputError("variant", variant, "one of " + ", ".join(VARIANTS), "choose one of them")
     environment, policy, score = _setting(variant, instances)
-    identity: dict[str, object] = {"problem": "cift", "variant": variant, "data": list(instances)}
-    outcome = train(
-        environment,
-        policy,
-        config,
-        seed,
-        evaluate=score,
-        path=checkpoint,
-        resume=resume,
-        seconds=seconds,
-        identity=identity,
-        on_update=on_update,
-    )
+    identity = {"problem": "cift", "variant": variant, "data": list(instances)}
+    task = Task(environment, policy, config, score, identity)
+    outcome = train(task, seed, session)
     params = {name: np.asarray(value) for name, value in outcome.params.items()}
-    document: dict[str, Any] = {
-        "seed": seed,
-        "config": config.to_document(),
-        "train_instances": instances[0],
-        "validation_instances": instances[1],
-        "jax": jax.__version__,
-    } | describe(outcome)
+    document = provenance(task, seed, instances, outcome)
     return Trained(outcome, out, write_policy(out, params, variant, document))

@@ -32,7 +32,7 @@ import numpy as np
 
 from splitopt.heuristics.baselines.mepra.data import device_chunks, split_costs
 from splitopt.heuristics.learner.mepra import networks
-from splitopt.heuristics.learner.mepra.networks import Look
+from splitopt.heuristics.learner.mepra.networks import Facts, Look
 from splitopt.heuristics.learner.ppo import Step
 
 if TYPE_CHECKING:
@@ -76,19 +76,9 @@ class Bank(NamedTuple):
 
 
 class State(NamedTuple):
-    """An episode under way; shapes (B, n, S), (B, n) and (B,)."""
+    """An episode under way: what is so in it, the unit of rewards and the round, shape (B,)."""
 
-    base: Array
-    root: Array
-    valid: Array
-    active: Array
-    stay: Array
-    part: Array
-    total: Array
-    size: Array
-    squares: Array
-    best: Array
-    ahead: Array
+    facts: Facts
     unit: Array
     round: Array
 
@@ -204,7 +194,7 @@ class MepraEnvironment:
         best = networks.break_even(jnp, base, root, valid, stay, total)
         mine, other = best[..., :, None], best[..., None, :]
         higher = (other > mine) + 0.5 * (other == mine)
-        state = State(
+        facts = Facts(
             base,
             root,
             valid,
@@ -216,26 +206,21 @@ class MepraEnvironment:
             jnp.sum(part * part, -1),
             best,
             jnp.sum(higher * part[..., None, :], -1),
-            jnp.maximum(unit, 1e-30),
-            jnp.zeros(len(base), jnp.int32),
         )
+        state = State(facts, jnp.maximum(unit, 1e-30), jnp.zeros(len(base), jnp.int32))
         return state, self.look(state, jnp.zeros_like(active))
 
     def look(self, state: State, before: Array) -> Look:
         """Return what devices are told after a round in which they left r_i = `before`."""
-        return networks.look_at(
-            jnp,
-            *state[:11],
-            jnp.sum(before, -1),
-            before,
-            (state.round == 0).astype(before.dtype),
-        )
+        first = (state.round == 0).astype(before.dtype)
+        return networks.look_at(jnp, state.facts, jnp.sum(before, -1), before, first)
 
     def costs(self, state: State, action: Action) -> tuple[Array, Array, Array]:
         """Return each device's a_i and r_i, and its share of the edge, shape (B, n)."""
-        chosen = jnp.arange(state.base.shape[-1]) == action.split[..., None]
-        base = jnp.sum(jnp.where(chosen, state.base, 0.0), -1) * state.active
-        root = jnp.sum(jnp.where(chosen, state.root, 0.0), -1) * state.active
+        facts = state.facts
+        chosen = jnp.arange(facts.base.shape[-1]) == action.split[..., None]
+        base = jnp.sum(jnp.where(chosen, facts.base, 0.0), -1) * facts.active
+        root = jnp.sum(jnp.where(chosen, facts.root, 0.0), -1) * facts.active
         if self.variant == "closed-form":
             return base, root, root / jnp.maximum(jnp.sum(root, -1, keepdims=True), 1e-30)
         weight = jnp.where(root > 0, action.log_share, -jnp.inf)
@@ -250,8 +235,9 @@ class MepraEnvironment:
         others = jnp.sum(edge, -1, keepdims=True) - edge
         # What the others' work would cost without this device.
         alone = jnp.sqrt(jnp.maximum(others * (1.0 - share), 0.0))[..., None]
-        could = jnp.where(state.valid, state.base + (state.root + alone) ** 2, jnp.inf).min(-1)
-        could = jnp.where(state.active > 0, could, 0.0)
+        facts = state.facts
+        could = jnp.where(facts.valid, facts.base + (facts.root + alone) ** 2, jnp.inf).min(-1)
+        could = jnp.where(facts.active > 0, could, 0.0)
         lost = (base + edge + others - could) / state.unit[..., None]
         reward = jnp.maximum(-lost, _LEAST_REWARD)
         after = state._replace(round=state.round + 1)

@@ -15,10 +15,16 @@ staying on the device and R = sum_i r_i(0), the load if all went to the edge, sp
 
     w = (1 - x) / y,  the part of R at which the split costs as much as staying,
 
-and the device by its part r_i(0) / R of that load, by what the round before came to, by its highest
-w, and by where it stands: the part of R that belongs to devices with a higher one.
+and, after a first round that left O_i to the edge without this device, by
 
-    h_is   = relu(W_1 [x, y, z, log r, w])              an option
+    m = (c_s - min_s c_s) / a_i(L),  c_s = a_i(s) + (r_i(s) + O_i)^2 - O_i^2,
+
+what it would cost more than the best split if all others kept to what they did (its regret, at best
+shares; 0 in the first round). The device is told by its part r_i(0) / R of that load, by what the
+round before came to, by its highest w, and by where it stands: the part of R that belongs to
+devices with a higher one.
+
+    h_is   = relu(W_1 [x, y, z, log r, w, m])           an option
     e_i    = max_s h_is                                 a device
     p      = (sum_i part_i phi(e_i), mean_i phi(e_i))   all devices: permutation-invariant
     c_i    = MLP(e_i, p, what the device is told)      a device among all
@@ -38,7 +44,9 @@ import numpy as np
 
 __all__ = [
     "FEATURES",
+    "FEATURES_BEFORE_3",
     "HEADS",
+    "Facts",
     "Heads",
     "Look",
     "Pool",
@@ -53,7 +61,8 @@ __all__ = [
 
 Array = Any  # a NumPy or JAX array
 Params = Mapping[str, Array]
-FEATURES = 5
+FEATURES = 6
+FEATURES_BEFORE_3 = 5  # in files of versions 1 and 2: without m
 SCALARS = 8
 _TINY = 1e-30
 _BAD = -1e9
@@ -61,6 +70,35 @@ _BAD = -1e9
 _MOST = (4.0, 60.0, 20.0)
 # k, t, u, g, value; then the query q.
 HEADS = 5
+
+
+class Facts(NamedTuple):
+    """What is so whatever devices decide.
+
+    Attributes
+    ----------
+    base, root, valid
+        a_i(s), r_i(s) and which splits there are, shape (..., n, S).
+    active, stay, part
+        Which devices there are, a_i(L) and r_i(0) / R, shape (..., n).
+    total, count, squares
+        R, the number of devices and sum part_i^2, shape (...).
+    best, ahead
+        The highest w of each device, and the part of R of devices with a higher one (half of those
+        with an equal one, its own included), shape (..., n).
+    """
+
+    base: Array
+    root: Array
+    valid: Array
+    active: Array
+    stay: Array
+    part: Array
+    total: Array
+    count: Array
+    squares: Array
+    best: Array
+    ahead: Array
 
 
 class Look(NamedTuple):
@@ -92,10 +130,10 @@ class Heads(NamedTuple):
     value: Array
 
 
-def shapes(width: int, hidden: int) -> dict[str, tuple[int, ...]]:
+def shapes(width: int, hidden: int, features: int = FEATURES) -> dict[str, tuple[int, ...]]:
     """Return the shape of each parameter, by name."""
     return {
-        "option_w": (FEATURES, width),
+        "option_w": (features, width),
         "option_b": (width,),
         "pool_w": (width, width),
         "pool_b": (width,),
@@ -147,69 +185,60 @@ def worth_choosing(
 
 
 def break_even(xp: Any, base: Array, root: Array, valid: Array, stay: Array, total: Array) -> Array:
-    """Return the highest w of each device, shape (..., n); arguments as of `look_at`."""
+    """Return the highest w of each device, shape (..., n); arguments as in `Facts`."""
     unit = xp.maximum(stay, _TINY)[..., None]
     load = xp.maximum(total, _TINY)[..., None, None]
     x, y = xp.minimum(base / unit, _MOST[0]), xp.minimum(2.0 * load * root / unit, _MOST[1])
     return xp.where(valid & (y > 0), _worth(xp, x, y), -1.0).max(axis=-1)
 
 
-def look_at(
-    xp: Any,
-    base: Array,
-    root: Array,
-    valid: Array,
-    active: Array,
-    stay: Array,
-    part: Array,
-    total: Array,
-    count: Array,
-    squares: Array,
-    best: Array,
-    ahead: Array,
-    before_total: Array,
-    before_root: Array,
-    first: Array,
-) -> Look:
+def _regret(xp: Any, facts: Facts, others: Array) -> Array:
+    """Return m of each split, at most 0.5; `others` is O_i, shape (..., n)."""
+    root = facts.root
+    cost = facts.base + root * root + 2.0 * others[..., None] * root
+    cost = xp.where(facts.valid, cost, xp.inf)
+    least = xp.where(facts.active > 0, cost.min(axis=-1), 0.0)
+    unit = xp.maximum(facts.stay, _TINY)
+    return xp.minimum((cost - least[..., None]) / unit[..., None], 0.5)
+
+
+def look_at(xp: Any, facts: Facts, before_total: Array, before_root: Array, first: Array) -> Look:
     """Return what devices are told.
 
     Parameters
     ----------
-    base, root, valid
-        a_i(s), r_i(s) and which splits exist, shape (..., n, S).
-    active, stay, part, before_root
-        Which devices exist, a_i(L), r_i(0) / R, and r_i of the round before, shape (..., n).
-    best, ahead
-        The highest w of each device, and the part of R of devices with a higher one (half of those
-        with an equal one, its own included), shape (..., n).
-    total, count, squares, before_total, first
-        R, the number of devices, sum part_i^2, the load of the round before and whether there was
-        none, shape (...).
+    before_root
+        r_i of the round before, shape (..., n).
+    before_total, first
+        The load of the round before and whether there was none, shape (...).
     """
-    unit = xp.maximum(stay, _TINY)[..., None]
-    load = xp.maximum(total, _TINY)[..., None]
-    relative = root / load[..., None]
-    x = xp.minimum(base / unit, _MOST[0])
-    y = xp.minimum(2.0 * load[..., None] * root / unit, _MOST[1])
-    z = xp.minimum(root * root / unit, _MOST[2])
-    log_root = xp.log(xp.maximum(relative * count[..., None, None], 1e-4))
-    options = xp.stack([x, y, z, log_root, _worth(xp, x, y)], axis=-1)
+    part, valid = facts.part, facts.valid
+    unit = xp.maximum(facts.stay, _TINY)[..., None]
+    load = xp.maximum(facts.total, _TINY)[..., None]
+    relative = facts.root / load[..., None]
+    x = xp.minimum(facts.base / unit, _MOST[0])
+    y = xp.minimum(2.0 * load[..., None] * facts.root / unit, _MOST[1])
+    z = xp.minimum(facts.root * facts.root / unit, _MOST[2])
+    log_root = xp.log(xp.maximum(relative * facts.count[..., None, None], 1e-4))
+    regret = _regret(xp, facts, before_total[..., None] - before_root)
+    regret = regret * (1.0 - first[..., None, None])
+    options = xp.stack([x, y, z, log_root, _worth(xp, x, y), regret], axis=-1)
     options = xp.where(valid[..., None], options, 0.0)
     ones = xp.ones_like(part)
     scalars = xp.stack(
         [
             part,
-            xp.log(xp.maximum(part * count[..., None], 1e-4)),
-            squares[..., None] * ones,
-            best,
-            ahead - best,
+            xp.log(xp.maximum(part * facts.count[..., None], 1e-4)),
+            facts.squares[..., None] * ones,
+            facts.best,
+            facts.ahead - facts.best,
             before_total[..., None] / load * ones,
             before_root / load,
             first[..., None] * ones,
         ],
         axis=-1,
     )
-    return Look(options, valid, scalars, part, active)
+    return Look(options, valid, scalars, part, facts.active)
 
 
 def _relu(xp: Any, values: Array) -> Array:
@@ -218,7 +247,8 @@ def _relu(xp: Any, values: Array) -> Array:
 
 def embed(xp: Any, params: Params, look: Look) -> tuple[Array, Array]:
     """Return h (..., n, S, width) and e (..., n, width)."""
-    inside = look.options * xp.asarray((1.0, 0.1, 0.2, 0.3, 1.0), dtype=look.options.dtype)
+    scale = xp.asarray((1.0, 0.1, 0.2, 0.3, 1.0, 10.0), dtype=look.options.dtype)
+    inside = (look.options * scale)[..., : len(params["option_w"])]
     option = _relu(xp, inside @ params["option_w"] + params["option_b"])
     option = xp.where(look.valid[..., None], option, 0.0)
     return option, option.max(axis=-2)

@@ -37,7 +37,7 @@ Integers = npt.NDArray[np.int64]
 VARIANTS = ("closed-form", "own-shares")
 DATA = Path(__file__).resolve().parents[1] / "data"
 FORMAT = "splitopt-mepra-policy"
-VERSION = 2  # 1: devices choose among all their splits
+VERSION = 3  # 1: devices choose among all their splits; 1 and 2: without a split's regret
 _CHUNK = 8192
 
 
@@ -48,7 +48,8 @@ class MepraPolicyFile:
     Attributes
     ----------
     params
-        Parameters by name, float32, in the shapes of `networks.shapes`.
+        Parameters by name, float32, in the shapes of `networks.shapes` (fewer features of options
+        in files of versions 1 and 2).
     variant, rounds
         What it was trained for.
     corners
@@ -105,7 +106,7 @@ def read_policy(path: Path) -> MepraPolicyFile:
     arrays, document = read_arrays(path)
     remedy = "name a file that splitopt train mepra wrote"
     wrong = InputError("policy", str(path), "a policy for MEPRA", remedy)
-    if document.get("format") != FORMAT or document.get("version") not in (1, VERSION):
+    if document.get("format") != FORMAT or document.get("version") not in (1, 2, VERSION):
         raise wrong
     sizes = [document.get(name) for name in ("width", "hidden", "rounds")]
     if document.get("variant") not in VARIANTS:
@@ -113,7 +114,9 @@ def read_policy(path: Path) -> MepraPolicyFile:
     if not all(isinstance(size, int) and 1 <= size <= 1024 for size in sizes):
         raise wrong
     width, hidden, rounds = (int(str(size)) for size in sizes)
-    expected = networks.shapes(width, hidden)
+    version = document["version"]
+    features = networks.FEATURES if version == VERSION else networks.FEATURES_BEFORE_3
+    expected = networks.shapes(width, hidden, features)
     if set(arrays) != set(expected):
         raise wrong
     for name, shape in expected.items():
@@ -122,8 +125,7 @@ def read_policy(path: Path) -> MepraPolicyFile:
             raise InputError(f"policy {name}", arrays[name].shape, f"float32 {shape}", remedy)
     variant = str(document["variant"])
     digest = _digest(variant, rounds, arrays)
-    corners = document["version"] == VERSION
-    return MepraPolicyFile(arrays, variant, rounds, document, digest, corners)
+    return MepraPolicyFile(arrays, variant, rounds, document, digest, version != 1)
 
 
 @functools.cache
@@ -176,23 +178,23 @@ def _standing(best: Floats, part: Floats) -> Floats:
     return ahead
 
 
-class _Facts:
+class _Known:
     """What devices are told that does not change from round to round.
 
     Attributes
     ----------
-    base, root, valid, splits
-        The splits each device chooses among: a_i, r_i, which there are, and which these are, shape
-        (n, C).
+    facts
+        Of all devices.
+    splits
+        Which splits each device chooses among, -1 for none, shape (n, C).
     """
 
     def __init__(self, game: Game, *, corners: bool) -> None:
         n = len(game.layers)
         whole = game.root[:, 0]
-        self.total = np.float64(whole.sum())
-        self.part = whole / max(float(self.total), 1e-30)
-        self.squares = np.float64((self.part * self.part).sum())
-        self.stay = game.base[np.arange(n), game.layers]
+        total = np.float64(whole.sum())
+        part = whole / max(float(total), 1e-30)
+        stay = game.base[np.arange(n), game.layers]
         chosen = [_corners(game, rows) if corners else _all(game, rows) for rows in _chunks(n)]
         most = max(part.shape[1] for part in chosen)
         self.splits = np.concatenate(
@@ -201,23 +203,32 @@ class _Facts:
                 for part in chosen
             ]
         )
-        self.valid = self.splits >= 0
-        self.base = np.where(self.valid, np.take_along_axis(game.base, self.splits, 1), 0.0)
-        self.root = np.where(self.valid, np.take_along_axis(game.root, self.splits, 1), 0.0)
-        self.best = np.concatenate(
+        valid = self.splits >= 0
+        base = np.where(valid, np.take_along_axis(game.base, self.splits, 1), 0.0)
+        root = np.where(valid, np.take_along_axis(game.root, self.splits, 1), 0.0)
+        best = np.concatenate(
             [
-                networks.break_even(
-                    np,
-                    self.base[rows],
-                    self.root[rows],
-                    self.valid[rows],
-                    self.stay[rows],
-                    self.total,
-                )
+                networks.break_even(np, base[rows], root[rows], valid[rows], stay[rows], total)
                 for rows in _chunks(n)
             ]
         )
-        self.ahead = _standing(self.best, self.part)
+        self.facts = networks.Facts(
+            base,
+            root,
+            valid,
+            np.ones(n),
+            stay,
+            part,
+            total,
+            np.float64(n),
+            np.float64((part * part).sum()),
+            best,
+            _standing(best, part),
+        )
+
+    def of(self, rows: slice) -> networks.Facts:
+        """Return the facts of some devices among all."""
+        return networks.Facts(*(a[rows] if np.ndim(a) else a for a in self.facts))
 
 
 def _all(game: Game, rows: slice) -> Integers:
@@ -253,33 +264,18 @@ class _Round:
     """What every device is told in one round, a chunk of devices at a time."""
 
     def __init__(
-        self, policy: MepraPolicyFile, facts: _Facts, before: Floats, *, first: bool
+        self, policy: MepraPolicyFile, known: _Known, before: Floats, *, first: bool
     ) -> None:
-        self.policy, self.facts = policy, facts
+        self.policy, self.known = policy, known
         self.before, self.first = before, first
         self.load = np.float64(before.sum())
-        self.chunks = _chunks(len(facts.stay))
+        self.chunks = _chunks(len(before))
         # One chunk is kept; of many each is worked out twice, so that memory stays small.
         self._kept = self._see(self.chunks[0]) if len(self.chunks) == 1 else None
 
     def _see(self, rows: slice) -> tuple[networks.Look, Any, Any]:
-        facts = self.facts
         look = networks.look_at(
-            np,
-            facts.base[rows],
-            facts.root[rows],
-            facts.valid[rows],
-            np.ones(len(facts.stay[rows])),
-            facts.stay[rows],
-            facts.part[rows],
-            facts.total,
-            np.float64(len(facts.stay)),
-            facts.squares,
-            facts.best[rows],
-            facts.ahead[rows],
-            self.load,
-            self.before[rows],
-            np.float64(self.first),
+            np, self.known.of(rows), self.load, self.before[rows], np.float64(self.first)
         )
         look = networks.Look(*(a if a.dtype == bool else a.astype(np.float32) for a in look))
         return look, *networks.embed(np, self.policy.params, look)
@@ -313,10 +309,10 @@ def _choose(logits: npt.NDArray[np.float32], rng: np.random.Generator | None) ->
 def decide(policy: MepraPolicyFile, game: Game, rng: np.random.Generator | None = None) -> Decision:
     """Return what the policy decides: its likeliest decision, or one drawn with `rng`."""
     n = len(game.layers)
-    facts = _Facts(game, corners=policy.corners)
+    known = _Known(game, corners=policy.corners)
     before, splits, log_share = np.zeros(n), np.zeros(n, dtype=np.int64), np.zeros(n)
     for turn in range(policy.rounds):
-        now = _Round(policy, facts, before, first=turn == 0)
+        now = _Round(policy, known, before, first=turn == 0)
         everyone = now.pool()
         before = np.zeros(n)
         for rows in now.chunks:
@@ -324,9 +320,9 @@ def decide(policy: MepraPolicyFile, game: Game, rng: np.random.Generator | None 
             found = networks.heads(np, policy.params, look, option, device, everyone)
             choice = _choose(found.logits, rng)
             here = np.arange(len(choice))
-            splits[rows] = facts.splits[rows][here, choice]
+            splits[rows] = known.splits[rows][here, choice]
             log_share[rows] = found.log_share[here, choice]
-            before[rows] = facts.root[rows][here, choice]
+            before[rows] = known.facts.root[rows][here, choice]
     if rng is not None and policy.variant == "own-shares":
         log_share += np.exp(policy.params["log_spread"]) * rng.standard_normal(n)
     return Decision(splits, log_share)

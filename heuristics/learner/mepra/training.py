@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,11 +19,18 @@ from splitopt.heuristics.learner.config import PpoConfig
 from splitopt.heuristics.learner.mepra.env import Action, Bank, MepraEnvironment, Variant, make_bank
 from splitopt.heuristics.learner.mepra.play import write_policy
 from splitopt.heuristics.learner.mepra.policy import MepraPolicy
-from splitopt.heuristics.learner.training import Outcome, Report, describe, train
+from splitopt.heuristics.learner.training import (
+    WHOLE,
+    Session,
+    Task,
+    Trained,
+    provenance,
+    train,
+)
 from splitopt.instances.library.splits import Split, sample
 from splitopt.instances.mepra.model import MepraInstance
 
-__all__ = ["CONFIG", "TRAIN", "VALIDATION", "Trained", "bank_of", "lower_bounds", "train_mepra"]
+__all__ = ["CONFIG", "TRAIN", "VALIDATION", "bank_of", "lower_bounds", "train_mepra"]
 
 Tree = Any
 TRAIN, VALIDATION = 500, 200
@@ -94,62 +100,28 @@ def make_score(
     return lambda params: float(score(params))
 
 
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """A training's outcome and the file its policy went to."""
-
-    outcome: Outcome
-    path: Path
-    digest: str
-
-
 def train_mepra(
     variant: Variant,
     seed: int,
     out: Path,
+    session: Session = WHOLE,
     *,
     config: PpoConfig = CONFIG,
-    checkpoint: Path | None = None,
-    resume: bool = False,
-    seconds: float | None = None,
     instances: tuple[int, int] = (TRAIN, VALIDATION),
-    on_update: Callable[[Report], None] | None = None,
 ) -> Trained:
-    """Train a policy and write it to `out`.
-
-    Parameters
-    ----------
-    checkpoint, resume, seconds
-        As in `splitopt.heuristics.learner.training.train`.
-    instances
-        How many of `train` and of `validation` are used.
-    """
+    """Train a policy and write it to `out`; `instances` of `train` and of `validation` are used."""
     environment = _environment(variant, instances[0])
-    policy = _policy(variant)
-    score = _score(variant, *instances)
-    identity: dict[str, object] = {"problem": "mepra", "variant": variant, "data": list(instances)}
-    outcome = train(
+    task = Task(
         environment,
-        policy,
+        _policy(variant),
         config,
-        seed,
-        evaluate=score,
-        path=checkpoint,
-        resume=resume,
-        seconds=seconds,
-        identity=identity,
-        on_update=on_update,
+        _score(variant, *instances),
+        {"problem": "mepra", "variant": variant, "data": list(instances)},
     )
+    outcome = train(task, seed, session)
     params = {name: np.asarray(value) for name, value in outcome.params.items()}
-    document: dict[str, Any] = {
-        "seed": seed,
-        "config": config.to_document(),
-        "train_instances": instances[0],
-        "validation_instances": instances[1],
-        "jax": jax.__version__,
-    } | describe(outcome)
-    digest = write_policy(out, params, variant, environment.rounds, document)
-    return Trained(outcome, out, digest)
+    document = provenance(task, seed, instances, outcome)
+    return Trained(outcome, out, write_policy(out, params, variant, environment.rounds, document))
 
 
 # Kept, so that several seeds in one process are compiled once.

@@ -20,7 +20,7 @@ from splitopt.heuristics.learner.mepra.play import (
     VARIANTS,
     Game,
     MepraPolicyFile,
-    _Facts,
+    _Known,
     committed,
     decide,
     read_policy,
@@ -65,14 +65,14 @@ def drawn_game(seed, n, splits=5):
 
 def splits_of(game, places):
     """The splits that places among those on offer in the environment are; the last is for even."""
-    known = _Facts(game, corners=True).splits
+    known = _Known(game, corners=True).splits
     corners = known[np.arange(len(known)), np.minimum(places, known.shape[1] - 2)]
     return np.where(places == 4, known[:, -1], corners)
 
 
 def drawn_places(rng, state):
     """One of the places that count for each device."""
-    valid = np.asarray(state.valid)
+    valid = np.asarray(state.facts.valid)
     return (rng.random(valid.shape) * valid).argmax(-1)
 
 
@@ -88,7 +88,7 @@ def test_the_splits_on_offer_are_those_that_are_best_at_some_load(seed, ties):
         inside = np.isfinite(game.base)
         base = np.where(inside, np.ceil(6 * game.base), np.inf)
         game = Game(base, np.ceil(4 * game.root), game.layers)
-    splits = _Facts(game, corners=True).splits
+    splits = _Known(game, corners=True).splits
     even = (game.base + 6 * game.root**2).argmin(axis=1)
     assert all(even[i] in splits[i] for i in range(6))
     # The last column is the split best at even shares, where it is no corner.
@@ -109,7 +109,11 @@ def test_a_policy_of_version_1_chooses_among_all_splits(tmp_path):
     path = tmp_path / "p.npz"
     write_policy(path, policy.params, "closed-form", 2, {})
     arrays, document = read_arrays(path)
-    assert document["version"] == 2
+    assert document["version"] == 3
+    # Neither had policies told of regret.
+    arrays["option_w"] = arrays["option_w"][: networks.FEATURES_BEFORE_3]
+    write_arrays(path, arrays, document | {"version": 2})
+    assert read_policy(path).corners
     write_arrays(path, arrays, document | {"version": 1})
     old, game = read_policy(path), drawn_game(7, 40, splits=9)
     assert not old.corners
@@ -117,13 +121,14 @@ def test_a_policy_of_version_1_chooses_among_all_splits(tmp_path):
     for params in (old.params, policy.params):
         params["head_w"][:] = 0.0
         params["head_b"][:] = [-20.0] + 4 * [0.0] + 6 * [10.0]
-    corners = _Facts(game, corners=True).splits
+    corners = _Known(game, corners=True).splits
     outside = [s not in row for s, row in zip(decide(old, game).splits, corners, strict=True)]
     assert any(outside)
     assert all(s in row for s, row in zip(decide(policy, game).splits, corners, strict=True))
-    write_arrays(path, arrays, document | {"version": 3})
-    with pytest.raises(InputError, match="policy"):
-        read_policy(path)
+    for version in (3, 4):
+        write_arrays(path, arrays, document | {"version": version})
+        with pytest.raises(InputError, match="policy"):
+            read_policy(path)
 
 
 # -- the policy ----------------------------------------------------------------------------
@@ -170,6 +175,32 @@ def test_what_stands_before_a_device():
 
     got = _standing(np.array([3.0, 1.0, 1.0, 2.0]), np.array([0.1, 0.2, 0.3, 0.4]))
     assert got == pytest.approx([0.05, 0.75, 0.75, 0.3])
+
+
+def test_regret_is_what_a_split_costs_more_if_the_others_keep_to_theirs():
+    game, n = drawn_game(8, 20, splits=9), 20
+    game = Game(game.base, 0.06 * game.root, game.layers)  # at full load all would stay
+    known = _Known(game, corners=True)
+    rng = np.random.default_rng(8)
+    taken = (rng.random(game.base.shape) * np.isfinite(game.base)).argmax(1)
+    base, before = (table[np.arange(n), taken] for table in (game.base, game.root))
+
+    def told(first):
+        look = networks.look_at(np, known.facts, before.sum(), before, np.float64(first))
+        return look.options[..., networks.FEATURES_BEFORE_3]
+
+    seen = 0
+    for i in range(n):
+        # Of all splits, not of those on offer: the best of all is always on offer.
+        others = np.arange(n) != i
+        costs = base[others].sum() + game.base[i] + (before[others].sum() + game.root[i]) ** 2
+        for place, split in enumerate(known.splits[i]):
+            if split >= 0:
+                regret = (costs[split] - costs.min()) / game.base[i, game.layers[i]]
+                assert told(False)[i, place] == pytest.approx(min(regret, 0.5), abs=1e-12)
+                seen += 0.0 < regret < 0.5
+    assert seen > 10
+    assert (told(True) == 0).all()
 
 
 def test_draws_follow_the_logits():
@@ -277,7 +308,7 @@ def test_no_corner_of_training_is_left_out(played):
                     np.sqrt(g) * root[k, rows],
                     splits[k, rows].astype(int) - 1,
                 )
-                most = max(most, _Facts(game, corners=True).splits.shape[1])
+                most = max(most, _Known(game, corners=True).splits.shape[1])
     # The last column is the best at even shares.
     assert 2 < most <= environment.corners + 1
 
@@ -289,7 +320,7 @@ def test_costs_are_the_judges(played, variant):
 
     environment, state, _ = begin(variant)
     rng = np.random.default_rng(1)
-    shape = state.active.shape
+    shape = state.facts.active.shape
     splits = drawn_places(rng, state)
     log_share = rng.normal(size=shape)
     base, root, share = environment.costs(
@@ -315,7 +346,7 @@ def test_the_reward_is_what_a_device_costs_its_team(played):
     environment, state, _ = begin("closed-form")
     rng = np.random.default_rng(2)
     splits = drawn_places(rng, state)
-    zeros = jnp.zeros(state.active.shape)
+    zeros = jnp.zeros(state.facts.active.shape)
     reward = environment.step((), state, Action(jnp.asarray(splits), zeros), None).reward
 
     def cost(game, chosen):
@@ -377,7 +408,7 @@ def test_episodes_are_instances_of_the_bank(played):
     environment, _, _ = begin("closed-form")
     reset = jax.jit(environment.reset, static_argnums=2)
     state, look = reset(environment.data, jax.random.PRNGKey(0), 64)
-    n = np.asarray(state.size)
+    n = np.asarray(state.facts.count)
     assert n.min() >= 2
     assert n.max() == 16
     assert (np.asarray(look.active).sum(-1) == n).all()
@@ -392,7 +423,7 @@ def test_episodes_are_instances_of_the_bank(played):
         for game in [make_game(instance)[0]]
         for cost in game.base[np.arange(instance.devices), game.layers]
     }
-    stay = np.asarray(state.stay)[np.asarray(state.active) > 0]
+    stay = np.asarray(state.facts.stay)[np.asarray(state.facts.active) > 0]
     assert all(min(abs(s - c) for c in known) < 1e-5 for s in stay.tolist())
 
 

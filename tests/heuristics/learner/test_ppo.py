@@ -16,7 +16,7 @@ jnp = pytest.importorskip("jax.numpy")
 pytest.importorskip("optax")
 
 from splitopt.heuristics.learner import ppo  # noqa: E402
-from splitopt.heuristics.learner.training import train  # noqa: E402
+from splitopt.heuristics.learner.training import Session, Task, train  # noqa: E402
 
 SMALL = PpoConfig(environments=16, steps=8, updates=60, epochs=2, minibatches=2, learning_rate=0.05)
 
@@ -149,7 +149,7 @@ PATIENT = PpoConfig(
 
 
 def test_it_learns_the_way_out_and_keeps_to_the_mask():
-    outcome = train(CORRIDOR, TABLE, SMALL, 0)
+    outcome = train(Task(CORRIDOR, TABLE, SMALL), 0)
     look = CORRIDOR.look(jnp.arange(3))
     assert TABLE.greedy(outcome.params, look).tolist() == [1, 1, 1]
     last = outcome.history[-1].diagnostics
@@ -170,10 +170,10 @@ def test_what_is_cut_off_goes_on_being_worth_something():
         final_learning_rate=0.001,
         discount=0.9,
     )
-    cut = train(Treadmill(truncates=True), Table(1, 2), config, 0)
+    cut = train(Task(Treadmill(truncates=True), Table(1, 2), config), 0)
     assert float(cut.params["value"][0]) == pytest.approx(10.0, abs=0.1)
     # Episodes begin at clock 0 to 4 (reset) and all places look alike: between 1 and 4.1.
-    ended = train(Treadmill(truncates=False), Table(1, 2), config, 0)
+    ended = train(Task(Treadmill(truncates=False), Table(1, 2), config), 0)
     assert 1.0 < float(ended.params["value"][0]) < 4.1
 
 
@@ -203,9 +203,9 @@ def test_advantages_are_the_sums_they_are_defined_as(shape):
 def test_a_team_learns_and_padding_weighs_nothing():
     team, policy = Team(), Table(4, 3)
     team.data = jnp.array(0.0)
-    quiet = train(team, policy, SMALL, 3)
+    quiet = train(Task(team, policy, SMALL), 3)
     team.data = jnp.array(1000.0)
-    noisy = train(team, policy, SMALL, 3)
+    noisy = train(Task(team, policy, SMALL), 3)
     greedy = policy.greedy(noisy.params, team.look(1))[0]
     assert greedy[:3].tolist() == [0, 1, 2]
     # Not even one bit: what padding earns is never looked at.
@@ -224,11 +224,11 @@ def test_a_training_resumed_is_the_training_never_interrupted(tmp_path):
     def evaluate(params):
         return float(params["value"][0])  # falls towards -3
 
-    play = functools.partial(train, CORRIDOR, TABLE, PATIENT, 5, evaluate=evaluate)
-    whole = play(path=tmp_path / "a.npz")
-    half = play(path=tmp_path / "b.npz", updates=6)
+    play = functools.partial(train, Task(CORRIDOR, TABLE, PATIENT, evaluate), 5)
+    whole = play(Session(tmp_path / "a.npz"))
+    half = play(Session(tmp_path / "b.npz", updates=6))
     assert half.updates == 6
-    rest = play(path=tmp_path / "b.npz", resume=True)
+    rest = play(Session(tmp_path / "b.npz", resume=True))
     assert rest.updates == 12
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     _same(whole.params, rest.params)
@@ -236,13 +236,13 @@ def test_a_training_resumed_is_the_training_never_interrupted(tmp_path):
     assert [r.diagnostics for r in whole.history] == [
         r.diagnostics for r in (*half.history, *rest.history)
     ]
-    other = train(CORRIDOR, TABLE, PATIENT, 6)
+    other = train(Task(CORRIDOR, TABLE, PATIENT), 6)
     assert not (np.asarray(other.params["value"]) == np.asarray(whole.params["value"])).all()
 
 
 def test_it_stops_when_evaluations_get_no_better():
     scores = iter([5.0, 4.0, 4.5, 4.0, 6.0, 0.0])
-    outcome = train(CORRIDOR, TABLE, PATIENT, 0, evaluate=lambda _: next(scores))
+    outcome = train(Task(CORRIDOR, TABLE, PATIENT, lambda _: next(scores)), 0)
     # The best comes second, after 4 updates; three evaluations later it is enough.
     assert (outcome.stopped, outcome.updates, outcome.best_update) == ("patience", 10, 4)
     assert outcome.score == 4.0
@@ -251,8 +251,8 @@ def test_it_stops_when_evaluations_get_no_better():
 def test_epochs_stop_when_the_policy_has_moved_too_far():
     wild = PpoConfig(**(SMALL.to_document() | {"learning_rate": 1.0, "updates": 3}))
     tame = PpoConfig(**(wild.to_document() | {"target_kl": 0.01, "epochs": 10}))
-    free = train(CORRIDOR, TABLE, wild, 0).history
-    held = train(CORRIDOR, TABLE, tame, 0).history
+    free = train(Task(CORRIDOR, TABLE, wild), 0).history
+    held = train(Task(CORRIDOR, TABLE, tame), 0).history
     assert all(report.diagnostics["skipped"] == 0 for report in free)
     assert max(report.diagnostics["skipped"] for report in held) > 0.5
 
