@@ -39,6 +39,7 @@ PROBLEMS = {
     "cift": "CIFT: collaborative inference and fine-tuning",
     "mepra": "MEPRA: multi-exit partitioning and resource allocation",
 }
+_MACHINE = ("processor", "cores_usable", "machine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +195,18 @@ class ReportData:
         """The problems that have rows, in the order of `PROBLEMS`."""
         there = {row.problem for row in self.rows}
         return [*(p for p in PROBLEMS if p in there), *sorted(there - set(PROBLEMS))]
+
+    @cached_property
+    def machines(self) -> dict[str, str]:
+        """What tells the machines apart that rows were measured on, by environment.
+
+        That is the processor, how many of its cores, and the system.
+        """
+        found = {}
+        for key in {row.environment_hash for row in self.rows}:
+            said = self.environments.get(key, {})
+            found[key] = ", ".join(str(said.get(name)) for name in _MACHINE)
+        return found
 
     @cached_property
     def by_instance(self) -> dict[str, list[Row]]:

@@ -19,8 +19,6 @@ from splitopt.bench.store.rows import Row
 __all__ = ["Change", "Comparison", "MethodComparison", "compare"]
 
 _SAME_OBJECTIVE = 1e-6
-# What makes two machines two: the processor, how many of its cores, and the system.
-_MACHINE = ("processor", "cores_usable", "machine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +118,8 @@ def _outcome(data: ReportData, row: Row) -> str:
     return f"{row.termination}, {row.status}, {data.verdict(row)}"
 
 
-def _machine(data: ReportData, row: Row) -> str:
-    found = data.environments.get(row.environment_hash, {})
-    return ", ".join(str(found.get(name)) for name in _MACHINE)
-
-
 def _circumstances(data: ReportData, row: Row) -> tuple[object, ...]:
-    return (row.parallelism, _machine(data, row))
+    return (row.parallelism, data.machines[row.environment_hash])
 
 
 def _caveats(before: ReportData, after: ReportData, *, across: bool) -> list[str]:
@@ -136,7 +129,7 @@ def _caveats(before: ReportData, after: ReportData, *, across: bool) -> list[str
         ("runs at a time", [{row.parallelism for row in data.rows} for data in (before, after)]),
         (
             "machines",
-            [{_machine(data, row) for row in data.rows} for data in (before, after)],
+            [set(data.machines.values()) for data in (before, after)],
         ),
     ):
         if values[0] != values[1]:

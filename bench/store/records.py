@@ -254,11 +254,9 @@ def _known(words: tuple[str, ...]) -> bool:
 
 
 @functools.lru_cache(maxsize=4096)
-def _named(names: tuple[str, ...]) -> bool:
-    """Return True; raise where one is no name."""
-    for field, name in zip(NAMES, names, strict=True):
-        check_name(field, name)
-    return True
+def _named(field: str, name: object) -> None:
+    """Raise unless it is a name."""
+    check_name(field, name)
 
 
 def checked(where: str, values: Sequence[Any], *, wholly: bool = False) -> bool:
@@ -337,12 +335,13 @@ def decoded(
         When a name or a JSON text in it is none.
     """
     keys = columns[_KEY]
-    for key, names in zip(keys, zip(*_names(columns), strict=True), strict=True):
-        try:
-            _named(names)
-        except InputError as error:
-            field = f"{where}runs: {str(key)[:12]}: {error.field}"
-            raise InputError(field, error.value, error.allowed, error.remedy) from None
+    for name, column in zip(NAMES, _names(columns), strict=True):
+        for value in dict.fromkeys(column):
+            try:
+                _named(name, value)
+            except InputError as error:
+                field = f"{where}runs: {str(keys[column.index(value)])[:12]}: {error.field}"
+                raise InputError(field, error.value, error.allowed, error.remedy) from None
     parts: list[Sequence[Any]] = list(columns[: len(COLUMNS)])
     for name, values in json_columns(where, columns).items():
         parts[COLUMNS.index(name)] = values

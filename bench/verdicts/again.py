@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from splitopt.bench.methods.registry import METHODS
+from splitopt.bench.store.checksums import checksum
 from splitopt.bench.store.rows import Row, Verdict
 from splitopt.bench.store.store import BestKnown, Store
 from splitopt.bench.verdicts.verdict import Claims, JudgedPlan, Judgement, judge, judge_plan
@@ -36,29 +37,36 @@ _PLANS_HELD = 10_000
 _INSTANCES_HELD = 32
 
 
-def instances_of(store: Store) -> Callable[[str], Instance | None]:
+def instances_of(
+    store: Store, own: dict[str, bytes] | None = None
+) -> Callable[[str], Instance | None]:
     """Return a function that finds the instances of a store by their hash.
 
     It gives None for one that the store does not hold, or under a hash that is not its own. Files
     and names that a store tells are not looked for.
+
+    Parameters
+    ----------
+    own
+        Gets the checksum of each document that is what its hash says, by that hash.
     """
 
     @functools.lru_cache(maxsize=_INSTANCES_HELD)
     def find(instance_hash: str) -> Instance | None:
-        return _read(store, instance_hash)
+        document = store.instance_document(instance_hash)
+        if document is None:
+            return None
+        try:
+            instance = instance_from_document(parse_json(document, instance_hash))
+        except InputError:
+            return None
+        if instance.content_hash != instance_hash:
+            return None
+        if own is not None:
+            own[instance_hash] = checksum(document)
+        return instance
 
     return find
-
-
-def _read(store: Store, instance_hash: str) -> Instance | None:
-    document = store.instance_document(instance_hash)
-    if document is None:
-        return None
-    try:
-        instance = instance_from_document(parse_json(document, instance_hash))
-    except InputError:
-        return None
-    return instance if instance.content_hash == instance_hash else None
 
 
 def claims_of(row: Row) -> Claims:

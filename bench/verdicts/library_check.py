@@ -7,6 +7,7 @@ library gives, and every figure is compared with the others.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -188,17 +189,10 @@ def check_library(
             findings.append(Finding(name, "missing", "the registry does not have it"))
             continue
         entries.append(entry)
-        wrong = [
-            *_plan_findings(entry, documents.get(content_hash)),
-            *_confirmation_findings(entry),
-        ]
+        plan = _plan_findings(entry, documents.get(content_hash))
+        wrong = itertools.chain(plan, _confirmation_findings(entry))
         findings += [Finding(name, kind, statement) for kind, statement in wrong]
-    rows: list[Row] = []
-    for folder in results:
-        with Store(folder, readonly=True) as store:
-            store.check(each=False)  # `judged_again` goes through all of them
-            standing = judged_again(store, Again(_instance_of(store)))
-            rows += (standing.refuted.get(row.key, row) for row in store.rows(heavy=False))
+    rows = [row for folder in results for row in _rows_judged_again(folder)]
     findings += [
         Finding(one.instance_name, one.kind, one.statement)
         for one in cross_check(rows, as_known(here), registry=False)
@@ -212,6 +206,13 @@ def check_library(
         findings=tuple(findings),
         programs={entry.name: programs_of(entry) for entry in entries},
     )
+
+
+def _rows_judged_again(folder: Path) -> list[Row]:
+    with Store(folder, readonly=True) as store:
+        store.check(each=False)  # `judged_again` goes through all of them
+        standing = judged_again(store, Again(_instance_of(store)))
+        return [standing.refuted.get(row.key, row) for row in store.rows(heavy=False)]
 
 
 def _instance_of(store: Store) -> Callable[[str], Instance | None]:

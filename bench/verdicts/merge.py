@@ -137,6 +137,7 @@ def merge(out: Path, sources: Sequence[Path], *, trust: bool = False) -> Merged:
             known |= target.keys().keys()
     # All of them are there, and right, before anything is written.
     standings = []
+    own: dict[str, bytes] = {}
     for source in sources:
         with uncollected(), Store(source, readonly=True) as store:
             last = store.last
@@ -144,14 +145,14 @@ def merge(out: Path, sources: Sequence[Path], *, trust: bool = False) -> Merged:
             _best_known(store)
             standing = Standing({}, 0)
             if not trust:
-                standing = judged_again(store, Again(instances_of(store)), known)
+                standing = judged_again(store, Again(instances_of(store, own)), known)
                 known |= store.keys().keys()
             standings.append((last, standing))
     added = there = 0
     with making(out) as target:
         for source, (last, standing) in zip(sources, standings, strict=True):
             with Store(source, readonly=True) as store, target.taking(store):
-                _take_rest(store, target)
+                _take_rest(store, target, own)
                 if trust:
                     _take_best_known(store, target)
                 new, old = target.take(standing.refuted, last)
@@ -173,15 +174,19 @@ def _best_known(store: Store) -> dict[str, BestKnown]:
     return found
 
 
-def _take_rest(store: Store, target: Store) -> None:
-    """Take what rows refer to; an instance without its document where that is not its own."""
+def _take_rest(store: Store, target: Store, own: Mapping[str, bytes]) -> None:
+    """Take what rows refer to; an instance without its document where that is not its own.
+
+    `own` has the checksums of documents that were found to be.
+    """
     for environment in store.environments().values():
         target.put_environment(environment)
     instance_of = instances_of(store)
     for entry in store.instances():
         key = entry["hash"]
-        whole = not target.has_instance(key) and instance_of(key) is not None
-        document = store.instance_document(key) if whole else None
+        document = None if target.has_instance(key) else store.instance_document(key)
+        if document is not None and own.get(key) != checksum(document) and instance_of(key) is None:
+            document = None
         target.put_instance(key, entry["name"], entry["problem"], entry["source"], document)
     calls = target.calls()
     for call in store.calls():

@@ -251,17 +251,10 @@ def judge(
     def wrong(reason: str) -> Judgement:
         return say(Verdict.WRONG, reason)
 
-    if judged.refused is not None:
-        return wrong(judged.refused)
+    refuted = judged.refused or _plan_denied(claims, judged)
+    if refuted is not None:
+        return wrong(refuted)
     feasible = plan is not None and not violations
-    if claims.status in (SolutionStatus.OPTIMAL, SolutionStatus.FEASIBLE, SolutionStatus.RELAXED):
-        if plan is None or objective is None:
-            return wrong(f"claims to be {claims.status} without a plan")
-        if not feasible and claims.status is not SolutionStatus.RELAXED:
-            first = violations[0]
-            return wrong(f"the plan breaks {first['constraint']}: {first['statement']}")
-        if claims.objective is None or not values_agree(claims.objective, objective):
-            return wrong(f"reports {claims.objective!r} for a plan that costs {objective!r}")
     best = known.objective if known is not None else None
     source = f"; {known.source}" if known is not None and best is not None else ""
     if feasible and objective is not None and (best is None or objective < best):
@@ -286,6 +279,20 @@ def judge(
         return wrong("the plan breaks more than its guarantee admits")
     missed = _promise_missed(claims, objective, relative_gap)
     return wrong(missed) if missed is not None else say(Verdict.RIGHT, None)
+
+
+def _plan_denied(claims: Claims, judged: JudgedPlan) -> str | None:
+    """Return why the plan is not what the run says it has, None where it is, or says none."""
+    if claims.status in (SolutionStatus.INFEASIBLE, SolutionStatus.NONE):
+        return None
+    if judged.plan is None or judged.objective is None:
+        return f"claims to be {claims.status} without a plan"
+    if judged.violations and claims.status is not SolutionStatus.RELAXED:
+        first = judged.violations[0]
+        return f"the plan breaks {first['constraint']}: {first['statement']}"
+    if claims.objective is None or not values_agree(claims.objective, judged.objective):
+        return f"reports {claims.objective!r} for a plan that costs {judged.objective!r}"
+    return None
 
 
 def _promise_missed(claims: Claims, objective: float | None, relative_gap: float) -> str | None:

@@ -7,6 +7,7 @@ path always; what is left out is counted and said.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -85,20 +86,8 @@ def draw(
     beyond = _beyond(tree, shown, panels)
     left_out = _left_out(tree, len(shown), len(doors), beyond)
     width = panels[-1].left + panels[-1].width + _RIGHT
-    marks: list[Markup] = []
-    for panel in panels:
-        marks += panel_marks(tree, panel, shown, doors, dashed)
-    below = TOP + PLOT_HEIGHT + 58
-    text = []
-    for k, line in enumerate(key):
-        y = below + 20 * k
-        text.append(tag("circle", cx=LEFT + 8, cy=y - 4, r=8, class_="badge"))
-        text.append(tag("text", str(k + 1), x=LEFT + 8, y=y - 0.5, class_="number"))
-        text.append(tag("text", line, x=LEFT + 24, y=y))
-    below += 20 * len(key) + (6 if key else 0)
-    for line in left_out:
-        text.append(tag("text", line, x=LEFT, y=below, class_="quiet"))
-        below += 17
+    marks = [panel_marks(tree, panel, shown, doors, dashed) for panel in panels]
+    text, below = _lines_below(key, left_out)
     svg = tag(
         "svg",
         tag("title", title),
@@ -111,7 +100,7 @@ def draw(
             for k, line in enumerate(subtitle)
         ],
         tag("g", legend(tree, None if dashed is None else optimum_name)),
-        tag("g", marks),
+        tag("g", itertools.chain.from_iterable(marks)),
         tag("g", text),
         viewbox=f"0 0 {width:g} {below:g}",
         width=f"{width:g}",
@@ -120,6 +109,22 @@ def draw(
         aria_label=title,
     )
     return Picture(svg + "\n", left_out)
+
+
+def _lines_below(key: Sequence[str], left_out: Sequence[str]) -> tuple[list[Markup], int]:
+    """Return the numbered lines and the quiet ones under the panels, and where they end."""
+    below = TOP + PLOT_HEIGHT + 58
+    text = []
+    for k, line in enumerate(key):
+        y = below + 20 * k
+        text.append(tag("circle", cx=LEFT + 8, cy=y - 4, r=8, class_="badge"))
+        text.append(tag("text", str(k + 1), x=LEFT + 8, y=y - 0.5, class_="number"))
+        text.append(tag("text", line, x=LEFT + 24, y=y))
+    below += 20 * len(key) + (6 if key else 0)
+    for line in left_out:
+        text.append(tag("text", line, x=LEFT, y=below, class_="quiet"))
+        below += 17
+    return text, below
 
 
 def _some(count: int, most: int) -> Ints:
