@@ -117,8 +117,11 @@ def other_values():
 
 
 @pytest.mark.parametrize(("entry", "options"), list(other_values()))
-def test_options_keep_a_method_to_its_word(entry, options):
+def test_options_keep_a_method_to_its_word(entry, options, monkeypatch):
     """What a switch turns off may cost time, never a promise."""
+    if entry.kind != "exact":
+        # Labels without a reduction fill any limit on what Lagrangian bounds leave open.
+        monkeypatch.setattr(checks, "SWITCHED_LIMIT_S", 1.0)
     for name in CASES[entry.problem]:
         if name.startswith(("micro", "open")) or "crafted" in name:
             checks.switched(subject(entry), options, name)
