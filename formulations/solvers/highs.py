@@ -57,6 +57,12 @@ COST_TOLERANCE = 1e-7
 WIDE = 1 + 10 * ROW_TOLERANCE
 UNSEEN = ROW_TOLERANCE / 10
 _PROBING = 1 << 15  # its bit in HiGHS's presolve_rule_off
+_SEARCHES = (
+    "mip_heuristic_run_feasibility_jump",
+    "mip_heuristic_run_rens",
+    "mip_heuristic_run_rins",
+    "mip_heuristic_run_root_reduced_cost",
+)
 
 Ended = Literal["solved", "infeasible", "time", "failed"]
 
@@ -202,6 +208,7 @@ def load(
     threads: int = 1,
     seed: int = 0,
     probing: bool = True,
+    searches: bool = True,
     parameters: Mapping[str, object] | None = None,
     log: bool = False,
 ) -> Any:
@@ -212,6 +219,9 @@ def load(
     probing
         Whether presolve tries what follows from each binary, for which HiGHS 1.16 does not look at
         the clock.
+    searches
+        Whether HiGHS looks for solutions by MIPs within the MIP and by jumps, if its version can
+        be told.
     parameters
         Of HiGHS, as `splitopt.formulations.solvers.parameters.HIGHS` has read them.
 
@@ -250,6 +260,7 @@ def load(
         ("dual_feasibility_tolerance", COST_TOLERANCE),
         ("mip_abs_gap", 0.0),
         ("presolve_rule_off", 0 if probing else _PROBING),
+        *((name, False) for name in _SEARCHES if not searches),
     ):
         highs.setOptionValue(name, setting)
     HIGHS.set(highs, parameters or {})
@@ -268,13 +279,16 @@ class _Run(Protocol):
     def parameters(self) -> Mapping[str, object]: ...
 
 
-def load_for(best: _Run, model: SparseModel, *, seed: int, probing: bool = True) -> Any:
+def load_for(
+    best: _Run, model: SparseModel, *, seed: int, probing: bool = True, searches: bool = True
+) -> Any:
     """Return a ``highspy.Highs`` as `load` does, with all that a run asks of its solver."""
     return load(
         model,
         threads=best.budget.threads,
         seed=seed,
         probing=probing,
+        searches=searches,
         parameters=best.parameters,
         log=best.budget.log,
     )
