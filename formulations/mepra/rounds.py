@@ -60,6 +60,7 @@ class Rounds:
         seen: set[float],
         planes: tuple[str, int],
         support: int,
+        searches: bool = True,
     ) -> Result:
         """Solve MILPs, with more planes each, until the gap is closed or the time is up.
 
@@ -77,10 +78,12 @@ class Rounds:
             What the statistics call planes, and how many there are.
         support
             The most columns that are not zero in a solution.
+        searches
+            Whether HiGHS looks for solutions by searches of its own.
         """
         best, form = self.best, self.form
         name, count = planes
-        highs = load_for(best, model, seed=self.seed)
+        highs = load_for(best, model, seed=self.seed, searches=searches)
         best.statistics |= model.size | {"nodes": 0}
         nodes = 0
         for number in range(1, most + 1):

@@ -51,6 +51,12 @@ __all__ = [
 COST_TOLERANCE = 1e-7
 WIDE = 1 + 10 * ROW_TOLERANCE
 _PROBING = 1 << 15  # its bit in HiGHS's presolve_rule_off
+_SEARCHES = (
+    "mip_heuristic_run_feasibility_jump",
+    "mip_heuristic_run_rens",
+    "mip_heuristic_run_rins",
+    "mip_heuristic_run_root_reduced_cost",
+)
 
 Ended = Literal["solved", "infeasible", "time", "failed"]
 
@@ -114,6 +120,7 @@ def load(
     threads: int = 1,
     seed: int = 0,
     probing: bool = True,
+    searches: bool = True,
     parameters: Mapping[str, object] | None = None,
     log: bool = False,
 ) -> Any:
@@ -124,6 +131,9 @@ def load(
     probing
         Whether presolve tries what follows from each binary, for which HiGHS 1.16 does not look at
         the clock.
+    searches
+        Whether HiGHS looks for solutions by MIPs within the MIP and by jumps, if its version can
+        be told.
     parameters
         Of HiGHS, as `splitopt.formulations.solvers.parameters.HIGHS` has read them.
 
@@ -163,6 +173,7 @@ def load(
         ("dual_feasibility_tolerance", COST_TOLERANCE),
         ("mip_abs_gap", 0.0),
         ("presolve_rule_off", 0 if probing else _PROBING),
+        *((name, False) for name in _SEARCHES if not searches),
     ):
         highs.setOptionValue(name, setting)
     HIGHS.set(highs, parameters or {})
@@ -171,13 +182,21 @@ def load(
     return highs
 
 
-def load_for(best: Best[Any, Any], model: SparseModel, *, seed: int, probing: bool = True) -> Any:
+def load_for(
+    best: Best[Any, Any],
+    model: SparseModel,
+    *,
+    seed: int,
+    probing: bool = True,
+    searches: bool = True,
+) -> Any:
     """Return a ``highspy.Highs`` as `load` does, with all that a run asks of its solver."""
     return load(
         model,
         threads=best.budget.threads,
         seed=seed,
         probing=probing,
+        searches=searches,
         parameters=best.parameters,
         log=best.budget.log,
     )

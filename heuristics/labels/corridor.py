@@ -37,8 +37,9 @@ _ROUNDS, _CLOSE = 32, 0.02
 # path known, and no dearer than the bound by so many arcs of mean cost.
 _DEAR, _ARCS = 1.5, 2.0
 # Where the bound on its distance may be off by more, a round takes any short path that closes so
-# much of what is between that and the paths known; without one it searches the whole graph.
-_FAR, _WORTH = 0.006, 0.1
+# much of what is between that and the paths known; without one it searches the whole graph, so many
+# times at most.
+_FAR, _WORTH, _WHOLE = 0.006, 0.1, 6
 # Fewer arcs are searched sooner than a round of Python.
 _SMALL = 30_000
 # Bounds are stretched so many times at most for short paths, and there a distance counts that is
@@ -191,7 +192,10 @@ class Corridor:
         self.slack = 8.0 * (problem.n + 16 + columns.size) * UNIT
         self.bound, self.multiplier = -np.inf, np.zeros(columns.size)
         K = problem.limits.size
-        self.found = found
+        # Room for the distances to come; memory never written costs nothing.
+        rest = np.empty((1 + K + _WHOLE, problem.n))
+        rest[: 1 + K] = found.rest
+        self.found = found._replace(rest=rest)
         # Weights of cost and resources by which the distances are known, a row of `rest` each.
         self.weights = [np.eye(1 + K)[j] for j in range(1 + K)]
         self.known = [(float(row[0]), row[1 + columns]) for row in found.met]

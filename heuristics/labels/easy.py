@@ -20,10 +20,7 @@ from splitopt.heuristics.labels.distances import Star, group, settle
 from splitopt.heuristics.labels.heap import pop, push
 from splitopt.instances.core.kernels import Floats, Floats2, Int32s, Ints, kernel, part
 
-__all__ = ["ROWS", "Easy", "easy_search"]
-
-# Memory never written costs nothing.
-ROWS = 6
+__all__ = ["Easy", "easy_search"]
 
 
 class Easy(NamedTuple):
@@ -32,7 +29,7 @@ class Easy(NamedTuple):
     ``path`` holds arcs in order (none: none within the limits was met); labels made = popped and
     expanded (``kept``) + ``dominated`` + ``over_bound`` (in the heap when the search ended) +
     ``over_limit``. ``rest[0, v]`` is the least cost from v, ``rest[1 + k, v]`` the least use of
-    resource k, or less; `ROWS` rows more are room for others. ``met[j]`` are cost and use of the
+    resource k, or less. ``met[j]`` are cost and use of the
     path that attains ``rest[j]`` from the source, infinite where none keeps limit j - 1. `inward`
     and `outward` are the arcs by head and by tail.
     """
@@ -238,7 +235,7 @@ def easy_search(
     slack = 8.0 * (n + 16 + K) * 2.0**-53
     outer = limits * (1.0 + slack)
     path, other = np.empty(n, np.int64), np.empty(n, np.int64)
-    rest, via = np.empty((1 + K + ROWS, n)), np.empty(n, np.int32)
+    rest, via = np.empty((1 + K, n)), np.empty(n, np.int32)
     met = np.full((1 + K, 1 + K), np.inf)
     inward = group(n, head, tail, cost, res)
     nothing = Easy(False, path[:0], 0, 0, 0, 0, 0, rest, met, inward, inward)

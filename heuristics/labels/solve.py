@@ -184,6 +184,7 @@ class _Run:
         if found.path.size:
             self.incumbent.offer(found.path)
         corridor = Corridor(p, self.columns, found, self.incumbent)
+        del found  # a part is copied
         corridor.ascend(ratio, self.stop)
         return corridor if np.isfinite(corridor.bound) else None
 

@@ -26,6 +26,10 @@ HELD = {
     "log_file": "run --keep-logs keeps logs",
     "solution_file": "the solution comes back by itself",
     "write_solution_to_file": "the solution comes back by itself",
+    "mip_improving_solution_file": "the solution comes back by itself",
+    "mip_improving_solution_save": "the solution comes back by itself",
+    "write_iis_model_file": "splitopt export writes the model",
+    "write_presolved_model_to_file": "splitopt export writes the model",
     "write_model_to_file": "splitopt export writes the model",
     "write_model_file": "splitopt export writes the model",
     "read_solution_file": "plans to start from are given by --warm-start",
@@ -44,7 +48,9 @@ def set_parameters(highs: Any, given: Mapping[str, object]) -> dict[str, Any]:
     """Set parameters and return them as HiGHS holds them."""
     import highspy
 
-    names = [n for n in dir(highs.getOptions()) if not n.startswith("_")]
+    names = {n for n in dir(highs.getOptions()) if not n.startswith("_")}
+    # highspy 1.16 lists a third of them not, which it takes by name.
+    names |= {n for n in given if highs.getOptionValue(n)[0] == highspy.HighsStatus.kOk}
     refuse(given, HELD, names)
     found = {}
     for name, value in given.items():

@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 
+import highspy
 import psutil
 import pytest
 from click.testing import CliRunner
@@ -344,6 +345,13 @@ def test_a_parameter_that_a_solver_does_not_have_is_refused_with_the_nearest(met
     (name, _, value), meant = SPELT[method][0].partition("="), SPELT[method][1]
     with pytest.raises(InputError, match=rf"such as .*{meant}"):
         load(method, "cift").parameters.read({name: value})
+
+
+def test_a_parameter_that_highspy_does_not_list_is_taken():
+    name = "mip_allow_cut_separation_at_nodes"
+    if highspy.Highs().getOptionValue(name)[0] != highspy.HighsStatus.kOk:
+        pytest.skip("this HiGHS has no such parameter")
+    assert load("highs-flow", "cift").parameters.read({name: "false"}) == {name: False}
 
 
 def test_it_is_refused_before_any_run_and_nothing_is_written(tmp_path):
