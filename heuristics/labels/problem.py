@@ -89,6 +89,54 @@ def _node(name: str, value: object, n: int) -> int:
     return node
 
 
+def _count(
+    tails: NDArray[np.int32],
+    heads: NDArray[np.int32],
+    source: int,
+    target: int,
+    nodes: int | None,
+) -> int:
+    """Return how many nodes there are: as many as said, else up to the largest id."""
+    m = tails.size
+    most = max(int(tails.max()), int(heads.max())) if m else -1
+    if nodes is not None:
+        n = _node("nodes", nodes, _MOST + 2)
+        if n <= most:
+            name = "tail" if m and int(tails.max()) == most else "head"
+            raise InputError(name, most, f"0 to {n - 1}", "raise nodes or correct the id")
+        return n
+    try:
+        n = max(most, operator.index(source), operator.index(target), 0) + 1
+    except TypeError:
+        return most + 1
+    # An id beyond every arc is a node without arcs only if the caller says so.
+    return most + 1 if m and n > most + 1 else n
+
+
+def _limits(limits: ArrayLike) -> NDArray[np.float64]:
+    """Return the limits, one a resource."""
+    bounds = np.asarray([] if limits is None else limits)
+    if bounds.ndim != 1 or (bounds.size and bounds.dtype.kind not in "iuf"):
+        raise InputError("limits", limits, "a list of K numbers", "pass one limit a resource")
+    bounds = np.ascontiguousarray(bounds, np.float64)
+    for k, limit in enumerate(bounds.tolist()):
+        if not limit >= 0.0:
+            raise InputError(f"limits[{k}]", limit, ">= 0, or inf for none", "correct the limit")
+    # A finite limit above every sum is the same as any other.
+    return np.where(bounds < np.inf, np.minimum(bounds, 2.0 * _MOST_SUM), np.inf)
+
+
+def _slack(epsilon: float) -> float:
+    """Return epsilon, which may be 0."""
+    try:
+        slack = float(epsilon)
+    except (TypeError, ValueError):
+        slack = math.nan
+    if not 0.0 <= slack < math.inf:
+        raise InputError("epsilon", epsilon, "a number >= 0", "0 asks for the optimum")
+    return slack
+
+
 def check(
     tail: ArrayLike,
     head: ArrayLike,
@@ -107,40 +155,14 @@ def check(
     m = tails.size
     if heads.size != m:
         raise InputError("head", heads.size, f"{m} entries, as tail", "give each arc both ends")
-    most = max(int(tails.max()), int(heads.max())) if m else -1
-    if nodes is None:
-        try:
-            n = max(most, operator.index(source), operator.index(target), 0) + 1
-        except TypeError:
-            n = most + 1
-        if n > max(most + 1, 1):
-            # An id beyond every arc is a node without arcs only if the caller says so.
-            n = most + 1 if m else n
-    else:
-        n = _node("nodes", nodes, _MOST + 2)
-        if n <= most:
-            name = "tail" if m and int(tails.max()) == most else "head"
-            raise InputError(name, most, f"0 to {n - 1}", "raise nodes or correct the id")
-    bounds = np.asarray([] if limits is None else limits)
-    if bounds.ndim != 1 or (bounds.size and bounds.dtype.kind not in "iuf"):
-        raise InputError("limits", limits, "a list of K numbers", "pass one limit a resource")
-    bounds = np.ascontiguousarray(bounds, np.float64)
-    for k, limit in enumerate(bounds.tolist()):
-        if not limit >= 0.0:
-            raise InputError(f"limits[{k}]", limit, ">= 0, or inf for none", "correct the limit")
-    # A finite limit above every sum is the same as any other.
-    bounds = np.where(bounds < np.inf, np.minimum(bounds, 2.0 * _MOST_SUM), np.inf)
+    n = _count(tails, heads, source, target, nodes)
+    bounds = _limits(limits)
     used = np.zeros((m, 0)) if resources is None else np.asarray(resources)
     if used.ndim == 1 and bounds.size == 1:
         used = used.reshape(-1, 1)
     if used.size == 0 and used.shape != (m, bounds.size) and m * bounds.size == 0:
         used = np.zeros((m, bounds.size))
-    try:
-        slack = float(epsilon)
-    except (TypeError, ValueError):
-        slack = math.nan
-    if not 0.0 <= slack < math.inf:
-        raise InputError("epsilon", epsilon, "a number >= 0", "0 asks for the optimum")
+    slack = _slack(epsilon)
     chosen = 0 if strict is None else _node("strict", strict, max(bounds.size, 1))
     if others not in ("relaxed", "kept"):
         raise InputError("others", others, "relaxed or kept", "choose one of the two guarantees")

@@ -219,26 +219,31 @@ def run(plan: Plan) -> Found:
     return _acyclic(search) if plan.reduced.acyclic else _cyclic(search)
 
 
+def _slack(s: _Search) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how far labels of each node may be trimmed: of the cost, and of the resources.
+
+    How many labels are kept and made at most goes into the statistics.
+    """
+    g = s.g
+    # A node without a way to the end, -1, never gets a label.
+    left = np.maximum(passes.longest_steps(g.n, g.graph, True), 0)
+    share = np.minimum((s.steps - left) / s.steps, 1.0)
+    delta = math.expm1(math.log1p(s.epsilon) / s.steps)
+    start = float(s.bounds.rest_c[g.source])
+    low = max(s.scale, start)
+    cells = (low - start) / s.scale / delta if start > 0.0 else 0.0
+    if s.ceiling > low:
+        cells += (math.log(s.ceiling) - math.log(low)) / math.log1p(delta)
+    cells = (_whole(cells) + 3.0) * s.cells(s.steps)
+    s.found.stats["label_bound"] = cells * g.n
+    s.found.stats["label_bound_made"] = cells * g.m
+    return np.expm1(share * math.log1p(s.epsilon)), share[:, None] * s.room[None, :]
+
+
 def _acyclic(s: _Search) -> Found:
     """One pass in topological order, with carried minima when it trims."""
     plan, g, K = s.plan, s.g, s.K
-    growth = np.zeros(g.n)
-    room = np.zeros((g.n, K))
-    if s.trim:
-        # A node without a way to the end, -1, never gets a label.
-        left = np.maximum(passes.longest_steps(g.n, g.graph, True), 0)
-        share = np.minimum((s.steps - left) / s.steps, 1.0)
-        growth = np.expm1(share * math.log1p(s.epsilon))
-        room = share[:, None] * s.room[None, :]
-        delta = math.expm1(math.log1p(s.epsilon) / s.steps)
-        start = float(s.bounds.rest_c[g.source])
-        low = max(s.scale, start)
-        cells = (low - start) / s.scale / delta if start > 0.0 else 0.0
-        if s.ceiling > low:
-            cells += (math.log(s.ceiling) - math.log(low)) / math.log1p(delta)
-        cells = (_whole(cells) + 3.0) * s.cells(s.steps)
-        s.found.stats["label_bound"] = cells * g.n
-        s.found.stats["label_bound_made"] = cells * g.m
+    growth, room = _slack(s) if s.trim else (np.zeros(g.n), np.zeros((g.n, K)))
     rules = s.rules(growth, room, not plan.front, s.trim)
     row = 8 * (1 + K) * (2 if s.trim else 1) + 8
     most_made, most_stored = s.budget(2 * row + 16)
