@@ -5,12 +5,33 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from splitopt.bench.commands.output import echo_json, echo_table, note, say
+
+if TYPE_CHECKING:
+    from splitopt.bench.methods.conformance.fuzz.campaign import Tally
 
 __all__ = ["fuzz_and_tell"]
 
 _SHOWN = 20  # failures shrunk and written
+
+
+def _document(problem: str, seed: int, start: int, tally: Tally) -> dict[str, object]:
+    """Return what was tried and what failed, for JSON."""
+    from splitopt.bench.methods.conformance.fuzz.campaign import rows_of
+
+    return {
+        "problem": problem,
+        "seed": seed,
+        "start": start,
+        "instances": dict(tally.instances),
+        "runs": rows_of(tally),
+        "failures": [
+            {"index": one.index, "run": one.attempt.label, **dataclasses.asdict(one.failure)}
+            for one in tally.found
+        ],
+    }
 
 
 def fuzz_and_tell(
@@ -24,7 +45,7 @@ def fuzz_and_tell(
     as_json: bool,
 ) -> bool:
     """Fuzz, print what was tried and what failed; return whether nothing did."""
-    from splitopt.bench.methods.conformance.fuzz.campaign import Tally, fuzz, rows_of, save
+    from splitopt.bench.methods.conformance.fuzz.campaign import fuzz, rows_of, save
 
     documents = []
     held = True
@@ -45,24 +66,7 @@ def fuzz_and_tell(
             files = [str(save(one, problem, seed, out)) for one in shown]
         rows = rows_of(tally)
         if as_json:
-            documents.append(
-                {
-                    "problem": problem,
-                    "seed": seed,
-                    "start": start,
-                    "instances": dict(tally.instances),
-                    "runs": rows,
-                    "failures": [
-                        {
-                            "index": one.index,
-                            "run": one.attempt.label,
-                            **dataclasses.asdict(one.failure),
-                        }
-                        for one in tally.found
-                    ],
-                    "files": files,
-                }
-            )
+            documents.append(_document(problem, seed, start, tally) | {"files": files})
             continue
         kinds = ", ".join(f"{number} {kind}" for kind, number in tally.instances.items())
         echo_table({key: key for key in rows[0]} if rows else {}, rows, f"{problem}: {kinds}")

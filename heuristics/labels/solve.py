@@ -366,6 +366,11 @@ class _Run:
             if name.startswith("labels_") or name == "rounds":
                 self.stats[name] += value
         self.stats["search_s"] = perf_counter() - began
+        self._keep(g, found)
+        return self._conclude(min(found.least, self.dropped), found.termination)
+
+    def _keep(self, g: Reduced, found: search.Found) -> None:
+        """Keep the front and the log of a search, in the caller's arcs and nodes."""
         p = self.problem
         if found.front is not None:
             paths = found.front
@@ -391,7 +396,6 @@ class _Run:
                 found.log.fate.astype(np.int64),
                 found.log_complete,
             )
-        return self._conclude(min(found.least, self.dropped), found.termination)
 
     def _conclude(self, least: float, termination: Termination) -> PathResult:
         """Turn the least bound of all that was discarded or left open into the result."""
