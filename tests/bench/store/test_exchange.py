@@ -328,3 +328,11 @@ def test_runs_beside_those_of_other_runners_are_not_compared_unsaid(tmp_path):
     found = compare(fill(tmp_path / "a", [row(runs_beside=0)]), fill(tmp_path / "b", [crowded]))
     assert found.methods[0].timed == 0
     assert any("A has 1; B has 1 beside 2 of other runners" in note for note in found.caveats)
+
+
+def test_a_row_of_an_instance_that_is_not_there_is_named(tmp_path):
+    folder = fill(tmp_path / "a", [row()])
+    with Store(folder) as store:
+        store.add(row(instance="other"))
+    with pytest.raises(InputError, match=r"runs: other-m-0: instance_hash: 'other', expected one"):
+        load(folder)
