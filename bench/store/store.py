@@ -616,6 +616,9 @@ class Store(Around):
                 self._connection.execute("BEGIN")
             try:
                 yield  # what goes wrong with the rows elsewhere is no error of this store
+            except InputError:
+                self._require_steady()  # else it is not damaged, but half of two states
+                raise
             finally:
                 with self._errors():
                     if self._connection.in_transaction:

@@ -309,6 +309,23 @@ def test_rows_and_plans_of_an_export_are_of_one_moment(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
+@pytest.mark.parametrize(("written", "said"), [(True, StoreError), (False, InputError)])
+def test_what_looks_damaged_while_a_runner_writes_is_no_damage(written, said, tmp_path):
+    """Pages of before and after lie side by side then: a row without a payload, say."""
+    folder = fill(tmp_path / "a", [row("m", k) for k in range(3)])
+
+    def read():
+        with Store(folder, readonly=True) as store, store.snapshot():
+            assert store.count() == 3
+            if written:
+                with Store(folder) as runner:
+                    runner.forget(["h-m-0"])
+            raise InputError("payloads", "none is there", "one", "restore a backup")
+
+    with pytest.raises(said):
+        read()
+
+
 def test_export_says_what_is_missing(tmp_path, monkeypatch):
     folder = fill(tmp_path / "a", [row()])
     with pytest.raises(InputError, match=r"\.csv or \.parquet"):
