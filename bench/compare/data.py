@@ -291,22 +291,28 @@ def load(out: Path, *, heavy: bool = True) -> ReportData:
     Raises
     ------
     InputError
-        When there is none.
+        When there is none, or a row is of an instance that it does not name.
     """
     with Store(out, readonly=True) as store:
         rows = store.rows(heavy=heavy, output=False, plans=False)
         used = {row.environment_hash for row in rows}
         known = store.best_known()
+        instances = {
+            entry["hash"]: InstanceEntry(
+                **entry,
+                document=store.instance_document(entry["hash"]) if heavy else None,
+            )
+            for entry in store.instances()
+        }
+        for row in rows:
+            if row.instance_hash not in instances:
+                field = f"{out}: runs: {row.key[:12]}: instance_hash"
+                allowed = "one of the store's instances"
+                raise InputError(field, row.instance_hash, allowed, "restore a backup")
         return ReportData(
             out,
             rows,
-            {
-                entry["hash"]: InstanceEntry(
-                    **entry,
-                    document=store.instance_document(entry["hash"]) if heavy else None,
-                )
-                for entry in store.instances()
-            },
+            instances,
             {k: v for k, v in store.environments().items() if k in used},
             store.calls(),
             known,

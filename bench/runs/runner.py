@@ -140,7 +140,10 @@ def _planned(
     check_selection(spec, jobs)  # before a process is started for it
     spare = [Zygote()]
     try:
-        yield plan_runs(Catalogue.build(spec.plugins, spare[0]), spec, jobs=jobs), spare
+        chosen = plan_runs(Catalogue.build(spec.plugins, spare[0]), spec, jobs=jobs)
+        if cluster is not None or spec.limits.threads != 1:  # nobody takes it, for hours maybe
+            spare.pop().close()
+        yield chosen, spare
     finally:
         for zygote in spare:
             zygote.close()

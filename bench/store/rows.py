@@ -75,8 +75,8 @@ def _plain(points: Sequence[Sequence[object]]) -> bool:
     """Return True only if every point is a time and two figures, or none: told column by column."""
     try:
         times, incumbents, bounds = zip(*points, strict=True)
-        total = sum(times) + sum(filter(None, incumbents)) + sum(filter(None, bounds))
-        finite = math.isfinite(total)
+        figures = (*times, *filter(None, incumbents), *filter(None, bounds))
+        finite = math.isfinite(sum(map(abs, figures)))  # integers of any size do not cancel
     except (TypeError, ValueError, OverflowError):
         return False
     kinds = set(map(type, (*incumbents, *bounds)))

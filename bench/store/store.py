@@ -345,6 +345,8 @@ class Store(Around):
         """Open a store again that a runner has begun to write meanwhile; return whether one did."""
         if self._reading is None or not self._reading.stale:
             return False
+        if self._connection.in_transaction:  # a snapshot cannot go on with other rows
+            self._require_steady()
         self._reading.close()
         self._reading = Reading(self.path)
         self._connection = self._reading.connection
@@ -609,13 +611,18 @@ class Store(Around):
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
         """Read what stands there at one moment, whatever a runner writes meanwhile."""
-        with self._lock, self._errors():
-            self._connection.execute("BEGIN")
+        with self._lock:
+            with self._errors():
+                self._connection.execute("BEGIN")
             try:
-                yield
+                yield  # what goes wrong with the rows elsewhere is no error of this store
+            except InputError:
+                self._require_steady()  # else it is not damaged, but half of two states
+                raise
             finally:
-                if self._connection.in_transaction:
-                    self._connection.execute("COMMIT")
+                with self._errors():
+                    if self._connection.in_transaction:
+                        self._connection.execute("COMMIT")
 
     def plans_and_trajectories(self) -> Iterator[tuple[bytes | None, bytes]]:
         """Yield plan and trajectory of all rows as JSON texts, in the order they were stored.

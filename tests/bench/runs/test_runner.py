@@ -403,3 +403,17 @@ def test_what_is_wrong_is_refused_before_anything_is_written(wrong, tmp_path):
     with pytest.raises(InputError):
         run_set(settings.pop("instances"), ["single-cut"], tmp_path / "out", **settings)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_set_of_runs_holds_no_process_that_none_of_its_runs_can_use(threads, tmp_path):
+    """The process that told of methods has one thread: runs of two start another."""
+    held = []
+
+    def count(_):
+        commands = [process.cmdline() for process in psutil.Process().children()]
+        held.append(sum("splitopt.bench.isolation.zygote" in command for command in commands))
+
+    settings = {"time_limit_s": 20.0, "threads": threads, "on_event": count}
+    run_set(["cift-tiny-both"], ["single-cut"], tmp_path / "out", **settings)
+    assert max(held) == 1

@@ -9,7 +9,7 @@ import zlib
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from stores import fill, restore, row
 
@@ -129,13 +129,15 @@ def test_many_rows_are_held_against_their_checksums_as_each_is(data):
     st.lists(
         st.lists(
             st.sampled_from(
-                [None, 0, 1.5, -2.0, 0.0, 1e308, 10**400, math.inf, math.nan, True, "1"]
+                [None, 0, 1.5, -2.0, 1e308, 10**400, -(10**400), math.inf, math.nan, True, "1"]
             ),
             max_size=4,
         ),
         max_size=4,
     )
 )
+@example([[0, 10**400, None], [1, -(10**400), None]])
+@example([[10**400, 1.0, 1.0], [-(10**400), 1.0, 1.0]])
 def test_points_told_column_by_column_are_points(points):
     """What is taken at once is what passes one by one."""
     from splitopt.bench.store.rows import _finite, _plain

@@ -11,7 +11,7 @@ from splitopt.bench.compare.data import load
 from splitopt.bench.compare.frames import export, frame
 from splitopt.bench.compare.stores import compare
 from splitopt.bench.report.comparison import comparison_text
-from splitopt.bench.store.store import BestKnown, Store
+from splitopt.bench.store.store import BestKnown, Store, StoreError
 from splitopt.bench.verdicts.merge import merge
 from splitopt.instances.core.errors import InputError
 
@@ -280,6 +280,52 @@ def test_a_store_is_exported_in_pieces_as_it_is_in_a_frame(piece, tmp_path, monk
         assert set(found["best_objective"]) == {1.0}
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_an_export_that_cannot_be_written_is_no_fault_of_the_store(kind, tmp_path):
+    folder = fill(tmp_path / "a", [row()])
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(OSError, match="file") as caught:
+        export(folder, tmp_path / "file" / f"rows.{kind}")
+    assert not isinstance(caught.value, StoreError)
+    assert "runs.sqlite" not in str(caught.value)
+
+
+def test_rows_and_plans_of_an_export_are_of_one_moment(tmp_path, monkeypatch):
+    """A runner that does a run again between rows and plans would shift plans by a row."""
+    pytest.importorskip("pyarrow")
+    rows = [row("m", k, plan={"k": k}) for k in range(3)]
+    folder = fill(tmp_path / "a", rows)
+    known = Store.best_known
+
+    def meanwhile(store):
+        with Store(folder) as runner:
+            runner.forget([rows[0].key])
+            runner.add(rows[0])
+        return known(store)
+
+    monkeypatch.setattr(Store, "best_known", meanwhile)
+    with pytest.raises(StoreError, match="written while it was read"):
+        export(folder, tmp_path / "rows.parquet")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize(("written", "said"), [(True, StoreError), (False, InputError)])
+def test_what_looks_damaged_while_a_runner_writes_is_no_damage(written, said, tmp_path):
+    """Pages of before and after lie side by side then: a row without a payload, say."""
+    folder = fill(tmp_path / "a", [row("m", k) for k in range(3)])
+
+    def read():
+        with Store(folder, readonly=True) as store, store.snapshot():
+            assert store.count() == 3
+            if written:
+                with Store(folder) as runner:
+                    runner.forget(["h-m-0"])
+            raise InputError("payloads", "none is there", "one", "restore a backup")
+
+    with pytest.raises(said):
+        read()
+
+
 def test_export_says_what_is_missing(tmp_path, monkeypatch):
     folder = fill(tmp_path / "a", [row()])
     with pytest.raises(InputError, match=r"\.csv or \.parquet"):
@@ -299,3 +345,11 @@ def test_runs_beside_those_of_other_runners_are_not_compared_unsaid(tmp_path):
     found = compare(fill(tmp_path / "a", [row(runs_beside=0)]), fill(tmp_path / "b", [crowded]))
     assert found.methods[0].timed == 0
     assert any("A has 1; B has 1 beside 2 of other runners" in note for note in found.caveats)
+
+
+def test_a_row_of_an_instance_that_is_not_there_is_named(tmp_path):
+    folder = fill(tmp_path / "a", [row()])
+    with Store(folder) as store:
+        store.add(row(instance="other"))
+    with pytest.raises(InputError, match=r"runs: other-m-0: instance_hash: 'other', expected one"):
+        load(folder)
