@@ -65,7 +65,7 @@ def constrained_shortest_path(
     ----------
     tail, head
         Shape (m,), integers from 0 on: the ends of each arc. Cycles, loops and parallel arcs are
-        allowed. Arrays of 32 bits are taken as they are, others copied.
+        allowed. Contiguous, writeable arrays of 32 bits are taken as they are, others copied.
     cost
         Shape (m,), finite and >= 0.
     resources

@@ -302,7 +302,8 @@ class Corridor:
         """Return bounds on the distance by w0 and `w`: of the known rows, and of a known path."""
         worth = self.found.rest[:, self.problem.source]
         low = float(share @ np.where(share > 0.0, worth, 0.0))
-        return low, min(w0 * cost + float(w[self.columns] @ use) for cost, use in self.known)
+        with np.errstate(over="ignore"):
+            return low, min(w0 * cost + float(w[self.columns] @ use) for cost, use in self.known)
 
     def _meet(self, path: NDArray[np.int64]) -> tuple[float, NDArray[np.float64]]:
         """Offer a path, and note its cost and use."""

@@ -130,9 +130,9 @@ def combine(rows: NDArray[np.float64], worth: Vector, target: Vector) -> Vector:
     k, share = target.size, np.zeros(len(rows))
     live = target > 0.0
     usable = np.nonzero(~np.any(rows[:, ~live] > 0.0, axis=1))[0]
-    columns = np.concatenate(
-        [np.eye(k)[live][:, live], (rows[usable][:, live] / target[live]).T], 1
-    )
+    with np.errstate(over="ignore"):
+        parts = rows[usable][:, live] / target[live]
+    columns = np.concatenate([np.eye(k)[live][:, live], parts.T], 1)
     count = int(np.count_nonzero(live))
     costs = np.concatenate([np.zeros(count), -worth[usable] / max(float(worth.max()), _LEAST)])
     # The unit vectors together are where to begin.

@@ -40,6 +40,11 @@ class Problem:
     names: NDArray[np.int64] | None = None
 
 
+def _own(array: NDArray[Any], dtype: Any) -> NDArray[Any]:
+    """Return the array as kernels take it, a copy only where it has to be one."""
+    return np.require(array, dtype, ["C", "ALIGNED", "WRITEABLE"])
+
+
 def _ids(name: str, value: ArrayLike) -> NDArray[Any]:
     array = np.asarray(value)
     if array.ndim != 1:
@@ -56,7 +61,7 @@ def _ids(name: str, value: ArrayLike) -> NDArray[Any]:
         raise InputError(
             f"{name}[{bad}]", int(array[bad]), f"0 to {_MOST}", "number the nodes from 0 on"
         )
-    return array.astype(np.int32, copy=False)
+    return _own(array, np.int32)
 
 
 def _values(name: str, value: ArrayLike, shape: tuple[int, ...], steps: int) -> NDArray[np.float64]:
@@ -65,7 +70,7 @@ def _values(name: str, value: ArrayLike, shape: tuple[int, ...], steps: int) -> 
         raise InputError(name, array.dtype, "real numbers", "pass a float array")
     if array.shape != shape:
         raise InputError(name, array.shape, f"shape {shape}", "pass one entry an arc")
-    out = np.ascontiguousarray(array, np.float64)
+    out = _own(array, np.float64)
     if out.size and not (out.min() >= 0.0 and out.max() < np.inf):
         bad = tuple(int(i[0]) for i in np.nonzero(~((out >= 0.0) & (out < np.inf))))
         where = ", ".join(map(str, bad))

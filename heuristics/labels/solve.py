@@ -210,7 +210,8 @@ class _Run:
                     least = g.cut_costs(self.incumbent, ratio, multiplier)
                     self.dropped = min(self.dropped, least)
             if self.incumbent.cost <= top:
-                self.bound = self.stats["lagrangian_bound"] = min(corridor.bound, self.dropped)
+                self.bound = max(self.bound, min(corridor.bound, self.dropped))
+                self.stats["lagrangian_bound"] = self.bound
                 return g
             if self.stop[0]:
                 break

@@ -128,9 +128,10 @@ class CiftInstance(Annotated):
         self.keep_annotations(*_GROUPS)
         object.__setattr__(self, "requests", fields.integer("requests", self.requests, minimum=0))
         deadlines = ("inference_deadline_s", "fine_tuning_deadline_s")
-        keep_numbers(self, *deadlines, minimum=0, remedy="null for no deadline")
-        keep_numbers(self, "throughput_per_s", above=0)
-        keep_numbers(self, "error_target", minimum=0, maximum=1)
+        remedy = "null for no deadline"
+        keep_numbers(self, *deadlines, optional=True, minimum=0, remedy=remedy)
+        keep_numbers(self, "throughput_per_s", optional=True, above=0)
+        keep_numbers(self, "error_target", optional=True, minimum=0, maximum=1)
         object.__setattr__(self, "models", tuple(model.bare() for model in self.models))
         check_whole(self)
 

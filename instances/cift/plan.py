@@ -46,7 +46,7 @@ class Stop:
         fields.name("node", self.node)
         object.__setattr__(self, "blocks", fields.integer("blocks", self.blocks, minimum=0))
         speeds = ("inference_speed_flop_per_s", "fine_tuning_speed_flop_per_s")
-        keep_numbers(self, *speeds, above=0)
+        keep_numbers(self, *speeds, optional=True, above=0)
 
     @staticmethod
     def from_document(document: object) -> Stop:

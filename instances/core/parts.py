@@ -77,14 +77,14 @@ def keep_names(part: object, *columns: str) -> None:
         fields.name(column, getattr(part, column))
 
 
-def keep_numbers(part: object, *columns: str, **limits: Any) -> None:
-    """Check fields of a part that is being built, and keep them as floats; None stays None.
+def keep_numbers(part: object, *columns: str, optional: bool = False, **limits: Any) -> None:
+    """Check fields of a part that is being built, and keep them as floats; None if `optional`.
 
     Limits and remedy are those of `splitopt.instances.core.fields.number`.
     """
     for column in columns:
         value = getattr(part, column)
-        if value is not None:
+        if not (optional and value is None):
             object.__setattr__(part, column, fields.number(column, value, **limits))
 
 

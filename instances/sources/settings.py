@@ -75,7 +75,7 @@ class SourceSettings:
         keep_numbers(self, "weight_time_per_s", "weight_energy_per_j", minimum=0)
         if self.weight_time_per_s == 0 and self.weight_energy_per_j == 0:
             raise InputError("weight_time_per_s", 0.0, "one weight above 0", "raise one of the two")
-        keep_numbers(self, "input_bits", minimum=0)
+        keep_numbers(self, "input_bits", optional=True, minimum=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,31 @@ def test_limits_of_zero_and_of_infinity():
     assert result.resources.tolist() == [0.0, 8.0]
 
 
+def _of_a_buffer(array):
+    """Return the array one byte off where a double may begin, not to be written to."""
+    return np.frombuffer(b"x" + array.tobytes(), array.dtype, offset=1).reshape(array.shape)
+
+
+LAID_OUT = {
+    "read-only": lambda array: np.broadcast_to(array, array.shape),
+    "unaligned": _of_a_buffer,
+    "a column of a table": lambda array: np.repeat(array[..., None], 2, -1)[..., 0],
+    "backwards": lambda array: array[::-1].copy()[::-1],
+}
+
+
+@pytest.mark.parametrize("layout", LAID_OUT)
+def test_figures_and_ids_may_lie_in_memory_as_they_will(layout):
+    # As memory maps, columns of a table and pandas have them; compiled kernels take none of these.
+    warm_up()
+    tail, head = np.array([[0, 0, 1], [1, 1, 2]], np.int32)
+    cost, use = np.array([1.0, 2.0, 1.0]), np.array([[3.0], [1.0], [1.0]])
+    given = [LAID_OUT[layout](array) for array in (tail, head, cost, use)]
+    for easy in (True, False):
+        found = constrained_shortest_path(*given, 0, 2, [2.0], easy=easy)
+        assert (found.cost, found.arcs.tolist()) == (3.0, [1, 2])
+
+
 def test_one_resource_may_be_a_vector():
     result = constrained_shortest_path(TAIL, HEAD, COST, [4, 4, 1, 1], 0, 3, [2])
     assert result.cost == 6

@@ -144,3 +144,16 @@ def test_shares_make_the_best_bound_that_the_target_allows():
     # A resource that does not count rules out rows that hold it.
     share = lagrange.combine(rows, np.array([10.0, 4.0, 20.0]), np.array([1.0, 0.0]))
     assert share == pytest.approx([1.0, 0.0, 0.0])
+
+
+def test_a_bound_below_nothing_is_none(monkeypatch):
+    # The first multiplier comes of two paths, of use 4 and 0; at it the third is worth less than 0.
+    monkeypatch.setattr(corridor, "_ROUNDS", 1)
+    figures = np.array([[1.0, 4.0], [100.0, 0.0], [1.5, 2.93], [9.0, 9.0], [9.0, 9.0]])
+    tail, head = [0, 0, 0, 1, 2], [1, 1, 1, 2, 1]
+    options = {"easy": False, "label_limit": 1, "time_limit_s": 0.0}
+    found = constrained_shortest_path(
+        tail, head, figures[:, 0], figures[:, 1:], 0, 1, [3.0], **options
+    )
+    assert found.cost == 1.5
+    assert 0.0 <= found.bound <= 1.5

@@ -282,6 +282,39 @@ def numbers(value, path=()):
         yield path
 
 
+# What a document may leave open by null.
+OPEN = {
+    "inference_deadline_s",
+    "fine_tuning_deadline_s",
+    "throughput_per_s",
+    "error_target",
+    "inference_speed_flop_per_s",
+    "fine_tuning_speed_flop_per_s",
+}
+
+
+@pytest.mark.parametrize(
+    "name", ["small-cift", "small-cift-plan", "small-mepra", "small-mepra-plan"]
+)
+def test_null_is_no_number(name):
+    document = read_json(DATA / f"{name}.json")
+    read = plan_from_document if name.endswith("plan") else instance_from_document
+    read(document)
+    tried = 0
+    for *above, last in numbers(document):
+        if last in OPEN:
+            continue
+        part = document
+        for key in above:
+            part = part[key]
+        kept, part[last] = part[last], None
+        with pytest.raises(InputError, match=f"{last}.*None"):
+            read(document)
+        part[last] = kept
+        tried += 1
+    assert tried >= 3
+
+
 def test_negative_zero_and_whole_floats_do_not_change_the_hash():
     document = read_json(DATA / "small-cift.json")
     base = instance_from_document(document).content_hash

@@ -56,6 +56,13 @@ def same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and (one == other or (one != one and other != other))
 
 
+def written(easy: Any, source: int) -> Any:
+    """Return what an easy search left without the rows of `rest` that it did not get to."""
+    ends = np.isinf(easy.rest[: len(easy.met), source])
+    count = int(np.argmax(ends)) + 1 if ends.any() else len(easy.met)
+    return easy._replace(rest=easy.rest[:count])
+
+
 @pytest.fixture
 def both_ways(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Have each call of a kernel made both ways, and the results and arrays written compared."""
@@ -73,6 +80,8 @@ def both_ways(monkeypatch: pytest.MonkeyPatch) -> set[str]:
         found = plain(self, *args)
         interpreted = self.interpret(*given)
         name = f"{self.__module__.rpartition('.')[2]}.{self.__name__}"
+        if name == "easy.easy_search":
+            found, interpreted = (written(r, args[5]) for r in (found, interpreted))
         if name in UNWRITTEN:
             assert same(found[:-1], interpreted[:-1]), name
             assert same(args[-2:], given[-2:]), name
