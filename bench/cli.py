@@ -26,8 +26,6 @@ from splitopt.bench.commands.signals import interruption, listen
 from splitopt.instances.core.errors import InputError, InputErrors
 from splitopt.instances.core.printable import printable
 
-__all__ = ["LazyGroup", "cli", "main"]
-
 BAD_INPUT = 2
 _MOST_ERRORS = 20  # lines of one file's errors
 # The parameters of commands that may have given a field, where their names differ.

@@ -21,24 +21,6 @@ if TYPE_CHECKING:
 else:  # older releases of click have no generic parameter types
     TextParam = TextsParam = click.ParamType
 
-__all__ = [
-    "FOLDER",
-    "PATH",
-    "SEED",
-    "SUFFIXES",
-    "Figure",
-    "InstanceName",
-    "MethodName",
-    "MethodNames",
-    "SetOrInstance",
-    "Whole",
-    "instance_source",
-    "is_file_name",
-    "open_instance",
-    "plugin_option",
-    "read_assignments",
-]
-
 SUFFIXES = (".json", ".json.gz")
 
 

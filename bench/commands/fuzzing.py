@@ -12,8 +12,6 @@ from splitopt.bench.commands.output import echo_json, echo_table, note, say
 if TYPE_CHECKING:
     from splitopt.bench.methods.conformance.fuzz.campaign import Tally
 
-__all__ = ["fuzz_and_tell"]
-
 _SHOWN = 20  # failures shrunk and written
 
 

@@ -11,8 +11,6 @@ from splitopt.bench.commands.arguments import PATH, InstanceName, open_instance
 from splitopt.bench.commands.output import note
 from splitopt.bench.commands.written import out_option, write_document
 
-__all__ = ["factors", "graph"]
-
 
 @click.command(
     "graph",

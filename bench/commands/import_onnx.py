@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from splitopt.instances.networks.modelfiles.profiles import Imported
     from splitopt.instances.networks.modelfiles.timing import Timing
 
-__all__ = ["onnx_"]
-
 
 @click.command(
     "onnx",

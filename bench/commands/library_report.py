@@ -8,8 +8,6 @@ from pathlib import Path
 
 from splitopt.bench.commands.output import echo_json, echo_table, say
 
-__all__ = ["check_and_tell"]
-
 
 def check_and_tell(
     sets: tuple[str, ...], results: tuple[Path, ...], as_json: bool, each: bool

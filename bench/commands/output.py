@@ -12,18 +12,6 @@ import click
 
 from splitopt.instances.core.printable import printable
 
-__all__ = [
-    "Cell",
-    "check_writable",
-    "echo_json",
-    "echo_table",
-    "figure",
-    "json_option",
-    "note",
-    "say",
-    "say_all",
-]
-
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON for programs instead of text."
 )

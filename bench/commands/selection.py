@@ -9,14 +9,6 @@ from splitopt.bench.commands.arguments import instance_source, is_file_name, rea
 from splitopt.bench.commands.output import note
 from splitopt.instances.core.errors import InputError, did_you_mean
 
-__all__ = [
-    "read_bytes_limit",
-    "read_method_options",
-    "read_numbers",
-    "select_instances",
-    "select_methods",
-]
-
 KINDS = ("exact", "approximation", "heuristic", "learner")
 _MOST_SEEDS = 100_000
 _MOST_BYTES = 1 << 50

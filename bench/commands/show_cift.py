@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from splitopt.instances.contract.method import Plan
     from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["show_instance", "show_plan"]
-
 _MOST_ROWS = 30
 _Line = dict[str, str | int | float | bool | None]
 

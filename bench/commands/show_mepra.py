@@ -16,8 +16,6 @@ from splitopt.instances.mepra.plan import MepraPlan
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Plan
 
-__all__ = ["show_instance", "show_plan"]
-
 _MOST_ROWS = 30
 
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from splitopt.instances.cift.plan import CiftPlan
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["show_tree"]
-
 _SOLVE_S = 20.0
 _GRID = 0.01  # the optimum's stand-in where speeds are continuous
 

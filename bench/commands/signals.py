@@ -6,8 +6,6 @@ import contextlib
 import signal
 from types import FrameType
 
-__all__ = ["NUMBERS", "hear", "interruption", "listen"]
-
 # Those that this system has.
 NUMBERS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)

@@ -15,8 +15,6 @@ from splitopt.bench.runs.lines import State, lines
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Progress
 
-__all__ = ["progress"]
-
 _SHOW_AFTER_S = 1.0
 
 

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from splitopt.heuristics.jqodi.cift.throughput import ThroughputFront
     from splitopt.instances.cift.model import CiftInstance
 
-__all__ = ["sweep_throughput"]
-
 
 def sweep_throughput(
     instance: CiftInstance,

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from splitopt.bench.verify.adversary import Worst
     from splitopt.bench.verify.explosion import Point
 
-__all__ = ["Stress"]
-
 _STAGES = (4, 8, 12, 16, 20, 24, 28, 32, 40, 60)
 _TOLERANCE = 1e-6
 

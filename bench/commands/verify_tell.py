@@ -10,8 +10,6 @@ from splitopt.bench.commands.output import echo_table, say, say_all
 if TYPE_CHECKING:
     from splitopt.bench.verify.verification import Verdict
 
-__all__ = ["document_of", "tell"]
-
 
 def document_of(verdicts: Sequence[Verdict], unknown: Sequence[str]) -> dict[str, object]:
     """Return the whole verification as plain data."""

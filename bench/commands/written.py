@@ -9,8 +9,6 @@ import click
 from splitopt.bench.commands.arguments import PATH
 from splitopt.bench.commands.output import say_all
 
-__all__ = ["out_option", "write_document"]
-
 out_option = click.option(
     "--out", type=PATH, metavar="FILE", help="Write to FILE (.json or .json.gz) instead of stdout."
 )

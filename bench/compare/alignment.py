@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from splitopt.bench.store.rows import Row
 
-__all__ = ["Aligned", "align"]
-
 
 @dataclass(frozen=True, slots=True)
 class Aligned:

@@ -33,8 +33,6 @@ from splitopt.instances.judge import instance_from_document
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["PROBLEMS", "InstanceEntry", "ReportData", "load"]
-
 PROBLEMS = {
     "cift": "CIFT: collaborative inference and fine-tuning",
     "mepra": "MEPRA: multi-exit partitioning and resource allocation",

@@ -24,8 +24,6 @@ from splitopt.instances.core.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["csv_bytes", "export", "frame"]
-
 _DERIVED = ("verdict_after_cross_check", "best_objective", "best_bound", "commit")
 _LEFT_OUT = ("stdout", "stderr")
 _PIECE = 10_000

@@ -10,15 +10,6 @@ from splitopt.bench.store.rows import Row, Verdict
 from splitopt.bench.verdicts.crosscheck import is_feasible
 from splitopt.bench.verdicts.references import Reference
 
-__all__ = [
-    "Course",
-    "RunIntegrals",
-    "held_objective",
-    "judged_trajectory",
-    "run_course",
-    "run_integrals",
-]
-
 Point = tuple[float, float | None, float | None]
 
 

@@ -14,8 +14,6 @@ from splitopt.bench.compare.metrics import Interval, paired_difference, paired_r
 from splitopt.bench.compare.summary import charged_time_s, is_right, is_wrong, task
 from splitopt.bench.store.rows import Row
 
-__all__ = ["CLOCK_S", "PairedMethods", "compare_methods", "time_statement"]
-
 # Times below it are taken as it: the clock and the machine tell no more.
 CLOCK_S = 1e-3
 _RESAMPLES = 1000

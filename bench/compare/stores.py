@@ -16,8 +16,6 @@ from splitopt.bench.compare.summary import is_right
 from splitopt.bench.methods.byfile.names import is_by_file
 from splitopt.bench.store.rows import Row
 
-__all__ = ["Change", "Comparison", "MethodComparison", "compare"]
-
 _SAME_OBJECTIVE = 1e-6
 
 

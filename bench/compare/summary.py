@@ -12,27 +12,6 @@ from splitopt.bench.compare.metrics import gap_to_best, shifted_geometric_mean
 from splitopt.bench.store.rows import Row, Verdict
 from splitopt.bench.verdicts.references import Reference
 
-__all__ = [
-    "SHIFT_S",
-    "VIRTUAL_BEST",
-    "BestOfTask",
-    "Figures",
-    "MethodSummary",
-    "best_of_tasks",
-    "by_variant",
-    "charged_time_s",
-    "is_proved",
-    "is_right",
-    "is_solved",
-    "is_wrong",
-    "run_gap",
-    "summarise",
-    "summarise_variants",
-    "summary_of_best",
-    "task",
-    "virtual_best_summary",
-]
-
 # The field's usual shift for times in seconds.
 SHIFT_S = 10.0
 VIRTUAL_BEST = "virtual best"

@@ -8,8 +8,6 @@ from collections.abc import Iterable
 
 from splitopt.bench.store.rows import Row
 
-__all__ = ["variant_names"]
-
 
 def _shown(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)

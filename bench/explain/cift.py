@@ -15,8 +15,6 @@ from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.contract.method import Termination
 from splitopt.instances.contract.supports import supported
 
-__all__ = ["explain_plan", "what_must_give"]
-
 _DEADLINES = {
     "inference": "inference_deadline_s",
     "fine-tuning": "fine_tuning_deadline_s",

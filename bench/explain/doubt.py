@@ -17,8 +17,6 @@ from splitopt.instances.judge import check
 if TYPE_CHECKING:
     from splitopt.formulations.cift.recourse.outcomes import Placement
 
-__all__ = ["CONFIDENCES", "Row", "in_doubt", "late", "sweep_confidence"]
-
 CONFIDENCES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 _MOST_OUTCOMES = 100  # of which a recourse problem is solved
 

@@ -14,8 +14,6 @@ from splitopt.instances.core.tolerances import TOLERANCES, not_above
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance, Plan
 
-__all__ = ["Answer", "Explanation", "Finding", "Solver", "percent", "rounded_up"]
-
 Value = float | int | str | None
 
 

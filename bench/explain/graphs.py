@@ -11,8 +11,6 @@ from splitopt.instances.cift.judge import evaluate_cift, highest_throughput_per_
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 
-__all__ = ["cuts", "give_throughput", "throughput"]
-
 _HALVINGS = 40
 _CLOSE = 1e-6
 

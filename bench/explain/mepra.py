@@ -11,8 +11,6 @@ from splitopt.instances.mepra.judge import evaluate_mepra
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan
 
-__all__ = ["explain_plan"]
-
 _MORE = 1.1  # what more of a resource means
 _MOST_OPTIONS = 5_000_000  # of all devices, above which single changes are not gone through
 

@@ -14,8 +14,6 @@ from splitopt.instances.mepra.plan import MepraPlan
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["explain"]
-
 
 def explain(instance: Instance, time_limit_s: float = 10.0) -> Explanation:
     """Solve an instance and its neighbours, and say why its optimum is what it is.

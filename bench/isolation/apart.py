@@ -22,8 +22,6 @@ from splitopt.bench.isolation.targets import load_target
 from splitopt.bench.store.environment import thread_variables
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["ApartError", "apart", "main"]
-
 _LARGEST_ANSWER = 1 << 20
 
 

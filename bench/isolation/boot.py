@@ -7,8 +7,6 @@ import os
 import sys
 from pathlib import Path
 
-__all__ = ["command", "module_path"]
-
 # Editable installs are found last of all: a splitopt.py of the current folder would come before.
 _BOOT = """
 import importlib, json, sys

@@ -36,8 +36,6 @@ from splitopt.instances.mepra.plan import MepraPlan
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["probe", "solve"]
-
 Send = Callable[[dict[str, Any]], None]
 _TEXT = 2000
 _VERSION = 100

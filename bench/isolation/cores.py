@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-__all__ = ["assigned_cores", "lock_folder", "lock_in"]
-
 
 def _own_folder(path: Path) -> int:
     """Return a descriptor of the folder at `path`, made if missing, that is this user's alone.

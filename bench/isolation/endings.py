@@ -11,8 +11,6 @@ from splitopt.bench.isolation.streams import Outcome, believed_s
 from splitopt.instances.contract.method import Termination
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["classify", "input_error", "solve_time_s"]
-
 _LONGEST = 4000  # of a line, whatever a method writes
 _NO_MEMORY = (b"std::bad_alloc", b"MemoryError", b"Cannot allocate memory", b"Out of memory")
 

@@ -30,8 +30,6 @@ from splitopt.instances.core.errors import InputError
 if TYPE_CHECKING:
     from splitopt.bench.isolation.client import Zygote
 
-__all__ = ["SETUP_LIMIT_S", "Following"]
-
 # A run that has not begun to solve by then is killed: its instance or imports hang.
 SETUP_LIMIT_S = 120.0
 # After its result a process has this long to end.

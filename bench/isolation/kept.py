@@ -2,7 +2,5 @@
 
 from __future__ import annotations
 
-__all__ = ["KEPT"]
-
 # Their numbers, in the process of the zygote.
 KEPT: set[int] = set()

@@ -28,18 +28,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from splitopt.bench.isolation.streams import Outcome, Watch
 
-__all__ = [
-    "Doubt",
-    "MachineError",
-    "OurShortageError",
-    "RunLostError",
-    "ZygoteLostError",
-    "doubt",
-    "lacking",
-    "look",
-    "require_room",
-]
-
 # Of the whole machine: room, or a medium that can be written; processes, memory, open files.
 _LACKING = frozenset(
     {

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 
 from splitopt.bench.isolation.cores import lock_folder, lock_in
 
-__all__ = ["at_work"]
-
 _MOST = 4096
 
 

@@ -17,8 +17,6 @@ from typing import Any
 
 from splitopt.bench.isolation.targets import BY_FILE, load_target
 
-__all__ = ["needed_modules", "preload"]
-
 # `instances` imports no solver, and comes along by itself.
 _OURS = ("splitopt.formulations", "splitopt.heuristics")
 # Packages that start no thread when imported, so that forking afterwards is safe. JAX and

@@ -7,8 +7,6 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
-__all__ = ["tree_cores", "tree_memory_bytes"]
-
 _LINUX = sys.platform.startswith("linux")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from splitopt.bench.isolation.machine import require_room
 from splitopt.bench.store.temporary import make_temporary, temporary
 
-__all__ = ["make_scratch", "scratch"]
-
 
 def make_scratch() -> tuple[str, int]:
     """Return a new folder with room for a run, and a descriptor that holds its lock.

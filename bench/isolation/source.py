@@ -12,8 +12,6 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-__all__ = ["source_hash"]
-
 _MOST_FILES = 10_000
 
 

@@ -10,17 +10,6 @@ from typing import Any, TypeGuard
 
 from splitopt.instances.contract.method import Progress
 
-__all__ = [
-    "LOG_BYTES",
-    "OUTPUT_BYTES",
-    "Capture",
-    "Lines",
-    "Outcome",
-    "Watch",
-    "believed_s",
-    "hold_times",
-]
-
 # A plan for a million devices takes about 30 MB.
 _LARGEST_RESULT_BYTES = 256 << 20
 # Of what a run prints so much is kept, of each stream.

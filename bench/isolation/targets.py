@@ -7,8 +7,6 @@ from typing import Any
 
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["BY_FILE", "load_target", "pick"]
-
 # Its methods, in which a solver reads a file, are too many to stand in it: as the object comes
 # their name, such as ``flow@highs==1.16.0``.
 BY_FILE = "splitopt.bench.methods.byfile.method"

@@ -7,8 +7,6 @@ import socket
 import struct
 from typing import Any
 
-__all__ = ["receive", "send"]
-
 _HEADER = struct.Struct("!IB")
 _MOST_DESCRIPTORS = 8
 _MOST_BYTES = 1 << 30

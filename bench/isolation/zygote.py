@@ -34,8 +34,6 @@ from splitopt.instances.core import kernels
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.judge import instance_from_document
 
-__all__ = ["main"]
-
 
 def _children() -> list[int]:
     """Return this process's children, adopted ones included, but for those it keeps."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 
-__all__ = ["GROUP", "installed"]
-
 GROUP = "splitopt.methods"
 
 

@@ -28,18 +28,6 @@ if TYPE_CHECKING:
     from splitopt.formulations.solvers.pyomo import Labels
     from splitopt.instances.contract.method import Instance, Plan
 
-__all__ = [
-    "Formulated",
-    "build",
-    "formulate",
-    "objective_unit",
-    "read_back",
-    "readers_of",
-    "unit_for",
-    "unit_of_file",
-    "write",
-]
-
 _Instance = TypeVar("_Instance", CiftInstance, MepraInstance)
 
 _LEAST, _MOST = 64.0, 2.0**30  # lower bounds on an optimum between which a unit of 1 will do

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from splitopt.bench.isolation.client import Zygote
     from splitopt.bench.isolation.streams import Outcome
 
-__all__ = ["Catalogue", "all_entries"]
-
 _PROBLEMS: tuple[Problem, ...] = ("cift", "mepra")
 _MOST_METHODS = 1000
 _SUMMARY = 500

@@ -12,18 +12,6 @@ from splitopt.bench.methods.byfile.names import Problem, is_by_file, parse
 from splitopt.instances.contract.method import Method
 from splitopt.instances.core.errors import InputError, did_you_mean
 
-__all__ = [
-    "METHODS",
-    "Entry",
-    "by_file",
-    "engine_of",
-    "entries_for",
-    "entry_at",
-    "find",
-    "load",
-    "references",
-]
-
 Speeds = Literal["any", "listed"]
 Kind = Literal["exact", "approximation", "heuristic", "learner"]
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from splitopt.bench.methods.exporting import Formulated
     from splitopt.instances.contract.method import Instance, Plan
 
-__all__ = ["SolutionFile", "parse_solution", "plan_of_solution", "plan_of_values"]
-
 _LARGEST_BYTES = 256 << 20
 _WHOLE = 1e-5  # how far from a whole number solvers leave an integer
 _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"

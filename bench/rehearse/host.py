@@ -21,8 +21,6 @@ from splitopt.bench.isolation.confine import die_with_parent
 from splitopt.bench.rehearse.wire import Form, accept, connect, empty, receive, send
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["main"]
-
 
 def main() -> None:
     """Do the task on standard input."""

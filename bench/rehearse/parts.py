@@ -16,8 +16,6 @@ from splitopt.instances.networks.modelfiles.profiles import Imported, import_onn
 from splitopt.instances.networks.modelfiles.shapes import static_shapes
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["HostPart", "host_parts", "match"]
-
 
 @dataclass(frozen=True, slots=True)
 class HostPart:

@@ -7,8 +7,6 @@ import io
 from splitopt.bench.rehearse.rehearsal import Rehearsal
 from splitopt.bench.report.style import HOSTS
 
-__all__ = ["draw"]
-
 
 def draw(title: str, seen: Rehearsal) -> bytes:
     """Return the picture as SVG."""

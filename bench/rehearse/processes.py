@@ -18,8 +18,6 @@ from splitopt.bench.rehearse.wire import LOOPBACK
 from splitopt.bench.store.environment import thread_variables
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["RehearsalError", "listeners", "run_hosts"]
-
 _PATIENCE_S = 60.0
 Host = subprocess.Popen[str]
 

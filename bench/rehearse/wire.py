@@ -18,8 +18,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["LOOPBACK", "Form", "WireError", "accept", "connect", "empty", "receive", "send"]
-
 LOOPBACK = "127.0.0.1"
 _HEADER = struct.Struct("!4sIQ")
 _MARK = b"SPLT"

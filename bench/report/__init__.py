@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["tables_and_report", "text_tables", "write_paper", "write_report"]
-
 
 def write_report(out: Path, folder: Path | None = None) -> Path:
     """Write the report of the store at `out` and return its first page; see `build`."""

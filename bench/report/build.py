@@ -15,8 +15,6 @@ from splitopt.bench.store.store import uncollected
 from splitopt.instances.core.documents import write_bytes
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["write_pages", "write_report"]
-
 ASSETS = ("report.css", "theme.js", "tables.js", "charts.js")
 
 

@@ -10,8 +10,6 @@ from splitopt.bench.report.numbers import time_text
 from splitopt.bench.report.text import table
 from splitopt.instances.core.printable import printable
 
-__all__ = ["comparison_text"]
-
 _WIDTH = 96
 _CHANGES_SHOWN = 200
 HEADER = (

@@ -10,8 +10,6 @@ from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import CiftPlan
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["Cut", "cuts_of", "draw_graph", "span"]
-
 _MOST_NAMED = 4
 
 

@@ -26,8 +26,6 @@ from splitopt.bench.report.tables import instance_table, run_table
 from splitopt.bench.store.rows import Row
 from splitopt.bench.verdicts.crosscheck import Contradiction
 
-__all__ = ["method_page", "problem_page"]
-
 # The methods that all others are held against in pairs: the first in the ranking.
 _RIVALS = 6
 _OUTPUT_SHOWN = 2000

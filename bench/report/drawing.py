@@ -20,8 +20,6 @@ from splitopt.instances.mepra.plan import MepraPlan
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance, Plan
 
-__all__ = ["draw"]
-
 # Colours that also differ in print (Okabe and Ito).
 _TIER = {"end": "#009e73", "edge": "#0072b2", "cloud": "#cc79a7"}
 _QUIET, _PATH = "#bbbbbb", "#d55e00"

@@ -11,8 +11,6 @@ from splitopt.bench.compare.summary import MethodSummary
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.mepra.model import MepraInstance
 
-__all__ = ["feature_groups", "features_of", "shape_of"]
-
 
 def _size(count: int) -> str:
     for top in (3, 10, 100, 1000, 10_000):

@@ -9,8 +9,6 @@ from typing import Any
 from splitopt.bench.report.html import Cell, Markup, sortable_table, tag
 from splitopt.bench.report.svg import MOST_POINTS, NARROW, WIDE, Chart, Layout, marker, series_class
 
-__all__ = ["figure"]
-
 # A chart of a few thousand points is all of them in the table; beyond that nobody reads it.
 _MOST_LINES = 300
 # Beyond it the costs of all tasks, from which the script draws a profile anew, are megabytes.

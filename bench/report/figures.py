@@ -9,8 +9,6 @@ from splitopt.bench.report.plots import profile_chart, quality_chart, time_quali
 from splitopt.bench.report.svg import Chart
 from splitopt.instances.core.documents import write_bytes
 
-__all__ = ["write_chart", "write_figures"]
-
 # The report's colours, here in the file itself: an image in a README has no page around it.
 _STYLE = """
 svg { --ink: #1c2126; --quiet: #5a6470; --paper: #ffffff; --rule: #d5dbe1; }

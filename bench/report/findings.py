@@ -11,8 +11,6 @@ from splitopt.bench.report.method_tables import kind_of
 from splitopt.bench.report.numbers import gap_text, time_text
 from splitopt.bench.report.tables import instance_link, method_link
 
-__all__ = ["findings"]
-
 _NAMED = 4
 Parts = list[str | Markup]
 

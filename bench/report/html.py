@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Cell", "Column", "Markup", "page", "sortable_table", "table_of", "tag", "text"]
-
 _VOID = ("input", "link", "meta", "br", "hr", "line", "rect", "circle", "path", "polygon")
 _SVG_VOID = ("line", "rect", "circle", "path", "polygon")
 

@@ -12,8 +12,6 @@ from splitopt.bench.report.numbers import time_text
 from splitopt.bench.report.parts import alarm, charts, environment_table, glossary, reproduce
 from splitopt.bench.report.plots import profile_chart, time_quality_chart
 
-__all__ = ["index_page", "subtitle"]
-
 
 def subtitle(data: ReportData) -> str:
     """Return when, with what limit and on what the runs were made."""

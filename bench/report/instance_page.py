@@ -26,8 +26,6 @@ from splitopt.instances.judge import plan_from_document
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["instance_page"]
-
 # Pictures of plans other than the best one; each is a drawing of its own.
 _MOST_PICTURES = 6
 _STATES = {

@@ -13,8 +13,6 @@ from splitopt.bench.report.html import Cell, Markup, sortable_table, tag
 from splitopt.bench.report.numbers import gap_text, interval_text, ratio_text, time_text
 from splitopt.bench.report.tables import count_cell, method_link, number_cell
 
-__all__ = ["kind_of", "overview_table", "pair_table", "summary_table"]
-
 _BAR = 120
 
 

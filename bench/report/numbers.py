@@ -4,16 +4,6 @@ from __future__ import annotations
 
 import math
 
-__all__ = [
-    "axis_text",
-    "gap_text",
-    "interval_text",
-    "memory_text",
-    "number_text",
-    "ratio_text",
-    "time_text",
-]
-
 
 def gap_text(gap: float | None) -> str:
     """Return a relative gap in percent; what is proven equal to six digits is 0."""

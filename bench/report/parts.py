@@ -12,17 +12,6 @@ from splitopt.bench.report.html import Markup, sortable_table, tag
 from splitopt.bench.report.svg import Chart
 from splitopt.bench.report.tables import contradiction_table
 
-__all__ = [
-    "alarm",
-    "charts",
-    "command_lines",
-    "environment_table",
-    "facts",
-    "glossary",
-    "home",
-    "reproduce",
-]
-
 _TERMS = (
     ("runs", "Those the method supports. Averages of methods with other runs compare little."),
     ("solved", "Ended of itself with a plan or a proof, true or not."),

@@ -19,8 +19,6 @@ from splitopt.instances.problems import problem_for
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance, Plan
 
-__all__ = ["picture"]
-
 _MOST_DEVICES = 24
 _WIDTH = 680
 

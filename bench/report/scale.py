@@ -9,8 +9,6 @@ from typing import Literal
 
 from splitopt.bench.report.numbers import axis_text
 
-__all__ = ["Kind", "Scale"]
-
 Kind = Literal["number", "time", "gap", "share"]
 
 

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["COLOURS", "DASHES", "GRID", "HATCHES", "HOSTS", "MARKS", "for_slides", "plain_numbers"]
-
 COLOURS = (
     "#0072b2",
     "#c8480a",

@@ -12,16 +12,6 @@ from splitopt.bench.report.html import Cell, Column, Markup, sortable_table, tab
 from splitopt.bench.report.numbers import gap_text, memory_text, number_text, time_text
 from splitopt.bench.store.rows import Row
 
-__all__ = [
-    "contradiction_table",
-    "count_cell",
-    "instance_link",
-    "instance_table",
-    "method_link",
-    "number_cell",
-    "run_table",
-]
-
 # A browser sorts and filters this many rows at ease. Of more, which nobody reads through, a page
 # has the first thousand: it then opens at once.
 MOST_RUNS = 3000

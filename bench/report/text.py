@@ -11,8 +11,6 @@ from splitopt.bench.compare.summary import SHIFT_S, MethodSummary
 from splitopt.bench.report.numbers import gap_text, time_text
 from splitopt.instances.core.printable import printable
 
-__all__ = ["COLUMNS", "cells_of", "table", "tables_of", "text_tables"]
-
 COLUMNS = (
     "method",
     "runs",

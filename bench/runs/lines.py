@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 from splitopt.instances.core.printable import printable
 
-__all__ = ["State", "is_due", "lines"]
-
 _LOOK_EVERY_S = 1.0
 _FIRST_S = 10.0
 _LONGEST_S = 60.0

@@ -19,8 +19,6 @@ from splitopt.instances.core.errors import InputError
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["RunPlan", "Skipped", "check_selection", "plan_runs", "put_instance"]
-
 _MOST_DEVICES = 100_000
 
 

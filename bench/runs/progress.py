@@ -13,8 +13,6 @@ from splitopt.instances.core.printable import printable
 if TYPE_CHECKING:
     from splitopt.bench.runs.runner import RunEvent
 
-__all__ = ["progress"]
-
 
 @contextlib.contextmanager
 def progress() -> Iterator[Callable[[RunEvent], None]]:

@@ -13,8 +13,6 @@ from splitopt.bench.runs.record import unstorable
 from splitopt.bench.store.rows import PlannedRun, Row
 from splitopt.bench.store.store import Claim, Store
 
-__all__ = ["EventKind", "RunEvent", "RunQueue"]
-
 EventKind = Literal["planned", "started", "finished", "waiting", "again"]
 
 

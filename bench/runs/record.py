@@ -36,8 +36,6 @@ _NOT_STORABLE = (
     ValueError,
 )
 
-__all__ = ["Circumstances", "keep_log", "make_row", "now_text", "unstorable"]
-
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:

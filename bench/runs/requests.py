@@ -9,8 +9,6 @@ from splitopt.bench.isolation.targets import BY_FILE
 from splitopt.bench.methods.registry import METHODS
 from splitopt.bench.store.rows import PlannedRun
 
-__all__ = ["builtin_targets", "request_of"]
-
 
 def builtin_targets(runs: Iterable[PlannedRun]) -> list[str]:
     """Return the targets of runs that are ours to import ahead; a user's code is not."""

@@ -15,8 +15,6 @@ from splitopt.bench.store.rows import PlannedRun
 from splitopt.bench.store.temporary import sweep
 from splitopt.instances.contract.method import Termination
 
-__all__ = ["Slot", "solver_families"]
-
 
 def solver_families(targets: Iterable[str]) -> dict[str, str | None]:
     """Return the native library that each of our own methods calls, by target.

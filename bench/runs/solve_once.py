@@ -31,8 +31,6 @@ from splitopt.instances.contract.method import (
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance, Plan
 
-__all__ = ["solve_once"]
-
 # Interpreting takes up to about 0.1 s: no trial where a run has little time.
 _TRIAL_S = 10.0
 _NO_LIMIT_S = 3e8  # beyond any wait

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 
 from splitopt.bench.store.rows import Limits
 
-__all__ = ["RunSpec"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSpec:

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from splitopt.bench.isolation.client import Zygote
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["Work"]
-
 _INSTANCES_HELD = 8
 # A second runner that has nothing left to claim looks this often whether the first is done.
 _WAIT_S = 0.2

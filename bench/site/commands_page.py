@@ -6,8 +6,6 @@ import click
 
 from splitopt.bench.cli import COMMANDS, cli
 
-__all__ = ["commands_page"]
-
 
 def _help(name: str, command: click.Command, parent: click.Context) -> str:
     context = click.Context(command, info_name=name, parent=parent, max_content_width=96)

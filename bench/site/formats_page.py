@@ -8,8 +8,6 @@ from typing import Any
 
 from splitopt.instances.core.documents import parse_json
 
-__all__ = ["formats_page", "schemas"]
-
 
 def schemas() -> dict[str, Mapping[str, Any]]:
     """Return the schemas by name of the file, in alphabetical order."""

@@ -18,8 +18,6 @@ from splitopt.bench.store.rows import check_name
 from splitopt.instances.core.documents import content_hash
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["Around", "BestKnown"]
-
 # Instances whose packed JSON is larger stay where they are; the store names their source.
 _LARGEST_INSTANCE_BYTES = 8 << 20
 _LARGEST_DOCUMENT_BYTES = 256 << 20

@@ -12,8 +12,6 @@ from splitopt.bench.store.reading import UNREADABLE, require_store
 from splitopt.bench.store.store import Store
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["backup"]
-
 
 def backup(directory: Path, file: Path) -> int:
     """Copy the store in a folder to a file, replaced in one step; return its number of rows.

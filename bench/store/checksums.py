@@ -19,8 +19,6 @@ import struct
 import zlib
 from collections.abc import Callable, Sequence
 
-__all__ = ["OUTCOME_BYTES", "RowChecksum", "checksum", "outcome_checksum"]
-
 OUTCOME_BYTES = 4
 _BYTES = 16
 _NO_NUMBER = math.nan

@@ -12,8 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["describe", "thread_variables"]
-
 PACKAGES = (
     "splitopt",
     "numpy",

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from splitopt.instances.core.printable import printable
 
-__all__ = ["PATIENCE_S", "patiently"]
-
 PATIENCE_S = 60.0
 _SILENT_S = 2.0
 

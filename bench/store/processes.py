@@ -7,8 +7,6 @@ import os
 import platform
 from pathlib import Path
 
-__all__ = ["birth", "host", "lives"]
-
 
 def host() -> str:
     """Return what tells machines, boots, process namespaces and kinds of `birth` apart."""

@@ -15,8 +15,6 @@ from splitopt.bench.store.schema import COLUMNS
 from splitopt.instances.contract.method import SolutionStatus, Termination
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["check_table", "check_values"]
-
 # Names of tables in a statement cannot be parameters: only these are asked for.
 _SCHEMAS = ("main", "source")
 _LONGEST_TEXT = 100_000

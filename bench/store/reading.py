@@ -21,8 +21,6 @@ from splitopt.bench.store import schema
 from splitopt.bench.store.temporary import IN_MEMORY, sweep, temporary
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["UNREADABLE", "Reading", "damage", "damaged", "require_store", "undecodable"]
-
 _NAME = "runs.sqlite"
 # A row takes some hundred steps of SQLite's machine and a thousand bytes; a store takes no more
 # than a few readings of the whole.

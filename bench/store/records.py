@@ -22,29 +22,6 @@ from splitopt.instances.contract.method import SolutionStatus, Termination
 from splitopt.instances.core.documents import MOST_CONTAINERS
 from splitopt.instances.core.errors import InputError
 
-__all__ = [
-    "AGAIN",
-    "CHECKSUMS",
-    "PAYLOAD",
-    "REQUIRED",
-    "RUN",
-    "STORED",
-    "all_sound",
-    "altered",
-    "check_payload",
-    "checked",
-    "decode",
-    "decoded",
-    "encode",
-    "inflate",
-    "json_columns",
-    "no_payload",
-    "pack",
-    "plan_and_trajectory",
-    "plan_of",
-    "unpack",
-]
-
 CHECKSUMS = RowChecksum(COLUMNS, (*TEXTS, *JSON), INTEGERS)
 # What is selected of a row and of its payload.
 RUN = ", ".join(f"runs.{name}" for name in (*COLUMNS, "checksum"))

@@ -16,19 +16,6 @@ from splitopt.instances.core.documents import content_hash
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.tolerances import TOLERANCES
 
-__all__ = [
-    "NAMES",
-    "ROW_VERSION",
-    "Limits",
-    "PlannedRun",
-    "Row",
-    "Verdict",
-    "check_heavy",
-    "check_name",
-    "default_grace_s",
-    "run_key",
-]
-
 ROW_VERSION = 4
 # They become parts of file names and lines of tables.
 NAMES = ("instance_hash", "instance_name", "problem", "method", "environment_hash")

@@ -9,18 +9,6 @@ from collections.abc import Callable
 from splitopt.bench.store.rows import Row
 from splitopt.instances.core.errors import InputError
 
-__all__ = [
-    "COLUMNS",
-    "HEAVY",
-    "INTEGERS",
-    "JSON",
-    "TEXTS",
-    "VERDICT_COLUMNS",
-    "VERSION",
-    "foreign",
-    "prepare",
-]
-
 VERSION = 4
 
 # Fields kept packed in a table of their own, so that a look at ten thousand rows is quick.

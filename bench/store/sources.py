@@ -10,8 +10,6 @@ from splitopt.instances.judge import read_instance
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["is_file", "load_instance", "resolve"]
-
 
 def is_file(name: str) -> bool:
     """Return whether `name` is that of a file and not of the library."""

@@ -14,8 +14,6 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["IN_MEMORY", "make_temporary", "sweep", "temporary"]
-
 # What the folders of each kind begin with. Not all are ``splitopt-KIND-``: earlier versions, which
 # may run beside this one, made folders of such names without a lock.
 _PREFIXES = {

@@ -6,8 +6,6 @@ import importlib
 import sys
 from collections.abc import Mapping, Sequence
 
-__all__ = ["STUDIES", "main"]
-
 # Name to (module below this package, what it measures and for which page).
 STUDIES: Mapping[str, tuple[str, str]] = {
     "baselines": ("baselines.study", "gaps of every baseline to the optimum: baselines.md"),

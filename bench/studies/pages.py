@@ -8,8 +8,6 @@ from pathlib import Path
 from splitopt.instances.core.documents import write_bytes
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["markdown_table", "replace_part"]
-
 
 def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table in Markdown; a bar in a cell is escaped."""

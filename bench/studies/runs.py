@@ -10,8 +10,6 @@ from splitopt.bench.runs.progress import progress
 from splitopt.bench.store.rows import Row
 from splitopt.bench.store.store import Store
 
-__all__ = ["RESULTS", "rows_of"]
-
 RESULTS = Path("results") / "studies"
 
 

@@ -11,8 +11,6 @@ from splitopt.bench.teach.exercises import EXERCISES
 from splitopt.bench.teach.grading import Grade, grade
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["Graded", "Submission", "grade_all", "submissions", "table"]
-
 Outcome = Literal["passed", "not yet", "refused"]
 _ENDINGS = (".json", ".mps", ".mps.gz")
 _BY_NAME = {exercise.name: exercise for exercise in EXERCISES}

@@ -11,8 +11,6 @@ from typing import Literal
 
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["EXERCISES", "Exercise", "find"]
-
 
 @dataclass(frozen=True, slots=True)
 class Exercise:

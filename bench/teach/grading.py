@@ -26,8 +26,6 @@ from splitopt.bench.teach.exercises import Exercise, find
 from splitopt.instances.contract.method import Budget, SolutionStatus
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["Grade", "grade"]
-
 # A model may come from any writer; what it claims is compared within what writers round.
 _SAME = 1e-5
 _LARGEST_FILE = 64 * 1024 * 1024

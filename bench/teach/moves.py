@@ -22,8 +22,6 @@ from typing import Any, Literal
 from splitopt.bench.teach.notebooks import Cell
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["MOST", "Control", "Moved", "Moves", "moves"]
-
 # Of one output; more would make the page large and its making slow.
 MOST = 400
 Place = tuple[int, ...]

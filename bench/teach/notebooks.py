@@ -14,8 +14,6 @@ from typing import Any
 
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["FOLDER", "Cell", "lessons", "number_of", "run", "title_of"]
-
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "lessons"
 
 

@@ -21,8 +21,6 @@ from splitopt.bench.teach.shown import Picture, shown
 from splitopt.instances.core.documents import write_bytes
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["LARGEST", "page", "page_name", "write_page"]
-
 # Of a page with all its positions, in bytes.
 LARGEST = 2_000_000
 _ASSETS = Path(__file__).parent / "assets"

@@ -8,8 +8,6 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Picture", "shown"]
-
 # Of a coordinate in a picture: a hundredth of a point is less than a screen shows.
 _LONG = re.compile(r"(-?\d+\.\d\d)\d+")
 _COORDINATES = re.compile(r' (?:d|x|y|points|transform)="[^"]*"')

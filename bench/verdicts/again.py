@@ -27,8 +27,6 @@ from splitopt.instances.judge import instance_from_document
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["Again", "finite_gap", "instances_of", "judge_row"]
-
 # What promises nothing cannot have proved anything: none of ours tells a bound.
 _PROMISE_NOTHING = {
     (entry.name, entry.problem) for entry in METHODS if entry.kind in ("heuristic", "learner")

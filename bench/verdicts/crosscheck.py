@@ -18,8 +18,6 @@ from splitopt.bench.store.store import BestKnown
 from splitopt.bench.verdicts.known import merged
 from splitopt.instances.core.tolerances import TOLERANCES, not_above
 
-__all__ = ["Claimed", "Contradiction", "cross_check", "is_feasible"]
-
 
 class Claimed(Protocol):
     """What of a row is held against others: rows are it, and so is less than a row."""

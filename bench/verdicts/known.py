@@ -14,16 +14,6 @@ from splitopt.instances.library.best_known import Registry, registry
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance
 
-__all__ = [
-    "MOST_DEVICES",
-    "as_known",
-    "known_of",
-    "merged",
-    "opinion_of",
-    "registered",
-    "with_registry",
-]
-
 # Plans of larger fleets are not stored.
 MOST_DEVICES = 100_000
 

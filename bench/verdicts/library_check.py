@@ -36,9 +36,6 @@ from splitopt.instances.library.best_known import (
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["Finding", "LibraryVerdict", "check_library", "programs_of"]
-
-
 # Sums of a few hundred products in doubles.
 _ROUNDING = Fraction(1, 10**9)
 

@@ -17,8 +17,6 @@ from splitopt.bench.verdicts.again import Again, instances_of
 from splitopt.instances.core import fields
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["Merged", "Standing", "judged_again", "merge"]
-
 # What a verdict rests on beside the plan: rows that agree in it are judged together.
 _JUDGED = (
     "instance_hash",

@@ -20,8 +20,6 @@ from splitopt.instances.core.errors import InputError
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance, Plan
 
-__all__ = ["Truth", "proven_optimum", "require_optimum", "solved_truth", "truth_of"]
-
 
 @dataclass(frozen=True, slots=True)
 class Truth:

@@ -10,8 +10,6 @@ from splitopt.bench.verdicts.crosscheck import Claimed, is_feasible
 from splitopt.bench.verdicts.known import merged
 from splitopt.instances.core.tolerances import TOLERANCES, gap
 
-__all__ = ["Reference", "references"]
-
 
 @dataclass(frozen=True, slots=True)
 class Reference:

@@ -45,8 +45,6 @@ from splitopt.instances.library.best_known import (
     registry,
 )
 
-__all__ = ["SETS", "Update", "main", "members", "update"]
-
 FOLDER = Path(__file__).resolve().parents[2] / "instances" / "data" / "library"
 SETS = ("standard-v1", "networks-v1", "uncertain-v1", "quick", "tiny")
 # What a confirmation records of the machine and the software.

@@ -24,8 +24,6 @@ from splitopt.instances.judge import check, evaluate, plan_from_document
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance, Plan
 
-__all__ = ["Claims", "JudgedPlan", "Judgement", "judge", "judge_plan", "read_claims", "thinned"]
-
 MOST_POINTS = 10_000
 _LARGEST_STATISTICS = 1 << 20
 _DEADLINES = {

@@ -32,8 +32,6 @@ from splitopt.instances.contract.method import Budget, Termination
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.generators import generate
 
-__all__ = ["Worst", "search"]
-
 FAMILIES = ("cift-tiers", "cift-rising", "cift-tight", "cift-ties")
 _RESTART_AFTER = 25  # evaluations without a rise
 _WEIGHT = 0.01

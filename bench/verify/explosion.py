@@ -24,8 +24,6 @@ from splitopt.instances.cift.model import CiftInstance, Compression, Configurati
 from splitopt.instances.contract.method import Budget
 from splitopt.instances.networks.profiles import Block, Profile
 
-__all__ = ["Point", "chain_of_choices", "measure"]
-
 # The exact program stops at 1e-9; a run whose bound stays this far away was cut off.
 _OPEN = 1e-8
 # Labels of so many bytes, however fast the machine: about seven million.

@@ -14,8 +14,6 @@ from splitopt.instances.contract.method import Statistic
 if TYPE_CHECKING:
     from splitopt.bench.report.svg import Chart
 
-__all__ = ["exponent", "exponents", "summary", "write_charts"]
-
 COLUMNS = {
     "problem": "problem",
     "form": "form",

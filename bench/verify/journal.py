@@ -19,8 +19,6 @@ from splitopt.bench.verdicts.optimum import Truth
 from splitopt.instances.core.documents import content_hash, read_bytes, write_bytes
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["NAME", "Journal", "code_hash"]
-
 NAME = "verdicts.jsonl"
 _LARGEST_BYTES = 1 << 30
 _ROOM = Path(__file__).resolve().parents[2]

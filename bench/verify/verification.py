@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from splitopt.bench.verify.journal import Journal
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["Form", "Verdict", "forms_of", "verify_instance"]
-
 METHOD = "jqodi"
 _COLUMN = {"inference": "inference_deadline_s", "fine-tuning": "fine_tuning_deadline_s"}
 

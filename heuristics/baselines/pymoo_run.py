@@ -18,8 +18,6 @@ import numpy.typing as npt
 
 from splitopt.instances.contract.method import Option, OptionValue
 
-__all__ = ["OPTIONS", "Floats", "evolve", "preload"]
-
 Floats = npt.NDArray[np.float64]
 Score = Callable[[Floats], tuple[float, float]]
 

@@ -12,8 +12,6 @@ from splitopt.heuristics.labels.result import PathResult
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.kernels import load
 
-__all__ = ["KERNELS", "constrained_shortest_path", "warm_up"]
-
 _ready = False
 # Modules of kernels.
 KERNELS = tuple(

@@ -46,8 +46,6 @@ from splitopt.heuristics.labels.sweeps import DOMINATED, KEPT, TRIMMED
 from splitopt.heuristics.labels.topological import Log, note_label
 from splitopt.instances.core.kernels import Floats, Floats2, Int32s, Ints, kernel
 
-__all__ = ["Keys", "Store", "run_best_first", "start_store"]
-
 
 class Keys(NamedTuple):
     """The problem the search solves exactly: the true one, or the one rounded down.

@@ -28,8 +28,6 @@ from splitopt.heuristics.labels.presolve import UNIT, Incumbent, Reduced, agains
 from splitopt.heuristics.labels.problem import Problem
 from splitopt.instances.core.kernels import Floats, Floats2, Int32s, kernel, part
 
-__all__ = ["Corridor", "has_cycle"]
-
 # Rounds of the dual at most; they end when its bound is so close to its limit, of what is left
 # between bound and incumbent.
 _ROUNDS, _CLOSE = 32, 0.02

@@ -17,8 +17,6 @@ import numpy as np
 from splitopt.heuristics.labels.state import grow
 from splitopt.instances.core.kernels import Floats, Floats2, Int32s, part
 
-__all__ = ["Star", "by_buckets", "by_heap", "group", "settle"]
-
 # Buckets, of half a mean weight each; what lies beyond them waits in the last one.
 _BUCKETS = 256
 # Arcs looked at for the mean.

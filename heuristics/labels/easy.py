@@ -20,8 +20,6 @@ from splitopt.heuristics.labels.distances import Star, group, settle
 from splitopt.heuristics.labels.heap import pop, push
 from splitopt.instances.core.kernels import Floats, Floats2, Int32s, Ints, kernel, part
 
-__all__ = ["Easy", "easy_search"]
-
 
 class Easy(NamedTuple):
     """What `easy_search` finds: the optimum if ``solved``, else what it had by then.

@@ -15,8 +15,6 @@ import numpy as np
 from splitopt.heuristics.labels.state import grow_rows
 from splitopt.instances.core.kernels import Floats, Floats2, Int32s, Ints, kernel, part
 
-__all__ = ["Known", "beaten", "enter", "nothing_known"]
-
 
 class Known(NamedTuple):
     """``top[v]`` is the label popped at v last, ``last_c[v]`` the largest key popped there."""

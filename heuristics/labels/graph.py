@@ -14,8 +14,6 @@ import numpy as np
 
 from splitopt.instances.core.kernels import Booleans, Floats, Floats2, Int32s, kernel, part
 
-__all__ = ["Graph", "build", "select"]
-
 
 class Graph(NamedTuple):
     """Arcs in structure-of-arrays form; ``res`` has shape (arcs, K).

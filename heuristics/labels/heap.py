@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from splitopt.instances.core.kernels import Floats, Int32s, part
 
-__all__ = ["pop", "push"]
-
 
 @part
 def push(

@@ -13,8 +13,6 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TINY", "combine", "maximise"]
-
 Vector = NDArray[np.float64]
 _PIVOTS = 200
 # Limits too small to divide by get no multiplier; uses are cut at _FAR times the limit.

@@ -14,18 +14,6 @@ import numpy as np
 from splitopt.heuristics.labels.graph import Graph
 from splitopt.instances.core.kernels import Booleans, Floats, Floats2, Floats3, Int32s, kernel, part
 
-__all__ = [
-    "backward",
-    "dijkstra",
-    "forward",
-    "longest_cost",
-    "longest_steps",
-    "node_extremes",
-    "slack_mask",
-    "stitch",
-    "walk",
-]
-
 
 @part
 def _sift_up(heap: Int32s, where: Int32s, key: Floats, i: int) -> None:

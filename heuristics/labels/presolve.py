@@ -13,8 +13,6 @@ from splitopt.heuristics.labels import lagrange, passes
 from splitopt.heuristics.labels.lagrange import TINY
 from splitopt.heuristics.labels.state import Bounds
 
-__all__ = ["UNIT", "Incumbent", "Reduced", "against", "hops", "total"]
-
 UNIT = 2.0**-53
 
 

@@ -12,8 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["Problem", "check"]
-
 _MOST = 2**31 - 2
 # What a path may cost or use: room is left for the sums that bounds are made of.
 _MOST_SUM = 2.0**1000

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Front", "Guarantee", "LabelLog", "PathResult", "Statistics", "Termination"]
-
 
 class Termination(StrEnum):
     """Why a run ended."""

@@ -14,8 +14,6 @@ from splitopt.heuristics.labels.frontier import nothing_known
 from splitopt.heuristics.labels.presolve import Incumbent, Reduced, hops
 from splitopt.heuristics.labels.result import Termination
 
-__all__ = ["LEAST_UNIT", "Found", "Plan", "run"]
-
 _QUOTA = 1 << 21
 _MOST_LABELS = 2**31 - 2**24
 # Errors allowed must be no subnormals, whose own errors are not relative, and the keys of rounded

@@ -25,8 +25,6 @@ from splitopt.heuristics.labels.result import (
     Termination,
 )
 
-__all__ = ["Options", "solve", "solve_easy"]
-
 # Rounds of the dual between cuts.
 _ROUNDS = (5, 5, 5, 10)
 # None where a corridor with one limit has so few arcs.

@@ -8,8 +8,6 @@ import numpy as np
 
 from splitopt.instances.core.kernels import Floats, part
 
-__all__ = ["stable_order"]
-
 _RUN = 16  # places sorted by insertion before merging begins
 
 

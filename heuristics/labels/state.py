@@ -9,36 +9,6 @@ import numpy as np
 from splitopt.heuristics.labels.graph import Graph
 from splitopt.instances.core.kernels import Floats, Floats2, Floats3, Int32s2, Ints, part
 
-__all__ = [
-    "ABANDONED",
-    "BOUND",
-    "BOUNDED",
-    "DOMINATED_COUNT",
-    "DONE",
-    "FULL",
-    "INCUMBENT_LABEL",
-    "INCUMBENT_TREE",
-    "KEPT_COUNT",
-    "LEAST",
-    "LIMITED",
-    "LOGGED",
-    "MADE",
-    "OVER_BOUND",
-    "OVER_LIMIT",
-    "QUOTA",
-    "STOPPED",
-    "TRIMMED_COUNT",
-    "Bounds",
-    "Rules",
-    "complete",
-    "grow",
-    "grow_rows",
-    "least_cost",
-    "mixture",
-    "promising",
-    "verdict",
-]
-
 # Places in the counter array.
 MADE, KEPT_COUNT, DOMINATED_COUNT, TRIMMED_COUNT, OVER_LIMIT, OVER_BOUND = 0, 1, 2, 3, 4, 5
 INCUMBENT_LABEL, INCUMBENT_TREE, LOGGED, ABANDONED = 6, 7, 8, 9

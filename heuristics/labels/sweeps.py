@@ -17,19 +17,6 @@ import numpy as np
 from splitopt.heuristics.labels.sorting import stable_order
 from splitopt.instances.core.kernels import Bytes, Floats, Floats2, Int32s, Ints, kernel, part
 
-__all__ = [
-    "DOMINATED",
-    "KEPT",
-    "TRIMMED",
-    "absorb",
-    "merge_fronts",
-    "nondominated",
-    "precedes",
-    "sort_runs",
-    "trim_grid",
-    "trim_line",
-]
-
 KEPT, DOMINATED, TRIMMED = 0, 1, 2
 _FEW = 24  # labels to sort by insertion
 

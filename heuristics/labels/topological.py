@@ -50,8 +50,6 @@ from splitopt.heuristics.labels.sweeps import (
 )
 from splitopt.instances.core.kernels import Bytes, Floats, Floats2, Int32s, Ints, kernel, part
 
-__all__ = ["Labels", "Log", "note_label", "open_bound", "run_topological"]
-
 
 class Labels(NamedTuple):
     """Labels kept: cost, resources, the carried minima, the label before, the arc that led here.

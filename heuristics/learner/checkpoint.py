@@ -20,8 +20,6 @@ import numpy.typing as npt
 from splitopt.instances.core.documents import parse_json, write_bytes
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["read_arrays", "restore", "save", "write_arrays"]
-
 Tree = Any
 NumpyArray = npt.NDArray[Any]
 _DOCUMENT = "document.json"

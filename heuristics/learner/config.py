@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from splitopt.instances.core import fields
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["PpoConfig"]
-
 _WHOLE = (
     "environments",
     "steps",

@@ -38,19 +38,6 @@ import optax
 
 from splitopt.heuristics.learner.config import PpoConfig
 
-__all__ = [
-    "Choice",
-    "Diagnostics",
-    "Environment",
-    "Evaluation",
-    "Learner",
-    "Policy",
-    "Step",
-    "Training",
-    "advantages",
-    "make_learner",
-]
-
 Array = jax.Array
 Tree = Any  # a pytree of arrays
 

@@ -30,18 +30,6 @@ from splitopt.heuristics.learner.ppo import (
 )
 from splitopt.instances.core.errors import InputError
 
-__all__ = [
-    "WHOLE",
-    "Outcome",
-    "Report",
-    "Session",
-    "Task",
-    "Trained",
-    "describe",
-    "provenance",
-    "train",
-]
-
 Tree = Any
 # The same objects again (a training resumed, another seed) are not compiled again.
 _learner_of = functools.lru_cache(maxsize=4)(make_learner)

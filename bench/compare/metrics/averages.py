@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-__all__ = ["gap_to_best", "penalised_average", "shifted_geometric_mean"]
-
 
 def shifted_geometric_mean(values: Iterable[float], shift: float = 10.0) -> float:
     """Return ``exp(mean ln max(1, t + s)) - s``.

@@ -13,8 +13,6 @@ import numpy.typing as npt
 
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["Interval", "paired_difference", "paired_ratio"]
-
 # Beyond it the mean of a resample is drawn from the normal distribution it has in the limit.
 _MANY_SEEDS = 100
 # As many are drawn at a time: they stay in the processor's cache.

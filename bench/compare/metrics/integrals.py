@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-__all__ = ["Point", "primal_dual_integral", "primal_gap", "primal_integral", "step_integral"]
-
 Point = tuple[float, float | None, float | None]
 
 

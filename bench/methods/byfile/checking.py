@@ -14,8 +14,6 @@ from splitopt.bench.store.temporary import temporary
 from splitopt.instances.contract.method import UnsupportedError
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["MOST_COLUMNS", "ReadBack", "read_back"]
-
 MOST_COLUMNS = 2000  # of models that are read, or with --check solved, in a second
 _LIMIT_S = 30.0
 _AGREE = 1e-5

@@ -24,8 +24,6 @@ from splitopt.bench.isolation.boot import module_path
 from splitopt.bench.methods.byfile.names import PACKAGES, Solver, is_version
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["Environment", "add", "beside", "cache_folder", "find", "installed", "remove"]
-
 _VARIABLE = "SPLITOPT_SOLVERS"
 _DRAFT = ".adding-"
 

@@ -43,8 +43,6 @@ from splitopt.instances.judge import check
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Budget, OnProgress, OptionValue, Result
 
-__all__ = ["ByFile", "method"]
-
 _TINY = {"cift": "cift-tiny-both", "mepra": "mepra-tiny-fleet"}
 _MARGIN = 1e-7  # relative, off a solver's bound: reduced costs to 1e-7, an optimum of 64 or more
 _TERMINATIONS = {"optimal": Termination.SOLVED, "time": Termination.TIME}

@@ -12,16 +12,6 @@ from typing import Literal
 
 from splitopt.instances.core.errors import InputError, did_you_mean
 
-__all__ = [
-    "FORMULATIONS",
-    "PACKAGES",
-    "SOLVERS",
-    "MethodName",
-    "Solver",
-    "is_by_file",
-    "parse",
-]
-
 Problem = Literal["cift", "mepra"]
 # By problem; a test holds them to the formulations' own lists.
 FORMULATIONS: Mapping[str, tuple[str, ...]] = {

@@ -29,8 +29,6 @@ from splitopt.instances.contract.method import UnsupportedError
 from splitopt.instances.core.documents import parse_json, read_bytes
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["SOLVE", "Driver", "ask", "warm"]
-
 # A request to solve, beside the file, the seconds and the gap.
 SOLVE: Mapping[str, Any] = {
     "op": "solve",

@@ -13,8 +13,6 @@ from splitopt.bench.store.temporary import temporary
 from splitopt.instances.contract.method import UnsupportedError
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["trials"]
-
 # min -3 x - 2 y, 2 x + y <= 4.5, x + 2 y <= 4.5, x and y whole, 0 <= x, y <= 9. The vertex of the
 # relaxation is (1.5, 1.5), of value -7.5; of whole points (1, 1) has -5, (2, 0) the least, -6.
 _MODEL = """\

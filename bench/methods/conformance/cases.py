@@ -34,8 +34,6 @@ from splitopt.instances.networks.profiles import Block, Layer, MultiExitProfile,
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["CASES", "case", "random_cift", "random_mepra"]
-
 
 def random_cift(seed: int) -> CiftInstance:
     """Return a few nodes and blocks, any free, slow or full; deadlines about to bind."""

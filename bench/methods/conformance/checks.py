@@ -30,8 +30,6 @@ from splitopt.instances.core.errors import InputError
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["CHECKS", "Check", "names_of", "solve", "supported", "switches"]
-
 # Far more than any method needs here; learners and heuristics may use all they are given.
 EXACT_LIMIT_S = 60.0
 OTHER_LIMIT_S = 5.0

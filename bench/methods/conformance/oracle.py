@@ -10,8 +10,6 @@ from splitopt.instances.contract.method import Budget, Result
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["optimum_of"]
-
 _known: dict[str, Result] = {}
 
 

@@ -16,15 +16,6 @@ from splitopt.instances.judge import check, evaluate
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance, Method
 
-__all__ = [
-    "BrokenPromiseError",
-    "Subject",
-    "agree",
-    "hold_to_its_word",
-    "keep_the_guarantee",
-    "require",
-]
-
 CLAIMS_A_PLAN = (SolutionStatus.OPTIMAL, SolutionStatus.FEASIBLE)
 _PROVE = ("exact", "approximation")
 

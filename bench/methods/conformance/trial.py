@@ -28,8 +28,6 @@ from splitopt.bench.methods.conformance.promises import BrokenPromiseError, Subj
 from splitopt.bench.methods.registry import Entry
 from splitopt.bench.store.rows import default_grace_s
 
-__all__ = ["Finding", "try_method"]
-
 # Beside its limits a step has the seconds to import the method and to be judged.
 _ALLOWANCE_S = 60.0
 # No case needs a hundredth of it.

@@ -18,8 +18,6 @@ from splitopt.bench.methods.registry import references
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.generators import families
 
-__all__ = ["make"]
-
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST = 60
 # Of a package, by the template it is made from; {module} stands for the module's name.

@@ -9,8 +9,6 @@ from splitopt.bench.compare.data import PROBLEMS, ReportData
 from splitopt.bench.report.paper.latex import escape
 from splitopt.bench.report.paper.setting import package_versions, solvers
 
-__all__ = ["bibliography", "keys_of", "method_keys", "solver_keys"]
-
 _SOLVERS = {
     "highspy": ("highs",),
     "pyscipopt": ("scip", "pyscipopt"),

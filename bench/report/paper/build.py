@@ -20,8 +20,6 @@ from splitopt.bench.report.parts import command_lines
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.printable import printable
 
-__all__ = ["write_paper"]
-
 _PREAMBLE = r"""% Made by splitopt report --paper; README.md says how.
 \documentclass[11pt]{article}
 \usepackage[T1]{fontenc}

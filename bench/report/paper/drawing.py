@@ -15,8 +15,6 @@ from splitopt.bench.report.svg import Chart, Series
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["FORMATS", "draw"]
-
 FORMATS = ("pdf", "svg")
 _SIZE_IN = (5.9, 3.3)
 _SETTINGS: Any = {

@@ -11,8 +11,6 @@ from typing import Any
 from splitopt.instances.core.documents import canonical, read_json, write_bytes
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["check_folder", "replace_files"]
-
 _LIST = "paper.json"
 _NAME = r"(tables/|figures/)?[A-Za-z0-9._+-]+"
 _FORMAT = "splitopt-paper 1"

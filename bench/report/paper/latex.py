@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from splitopt.instances.core.printable import printable
 
-__all__ = ["Group", "escape", "figure", "long_table", "table", "western"]
-
 _SPECIAL = {
     "\\": r"\textbackslash{}",
     "{": r"\{",

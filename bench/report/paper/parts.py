@@ -25,8 +25,6 @@ from splitopt.bench.report.svg import Chart
 from splitopt.bench.report.text import COLUMNS, cells_of
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["MOST_SHOWN", "Figure", "feature_part", "figures", "method_part", "shown_methods"]
-
 # More lines than this nobody tells apart in a figure of a column's width.
 MOST_SHOWN = 8
 _KINDS = ("own", "exact", "approximation", "learner", "heuristic")

@@ -10,8 +10,6 @@ from splitopt.bench.methods.registry import METHODS
 from splitopt.bench.report.numbers import memory_text, time_text
 from splitopt.bench.store.rows import Row
 
-__all__ = ["limits", "machines", "package_versions", "setting", "solvers", "versions"]
-
 # What a library is called by those who cite it.
 _NAMES = {
     "coptpy": "COPT",

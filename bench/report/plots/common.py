@@ -10,8 +10,6 @@ from splitopt.bench.compare.data import ReportData
 from splitopt.bench.report.scale import Scale
 from splitopt.bench.store.rows import Row
 
-__all__ = ["CLOCK_S", "EARLIEST_S", "GAP_FLOOR", "SHARES", "gap_scale", "task_costs"]
-
 # The clock is good for about this much; what is quicker is not better.
 CLOCK_S = 1e-4
 # Where time axes start: nothing is drawn earlier.

@@ -13,8 +13,6 @@ from splitopt.bench.report.scale import Scale
 from splitopt.bench.report.svg import Chart
 from splitopt.bench.verdicts.crosscheck import is_feasible
 
-__all__ = ["epsilon_chart"]
-
 
 def epsilon_chart(data: ReportData, problem: str, only: str | None = None) -> Chart | None:
     """Return the ratio achieved against the epsilon asked for, with the ratio promised.

@@ -11,8 +11,6 @@ from splitopt.bench.report.scale import Scale
 from splitopt.bench.report.svg import Chart
 from splitopt.bench.store.rows import Row
 
-__all__ = ["TARGET_GAP", "data_profile_chart", "profile_chart", "time_to_target"]
-
 # A plan this close to the best known is a good one.
 TARGET_GAP = 0.01
 

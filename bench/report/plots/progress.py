@@ -17,8 +17,6 @@ from splitopt.bench.report.svg import Chart
 from splitopt.bench.store.rows import Row
 from splitopt.bench.verdicts.references import Reference
 
-__all__ = ["gap_over_time_chart", "instance_chart"]
-
 _GRID = 150
 _COURSES = 1000  # looked at together
 # Beyond this many runs a chart of an instance is a tangle: one a method is shown.

@@ -17,8 +17,6 @@ from splitopt.bench.report.scale import Scale
 from splitopt.bench.report.svg import Chart
 from splitopt.bench.store.rows import Row
 
-__all__ = ["quality_chart", "time_quality_chart"]
-
 
 def quality_chart(data: ReportData, problem: str) -> Chart | None:
     """Return the distribution of gaps to the best known by method."""

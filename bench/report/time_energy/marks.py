@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from splitopt.heuristics.jqodi.cift.steps import Steps
     from splitopt.heuristics.jqodi.cift.tree import Tree
 
-__all__ = ["LEFT", "PLOT_HEIGHT", "STYLE", "TOP", "Panel", "legend", "panel_marks"]
-
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 

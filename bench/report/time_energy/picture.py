@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from splitopt.heuristics.jqodi.cift.steps import Steps
     from splitopt.heuristics.jqodi.cift.tree import Tree
 
-__all__ = ["MARKS", "Picture", "draw"]
-
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 

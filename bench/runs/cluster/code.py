@@ -8,8 +8,6 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["difference", "own_code"]
-
 _ROOMS = ("instances", "formulations", "heuristics", "bench")
 # The package itself; a folder of a room in a checkout.
 _FACE = "bench/face/"

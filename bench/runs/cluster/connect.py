@@ -27,8 +27,6 @@ from splitopt.instances.core.errors import InputError
 if TYPE_CHECKING:
     from distributed import Client, Security
 
-__all__ = ["connected"]
-
 _CONNECT_S = 15.0
 
 

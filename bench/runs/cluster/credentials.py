@@ -16,8 +16,6 @@ import psutil
 if TYPE_CHECKING:
     from distributed import Security
 
-__all__ = ["temporary_credentials"]
-
 _PREFIX = "tls-"
 
 

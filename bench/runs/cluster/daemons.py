@@ -8,8 +8,6 @@ from distributed import Scheduler, Worker
 from distributed.comm.addressing import get_address_host, unparse_host_port
 from distributed.utils import get_ip
 
-__all__ = ["QuietScheduler", "QuietWorker"]
-
 
 class QuietScheduler(Scheduler):  # type: ignore[misc]
     """A scheduler that listens for Dask's own connections alone."""

@@ -1,7 +1,5 @@
 """What ends a set of runs on a cluster."""
 
-__all__ = ["ClusterError"]
-
 
 class ClusterError(OSError):
     """The cluster cannot go on; what was stored is kept."""

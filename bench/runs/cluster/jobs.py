@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from splitopt.bench.runs.cluster.spec import ClusterSpec
     from splitopt.bench.runs.cluster.workers import Worker
 
-__all__ = ["JobPool", "in_folder"]
-
 _SUBMIT_S = 120.0
 _END_S = 20.0
 # Commands of the queue at a time.

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from splitopt.bench.runs.cluster.spec import ClusterSpec
     from splitopt.bench.store.rows import PlannedRun
 
-__all__ = ["MOST_LOSSES", "Losses", "Patience"]
-
 # A run is given out so often when its workers are lost; then it is taken to be the reason.
 MOST_LOSSES = 3
 # Losses for which the queue is the reason do not count as such, but there is an end to them too.

@@ -11,8 +11,6 @@ import psutil
 
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["LOOPBACK", "is_loopback", "listening_place"]
-
 LOOPBACK = "127.0.0.1"
 
 

@@ -13,8 +13,6 @@ from typing import Any
 from splitopt.instances.core.documents import read_bytes, read_json
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["check_kind", "job_queue_module", "read_options"]
-
 # What the classes of dask-jobqueue 0.9 make of their options; all others are texts.
 _WHOLE = frozenset({"cores", "processes", "jobs", "job_cpu", "ncpus", "mem", "port"})
 _FLAGS = frozenset({"nanny", "use_stdin", "dashboard"})

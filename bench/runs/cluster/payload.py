@@ -16,8 +16,6 @@ from typing import Any
 from splitopt.bench.store.rows import Limits, PlannedRun, Row, check_heavy
 from splitopt.bench.store.store import BestKnown
 
-__all__ = ["Answer", "Task", "read_answer", "read_task", "write_answer", "write_task"]
-
 
 @dataclass(frozen=True, slots=True)
 class Task:

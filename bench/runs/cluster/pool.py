@@ -20,8 +20,6 @@ from splitopt.bench.runs.cluster.network import LOOPBACK
 if TYPE_CHECKING:
     from splitopt.bench.runs.cluster.workers import Worker
 
-__all__ = ["LocalPool", "Pool", "last_words", "worker_arguments"]
-
 WORKER = "splitopt.bench.runs.cluster.daemons.QuietWorker"
 _END_S = 5.0
 # So many workers may die, and so many for each that is wanted, with no run stored meanwhile.

@@ -14,8 +14,6 @@ from splitopt.bench.runs.cluster.network import is_loopback
 from splitopt.bench.runs.cluster.options import check_kind, read_options
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["QUEUES", "ClusterSpec", "read_cluster"]
-
 # What dask-jobqueue speaks to, with the name of its class.
 QUEUES: Mapping[str, str] = {
     "slurm": "SLURMCluster",

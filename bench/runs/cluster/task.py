@@ -35,8 +35,6 @@ from splitopt.instances.judge import instance_from_document
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["do_run", "introduce"]
-
 # Dask says nothing to a function whose caller is gone: it is looked for this often.
 _LOOK_S = 0.25
 _RUNNING = ("executing", "long-running")

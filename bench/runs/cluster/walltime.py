@@ -12,8 +12,6 @@ from splitopt.instances.core.errors import InputError
 if TYPE_CHECKING:
     from splitopt.bench.store.rows import Limits
 
-__all__ = ["JOB_BEGAN", "JOB_WALLTIME", "check_walltime", "needed_s", "walltime_s"]
-
 # The variables by which workers in a job know until when it lasts: a time and a number of seconds.
 JOB_BEGAN, JOB_WALLTIME = "SPLITOPT_JOB_BEGAN", "SPLITOPT_JOB_WALLTIME"
 

@@ -20,8 +20,6 @@ from splitopt.instances.core.errors import InputError
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-__all__ = ["Worker", "Workers"]
-
 _ANSWER_S = 30.0
 # A worker whose machine lacks room or memory gets a run again after that.
 _LACKS_S = 60.0

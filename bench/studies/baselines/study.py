@@ -28,8 +28,6 @@ from splitopt.instances import library
 from splitopt.instances.core.documents import write_bytes
 from splitopt.instances.core.tolerances import TOLERANCES, not_above
 
-__all__ = ["Gap", "gaps_of", "main", "spec", "table"]
-
 _LIMIT_S = 120.0
 
 

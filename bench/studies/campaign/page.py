@@ -22,8 +22,6 @@ from splitopt.instances.library.best_known import LABEL_ENGINE, KnownInstance, r
 if TYPE_CHECKING:
     from splitopt.bench.studies.campaign.passes import Pass
 
-__all__ = ["SHIFT_S", "kind_of", "write_page"]
-
 SET = "standard-v1"
 # Most runs take a fraction of a second: the usual shift of 10 s would hide all differences.
 SHIFT_S = 1.0

@@ -24,8 +24,6 @@ from splitopt.instances import library
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.printable import printable
 
-__all__ = ["main", "unsettled"]
-
 SET = "standard-v1"
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "campaign.md"
 

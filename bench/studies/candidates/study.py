@@ -35,8 +35,6 @@ from splitopt.instances.mepra.plan import MepraPlan
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance, Plan
 
-__all__ = ["main", "measure"]
-
 MILP_SECONDS = 10.0
 REFERENCE_SECONDS = 60.0
 TABLE = (

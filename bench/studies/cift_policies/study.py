@@ -36,8 +36,6 @@ from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.core.documents import parse_json, write_json
 from splitopt.instances.library.splits import sample
 
-__all__ = ["SAMPLES", "SETS", "cases_of", "main", "measure", "measure_set"]
-
 Case = tuple[CiftProcess, float]
 SETS = ("tiny", "quick", "standard-v1", "test")
 _TESTED = 40

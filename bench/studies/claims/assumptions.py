@@ -10,8 +10,6 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 
-__all__ = ["AXES", "GRID_MBPS", "SWEEP_MBPS", "Assumptions", "Axis", "grid", "one_at_a_time"]
-
 #: The sweep. The article does not print its ends; its text names 10, 30 and 40.
 SWEEP_MBPS: tuple[float, ...] = tuple(float(b) for b in range(1, 61))
 #: Bandwidths at each point of the grid: five up to 10, four up to 30, six above.

@@ -33,17 +33,6 @@ from splitopt.instances.contract.method import Budget, Result
 from splitopt.instances.contract.supports import supported
 from splitopt.instances.judge import check, evaluate
 
-__all__ = [
-    "CHAIN_EPSILONS",
-    "CHAIN_STAGES",
-    "Compared",
-    "Tested",
-    "beaten",
-    "judge_cift",
-    "run_cift",
-    "tested_document",
-]
-
 Floats = npt.NDArray[np.float64]
 METHOD = "jqodi"
 EPSILONS = (1.0, 0.1, 0.01)

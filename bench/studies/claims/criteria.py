@@ -25,8 +25,6 @@ from splitopt.bench.studies.claims.thresholds import (
 )
 from splitopt.bench.studies.claims.verdicts import Finding, Verdict, beats, share, slightly
 
-__all__ = ["Criterion", "Sweep", "judge"]
-
 Floats = npt.NDArray[np.float64]
 
 

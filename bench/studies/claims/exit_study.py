@@ -29,8 +29,6 @@ from splitopt.instances.generators import generate
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan
 
-__all__ = ["RULES", "Excess", "exit_study", "instances_of_study", "rows"]
-
 Integers = npt.NDArray[np.int64]
 RULES = ("ant colony", "SPINN's rule", "all exits on", "last exit only")
 #: Instances of the sources' tables, by variant and bandwidth in Mbit/s.

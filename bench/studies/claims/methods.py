@@ -20,8 +20,6 @@ from splitopt.bench.studies.claims.statements import ACO, DEVICE, EDGE, FIXED, O
 from splitopt.heuristics.baselines.mepra.exit_rules import spinn_exits
 from splitopt.heuristics.baselines.mepra.exits import ExitOptions
 
-__all__ = ["FREE_OPTIMUM", "Menu", "Outcome", "menu_of", "run"]
-
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 FREE_OPTIMUM = "optimum-free-exits"

@@ -16,8 +16,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["GAP", "least_cost"]
-
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 #: Relative gap at which a plan counts as optimal.

@@ -24,8 +24,6 @@ from splitopt.bench.studies.claims.summary import FATES, fate, in_short, part_of
 from splitopt.bench.studies.claims.sweeps import CLOSED_FORM, FREE, IDEAL, LEARNER
 from splitopt.bench.studies.claims.thresholds import VISIBLE
 
-__all__ = ["page"]
-
 
 def page(document: Mapping[str, Any], command: str) -> str:
     """Return the page; `command` is the line that makes it again."""

@@ -5,17 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-__all__ = [
-    "assumptions_table",
-    "cift_section",
-    "claim_section",
-    "exits_section",
-    "percent",
-    "short",
-    "table",
-    "thresholds_table",
-]
-
 _SOURCES = {
     "001": "Ma, Wang, Tang 2025 (MEPRA)",
     "000": "Zhou et al. 2026 (CIFT)",

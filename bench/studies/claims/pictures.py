@@ -11,8 +11,6 @@ from splitopt.bench.studies.claims.statements import ACO, DEVICE, EDGE, FIXED, S
 from splitopt.bench.studies.claims.sweeps import ALL_EXITS, CLOSED_FORM, FREE, IDEAL, LEARNER
 from splitopt.instances.core.documents import write_bytes
 
-__all__ = ["write_pictures"]
-
 # Colours of Okabe and Ito, told apart by the colour-blind; name, colour, line, marker.
 _CURVES = (
     (DEVICE, "ACO-device-only-EAR", "#56B4E9", "-", "s"),

@@ -27,8 +27,6 @@ from splitopt.bench.studies.claims.thresholds import DECIDES, MATTERS, ROBUST
 from splitopt.bench.studies.claims.verdicts import Finding, Verdict, combine
 from splitopt.heuristics.baselines.mepra.exits import exit_options
 
-__all__ = ["Grid", "Judged", "blocks_of", "judge_claims", "judge_grid", "swept_claims"]
-
 Floats = npt.NDArray[np.float64]
 _CODES = (Verdict.HOLDS, Verdict.IN_PART, Verdict.FAILS, Verdict.UNTESTED)
 # Axes that are prices, so that one menu serves all their levels.

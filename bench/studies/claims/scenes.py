@@ -26,8 +26,6 @@ from splitopt.instances.networks.profiles import load_profile
 from splitopt.instances.sources.mepra import build
 from splitopt.instances.sources.settings import SourceSettings
 
-__all__ = ["Choice", "Points", "Scene", "Works", "figures", "instance_of", "scene_of", "works"]
-
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 #: The exits that an instance states for each level of the axis: what methods set is free.

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from splitopt.bench.studies.claims.criteria import Criterion
 from splitopt.bench.studies.claims.thresholds import CONSIDERABLE, FAR, SCARCE
 
-__all__ = ["CLAIMS", "EVEN", "OURS", "RIVALS", "SOURCE_METHODS", "Claim", "Part"]
-
 DEVICE, EDGE = "aco-device-only-ear", "aco-edge-only-ear"
 SPINN, ACO, FIXED = "spinn-ear", "aco-ear", "fp-ar"
 #: The method that the article proposes: the learner, or what an ideal one would reach.

@@ -31,8 +31,6 @@ from splitopt.bench.studies.claims.verdicts import Finding, Verdict, combine
 from splitopt.heuristics.baselines.mepra.exits import exit_options
 from splitopt.instances.core.documents import read_json, write_json
 
-__all__ = ["FORMAT", "PARTS", "TABLES", "VERSION", "Request", "steps_of", "study"]
-
 FORMAT, VERSION = "splitopt-claims", 1
 PARTS = ("sweeps", "grid", "exits", "cift")
 TABLES = ("image", "video")

@@ -11,8 +11,6 @@ from splitopt.bench.studies.claims.statements import ACO
 from splitopt.bench.studies.claims.sweeps import IDEAL
 from splitopt.bench.studies.claims.thresholds import MATTERS
 
-__all__ = ["FATES", "fate", "in_short", "part_of_grid"]
-
 _SURVIVES = "Holds here and at nine of ten points of the grid, whatever we assume"
 _OURS = "Holds here, but by our assumptions: elsewhere on the grid it often does not"
 _HERE = "Holds on what was run"

@@ -29,8 +29,6 @@ from splitopt.instances.mepra.judge import MepraEvaluation
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan
 
-__all__ = ["ALL_EXITS", "CLOSED_FORM", "FREE", "IDEAL", "LEARNER", "Swept", "sweep_table"]
-
 Floats = npt.NDArray[np.float64]
 #: Names of the curves that are not the article's.
 IDEAL, ALL_EXITS, FREE = "ideal ACO-DRL", "optimum, all exits on", "optimum, exits free"

@@ -8,28 +8,6 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-__all__ = [
-    "CONSIDERABLE",
-    "CONSISTENT",
-    "DECIDES",
-    "EPSILON_EXPONENT",
-    "FAR",
-    "LEVEL",
-    "MATTERS",
-    "MOST",
-    "PARTLY",
-    "PLENTY",
-    "PROVED",
-    "ROBUST",
-    "SAME",
-    "SCARCE",
-    "SIZE_EXPONENT",
-    "SLIGHT",
-    "THRESHOLDS",
-    "VISIBLE",
-    "Threshold",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Threshold:

@@ -28,8 +28,6 @@ import numpy.typing as npt
 
 from splitopt.bench.studies.claims.thresholds import CONSISTENT, PARTLY, SLIGHT, VISIBLE
 
-__all__ = ["Finding", "Verdict", "beats", "combine", "share", "slightly"]
-
 Floats = npt.NDArray[np.float64]
 
 

@@ -15,8 +15,6 @@ from typing import Any
 from splitopt.instances.core.documents import write_bytes
 from splitopt.instances.library.standard import Row, cell, chosen, read_table
 
-__all__ = ["main"]
-
 FIGURE = Path(__file__).resolve().parents[3] / "docs" / "figures" / "standard-v1.svg"
 # Two features a panel, with their labels.
 PANELS = {

@@ -23,8 +23,6 @@ from splitopt.instances.cift.doubt import Doubt, EpochsInDoubt, Factor, Scenario
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.contract.method import Budget
 
-__all__ = ["main", "twins"]
-
 _SAMPLES = (0.8, 0.9, 0.95, 1, 1, 1, 1.05, 1.1, 1.2, 1.4)
 _RATES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.4, 1.6)
 ROUNDS, ENOUGH_S = 3, 2.0

@@ -33,8 +33,6 @@ from splitopt.instances.contract.method import Budget
 from splitopt.instances.judge import check, evaluate
 from splitopt.instances.library.uncertain import SEEDS, SET, epochs_measured, with_held_out
 
-__all__ = ["Trial", "main", "rows", "trials"]
-
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "uncertainty.md"
 NOMINAL = ("jqodi", "local-search", "single-cut", "neurosurgeon", "compression-blind", "ppo")
 

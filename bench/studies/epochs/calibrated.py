@@ -17,15 +17,6 @@ from splitopt.bench.studies.epochs.regression import Pair
 from splitopt.bench.studies.epochs.tables import Cell, Row
 from splitopt.instances.networks.calibration import HORIZON, KNOWN
 
-__all__ = [
-    "CALIBRATED_COLUMNS",
-    "NETWORK_COLUMNS",
-    "calibrated",
-    "calibration_document",
-    "other_networks",
-    "write_price",
-]
-
 CALIBRATED_COLUMNS = {
     "protocol": "protocol",
     "predictor": "predictor",

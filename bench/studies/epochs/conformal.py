@@ -36,8 +36,6 @@ from splitopt.instances.networks.calibration import (
 )
 from splitopt.instances.networks.curve_data import Floats
 
-__all__ = ["LEVEL", "STRICT", "Case", "Found", "calibrate", "cases_of"]
-
 LEVEL = 0.9
 #: Targets the suite's form is meant for; it is known to be too low at the start.
 STRICT = 0.20

@@ -26,8 +26,6 @@ import numpy as np
 
 from splitopt.instances.networks.curve_data import Floats
 
-__all__ = ["FORMS", "Curve", "Points", "first_at_or_below", "fit_form", "fit_power_data"]
-
 #: Predicted error at x.
 Curve = Callable[[Floats], Floats]
 

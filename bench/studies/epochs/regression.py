@@ -18,8 +18,6 @@ import numpy as np
 
 from splitopt.instances.networks.curve_data import Floats
 
-__all__ = ["LEAST_PAIRS", "Pair", "Regression"]
-
 Pair = tuple[str, str]
 
 #: Other pairs below which nothing is fitted.

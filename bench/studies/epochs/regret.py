@@ -32,8 +32,6 @@ from splitopt.instances.networks.curve_data import learning_data
 from splitopt.instances.networks.curve_fitting import epochs_interval
 from splitopt.instances.networks.curves import LearningCurve
 
-__all__ = ["Regret", "regrets", "resampled_curves", "with_epochs"]
-
 Epochs = Mapping[Configuration, int | None]
 _COLUMNS = ("floor", "data_scale", "data_exponent", "rate_scale", "rate_offset")
 

@@ -49,8 +49,6 @@ from splitopt.instances.networks.curve_data import Floats, curve_errors, learnin
 from splitopt.instances.networks.curve_fitting import bootstrap_fits, fit_curve
 from splitopt.instances.networks.curves import LearningCurve
 
-__all__ = ["PROTOCOLS", "pairs", "study"]
-
 FIRST = (5, 10, 20)
 PROTOCOLS = (
     *(f"epochs-{n}" for n in FIRST),

@@ -11,19 +11,6 @@ from splitopt.bench.studies.epochs.conformal import STRICT
 from splitopt.bench.studies.epochs.records import MEASURED, TARGETS, Reach, Record
 from splitopt.bench.studies.epochs.regret import Regret
 
-__all__ = [
-    "COLUMNS",
-    "COVERAGE_COLUMNS",
-    "REGRET_COLUMNS",
-    "as_text",
-    "coverage",
-    "markdown",
-    "regret_by_instance",
-    "regret_summary",
-    "summary",
-    "write_profile",
-]
-
 Cell = str | int | float | bool | None
 Row = dict[str, Cell]
 

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Attack", "NotTriedError"]
-
 
 class NotTriedError(Exception):
     """The attack needs what this machine does not have; the text says what."""

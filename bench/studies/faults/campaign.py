@@ -16,8 +16,6 @@ from pathlib import Path
 
 from splitopt.bench.store.store import FILE_NAME
 
-__all__ = ["Campaign", "end_all", "family", "heed_signals", "send", "wait_for", "zygotes"]
-
 _PATIENCE_S = 120.0
 _INSTANCE = "mepra-image-10mbps"
 # `steady` waits and answers, with so many bytes of statistics; the others do as they are called.

@@ -8,8 +8,6 @@ from pathlib import Path
 from splitopt.bench.studies.faults.attack import Attack
 from splitopt.bench.studies.faults.queue import short_jobs
 
-__all__ = ["attacks"]
-
 
 def _hour(folder: Path) -> str:
     return short_jobs(folder, runs=170, jobs=1, patience_s=3 * 3600.0)

@@ -22,8 +22,6 @@ from splitopt.bench.studies.faults.campaign import (
 )
 from splitopt.bench.studies.faults.shortage import disk, refusing_forks
 
-__all__ = ["attacks"]
-
 _CANNOT = "this machine cannot do runs now: "
 
 

@@ -24,8 +24,6 @@ from splitopt.bench.studies.faults.attack import Attack
 from splitopt.bench.studies.faults.campaign import heed_signals
 from splitopt.bench.studies.faults.slurm import Slurm, slurm
 
-__all__ = ["attacks"]
-
 _PATIENCE_S = 400.0
 # A method that takes as long as it is told, whatever the instance.
 _METHOD = """\

@@ -13,8 +13,6 @@ from pathlib import Path
 from splitopt.bench.studies.faults.attack import NotTriedError
 from splitopt.bench.studies.faults.campaign import wait_for
 
-__all__ = ["disk", "refusing_forks"]
-
 
 @contextlib.contextmanager
 def disk(folder: Path, options: str) -> Iterator[None]:

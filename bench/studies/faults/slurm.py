@@ -15,8 +15,6 @@ from pathlib import Path
 
 from splitopt.bench.studies.faults.attack import NotTriedError
 
-__all__ = ["Slurm", "slurm"]
-
 _COMMANDS = ("munged", "slurmctld", "slurmd", "sbatch", "scancel", "squeue", "scontrol", "sinfo")
 _READY_S = 60.0
 _CONF = """\

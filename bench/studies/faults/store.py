@@ -26,8 +26,6 @@ from pathlib import Path
 
 from splitopt.bench.studies.faults.attack import Attack
 
-__all__ = ["COMMANDS", "DAMAGES", "HOSTILE", "Ending", "attacks", "damaged_at_random", "reading"]
-
 # Each command that reads a store, with a folder for what it writes.
 COMMANDS: Mapping[str, Callable[[str, str], list[str]]] = {
     "status": lambda store, aside: ["status", store],

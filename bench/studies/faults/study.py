@@ -12,8 +12,6 @@ from pathlib import Path
 
 from splitopt.bench.studies.faults.attack import Attack, NotTriedError
 
-__all__ = ["KINDS", "LONG", "attacks", "main", "table", "tried"]
-
 # Modules of this package, each with a function `attacks` that gives its own.
 KINDS: tuple[str, ...] = ("machine", "queue", "store")
 # Of those that are tried when asked for by name alone.

@@ -24,8 +24,6 @@ from splitopt.instances.core.documents import write_bytes
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.library import load
 
-__all__ = ["main"]
-
 OUT = Path(__file__).resolve().parents[3] / "docs" / "figures" / "front.svg"
 INSTANCE = "cift-standard-020"
 # From exact to simple; a name for those who do not know ours.

@@ -34,8 +34,6 @@ from splitopt.instances.networks.downsets import downsets_of
 from splitopt.instances.networks.merging import merged_to_chain
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["Outcome", "compared", "main"]
-
 _SHAPES = ({"stages": 3, "width": 2}, {"stages": 4, "width": 1})
 # What memory and energy are like: knobs, and whether throughputs are compared as well.
 _CASES: dict[str, tuple[dict[str, Any], bool]] = {

@@ -22,8 +22,6 @@ from splitopt.instances.mepra.plan import MepraPlan
 if TYPE_CHECKING:
     from splitopt.instances.mepra.model import MepraInstance
 
-__all__ = ["main", "optimum"]
-
 SHOWN_MBPS = (1, 5, 10, 20, 30, 60)
 
 

@@ -19,8 +19,6 @@ from splitopt.bench.studies.pages import markdown_table, replace_part
 from splitopt.instances.core.documents import read_json, write_bytes
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["kernel_table", "main", "speed_tables", "stress_table", "verify_tables"]
-
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "jqodi.md"
 CHARTS = ("cift-ratio", "mepra-ratio", "cift-labels-epsilon", "cift-labels-size")
 

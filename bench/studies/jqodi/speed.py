@@ -31,8 +31,6 @@ from splitopt.instances.library.best_known import LABEL_ENGINE
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["LEAST_S", "fastest_exact", "main", "measure"]
-
 LEAST_S = 1.0
 EPSILON = 0.01
 #: Engines that are general solvers.

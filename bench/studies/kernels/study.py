@@ -29,8 +29,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FAMILIES", "compare", "graph", "main"]
-
 CAP_S = 5.0
 #: Family and arcs: layers, width and degree, or nodes and degree.
 FAMILIES: dict[str, dict[int, tuple[int, ...]]] = {

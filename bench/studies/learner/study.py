@@ -33,8 +33,6 @@ from splitopt.instances.library.splits import sample
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
 
-__all__ = ["SETS", "main"]
-
 SEEDS = range(5)
 TEST = 200
 # Variants in which more than a third of optimal splits lie inside (docs/instances.md).

@@ -24,8 +24,6 @@ from splitopt.bench.studies.runs import RESULTS, rows_of
 from splitopt.instances import library
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["VARIANTS", "half", "main", "specs", "table"]
-
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "strength.md"
 # Methods as they are, and with an option off.
 VARIANTS: tuple[tuple[str, Mapping[str, object]], ...] = (

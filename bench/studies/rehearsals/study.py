@@ -27,8 +27,6 @@ from splitopt.instances.networks.modelfiles.profiles import import_onnx, with_ti
 from splitopt.instances.networks.modelfiles.timing import measure
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["main", "plans", "row", "table"]
-
 COLUMNS = (
     "network",
     "predicted, ms",

@@ -22,8 +22,6 @@ from splitopt.bench.studies.pages import markdown_table, replace_part
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.printable import printable
 
-__all__ = ["INSTANCES", "METHODS", "main", "table"]
-
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "strength.md"
 # Proven within seconds by every method below, and not at once.
 INSTANCES = (

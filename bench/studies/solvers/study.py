@@ -25,8 +25,6 @@ from splitopt.bench.studies.runs import RESULTS, rows_of
 from splitopt.instances import library
 from splitopt.instances.core.printable import printable
 
-__all__ = ["main", "methods", "overhead_table", "solver_table"]
-
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "howto" / "use-another-solver.md"
 LIMIT_S = 10.0
 

@@ -30,8 +30,6 @@ from splitopt.bench.studies.runs import RESULTS, rows_of
 from splitopt.bench.verdicts.optimum import require_optimum
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["INSTANCES", "main", "root_spec", "spec", "tables"]
-
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "strength.md"
 # Small enough that every formulation is built, different in what makes them hard.
 INSTANCES = (

@@ -17,8 +17,6 @@ from splitopt.bench.report.style import HATCHES, for_slides, plain_numbers
 from splitopt.instances.core.documents import write_bytes
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["FIGURES", "main", "tables"]
-
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 Table = list[dict[str, str]]
 # The formulations, from weak to strong.

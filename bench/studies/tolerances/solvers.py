@@ -17,8 +17,6 @@ from typing import Any
 
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["LIMIT_S", "SOLVERS", "Said", "Solver", "answer"]
-
 LIMIT_S = 30.0
 
 

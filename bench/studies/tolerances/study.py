@@ -32,8 +32,6 @@ from splitopt.instances.judge import certify
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["CASES", "Report", "exact_optimum", "main", "measure", "off", "tables"]
-
 # Instance, formulation, and what proves its optimum without a solver.
 CASES = (
     ("cift-tiny-both", "assignment", "brute-force"),

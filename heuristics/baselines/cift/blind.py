@@ -40,8 +40,6 @@ from splitopt.instances.contract.method import (
 )
 from splitopt.instances.contract.outcome import conclude, nothing_found
 
-__all__ = ["COMPRESSION_BLIND", "PARTITION_BLIND", "CompressionBlind", "PartitionBlind"]
-
 
 def uncompressed(instance: CiftInstance) -> CiftInstance:
     """Return the instance with those configurations alone that compress nothing."""

@@ -29,8 +29,6 @@ from splitopt.instances.cift.model import (
     SpeedInterval,
 )
 
-__all__ = ["Chances", "Times", "charged", "plus"]
-
 Times = tuple[float, ...]
 Floats = npt.NDArray[np.float64]
 

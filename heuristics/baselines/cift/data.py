@@ -25,8 +25,6 @@ from splitopt.instances.cift.model import (
 from splitopt.instances.networks.downsets import Downsets, downsets_of
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["SLACK", "Chain", "Hop", "cheapest_flop_j", "excess", "ranked_chains"]
-
 # A deadline is kept to this relative slack, below what the judge allows.
 SLACK = 1e-10
 

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from splitopt.instances.networks.downsets import Downsets
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["Ends"]
-
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Ends:

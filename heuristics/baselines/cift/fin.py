@@ -45,8 +45,6 @@ from splitopt.instances.contract.method import (
 )
 from splitopt.instances.contract.outcome import nothing_found
 
-__all__ = ["METHOD", "Fin"]
-
 Floats = npt.NDArray[np.float64]
 # What is this close below a level is on it: times that rounding put a hair above.
 _EDGE = 1e-9

@@ -33,8 +33,6 @@ from splitopt.instances.contract.method import (
 )
 from splitopt.instances.contract.outcome import nothing_found
 
-__all__ = ["METHOD", "LocalSearch"]
-
 _FRESH_EVERY = 4
 
 

@@ -41,8 +41,6 @@ from splitopt.instances.contract.outcome import nothing_found
 from splitopt.instances.networks.downsets import downsets_of
 from splitopt.instances.networks.profiles import Profile
 
-__all__ = ["METHOD", "MinCut", "smallest_cut"]
-
 # Of a plan's energy, what the inference deadline's length costs.
 _PRICES = (0.0, *(4.0**k for k in range(-4, 5)), math.inf)
 _SUM = 2**30

@@ -30,8 +30,6 @@ from collections.abc import Iterator
 from splitopt.heuristics.baselines.cift.data import Chain
 from splitopt.heuristics.baselines.cift.states import State, States
 
-__all__ = ["neighbours"]
-
 
 def _steps(most: int) -> Iterator[int]:
     """Yield 1, 2, 4, ... below `most`, and `most`."""

@@ -34,8 +34,6 @@ from splitopt.instances.contract.method import (
 )
 from splitopt.instances.contract.outcome import nothing_found
 
-__all__ = ["LATENCY", "METHOD", "Neurosurgeon"]
-
 # A deadline that nothing misses: routes are then kept apart by latency too.
 _NEVER_S = 1e50
 

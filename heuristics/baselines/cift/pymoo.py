@@ -44,8 +44,6 @@ from splitopt.instances.contract.method import (
 )
 from splitopt.instances.contract.outcome import nothing_found
 
-__all__ = ["METHOD", "Decoder", "PymooCift"]
-
 _RELAY = 0.25
 
 

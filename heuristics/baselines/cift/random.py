@@ -29,8 +29,6 @@ from splitopt.instances.contract.method import (
 )
 from splitopt.instances.contract.outcome import conclude, nothing_found
 
-__all__ = ["METHOD", "RandomPlans"]
-
 
 class RandomPlans(Framed[CiftInstance, CiftPlan]):
     """The cheapest feasible of `samples` random plans."""

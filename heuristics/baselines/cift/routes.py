@@ -10,8 +10,6 @@ from splitopt.heuristics.baselines.cift.chances import Times, plus
 from splitopt.heuristics.baselines.cift.data import SLACK, Chain, Hop
 from splitopt.instances.cift.model import CiftInstance
 
-__all__ = ["Network", "Route"]
-
 
 class Route(NamedTuple):
     """A way to a node: joules in all, seconds a request, seconds of fine-tuning, nodes passed.

@@ -20,20 +20,6 @@ from splitopt.instances.cift.plan import CiftPlan, Stop, stop_between
 from splitopt.instances.contract.method import Budget, Recorder, Result, Statistic, Termination
 from splitopt.instances.contract.outcome import conclude, nothing_found
 
-__all__ = [
-    "Placement",
-    "Placements",
-    "Segment",
-    "conclude_placement",
-    "excesses",
-    "exhaust",
-    "hosts_of",
-    "make_plan",
-    "settle",
-    "top_latency",
-    "violation",
-]
-
 
 class Segment(NamedTuple):
     """Blocks first+1..last on the node at this position of the route."""

@@ -20,8 +20,6 @@ from splitopt.instances.contract.method import (
     Result,
 )
 
-__all__ = ["METHOD", "SingleCut", "single_cuts"]
-
 
 def single_cuts(
     instance: CiftInstance,

@@ -17,8 +17,6 @@ from typing import NamedTuple
 
 from splitopt.instances.cift.model import Node, SpeedInterval, Speeds
 
-__all__ = ["Host", "Schedule", "cheapest_schedule", "fastest_schedule"]
-
 _BISECTIONS = 200
 _HAIR = 1e-12
 

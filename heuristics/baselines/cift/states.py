@@ -21,8 +21,6 @@ from splitopt.heuristics.baselines.cift.routes import Route
 from splitopt.heuristics.baselines.cift.search import Placement, Segment, excesses, settle
 from splitopt.instances.cift.model import CiftInstance, Link
 
-__all__ = ["Key", "State", "States", "random_cuts", "random_state"]
-
 Key = tuple[float, float]
 _MOST_KEPT = 200_000
 

@@ -22,8 +22,6 @@ from splitopt.instances.contract.method import (
     Support,
 )
 
-__all__ = ["CLOUD_ONLY", "DEVICE_ONLY", "EDGE_ONLY", "OneTier"]
-
 
 class OneTier(Framed[CiftInstance, CiftPlan]):
     """All blocks on one node of a tier."""

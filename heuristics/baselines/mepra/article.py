@@ -42,15 +42,6 @@ from splitopt.instances.contract.outcome import conclude, nothing_found
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
 
-__all__ = [
-    "ACO_DEVICE_ONLY_EAR",
-    "ACO_EAR",
-    "ACO_EDGE_ONLY_EAR",
-    "FP_AR",
-    "SPINN_EAR",
-    "ArticleBaseline",
-]
-
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Where = Literal["anywhere", "device", "edge", "layer"]

@@ -21,8 +21,6 @@ from splitopt.heuristics.baselines.mepra.exits import best_exits
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
 
-__all__ = ["Choices", "choices_of"]
-
 _SHARES = (0.25, 0.5, 1.0, 2.0, 4.0)  # times 1/n
 
 

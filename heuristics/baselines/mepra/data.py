@@ -25,8 +25,6 @@ import numpy.typing as npt
 
 from splitopt.instances.mepra.model import MepraInstance
 
-__all__ = ["Devices", "SplitCosts", "all_exits", "device_chunks", "split_costs"]
-
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 CHUNK = 1 << 16

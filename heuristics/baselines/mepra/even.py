@@ -32,8 +32,6 @@ from splitopt.instances.contract.outcome import conclude, nothing_found
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
 
-__all__ = ["DEVICE_ONLY", "EDGE_ONLY", "EVEN_SHARES", "EvenShares"]
-
 
 def allowed_splits(devices: Devices, where: str) -> list[Integers]:
     """Return the splits to choose from, each as an int64 column over devices."""

@@ -29,8 +29,6 @@ import numpy.typing as npt
 
 from splitopt.heuristics.baselines.mepra.data import Devices
 
-__all__ = ["Colony", "colony_exits", "spinn_exits"]
-
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 SPINN_SHARE = 0.15

@@ -25,8 +25,6 @@ import numpy.typing as npt
 
 from splitopt.heuristics.baselines.mepra.data import Devices
 
-__all__ = ["ExitOptions", "best_exits", "exit_options"]
-
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 

@@ -34,8 +34,6 @@ from splitopt.instances.contract.outcome import conclude, nothing_found
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan
 
-__all__ = ["METHOD", "LocalSearchMepra"]
-
 # A gain below this share of the cost is rounding.
 _HAIR = 1e-13
 _MOST_PAIRS = 1000

@@ -23,8 +23,6 @@ from splitopt.instances.contract.outcome import conclude, nothing_found
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
 
-__all__ = ["METHOD", "Neurosurgeon"]
-
 
 class Neurosurgeon(Framed[MepraInstance, MepraPlan]):
     """Best split of each device at a share of one, for latency or for energy."""

@@ -30,8 +30,6 @@ from splitopt.instances.contract.outcome import conclude, nothing_found
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan
 
-__all__ = ["METHOD", "PymooMepra"]
-
 _MOST_DEVICES = 10_000
 
 

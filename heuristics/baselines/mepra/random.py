@@ -24,8 +24,6 @@ from splitopt.instances.contract.outcome import conclude, nothing_found
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
 
-__all__ = ["METHOD", "RandomSplits"]
-
 
 class RandomSplits(Framed[MepraInstance, MepraPlan]):
     """The cheapest of `samples` random split vectors with square-root shares."""

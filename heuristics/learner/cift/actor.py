@@ -12,8 +12,6 @@ from splitopt.heuristics.learner.cift.jax import Observation
 from splitopt.heuristics.learner.cift.policy import ACTOR_SHAPES, WIDTH
 from splitopt.heuristics.learner.ppo import Choice, Evaluation
 
-__all__ = ["CiftPolicy"]
-
 Array = jax.Array
 Params = dict[str, Array]
 _CRITIC_SHAPES = {"v1": (2 * WIDTH, WIDTH), "c1": (WIDTH,), "v2": (WIDTH,), "c2": ()}

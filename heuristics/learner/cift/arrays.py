@@ -23,8 +23,6 @@ import numpy.typing as npt
 from splitopt.instances.cift.model import CiftInstance, Configuration, Node, SpeedInterval
 from splitopt.instances.core.exact import rational
 
-__all__ = ["GRID_RATIO", "Chains", "Floats", "Integers", "Network", "speed_levels"]
-
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 

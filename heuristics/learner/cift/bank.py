@@ -10,8 +10,6 @@ import numpy as np
 from splitopt.heuristics.learner.cift.process import CiftProcess
 from splitopt.instances.cift.doubt import refuse_doubt
 
-__all__ = ["Bank", "Sizes", "make_bank"]
-
 
 class Sizes(NamedTuple):
     """What instances are padded to: nodes N, blocks L, speeds K, actions A."""

@@ -25,17 +25,6 @@ import numpy as np
 
 from splitopt.heuristics.learner.cift.arrays import Chains, Floats, Integers, Network
 
-__all__ = [
-    "PATTERN",
-    "TIME_ONLY",
-    "Completions",
-    "Rates",
-    "Roots",
-    "complete",
-    "price_rates",
-    "roots",
-]
-
 # Multiples (alpha, beta) of the two deadlines' own prices: around one, alone, and far above.
 PATTERN: tuple[tuple[float, float], ...] = (
     (0.0, 0.0),

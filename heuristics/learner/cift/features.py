@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-__all__ = ["CANDIDATE_FEATURES", "PENALTY", "Scaled", "candidate_features", "scores"]
-
 Array = Any
 
 # What missing a deadline costs, in units of the reference energy, besides the excess.

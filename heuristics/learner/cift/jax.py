@@ -24,8 +24,6 @@ from splitopt.heuristics.learner.cift.features import PENALTY, Scaled, candidate
 from splitopt.heuristics.learner.cift.process import Kind
 from splitopt.heuristics.learner.ppo import Step
 
-__all__ = ["CiftEnvironment", "Observation"]
-
 Array = jax.Array
 _SLACK = 1e-5  # of deadlines, in single precision
 _PRICES = len(PATTERN) + TIME_ONLY

@@ -38,8 +38,6 @@ from splitopt.instances.contract.method import (
 )
 from splitopt.instances.contract.outcome import conclude, nothing_found
 
-__all__ = ["METHOD", "LearnedPlans"]
-
 
 class LearnedPlans(Framed[CiftInstance, CiftPlan]):
     """A trained policy as a method."""

@@ -20,17 +20,6 @@ from splitopt.heuristics.learner.cift.process import SLACK, CiftProcess, Kind, S
 from splitopt.heuristics.learner.cift.view import view
 from splitopt.instances.core.errors import InputError
 
-__all__ = [
-    "VARIANTS",
-    "CiftPolicyFile",
-    "best_completion",
-    "committed",
-    "decide",
-    "merit",
-    "read_policy",
-    "write_policy",
-]
-
 DATA = Path(__file__).resolve().parents[1] / "data"
 FORMAT = "splitopt-cift-policy"
 VARIANTS = ("priced", "unpriced")

@@ -20,8 +20,6 @@ from splitopt.heuristics.learner.cift.arrays import Floats
 from splitopt.heuristics.learner.cift.features import CANDIDATE_FEATURES
 from splitopt.heuristics.learner.cift.process import Bools
 
-__all__ = ["ACTOR_SHAPES", "WIDTH", "log_probabilities", "logits"]
-
 WIDTH = 32
 #: Names and shapes of the actor's parameters.
 ACTOR_SHAPES: Mapping[str, tuple[int, ...]] = {

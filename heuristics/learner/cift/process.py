@@ -39,8 +39,6 @@ from splitopt.instances.cift.plan import CiftPlan, Stop
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.tolerances import TOLERANCES
 
-__all__ = ["SLACK", "Bools", "CiftProcess", "Kind", "Moves", "State"]
-
 Bools = npt.NDArray[np.bool_]
 
 # Relative slack of deadlines, below what the judge allows.

@@ -16,8 +16,6 @@ from splitopt.heuristics.learner.cift.play import best_completion, merit
 from splitopt.heuristics.learner.cift.process import SLACK, CiftProcess, Kind, State
 from splitopt.instances.cift.plan import Stop
 
-__all__ = ["Repaired", "faster", "repair", "replay"]
-
 
 class Repaired(NamedTuple):
     """A finished state, and what was done: nothing, faster hosts, another plan, or no remedy."""

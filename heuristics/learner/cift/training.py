@@ -35,8 +35,6 @@ from splitopt.instances.core.errors import InputError
 from splitopt.instances.generators import generate
 from splitopt.instances.library.splits import SEEDS, Split, sample
 
-__all__ = ["CONFIG", "TRAIN", "VALIDATION", "bank_of", "instance_of", "train_cift"]
-
 Tree = Any
 TRAIN, VALIDATION = 96, 64
 SIZES = Sizes(nodes=20, blocks=20, levels=8, actions=24)

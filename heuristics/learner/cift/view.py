@@ -8,8 +8,6 @@ from splitopt.heuristics.learner.cift.bounds import TIME_ONLY
 from splitopt.heuristics.learner.cift.features import Scaled
 from splitopt.heuristics.learner.cift.process import CiftProcess, State
 
-__all__ = ["view"]
-
 
 def view(process: CiftProcess, state: State, *, priced: bool = True) -> Scaled:
     """Return the actions of a state without units.

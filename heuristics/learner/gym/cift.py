@@ -29,8 +29,6 @@ from splitopt.heuristics.learner.cift.view import view
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.core.errors import InputError
 
-__all__ = ["CiftEnv", "instances_of"]
-
 Observation = dict[str, npt.NDArray[Any]]
 
 

@@ -22,8 +22,6 @@ from splitopt.instances.core.errors import InputError
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan
 
-__all__ = ["MepraEnv", "MepraVectorEnv"]
-
 Observation = dict[str, npt.NDArray[Any]]
 Shares = Literal["best", "own"]
 

@@ -17,8 +17,6 @@ from splitopt.instances.core.errors import InputError
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import shares_from_weights
 
-__all__ = ["MepraBank"]
-
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]

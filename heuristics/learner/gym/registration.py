@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import gymnasium
 
-__all__ = ["IDS"]
-
 IDS = ("splitopt/Cift-v0", "splitopt/Mepra-v0")
 
 if IDS[0] not in gymnasium.registry:

@@ -38,8 +38,6 @@ from splitopt.heuristics.learner.ppo import Step
 if TYPE_CHECKING:
     from splitopt.instances.mepra.model import MepraInstance
 
-__all__ = ["Action", "Bank", "MepraEnvironment", "Variant", "make_bank"]
-
 Array = jax.Array
 Tree = Any
 Variant = Literal["closed-form", "own-shares"]

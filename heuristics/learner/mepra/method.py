@@ -42,8 +42,6 @@ from splitopt.instances.contract.outcome import conclude, nothing_found
 from splitopt.instances.mepra.model import MepraInstance
 from splitopt.instances.mepra.plan import MepraPlan, shares_from_weights
 
-__all__ = ["METHOD", "LearnedSplits", "make_game"]
-
 
 def make_game(
     instance: MepraInstance, shares: Floats | None = None

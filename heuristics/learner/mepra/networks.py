@@ -42,23 +42,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = [
-    "FEATURES",
-    "FEATURES_BEFORE_3",
-    "HEADS",
-    "Facts",
-    "Heads",
-    "Look",
-    "Pool",
-    "break_even",
-    "embed",
-    "heads",
-    "look_at",
-    "pool",
-    "shapes",
-    "worth_choosing",
-]
-
 Array = Any  # a NumPy or JAX array
 Params = Mapping[str, Array]
 FEATURES = 6

@@ -20,18 +20,6 @@ from splitopt.heuristics.learner.mepra import networks
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.mepra.plan import MepraPlan
 
-__all__ = [
-    "DATA",
-    "VARIANTS",
-    "Decision",
-    "Game",
-    "MepraPolicyFile",
-    "committed",
-    "decide",
-    "read_policy",
-    "write_policy",
-]
-
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 VARIANTS = ("closed-form", "own-shares")

@@ -19,8 +19,6 @@ from splitopt.heuristics.learner.mepra.env import Action, Variant
 from splitopt.heuristics.learner.mepra.networks import Look
 from splitopt.heuristics.learner.ppo import Choice, Evaluation
 
-__all__ = ["MepraPolicy"]
-
 Array = jax.Array
 Params = Any
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)

@@ -30,8 +30,6 @@ from splitopt.heuristics.learner.training import (
 from splitopt.instances.library.splits import Split, sample
 from splitopt.instances.mepra.model import MepraInstance
 
-__all__ = ["CONFIG", "TRAIN", "VALIDATION", "bank_of", "lower_bounds", "train_mepra"]
-
 Tree = Any
 TRAIN, VALIDATION = 500, 200
 ROUNDS = 2

@@ -16,8 +16,6 @@ from splitopt.instances.networks.downsets import downsets_of
 from splitopt.instances.networks.profiles import Profile
 from splitopt.instances.networks.tensors import Tensor
 
-__all__ = ["as_graph", "countable", "some_plan", "widened"]
-
 _MOST_PLANS = 5000
 _FACTORS = (0.0, 0.5, 1.0, 1.3, 2.0, 10.0)
 _RATES = (1.0, 1.0, 1 - 1e-9, 1 + 1e-9, 1 + 1e-12, 0.9, 0.5, 0.1, 1.1)

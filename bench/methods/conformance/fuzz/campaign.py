@@ -28,8 +28,6 @@ from splitopt.instances.core.documents import write_json
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance, Method
 
-__all__ = ["Found", "Tally", "fuzz"]
-
 _CHUNK = 20  # instances a worker takes at a time
 
 

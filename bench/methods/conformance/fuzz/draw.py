@@ -35,8 +35,6 @@ from splitopt.instances.networks.profiles import (
     load_profile,
 )
 
-__all__ = ["KINDS", "draw_cift", "draw_mepra"]
-
 Tier = Literal["end", "edge", "cloud"]
 Reading = Literal["proportional", "leftover-to-last"]
 KINDS = ("real", "mixed", "plain", "odd")

@@ -24,8 +24,6 @@ from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.judge import check, evaluate
 from splitopt.instances.mepra.model import MepraInstance
 
-__all__ = ["Truth", "fastest", "some_plans", "truth_of"]
-
 _EDGE = 1e-11  # relative, of a limit: nearer than that only the judge decides
 _HALVINGS = 200
 

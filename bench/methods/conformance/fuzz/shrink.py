@@ -12,8 +12,6 @@ from splitopt.instances.judge import instance_from_document
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance
 
-__all__ = ["shrunk"]
-
 _MOST = 1000  # smaller instances tried
 Document = dict[str, Any]
 

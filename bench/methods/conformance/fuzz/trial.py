@@ -21,8 +21,6 @@ from splitopt.instances.judge import check, evaluate
 if TYPE_CHECKING:
     from splitopt.instances.contract.method import Instance, Method
 
-__all__ = ["Attempt", "Failure", "attempts", "drawn", "judged", "try_instance"]
-
 # On every instance; of the others each instance gets a few, turn by turn.
 _ALWAYS = ("brute-force", "highs-flow", "highs-oa", "highs-tangent", "fronts", "lagrangian")
 _SHARE = 2  # of the slower exact methods, and one baseline
