@@ -71,12 +71,18 @@ _STEERS = "only says where tangents are put: any tangent is a valid one"
 _SIGN = "only asked whether it is there"
 _CONES = "intervals of speeds, which the methods leave to highs-oa; the model is tested apart"
 _CLOSED = "intervals of speeds in doubt, which enumeration does not take; closed forms try them"
+_UNIT = "only a unit of work: shares of it times it are the FLOP of segments"
 HARMLESS: dict[tuple[str, str], str] = {
     (
         "splitopt.formulations.cift.brute_force.plans",
         "expected_passes",
     ): "only counts plans; the costs use epochs",
     ("splitopt.formulations.cift.didp.states", "expected_passes"): _SIGN,
+    ("splitopt.formulations.cift.flow.arcs", "inference_deadline_s"): _SIGN,
+    ("splitopt.formulations.cift.flow.arcs", "fine_tuning_deadline_s"): _SIGN,
+    ("splitopt.formulations.cift.flow.doubt", "expected_passes"): _SIGN,
+    ("splitopt.formulations.cift.outer.model", "flops"): _UNIT,
+    ("splitopt.formulations.cift.outer.model", "flops_factor"): _UNIT,
     ("splitopt.formulations.cift.outer.method", "busy_power_w"): _STEERS,
     ("splitopt.formulations.cift.outer.method", "kappa_j_s2_per_flop3"): _STEERS,
     ("splitopt.formulations.cift.outer.fitting", "busy_power_w"): _CLOSED,
