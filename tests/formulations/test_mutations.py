@@ -27,6 +27,7 @@ import pytest
 
 from splitopt.bench.methods.conformance.fuzz.beyond import as_graph
 from splitopt.bench.methods.registry import METHODS, Entry, load
+from splitopt.heuristics.labels.api import KERNELS
 from splitopt.instances.cift.distributions import Factor, Scenario, Spread
 from splitopt.instances.cift.doubt import Doubt
 from splitopt.instances.cift.judge import highest_throughput_per_s
@@ -39,7 +40,7 @@ from splitopt.instances.cift.model import (
     SpeedInterval,
     Training,
 )
-from splitopt.instances.contract.method import Budget, SolutionStatus
+from splitopt.instances.contract.method import Budget, SolutionStatus, Termination
 from splitopt.instances.core import kernels as compiled
 from splitopt.instances.core.tolerances import not_above, values_agree
 from splitopt.instances.judge import check, evaluate, read_instance
@@ -47,6 +48,7 @@ from splitopt.instances.mepra.model import ExitFractions, MepraInstance
 from splitopt.instances.networks.profiles import Block, Layer, MultiExitProfile, Profile
 
 ROOT = Path(__file__).parents[2]
+DATA = ROOT / "tests" / "data"
 ROOMS = ("splitopt.formulations.", "splitopt.heuristics.")
 CIFT = (
     "kappa_j_s2_per_flop3", "busy_power_w", "memory_bytes", "rate_bit_per_s", "delay_s",
@@ -69,12 +71,18 @@ _STEERS = "only says where tangents are put: any tangent is a valid one"
 _SIGN = "only asked whether it is there"
 _CONES = "intervals of speeds, which the methods leave to highs-oa; the model is tested apart"
 _CLOSED = "intervals of speeds in doubt, which enumeration does not take; closed forms try them"
+_UNIT = "only a unit of work: shares of it times it are the FLOP of segments"
 HARMLESS: dict[tuple[str, str], str] = {
     (
         "splitopt.formulations.cift.brute_force.plans",
         "expected_passes",
     ): "only counts plans; the costs use epochs",
     ("splitopt.formulations.cift.didp.states", "expected_passes"): _SIGN,
+    ("splitopt.formulations.cift.flow.arcs", "inference_deadline_s"): _SIGN,
+    ("splitopt.formulations.cift.flow.arcs", "fine_tuning_deadline_s"): _SIGN,
+    ("splitopt.formulations.cift.flow.doubt", "expected_passes"): _SIGN,
+    ("splitopt.formulations.cift.outer.model", "flops"): _UNIT,
+    ("splitopt.formulations.cift.outer.model", "flops_factor"): _UNIT,
     ("splitopt.formulations.cift.outer.method", "busy_power_w"): _STEERS,
     ("splitopt.formulations.cift.outer.method", "kappa_j_s2_per_flop3"): _STEERS,
     ("splitopt.formulations.cift.outer.fitting", "busy_power_w"): _CLOSED,
@@ -225,6 +233,8 @@ def cases(problem: str):
         drawn = [Scenario(0.5), worse]
         spread = [Spread("end", "cloud", 1.1, 0.02), Spread("cloud", None, 1.2, 0.03)]
         found = [in_doubt(plain, scenarios=drawn), in_doubt(plain, spread=spread)]
+        # Where the first plans met are not the best: what bounds them, and branches, decides.
+        found += [read_instance(DATA / f"sharp-{name}.json") for name in ("scenarios", "spread")]
     elif problem == "rates":
         graph = cases("cift")[4][0]
         found = [rated(graph, 1.0), rated(graph, 110.0)]  # a host decides, or a link
@@ -232,8 +242,10 @@ def cases(problem: str):
         found = [cift(c, s) for c in (False, True) for s in (False, True)]
         # What is read of graphs alone.
         found.append(found[0].replace(models=tuple(map(as_graph, found[0].models))))
-        # Where Lagrangian bounds leave a gap for what comes behind them.
-        found.append(read_instance(ROOT / "tests" / "data" / "open-continuous-22.json"))
+        # Where Lagrangian bounds leave a gap for what comes behind them, or the first plans met are
+        # not the best, so that a bound too high leaves them standing.
+        names = ("open-continuous-22", "sharp-listed")
+        found += [read_instance(DATA / f"{name}.json") for name in names]
     else:
         found = [mepra(False), mepra(True), mepra(False, 2e5)]
     oracle = load("brute-force", "mepra" if problem == "mepra" else "cift")
@@ -246,6 +258,10 @@ def test_the_cases_are_sharp():
         cost = evaluate(instance, optimum.plan)
         assert len(optimum.plan.hosts) >= (1 if instance.nodes[0].memory_bytes == 0 else 2)
         assert cost.inference_latency_s == pytest.approx(instance.inference_deadline_s, rel=1e-6)
+    instance, optimum = cases("cift")[-1]
+    tightened = instance.replace(inference_deadline_s=instance.inference_deadline_s / 1.01)
+    same = load("brute-force", "cift").solve(tightened, Budget(), 0, {})
+    assert values_agree(same.objective, optimum.objective)
     fixed, free, small = (optimum.plan.splits for _, optimum in cases("mepra"))
     for splits in (fixed, free):
         assert ((splits > 0) & (splits < 3)).any()
@@ -473,23 +489,12 @@ def forget(module: str) -> None:
         vars(sys.modules[parent]).pop(child, None)
 
 
-# Parts of JQODI that are settled before them or whose runs end without a guarantee on all cases:
-# nothing would be noticed there.
-UNSEEN = frozenset(
-    f"splitopt.heuristics.jqodi.cift.{name}"
-    for name in ("branching", "dual", "graph", "levels", "passes", "placements", "twin")
-)
-NO_CASE = pytest.mark.xfail(reason="no case shows what this module gets wrong", run=False)
-
-
-def marked(module: str, *more: object) -> object:
-    return pytest.param(module, *more, marks=[NO_CASE] if module in UNSEEN else [])
-
-
 def sharp(entry: Entry, module: str) -> str:
     """Return which cases show what a module gets wrong: some run in doubt, or at a rate, alone."""
     last = module.rpartition(".")[2]
-    return {"doubt": "doubt", "chances": "doubt", "rates": "rates"}.get(last, entry.problem)
+    if last in ("doubt", "chances", "branching", "twin"):
+        return "doubt"
+    return "rates" if last == "rates" else entry.problem
 
 
 def disagrees(entry: Entry, of: str, kernels: bool = False) -> bool:
@@ -505,26 +510,33 @@ def disagrees(entry: Entry, of: str, kernels: bool = False) -> bool:
     if kernels:
         chosen = [chosen[0], chosen[-1]]
     for (instance, optimum), options in itertools.product(chosen, ways):
+        if options and entry.name == "jqodi" and getattr(instance, "has_continuous_speeds", False):
+            continue  # a whole grid of speeds is too much for the interpreter
         try:
             if not method.supports(instance):
                 continue
-            limit_s = 20.0 if entry.kind == "exact" else 2.0
-            result = method.solve(instance, Budget(limit_s), 0, options)
+            result = method.solve(instance, Budget(20.0), 0, options)
         except Exception:
             return True
-        if result.status in (SolutionStatus.INFEASIBLE, SolutionStatus.NONE):
+        late = result.termination is Termination.TIME  # on a slow machine: no error
+        if result.plan is None:
+            if late:
+                continue
             return True
         if check(instance, result.plan) != []:
             return True
         if result.bound is not None and not not_above(result.bound, optimum.objective, 1e-9):
             return True
         if entry.kind == "exact":
+            if late:
+                continue
             if result.status is not SolutionStatus.OPTIMAL:
                 return True
             if not values_agree(result.objective, optimum.objective):
                 return True
         elif result.guarantee.factor is not None:
-            # A run that its limit ended may guarantee nothing: that is no error.
+            # With two deadlines JQODI promises less, against a tightened optimum. Where a wrong
+            # figure shows here alone, that is the optimum itself (`test_the_cases_are_sharp`).
             most = optimum.objective * result.guarantee.factor
             if result.objective > most * (1 + 1e-9):
                 return True
@@ -541,6 +553,8 @@ def noticed(
             if figure not in problem and not kernels:
                 continue
             cases(sharp(entry, module))  # what enumeration says, before it is changed itself
+            if "jqodi" in entry.name:
+                compiled.load(*KERNELS)  # no run is to compile them
             with changed(module, figure, factor, kernels):
                 if disagrees(entry, sharp(entry, module), kernels):
                     return True
@@ -565,7 +579,7 @@ def test_a_throwaway_module_without_a_change_agrees(module):
     assert not noticed(module, figures(module)[0], (1.0,))
 
 
-@pytest.mark.parametrize("module", [marked(module) for module in modules()])
+@pytest.mark.parametrize("module", modules())
 def test_one_wrong_figure_a_module_is_noticed(module):
     found = [figure for figure in figures(module) if (module, figure) not in HARMLESS]
     if not found:
@@ -575,7 +589,7 @@ def test_one_wrong_figure_a_module_is_noticed(module):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("module", "figure"), [marked(*mutant) for mutant in MUTANTS])
+@pytest.mark.parametrize(("module", "figure"), MUTANTS)
 def test_every_wrong_figure_is_noticed(module, figure):
     if (module, figure) in HARMLESS:
         return
