@@ -20,7 +20,7 @@ _SCHEMAS = ("main", "source")
 _LONGEST_TEXT = 100_000
 _LONGEST_JSON = 4 << 20
 _LARGEST = 1.7976931348623157e308  # of a double: infinity is above it
-_LONGEST_S = 1e9
+LONGEST_S = 1e9
 
 
 # Rules, with @ for the column.
@@ -48,7 +48,7 @@ def _number(least: float = -_LARGEST, most: float = _LARGEST) -> str:
     return f"typeof(@) IN ('real', 'integer') AND @ BETWEEN {least!r} AND {most!r}"
 
 
-_SECONDS = _number(0.0, _LONGEST_S)
+_SECONDS = _number(0.0, LONGEST_S)
 # Column to its rule, with whether it may be NULL and what is allowed, in words.
 _RULES: Mapping[str, tuple[str, bool, str]] = {
     # What names may be is for `check_name` to say, whenever a row is read.

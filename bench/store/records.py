@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from splitopt.bench.store.checksums import RowChecksum, checksum
+from splitopt.bench.store.ranges import LONGEST_S
 from splitopt.bench.store.rows import NAMES, Row, Verdict, check_heavy, check_name
 from splitopt.bench.store.schema import COLUMNS, HEAVY, INTEGERS, JSON, TEXTS
 from splitopt.instances.contract.method import SolutionStatus, Termination
@@ -32,6 +33,11 @@ REQUIRED = (
     *("options", "enforced", "not_enforced", "statistics", "violations"),
     *("seed", "repetition", "stdout_bytes", "stderr_bytes", "threads", "jobs"),
     *("time_limit_s", "grace_s", "wall_time_s", "overhead_s", "relative_gap"),
+)
+# Beyond their range, which `splitopt.bench.store.ranges` says, nothing can be drawn.
+SECONDS = (
+    *("time_limit_s", "grace_s", "wall_time_s", "overhead_s"),
+    *("cpu_limit_s", "solve_time_s", "cpu_time_s"),
 )
 # A run sends no more than this: `splitopt.bench.isolation.streams`.
 _LARGEST_BYTES = 256 << 20
@@ -221,6 +227,7 @@ def _split(document: bytes) -> tuple[bytes | None, bytes]:
 
 _required = operator.itemgetter(*map(COLUMNS.index, REQUIRED))
 _words = operator.itemgetter(*map(COLUMNS.index, ("termination", "status", "verdict")))
+_seconds = operator.itemgetter(*map(COLUMNS.index, SECONDS))
 _names = operator.itemgetter(*map(COLUMNS.index, NAMES))
 _WORDS = (frozenset(Termination), frozenset(SolutionStatus), frozenset(Verdict))
 
@@ -228,6 +235,12 @@ _WORDS = (frozenset(Termination), frozenset(SolutionStatus), frozenset(Verdict))
 @functools.lru_cache(maxsize=4096)
 def _known(words: tuple[str, ...]) -> bool:
     return all(word in known for word, known in zip(words, _WORDS, strict=True))
+
+
+def _lasts(seconds: Sequence[float | None]) -> bool:
+    """Tell whether no figure is below 0 or above what seconds may be."""
+    found = [s for s in seconds if s is not None]
+    return not found or (min(found) >= 0.0 and max(found) <= LONGEST_S)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -258,7 +271,8 @@ def checked(where: str, values: Sequence[Any], *, wholly: bool = False) -> bool:
         or (wholly and found != CHECKSUMS.of(values[:-1], whole))
     ):
         raise altered(where, values)
-    return sound and None not in _required(values) and _known(_words(values))
+    filled = sound and None not in _required(values)
+    return filled and _known(_words(values)) and _lasts(_seconds(values))
 
 
 def all_sound(columns: Sequence[Sequence[Any]], *, wholly: bool) -> bool:
@@ -284,7 +298,8 @@ def all_sound(columns: Sequence[Sequence[Any]], *, wholly: bool) -> bool:
         differs = CHECKSUMS.differs
         held = not any(f is not None and differs(f, w) for f, w in zip(found, wholes, strict=True))
     filled = not any(None in column for column in _required(columns))
-    return held and filled and all(map(_known, set(zip(*_words(columns), strict=True))))
+    known = filled and all(map(_known, set(zip(*_words(columns), strict=True))))
+    return held and known and all(map(_lasts, _seconds(columns)))
 
 
 def altered(where: str, values: Sequence[Any]) -> InputError:

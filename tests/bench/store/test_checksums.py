@@ -225,6 +225,18 @@ def test_a_damaged_checksum_is_not_copied_and_can_be_thrown_away(folder, tmp_pat
         assert [r.seed for r in store.rows()] == [1]
 
 
+@pytest.mark.parametrize("field", records.SECONDS)
+@pytest.mark.parametrize("seconds", [-1.0, 1e10])
+def test_seconds_that_none_can_be_are_named_whatever_their_checksum(folder, field, seconds):
+    alter(folder, f"UPDATE runs SET {field} = ? WHERE seed = 0", (seconds,))
+    with contextlib.closing(sqlite3.connect(folder / "runs.sqlite")) as connection, connection:
+        faults._sealed(connection)
+    done = CliRunner().invoke(cli, ["report", str(folder)])
+    said = " ".join(done.stderr.split())
+    assert done.exit_code == 2
+    assert f"h-m-0: {field}: {seconds}, expected seconds from 0 to 1e9;" in said
+
+
 @pytest.mark.parametrize("field", ["options", "statistics", "violations"])
 def test_a_text_that_is_no_json_is_not_exported_whatever_its_checksum(folder, tmp_path, field):
     alter(folder, f"UPDATE runs SET {field} = '[[' WHERE seed = 0")
