@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from splitopt.bench.commands.arguments import PATH, Figure, InstanceName, Whole, open_instance
+from splitopt.bench.commands.fronts import hosts, steps, thinned
 from splitopt.bench.commands.output import (
     check_writable,
     echo_json,
@@ -20,11 +20,7 @@ from splitopt.bench.commands.output import (
 
 if TYPE_CHECKING:
     from splitopt.heuristics.jqodi.cift.front import Axis, EnergyFront
-    from splitopt.heuristics.jqodi.cift.throughput import ThroughputFront
     from splitopt.instances.cift.model import CiftInstance
-    from splitopt.instances.cift.plan import CiftPlan
-
-_Point = TypeVar("_Point")
 
 
 @click.command(
@@ -146,26 +142,6 @@ def _confidence(instance: CiftInstance, axis: str, time_limit: float, as_json: b
     }
     title = f"{instance.name}: energy against the confidence of the {axis} deadline"
     echo_table(names, [asdict(row) for row in rows], title)
-
-
-def hosts(plan: CiftPlan) -> str:
-    """Return who hosts how many blocks of a plan."""
-    return " > ".join(f"{stop.node} {stop.blocks}" for stop in plan.hosts)
-
-
-def steps(front: EnergyFront | ThroughputFront) -> str:
-    """Return how many steps a front has, and which."""
-    kind = "every step" if front.epsilon == 0 else f"within {front.epsilon:g}"
-    if not front.complete:
-        kind = "a part of the steps: the time was up"
-    return f"{len(front.points)} steps ({kind})"
-
-
-def thinned(points: Sequence[_Point], most: int) -> Sequence[_Point]:
-    """Return at most so many points, spread evenly, both ends among them."""
-    if len(points) <= most:
-        return points
-    return [points[round(k * (len(points) - 1) / (most - 1))] for k in range(most)]
 
 
 def _tell(instance: CiftInstance, front: EnergyFront, most: int) -> None:

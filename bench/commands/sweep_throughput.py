@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from splitopt.bench.commands.fronts import hosts, steps, thinned
 from splitopt.bench.commands.output import echo_json, echo_table, note, say
-from splitopt.bench.commands.sweep import hosts, steps, thinned
 
 if TYPE_CHECKING:
     from splitopt.heuristics.jqodi.cift.throughput import ThroughputFront

@@ -22,30 +22,14 @@ chains.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from splitopt.formulations.cift.assignment.limits import Seconds, sending
+from splitopt.formulations.cift.assignment.model import AssignmentModel, Crossing
 from splitopt.formulations.solvers.highs import WIDE
 from splitopt.instances.core.arrays import Floats, Ints
 from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.networks.profiles import Profile
-
-if TYPE_CHECKING:
-    from splitopt.formulations.cift.assignment.model import AssignmentModel
-
-
-@dataclass(frozen=True, slots=True)
-class Crossing:
-    """Columns of a choice: u by link, e by node, d by block and link, t by tensor and link."""
-
-    model: Profile
-    u: Ints
-    e: Ints
-    d: Ints
-    t: Ints
 
 
 def add_crossing(

@@ -8,10 +8,10 @@ Where the network is in doubt seconds are those of each atom, and the rows those
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from splitopt.formulations.cift.assignment.model import AssignmentModel
 from splitopt.formulations.cift.chances import SERVE, TUNE, elements
 from splitopt.formulations.cift.doubtful import Deadline, Spent
 from splitopt.formulations.solvers.highs import WIDE
@@ -19,9 +19,6 @@ from splitopt.instances.cift.rates import open_hops
 from splitopt.instances.core.arrays import Floats, Ints
 from splitopt.instances.core.tolerances import TOLERANCES
 from splitopt.instances.networks.downsets import downsets_of
-
-if TYPE_CHECKING:
-    from splitopt.formulations.cift.assignment.model import AssignmentModel
 
 Seconds = dict[str, list[Spent]]
 

@@ -6,18 +6,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from splitopt.formulations.cift.assignment.choices import Choice
-from splitopt.formulations.cift.assignment.graphs import Crossing
 from splitopt.formulations.cift.chances import Chance
 from splitopt.formulations.cift.doubtful import Deadline
 from splitopt.formulations.solvers.highs import SparseModel
 from splitopt.instances.cift.model import CiftInstance, Compression
 from splitopt.instances.core.arrays import Bools, Floats, Ints
 from splitopt.instances.networks.profiles import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """Columns of a choice: u by link, e by node, d by block and link, t by tensor and link."""
+
+    model: Profile
+    u: Ints
+    e: Ints
+    d: Ints
+    t: Ints
 
 
 class AssignmentModel:

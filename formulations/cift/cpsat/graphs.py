@@ -21,15 +21,13 @@ three, from which CP-SAT learns.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from splitopt.formulations.cift.cpsat.figures import Offer
+from splitopt.formulations.cift.cpsat.model import IntegerModel, Literal
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.cift.plan import Stop
 from splitopt.instances.networks.profiles import Profile
-
-if TYPE_CHECKING:
-    from splitopt.formulations.cift.cpsat.model import IntegerModel, Literal
 
 
 def _needs(graph: Profile) -> list[tuple[int, int]]:

@@ -54,15 +54,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from splitopt.formulations.cift.cpsat.building import build, least_energy_j, scales_for
 from splitopt.formulations.cift.cpsat.doubt import add_doubt
 from splitopt.formulations.cift.cpsat.figures import Offer, offers
-from splitopt.formulations.cift.cpsat.model import (
-    IntegerModel,
-    Scales,
-    build,
-    least_energy_j,
-    scales_for,
-)
+from splitopt.formulations.cift.cpsat.model import IntegerModel, Scales
 from splitopt.formulations.cift.cpsat.paths import Kept, reduced
 from splitopt.formulations.cift.cpsat.plans import literals_of, read_plan
 from splitopt.formulations.cift.exact import ListedSpeeds

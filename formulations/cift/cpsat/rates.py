@@ -13,14 +13,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from splitopt.formulations.cift.cpsat.figures import Offer, packing
+from splitopt.formulations.cift.cpsat.model import IntegerModel, Literal
 from splitopt.instances.cift.model import CiftInstance
 from splitopt.instances.core.exact import rational
 from splitopt.instances.core.tolerances import TOLERANCES
 
 if TYPE_CHECKING:
     from fractions import Fraction
-
-    from splitopt.formulations.cift.cpsat.model import IntegerModel, Literal
 
 
 def limit_rates(model: IntegerModel, k: int, offer: Offer, instance: CiftInstance) -> None:

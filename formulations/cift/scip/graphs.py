@@ -13,26 +13,14 @@ A throughput leaves a link ``sum_k bits_k c_kl <= B / R'``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from splitopt.formulations.cift.scip.model import Model
-
-
-@dataclass
-class Crossing:
-    """Variables of the path: u by ends of the link, e by node."""
-
-    u: dict[tuple[int, int], Any] = field(default_factory=dict)
-    e: dict[int, Any] = field(default_factory=dict)
+from splitopt.formulations.cift.scip.model import WIDER, Crossing, Model, total
 
 
 def cross(model: Model, k: int) -> Crossing:
     """Add the path of a configuration, and what it carries."""
     from pyscipopt import quicksum
-
-    from splitopt.formulations.cift.scip.model import WIDER, total
 
     instance, scip, profile = model.instance, model.scip, model.profile(k)
     factor, y = model.level(k).activation_factor, model.y[k]

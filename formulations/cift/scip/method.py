@@ -53,8 +53,9 @@ from typing import Any
 
 from splitopt.formulations.cift.exact import AnySpeeds
 from splitopt.formulations.cift.incumbent import Incumbent
+from splitopt.formulations.cift.scip.building import aim, build, chains, start
 from splitopt.formulations.cift.scip.limits import limit
-from splitopt.formulations.cift.scip.model import TOLERANCE, Model, aim, build, chains, start
+from splitopt.formulations.cift.scip.model import TOLERANCE, Model
 from splitopt.formulations.cift.scip.reading import plans
 from splitopt.formulations.solvers.parameters import SCIP
 from splitopt.instances.cift.doubt import KINDS
