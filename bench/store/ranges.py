@@ -49,6 +49,9 @@ def _number(least: float = -_LARGEST, most: float = _LARGEST) -> str:
 
 
 _SECONDS = _number(0.0, LONGEST_S)
+_ALWAYS = ("time_limit_s", "grace_s", "wall_time_s", "overhead_s")
+_SOMETIMES = ("cpu_limit_s", "solve_time_s", "cpu_time_s")
+SECONDS = (*_ALWAYS, *_SOMETIMES)
 # Column to its rule, with whether it may be NULL and what is allowed, in words.
 _RULES: Mapping[str, tuple[str, bool, str]] = {
     # What names may be is for `check_name` to say, whenever a row is read.
@@ -79,13 +82,8 @@ _RULES: Mapping[str, tuple[str, bool, str]] = {
     "runs_beside": (_whole(0), True, "an integer >= 0"),
     "memory_limit_bytes": (_whole(1 << 20), True, "an integer >= 1 MiB"),
     "peak_memory_bytes": (_whole(0), True, "an integer >= 0"),
-    **dict.fromkeys(
-        ("time_limit_s", "grace_s", "wall_time_s", "overhead_s"),
-        (_SECONDS, False, "seconds from 0 to 1e9"),
-    ),
-    **dict.fromkeys(
-        ("cpu_limit_s", "solve_time_s", "cpu_time_s"), (_SECONDS, True, "seconds from 0 to 1e9")
-    ),
+    **dict.fromkeys(_ALWAYS, (_SECONDS, False, "seconds from 0 to 1e9")),
+    **dict.fromkeys(_SOMETIMES, (_SECONDS, True, "seconds from 0 to 1e9")),
     "relative_gap": (_number(0.0), False, "a finite number >= 0"),
     "load_average": (_number(0.0), True, "a finite number >= 0"),
     **dict.fromkeys(

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from splitopt.bench.store.checksums import RowChecksum, checksum
-from splitopt.bench.store.ranges import LONGEST_S
+from splitopt.bench.store.ranges import LONGEST_S, SECONDS
 from splitopt.bench.store.rows import NAMES, Row, Verdict, check_heavy, check_name
 from splitopt.bench.store.schema import COLUMNS, HEAVY, INTEGERS, JSON, TEXTS
 from splitopt.instances.contract.method import SolutionStatus, Termination
@@ -33,11 +33,6 @@ REQUIRED = (
     *("options", "enforced", "not_enforced", "statistics", "violations"),
     *("seed", "repetition", "stdout_bytes", "stderr_bytes", "threads", "jobs"),
     *("time_limit_s", "grace_s", "wall_time_s", "overhead_s", "relative_gap"),
-)
-# Beyond their range, which `splitopt.bench.store.ranges` says, nothing can be drawn.
-SECONDS = (
-    *("time_limit_s", "grace_s", "wall_time_s", "overhead_s"),
-    *("cpu_limit_s", "solve_time_s", "cpu_time_s"),
 )
 # A run sends no more than this: `splitopt.bench.isolation.streams`.
 _LARGEST_BYTES = 256 << 20
@@ -238,7 +233,7 @@ def _known(words: tuple[str, ...]) -> bool:
 
 
 def _lasts(seconds: Sequence[float | None]) -> bool:
-    """Tell whether no figure is below 0 or above what seconds may be."""
+    """Tell whether no figure is below 0 or above what seconds may be: nothing can be drawn then."""
     found = [s for s in seconds if s is not None]
     return not found or (min(found) >= 0.0 and max(found) <= LONGEST_S)
 

@@ -8,6 +8,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, runtime_checkable
 
+from splitopt.instances.contract.options import (
+    SOLVER,
+    Option,
+    OptionValue,
+    Parameters,
+    read_options,
+    solver_parameters,
+)
+from splitopt.instances.contract.progress import OnProgress, Progress, Recorder
 from splitopt.instances.core.errors import InputError
 from splitopt.instances.core.tolerances import TOLERANCES, gap
 
@@ -19,15 +28,6 @@ if TYPE_CHECKING:
 
     Instance = CiftInstance | MepraInstance
     Plan = CiftPlan | MepraPlan
-from splitopt.instances.contract.options import (
-    SOLVER,
-    Option,
-    OptionValue,
-    Parameters,
-    read_options,
-    solver_parameters,
-)
-from splitopt.instances.contract.progress import OnProgress, Progress, Recorder
 
 __all__ = [
     "SOLVER",

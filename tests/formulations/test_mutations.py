@@ -87,10 +87,6 @@ HARMLESS: dict[tuple[str, str], str] = {
     ("splitopt.formulations.cift.outer.method", "kappa_j_s2_per_flop3"): _STEERS,
     ("splitopt.formulations.cift.outer.fitting", "busy_power_w"): _CLOSED,
     ("splitopt.formulations.cift.outer.fitting", "kappa_j_s2_per_flop3"): _CLOSED,
-    (
-        "splitopt.formulations.cift.scip.building",
-        "expected_passes",
-    ): "only compared with that of another configuration: both sides change alike",
     ("splitopt.formulations.cift.scip.reading", "requests"): _SIGN,
     ("splitopt.formulations.cift.pyomo.cones", "busy_power_w"): _CONES,
     ("splitopt.formulations.cift.pyomo.cones", "kappa_j_s2_per_flop3"): _CONES,

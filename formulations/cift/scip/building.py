@@ -17,26 +17,16 @@ from splitopt.formulations.cift.scip.model import (
     Host,
     Model,
     Variable,
+    kept,
     total,
 )
 from splitopt.instances.cift.model import (
     CiftInstance,
-    Configuration,
     SpeedInterval,
 )
 from splitopt.instances.cift.rates import open_hops
 from splitopt.instances.core.exact import rational
 from splitopt.instances.networks.downsets import downsets_of
-
-
-def _kept(instance: CiftInstance) -> list[Configuration]:
-    """Return the configurations; of those alike but for q, one of least S_g."""
-    best: dict[tuple[object, ...], Configuration] = {}
-    for g in instance.configurations:
-        key = instance.rival(g)
-        if key not in best or instance.expected_passes(g) < instance.expected_passes(best[key]):
-            best[key] = g
-    return list(best.values())
 
 
 def start(instance: CiftInstance) -> Model:
@@ -45,7 +35,7 @@ def start(instance: CiftInstance) -> Model:
 
     doubts = chances(instance)
     plain = instance if doubts is None else expected(instance)
-    model = Model(Scip(), plain, doubts, _kept(plain), 1.0)
+    model = Model(Scip(), plain, doubts, kept(plain), 1.0)
     model.scip.hideOutput()
     for k in range(len(model.kept)):
         profile, factor = model.profile(k), model.level(k).flops_factor

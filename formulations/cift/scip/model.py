@@ -128,3 +128,13 @@ def total(variables: Any) -> Any:
     from pyscipopt import Expr, quicksum
 
     return Expr() + quicksum(v for v in variables if v is not None)
+
+
+def kept(instance: CiftInstance) -> list[Configuration]:
+    """Return the configurations; of those alike but for q, one of least S_g."""
+    best: dict[tuple[object, ...], Configuration] = {}
+    for g in instance.configurations:
+        key = instance.rival(g)
+        if key not in best or instance.expected_passes(g) < instance.expected_passes(best[key]):
+            best[key] = g
+    return list(best.values())

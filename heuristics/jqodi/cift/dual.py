@@ -31,7 +31,6 @@ from splitopt.heuristics.jqodi.cift.speeds import Phase, phase_speeds
 from splitopt.instances.core.kernels import Floats, Floats2, Ints2, kernel, part
 
 _UNIT = 2.0**-53
-_ROUNDS = 60
 
 
 class Dual(NamedTuple):

@@ -16,7 +16,7 @@ from stores import fill, restore, row
 from splitopt.bench.cli import cli
 from splitopt.bench.compare.data import load
 from splitopt.bench.compare.frames import export
-from splitopt.bench.store import records
+from splitopt.bench.store import ranges, records
 from splitopt.bench.store.backup import backup
 from splitopt.bench.store.records import CHECKSUMS, encode
 from splitopt.bench.store.schema import COLUMNS
@@ -225,7 +225,7 @@ def test_a_damaged_checksum_is_not_copied_and_can_be_thrown_away(folder, tmp_pat
         assert [r.seed for r in store.rows()] == [1]
 
 
-@pytest.mark.parametrize("field", records.SECONDS)
+@pytest.mark.parametrize("field", ranges.SECONDS)
 @pytest.mark.parametrize("seconds", [-1.0, 1e10])
 def test_seconds_that_none_can_be_are_named_whatever_their_checksum(folder, field, seconds):
     alter(folder, f"UPDATE runs SET {field} = ? WHERE seed = 0", (seconds,))
